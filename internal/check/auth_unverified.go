@@ -1,0 +1,50 @@
+package check
+
+import (
+	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/fingerprint"
+)
+
+func authUnverified() Check {
+	doc := Doc{
+		ID:       "auth-unverified",
+		Title:    "Whether a credential is needed could not be proven",
+		Severity: event.Info,
+		When: `The product was recognised, but none of its answers says whether a stranger is
+let in. This is neither a pass nor an alarm.`,
+		Why: `An unproven gateway may stand open. A gate that only fails on what is proven
+would let it through; -fail-on-incomplete does not.`,
+		Fix: `Scan again from a place with a direct way to the gateway (the host itself, or
+its own network), at level standard, without a proxy in between and with a
+longer -timeout. If a proxy hides the gateway's answers, scan the port behind
+it as well.`,
+		Controls: []string{"nvdb:N2", "cncert:C2"},
+	}
+	return Check{doc, func(s Subject) []event.Finding {
+		if !s.recognised() || s.Verdict.Auth.State != fingerprint.Unknown {
+			return nil
+		}
+		return []event.Finding{doc.finding(s, event.Info, "", unverifiedReason(s.Observation))}
+	}}
+}
+
+// unverifiedReason says which of the questions about authentication went
+// without a usable answer.
+func unverifiedReason(o *evidence.Observation) string {
+	var failed []string
+	for _, x := range o.Exchanges {
+		if x.Err != "" {
+			failed = append(failed, x.ID+" ("+x.Err+")")
+		}
+	}
+	if len(failed) > 0 {
+		return "These requests went without an answer: " + strings.Join(failed, ", ") + "."
+	}
+	if o.Exchange("tools") == nil {
+		return "The answers to read-only requests do not tell, and the one request that would was not made at this level."
+	}
+	return "The answers are not those of any known release: something in between may be changing them."
+}

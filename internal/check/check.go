@@ -1,0 +1,95 @@
+// Package check turns a verdict into findings. A check is one small file: a
+// Doc that tells people what it means and what to do, and a pure function.
+package check
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/netip"
+	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/release"
+)
+
+// Doc is what people need to know about a check.
+type Doc struct {
+	ID       string
+	Title    string
+	Severity event.Severity // the worst it can have
+	When     string         // what makes it appear, and how that was decided
+	Why      string         // what it means to the operator
+	Fix      string         // what to do, with the exact keys and commands
+	// Controls are the recommendations it belongs to: nvdb:N1…N6 (NVDB, "six
+	// dos and six don'ts", 2026-03-11), cncert:C1…C7 (CNCERT/CC risk notice,
+	// 2026-03-10), tongbao:T1…T5 (national notification centre, 2026-03-13),
+	// owasp:ASI01…ASI10 (OWASP Top 10 for Agentic Applications).
+	Controls   []string
+	References []string
+}
+
+// Subject is what a check looks at.
+type Subject struct {
+	HostPort    string // normalised host:port, see target.Target
+	Reach       string // see event.Address
+	Bound       netip.AddrPort
+	Process     string
+	Observation *evidence.Observation
+	Verdict     *fingerprint.Verdict
+	Releases    *release.Table // of the product; nil when it has none
+}
+
+// recognised reports whether the product is more than a guess.
+func (s *Subject) recognised() bool {
+	return s.Verdict.Confidence.Rank() >= fingerprint.Firm.Rank()
+}
+
+// loopback reports whether the target was reached over loopback.
+func (s *Subject) loopback() bool { return s.Reach == "loopback" }
+
+// Check is one rule.
+type Check struct {
+	Doc   Doc
+	Judge func(Subject) []event.Finding
+}
+
+// All returns every check, in the order in which findings of equal severity
+// are listed.
+func All() []Check {
+	return []Check{
+		authMissing(),
+		legacyProduct(),
+		exposedToInternet(),
+		listensBeyondLoopback(),
+		plainHTTP(),
+		authUnverified(),
+	}
+}
+
+// Run returns the findings of all checks.
+func Run(checks []Check, s Subject) []event.Finding {
+	var out []event.Finding
+	for _, c := range checks {
+		out = append(out, c.Judge(s)...)
+	}
+	return out
+}
+
+// finding fills in what follows from the Doc and the subject. The discriminator
+// tells several findings of one check on one target apart.
+func (d Doc) finding(s Subject, severity event.Severity, discriminator, detail string, because ...string) event.Finding {
+	return event.Finding{
+		ID: d.ID, Severity: severity, Title: d.Title, Detail: detail, Remediation: d.Fix,
+		Controls: d.Controls, References: d.References, Evidence: because,
+		Key: key(d.ID, s.HostPort+s.Observation.Base, discriminator),
+	}
+}
+
+// key identifies a finding across runs, versions of the tool and changes of
+// wording: 32 hex digits of a SHA-256.
+func key(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return hex.EncodeToString(sum[:])[:32]
+}

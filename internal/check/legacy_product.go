@@ -1,0 +1,46 @@
+package check
+
+import (
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/release"
+)
+
+func legacyProduct() Check {
+	doc := Doc{
+		ID:       "legacy-product",
+		Title:    "This is a predecessor of OpenClaw that gets no fixes",
+		Severity: event.High,
+		When: `The gateway's own page says Clawdbot or Moltbot, or every release that fits its
+answers is older than 2026.1.29, the first under the name OpenClaw.`,
+		Why: `Nothing is published under the old names any more. All security fixes since
+the end of January 2026 are missing, and with no token set these releases start
+without authentication.`,
+		Fix: `Move to OpenClaw: back up the state folder (~/.clawdbot or ~/.moltbot), install
+the current release ("npm install -g openclaw@latest"), let "openclaw doctor"
+take over the old configuration, set gateway.auth.mode to "token", and remove
+the old package ("npm uninstall -g clawdbot"). Scan again.`,
+		Controls:   []string{"nvdb:N1", "cncert:C7", "tongbao:T1", "owasp:ASI04"},
+		References: []string{"https://docs.openclaw.ai/install/updating"},
+	}
+	first := release.MustParse("2026.1.29")
+	return Check{doc, func(s Subject) []event.Finding {
+		if !s.recognised() || s.Verdict.Product != "openclaw" {
+			return nil
+		}
+		brand := s.Verdict.Brand
+		if brand == "clawdbot" || brand == "moltbot" {
+			return []event.Finding{doc.finding(s, event.High, "", "Its page says "+brand+".", s.Verdict.Because...)}
+		}
+		candidates := s.Verdict.Version.Candidates
+		for _, c := range candidates {
+			if v, err := release.Parse(c); err != nil || v.Compare(first) >= 0 {
+				return nil
+			}
+		}
+		if len(candidates) == 0 {
+			return nil
+		}
+		return []event.Finding{doc.finding(s, event.High, "",
+			"Its release, "+candidates[len(candidates)-1]+" or earlier, is older than 2026.1.29.", s.Verdict.Version.Source)}
+	}}
+}

@@ -1,0 +1,31 @@
+package check
+
+import "github.com/clawsonar/clawsonar/internal/event"
+
+func plainHTTP() Check {
+	doc := Doc{
+		ID:       "plain-http",
+		Title:    "The gateway is spoken to without encryption",
+		Severity: event.Medium,
+		When: `A recognised product answered over plain HTTP. Over loopback this is for
+information only.`,
+		Why: `The token or password, and all that the agent says and does, crosses the network
+in the clear: anybody on the way can read it and take it over.`,
+		Fix: `Put TLS in front: a reverse proxy with a certificate, "tailscale serve", or the
+gateway's own (gateway.tls.enabled: true, with gateway.tls.certPath and
+gateway.tls.keyPath of a certificate that clients can verify). Then bind the
+plain port to loopback only. If the plain port was used from elsewhere, replace
+the token.`,
+		Controls:   []string{"nvdb:N2", "tongbao:T2"},
+		References: []string{"https://docs.openclaw.ai/gateway/security"},
+	}
+	return Check{doc, func(s Subject) []event.Finding {
+		if !s.recognised() || s.Observation.Scheme != "http" {
+			return nil
+		}
+		if s.loopback() {
+			return []event.Finding{doc.finding(s, event.Info, "", "Plain HTTP over loopback: nothing leaves this machine here.")}
+		}
+		return []event.Finding{doc.finding(s, event.Medium, "", "It answers plain HTTP at "+s.HostPort+".")}
+	}}
+}

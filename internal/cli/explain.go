@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clawsonar/clawsonar/fingerprints"
+	"github.com/clawsonar/clawsonar/internal/check"
+	"github.com/clawsonar/clawsonar/internal/fingerprint"
+)
+
+func newExplain(s streams) *cobra.Command {
+	return &cobra.Command{
+		Use:   "explain [ID]",
+		Short: "What a check, auth state or fingerprint means, how it is decided, how to fix it",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usage(errors.New("explain takes one id: see \"clawsonar explain\" for the list"))
+			}
+			return nil
+		},
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			var ids []string
+			for _, c := range check.All() {
+				ids = append(ids, c.Doc.ID)
+			}
+			return ids, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			set, err := fingerprint.Load(fingerprints.FS)
+			if err != nil {
+				return fmt.Errorf("built-in fingerprints: %w", err)
+			}
+			if len(args) == 0 {
+				listTopics(s.out, set)
+				return nil
+			}
+			return usage(explain(s.out, set, args[0]))
+		},
+	}
+}
+
+func listTopics(w io.Writer, set *fingerprint.Set) {
+	fmt.Fprintln(w, "Checks:")
+	for _, c := range check.All() {
+		fmt.Fprintf(w, "  %-26s %-9s %s\n", c.Doc.ID, c.Doc.Severity, c.Doc.Title)
+	}
+	fmt.Fprintln(w, "\nAuth states:")
+	for _, d := range check.States() {
+		fmt.Fprintf(w, "  %-26s %s\n", d.State, d.Title)
+	}
+	fmt.Fprintln(w, "\nFingerprints:")
+	for _, p := range set.Products() {
+		fmt.Fprintf(w, "  %-26s %s\n", p.ID, p.Name)
+	}
+}
+
+func explain(w io.Writer, set *fingerprint.Set, id string) error {
+	for _, c := range check.All() {
+		if c.Doc.ID == id {
+			explainCheck(w, c.Doc)
+			return nil
+		}
+	}
+	for _, d := range check.States() {
+		if string(d.State) == id {
+			fmt.Fprintf(w, "%s: %s\n\n%s\n", d.State, d.Title, d.Text)
+			return nil
+		}
+	}
+	for _, p := range set.Products() {
+		if p.ID == id {
+			explainProduct(w, p)
+			return nil
+		}
+	}
+	return fmt.Errorf("nothing is known about %q: see \"clawsonar explain\" for the list", id)
+}
+
+func explainCheck(w io.Writer, d check.Doc) {
+	fmt.Fprintf(w, "%s (%s)\n%s\n", d.ID, d.Severity, d.Title)
+	for _, part := range []struct{ head, text string }{
+		{"When it appears", d.When}, {"Why it matters", d.Why}, {"What to do", d.Fix},
+	} {
+		fmt.Fprintf(w, "\n%s\n%s\n", part.head, part.text)
+	}
+	if len(d.Controls) > 0 {
+		fmt.Fprintf(w, "\nControls: %s\n", strings.Join(d.Controls, ", "))
+	}
+	for _, ref := range d.References {
+		fmt.Fprintf(w, "See also: %s\n", ref)
+	}
+}
+
+func explainProduct(w io.Writer, p fingerprint.Product) {
+	fmt.Fprintf(w, "%s: %s (%s)\n\nRequests, each made only if the answers before it call for it:\n", p.ID, p.Name, p.File)
+	for _, r := range p.Requests {
+		fmt.Fprintf(w, "  %s\n", r)
+	}
+	fmt.Fprintf(w, "\nIt is certain when one of these shows: %s.\n", strings.Join(p.Markers, ", "))
+}

@@ -1,0 +1,474 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clawsonar/clawsonar/fingerprints"
+	"github.com/clawsonar/clawsonar/internal/check"
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/local"
+	"github.com/clawsonar/clawsonar/internal/pace"
+	"github.com/clawsonar/clawsonar/internal/policy"
+	"github.com/clawsonar/clawsonar/internal/probe"
+	"github.com/clawsonar/clawsonar/internal/report"
+	"github.com/clawsonar/clawsonar/internal/scan"
+	"github.com/clawsonar/clawsonar/internal/target"
+	"github.com/clawsonar/clawsonar/internal/wire"
+)
+
+// defaultConfig is read when it is there and no other file is named.
+const defaultConfig = ".clawsonar.yaml"
+
+// webPorts are tried besides a product's own: where proxies listen.
+func webPorts() []uint16 { return []uint16{80, 443, 8080, 8443} }
+
+// scanOptions are the flags of scan.
+type scanOptions struct {
+	list, ports, basePath, scope, excludeFile string
+	exclude                                   []string
+	interfaces                                bool
+
+	concurrency, rate, retries int
+	timeout, maxRuntime        time.Duration
+
+	level, contact string
+	authorized     bool
+
+	output                    []string
+	format                    string
+	silent, verbose, monochro bool
+
+	failOn           string
+	failOnIncomplete bool
+
+	config string
+	dryRun bool
+}
+
+func (o *scanOptions) flags() *flags {
+	f := newFlags("scan")
+	f.group("Targets")
+	f.str(&o.list, "list", "l", "FILE", "", "read targets from a file, one a line, # for comments; - is stdin")
+	f.str(&o.ports, "ports", "p", "PORTS", "", "ports for targets that name none, such as 18789,18790-18793")
+	f.str(&o.basePath, "base-path", "", "PATH", "", "base path for targets that name none, such as /claw")
+	f.list(&o.exclude, "exclude", "e", "TARGET", "never contact this address, block or range; repeatable")
+	f.str(&o.excludeFile, "exclude-file", "ef", "FILE", "", "never contact what this file lists")
+	f.str(&o.scope, "scope", "", "FILE", "", "contact nothing but the addresses, blocks and ranges in this file")
+	f.boolean(&o.interfaces, "interfaces", "", "without a target: also this machine's listeners on its other addresses")
+	f.group("Pace")
+	f.integer(&o.concurrency, "concurrency", "c", 100, "targets probed at a time")
+	f.integer(&o.rate, "rate-limit", "rl", 0, "connections a second, all targets together; 0 is unlimited")
+	f.duration(&o.timeout, "timeout", "", 10*time.Second, "time for one target")
+	f.integer(&o.retries, "retries", "", 1, "further attempts when a connection is reset or this machine fails")
+	f.duration(&o.maxRuntime, "max-runtime", "", 0, "stop issuing targets after this time")
+	f.group("Depth")
+	f.str(&o.level, "level", "", "LEVEL", "standard", "passive or standard")
+	f.group("Authorisation")
+	f.boolean(&o.authorized, "authorized", "", "I am authorised to probe these targets; needed for globally reachable ones")
+	f.str(&o.contact, "contact", "", "MAIL-OR-URL", "", "whom a target's operator can ask, sent in the User-Agent; needed likewise")
+	f.group("Output")
+	f.list(&o.output, "output", "o", "[FORMAT=]FILE", "write the results to a file as well; repeatable")
+	f.str(&o.format, "format", "f", "FORMAT", "table", strings.Join(report.Formats(), ", "))
+	f.boolean(&o.silent, "silent", "", "nothing on stderr but errors")
+	f.boolean(&o.verbose, "verbose", "v", "list closed and silent members of ranges, too")
+	f.boolean(&o.monochro, "no-color", "", "no colour (so does the environment's NO_COLOR)")
+	f.group("Gate")
+	f.str(&o.failOn, "fail-on", "", "SEVERITY", "none", "exit 3 on findings from this severity on: low, medium, high or critical")
+	f.boolean(&o.failOnIncomplete, "fail-on-incomplete", "", "exit 4 when not everything could be judged")
+	f.group("Run")
+	f.str(&o.config, "config", "", "FILE", "", "settings, one \"flag: value\" a line (default ./"+defaultConfig+" if it is there)")
+	f.boolean(&o.dryRun, "dry-run", "", "say what would be contacted, and contact nothing")
+	return f
+}
+
+// configFile says which configuration file to read and whether it must exist.
+func (o *scanOptions) configFile() (string, bool) {
+	if o.config != "" {
+		return o.config, true
+	}
+	return defaultConfig, false
+}
+
+func newScan(s streams) *cobra.Command {
+	var o scanOptions
+	f := o.flags()
+	cmd := &cobra.Command{
+		Use:   "scan [flags] [TARGET ...]",
+		Short: "Probe targets and report what a stranger would find",
+		Long: `Probe targets and report what a stranger would find.
+
+A target is an address, CIDR block, range a-b, host name, host:port, or URL
+(whose path is the base path). Without any, this machine is scanned over
+loopback: the usual ports, and those on which a program that looks like one of
+ours listens.
+
+Every flag can also be set in the environment (-fail-on as CLAWSONAR_FAIL_ON)
+and in a YAML file; a flag wins over the environment, that over the file.
+
+Exit codes: 0 done · 1 failed while running · 2 usage or input error ·
+3 findings at or above -fail-on · 4 incomplete, with -fail-on-incomplete ·
+130 interrupted.`,
+		Example: `  clawsonar scan
+  clawsonar scan 127.0.0.1:18789 -fail-on high
+  clawsonar scan https://claw.example.org/agent -f json -authorized -contact me@example.org
+  clawsonar scan -l hosts.txt -o jsonl=scan.jsonl`,
+	}
+	f.attach(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		rest, done, err := arguments(cmd, f, args, o.configFile)
+		if done || err != nil {
+			return err
+		}
+		return runScan(s, o, rest)
+	}
+	return cmd
+}
+
+func runScan(s streams, o scanOptions, args []string) error {
+	set, err := fingerprint.Load(fingerprints.FS)
+	if err != nil {
+		return fmt.Errorf("built-in fingerprints: %w", err)
+	}
+	cfg, gate, err := o.prepare(set)
+	if err != nil {
+		return usage(err)
+	}
+	if err := o.addTargets(s, cfg, set, args); err != nil {
+		return err
+	}
+	if o.dryRun {
+		return dryRun(s, cfg)
+	}
+	return o.run(s, cfg, gate)
+}
+
+// prepare turns options into a configuration, without targets yet. Whatever it
+// refuses is the user's to mend.
+func (o *scanOptions) prepare(set *fingerprint.Set) (*scan.Config, *policy.Gate, error) {
+	var level fingerprint.Level
+	if err := level.UnmarshalText([]byte(o.level)); err != nil {
+		return nil, nil, fmt.Errorf("-level: %w", err)
+	}
+	if level > fingerprint.Standard {
+		return nil, nil, errors.New("-level: deep is not in this version: use passive or standard")
+	}
+	severity, err := policy.ParseFailOn(o.failOn)
+	if err != nil {
+		return nil, nil, fmt.Errorf("-fail-on: %w", err)
+	}
+	for flag, n := range map[string]int{"-concurrency": o.concurrency - 1, "-rate-limit": o.rate, "-retries": o.retries} {
+		if n < 0 {
+			return nil, nil, fmt.Errorf("%s: the number is too small", flag)
+		}
+	}
+	if strings.ContainsFunc(o.contact, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return nil, nil, errors.New("-contact: use a mail address or URL in plain ASCII")
+	}
+	scope, err := o.makeScope()
+	if err != nil {
+		return nil, nil, err
+	}
+	agent := "clawsonar/" + version
+	if o.contact != "" {
+		agent += " (+" + o.contact + ")"
+	}
+	cfg := &scan.Config{
+		Space: new(target.Space), Scope: scope,
+		Prober: &probe.Prober{
+			Wire:  wire.New(wire.Options{Scope: scope, Limiter: pace.New(o.rate), UserAgent: agent}),
+			Set:   set,
+			Level: level, Timeout: o.timeout,
+		},
+		Checks:      check.All(),
+		Concurrency: o.concurrency, Retries: o.retries, ListAll: o.verbose,
+		Head: event.Scan{
+			Type: "scan", Schema: event.Schema,
+			Tool:    event.Tool{Name: "clawsonar", Version: version},
+			Started: time.Now().UTC().Truncate(time.Millisecond),
+			Level:   level.String(), Shard: "1/1", Data: dataInfo(set),
+			Authorization: event.Authorization{Authorized: o.authorized, Contact: o.contact},
+		},
+	}
+	return cfg, &policy.Gate{FailOn: severity, FailOnIncomplete: o.failOnIncomplete}, nil
+}
+
+// dataInfo says how fresh the built-in knowledge is.
+func dataInfo(set *fingerprint.Set) event.Data {
+	table := set.Releases("openclaw")
+	return event.Data{
+		Releases: table.Len(), NewestRelease: table.Newest().Version.String(),
+		ReleasesAsOf: table.AsOf().Format(time.DateOnly),
+	}
+}
+
+func (o *scanOptions) makeScope() (*target.Scope, error) {
+	var allow, deny []netip.Prefix
+	for _, text := range o.exclude {
+		p, err := target.Prefixes(text)
+		if err != nil {
+			return nil, fmt.Errorf("-exclude: %w", err)
+		}
+		deny = append(deny, p...)
+	}
+	if o.excludeFile != "" {
+		p, err := readPrefixes(o.excludeFile)
+		if err != nil {
+			return nil, fmt.Errorf("-exclude-file: %w", err)
+		}
+		deny = append(deny, p...)
+	}
+	if o.scope != "" {
+		p, err := readPrefixes(o.scope)
+		if err != nil {
+			return nil, fmt.Errorf("-scope: %w", err)
+		}
+		if len(p) == 0 {
+			return nil, fmt.Errorf("-scope: %s allows nothing: list addresses, blocks or ranges, one a line", o.scope)
+		}
+		allow = p
+	}
+	return target.NewScope(allow, deny, o.authorized && o.contact != ""), nil
+}
+
+func readPrefixes(file string) ([]netip.Prefix, error) {
+	r, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	var out []netip.Prefix
+	err = target.ReadList(r, file, []uint16{1}, func(spec target.Spec) error {
+		p, err := target.Prefixes(spec.Input)
+		if err != nil {
+			return fmt.Errorf("%s: %w", spec.Source, err)
+		}
+		out = append(out, p...)
+		return nil
+	})
+	return out, err
+}
+
+// addTargets fills the space from arguments, list, stdin or this machine.
+func (o *scanOptions) addTargets(s streams, cfg *scan.Config, set *fingerprint.Set, args []string) error {
+	var own []uint16
+	for _, p := range set.Products() {
+		own = append(own, p.Ports...)
+	}
+	ports := append(slices.Clone(own), webPorts()...)
+	if o.ports != "" {
+		p, err := target.Ports(o.ports)
+		if err != nil {
+			return usage(fmt.Errorf("-ports: %w", err))
+		}
+		ports, own = p, p
+	}
+	base, err := o.cleanBase()
+	if err != nil {
+		return usage(err)
+	}
+	add := func(spec target.Spec) error {
+		if spec.Base == "" {
+			spec.Base = base
+		}
+		if spec.Name == "" && !(o.authorized && o.contact != "") {
+			for _, a := range []netip.Addr{spec.First, spec.Last} {
+				if cfg.Scope.Reach(a) == target.Public {
+					return fmt.Errorf("%s: target %q is globally reachable: state your right to probe it with -authorized and -contact", spec.Source, spec.Input)
+				}
+			}
+		}
+		return cfg.Space.Add(spec)
+	}
+	for _, arg := range args {
+		spec, err := target.Parse(arg, "args", ports)
+		if err != nil {
+			return usage(err)
+		}
+		if err := add(spec); err != nil {
+			return usage(err)
+		}
+	}
+	if o.list != "" {
+		if err := readList(s, o.list, ports, add); err != nil {
+			return usage(err)
+		}
+	}
+	switch {
+	case cfg.Space.Len() > 0:
+		return nil
+	case len(args) > 0 || o.list != "":
+		return usage(fmt.Errorf("%s names no target", o.list))
+	case isPipe(s.in):
+		if err := readList(s, "-", ports, add); err != nil {
+			return usage(err)
+		}
+		if cfg.Space.Len() == 0 {
+			return usage(errors.New("stdin names no target: give one a line, or run from a terminal to scan this machine"))
+		}
+		return nil
+	}
+	return o.addLocal(s, own, add)
+}
+
+func (o *scanOptions) cleanBase() (string, error) {
+	if o.basePath == "" {
+		return "", nil
+	}
+	spec, err := target.Parse("http://localhost/"+strings.TrimLeft(o.basePath, "/"), "", nil)
+	if err != nil {
+		return "", fmt.Errorf("-base-path: %q is not a path: write it as /claw", o.basePath)
+	}
+	return spec.Base, nil
+}
+
+func readList(s streams, file string, ports []uint16, add func(target.Spec) error) error {
+	if file == "-" {
+		return target.ReadList(s.in, "stdin", ports, add)
+	}
+	r, err := os.Open(file)
+	if err != nil {
+		return fmt.Errorf("-list: %w", err)
+	}
+	defer r.Close()
+	return target.ReadList(r, file, ports, add)
+}
+
+// isPipe reports whether somebody is feeding stdin: a terminal, /dev/null and
+// a closed stdin do not.
+func isPipe(in io.Reader) bool {
+	f, ok := in.(*os.File)
+	if !ok {
+		return in != nil
+	}
+	info, err := f.Stat()
+	return err == nil && (info.Mode()&os.ModeNamedPipe != 0 || info.Mode().IsRegular() && info.Size() > 0)
+}
+
+// productWords tell a process of ours by its name or command line.
+func productWords() []string { return []string{"openclaw", "clawdbot", "moltbot"} }
+
+// addLocal adds this machine: the known ports, and those on which a program
+// that looks like one of ours listens.
+func (o *scanOptions) addLocal(s streams, known []uint16, add func(target.Spec) error) error {
+	listeners, err := local.Listeners(context.Background())
+	if err != nil && !o.silent {
+		fmt.Fprintf(s.err, "clawsonar: only the known ports are scanned: %s\n", oneLine(err.Error()))
+	}
+	todo := map[netip.AddrPort]target.Spec{}
+	put := func(addr netip.AddrPort, bound, process string) {
+		todo[addr] = target.Spec{
+			First: addr.Addr(), Last: addr.Addr(), Ports: []uint16{addr.Port()},
+			Input: "this machine", Source: "local", Bound: bound, Process: process,
+		}
+	}
+	loopback := netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	for _, port := range known {
+		put(netip.AddrPortFrom(loopback, port), "", "")
+	}
+	for _, l := range listeners {
+		if !slices.Contains(known, l.Addr.Port()) && !l.RunsAny(productWords()...) {
+			continue
+		}
+		addr := l.Addr
+		if addr.Addr().IsUnspecified() {
+			addr = netip.AddrPortFrom(loopback, addr.Port())
+		}
+		if !addr.Addr().IsLoopback() && !o.interfaces {
+			if !o.silent {
+				fmt.Fprintf(s.err, "clawsonar: %s (%s) listens on %s only, which is not loopback: not contacted without -interfaces\n",
+					report.Clean(l.Process), "port "+fmt.Sprint(addr.Port()), l.Addr.Addr())
+			}
+			continue
+		}
+		// The same program on both loopbacks is one gateway; the IPv4 one is
+		// first in the list.
+		if twin := netip.AddrPortFrom(loopback, addr.Port()); addr.Addr() == netip.IPv6Loopback() && todo[twin].Process != "" && todo[twin].Process == l.Process {
+			continue
+		}
+		put(addr, l.Addr.String(), l.Process)
+	}
+	addrs := make([]netip.AddrPort, 0, len(todo))
+	for addr := range todo {
+		addrs = append(addrs, addr)
+	}
+	slices.SortFunc(addrs, netip.AddrPort.Compare)
+	for _, addr := range addrs {
+		if err := add(todo[addr]); err != nil {
+			return usage(err)
+		}
+	}
+	return nil
+}
+
+// dryRun says what would be contacted.
+func dryRun(s streams, cfg *scan.Config) error {
+	n := cfg.Space.Len()
+	fmt.Fprintf(s.out, "%d targets would be contacted; the first of them:\n", n)
+	for i := range min(n, 20) {
+		t := cfg.Space.At(i)
+		line := t.HostPort()
+		if a := t.Addr.Addr(); a.IsValid() {
+			if err := cfg.Scope.Check(a); err != nil {
+				line += "  excluded: " + err.Error()
+			}
+		}
+		fmt.Fprintln(s.out, line)
+	}
+	return nil
+}
+
+// run scans and writes the reports.
+func (o *scanOptions) run(s streams, cfg *scan.Config, gate *policy.Gate) error {
+	out, err := openOutputs(s, o)
+	if err != nil {
+		return usage(err)
+	}
+	defer out.abandon()
+	cfg.Emit = func(e event.Event) error {
+		gate.Event(e)
+		return out.event(e)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// From the first signal on, a second one ends the process at once.
+	defer context.AfterFunc(ctx, stop)()
+	run := ctx
+	if o.maxRuntime > 0 {
+		var cancel context.CancelFunc
+		run, cancel = context.WithTimeout(ctx, o.maxRuntime)
+		defer cancel()
+	}
+	cfg.Count = new(scan.Count)
+	finish := progress(s, o, cfg.Count)
+	_, err = scan.Run(run, *cfg)
+	finish()
+	if err == nil {
+		err = out.finish()
+	}
+	if err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		if !o.silent {
+			fmt.Fprintln(s.err, "clawsonar: interrupted: the results so far are in the output")
+		}
+		return &exitError{code: exitInterrupted}
+	}
+	if code := gate.Exit(); code != policy.Passed {
+		return &exitError{code: code}
+	}
+	return nil
+}

@@ -1,0 +1,247 @@
+// Package event defines the result stream: JSON Lines, schema 1. The first
+// line is a Scan, then one Target per target as it completes, the last line is
+// a Summary. Every report format is made from this stream alone, so a stored
+// stream can be rendered again at any time.
+package event
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Schema is the version of the stream's format. Adding a field does not change
+// it; renaming or removing one does.
+const Schema = 1
+
+// Event holds exactly one of its three members.
+type Event struct {
+	Scan    *Scan
+	Target  *Target
+	Summary *Summary
+}
+
+// Scan is the first event of a stream: what was run, with which data.
+type Scan struct {
+	Type          string        `json:"type"` // "scan"
+	Schema        int           `json:"schema"`
+	Tool          Tool          `json:"tool"`
+	Started       time.Time     `json:"started"`
+	Level         string        `json:"level"`
+	Seed          uint64        `json:"seed"`
+	Shard         string        `json:"shard"`
+	Data          Data          `json:"data"`
+	Authorization Authorization `json:"authorization"`
+}
+
+// Tool names the program that made the stream.
+type Tool struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+// Data says how fresh the built-in knowledge is.
+type Data struct {
+	Releases       int    `json:"releases"`
+	NewestRelease  string `json:"newest_release"`
+	ReleasesAsOf   string `json:"releases_as_of,omitempty"` // RFC 3339 date
+	Advisories     int    `json:"advisories"`
+	AdvisoriesAsOf string `json:"advisories_as_of,omitempty"` // RFC 3339 date
+}
+
+// Authorization repeats what the operator stated about the right to probe.
+type Authorization struct {
+	Authorized bool   `json:"authorized"`
+	Contact    string `json:"contact"`
+}
+
+// Target is the result for one target.
+type Target struct {
+	Type       string     `json:"type"` // "target"
+	Target     Address    `json:"target"`
+	Outcome    string     `json:"outcome"`
+	Product    *Product   `json:"product,omitempty"`
+	Version    *Version   `json:"version,omitempty"`
+	Auth       *Auth      `json:"auth,omitempty"`
+	Front      *Front     `json:"front,omitempty"`
+	TLS        *TLS       `json:"tls,omitempty"`
+	Surfaces   []Surface  `json:"surfaces,omitempty"`
+	Findings   []Finding  `json:"findings,omitempty"`
+	Advisories []Advisory `json:"advisories,omitempty"`
+	Evidence   []Evidence `json:"evidence,omitempty"`
+	// Notes say in words what a reader needs to weigh the verdict: why a state
+	// is unknown, which sources disagree.
+	Notes       []string `json:"notes,omitempty"`
+	Requests    int      `json:"requests"`
+	Connections int      `json:"connections"`
+	DurationMS  int64    `json:"duration_ms"`
+	Error       string   `json:"error"`
+}
+
+// Address says which target this is and where it was named.
+type Address struct {
+	Input  string `json:"input"`  // as the user wrote it
+	Source string `json:"source"` // "args", "stdin:3", "hosts.txt:3", "local"
+	Name   string `json:"name"`   // host name, if any
+	IP     string `json:"ip"`
+	Port   int    `json:"port"`
+	URL    string `json:"url"`
+	Reach  string `json:"reach"` // loopback, private, shared, link-local, reserved, public
+	// Bound is the address the listener is bound to and Process the program
+	// that listens, as the operating system says; only when this machine
+	// itself is scanned.
+	Bound   string `json:"bound,omitempty"`
+	Process string `json:"process,omitempty"`
+}
+
+// Product says what was recognised.
+type Product struct {
+	ID         string   `json:"id"`
+	Brand      string   `json:"brand"`
+	Name       string   `json:"name"`
+	Confidence string   `json:"confidence"` // certain, firm, tentative
+	Because    []string `json:"because"`
+}
+
+// Version says which release it is. Exact is empty unless exactly one fits.
+type Version struct {
+	Exact      string   `json:"exact"`
+	Candidates []string `json:"candidates"` // oldest first
+	Build      string   `json:"build"`
+	Source     string   `json:"source"`
+	Confidence string   `json:"confidence"`
+}
+
+// Auth says what a stranger needs to be let in.
+type Auth struct {
+	State   string   `json:"state"` // open, required, gated, blocked, claimable, unknown
+	Mode    string   `json:"mode"`  // what the answers prove; empty when they do not
+	Because []string `json:"because"`
+}
+
+// Front is what stands before the product, as far as it shows.
+type Front struct {
+	Kind    string   `json:"kind"`
+	Because []string `json:"because"`
+}
+
+// TLS says whether and how the connection was encrypted.
+type TLS struct {
+	Enabled    bool     `json:"enabled"`
+	Version    string   `json:"version,omitempty"`
+	Cipher     string   `json:"cipher,omitempty"`
+	Subject    string   `json:"subject,omitempty"`
+	Issuer     string   `json:"issuer,omitempty"`
+	Names      []string `json:"names,omitempty"`
+	NotBefore  string   `json:"not_before,omitempty"`
+	NotAfter   string   `json:"not_after,omitempty"`
+	SelfSigned bool     `json:"self_signed,omitempty"`
+	SHA256     string   `json:"sha256,omitempty"`
+	// VerifyError says why the certificate does not verify; "" when it does.
+	VerifyError string `json:"verify_error,omitempty"`
+}
+
+// Surface is one part of the product that can be reached.
+type Surface struct {
+	ID    string `json:"id"`
+	State string `json:"state"` // open, gated, present
+	Path  string `json:"path"`
+}
+
+// Finding is one thing to mend, or to know.
+type Finding struct {
+	ID          string   `json:"id"`
+	Severity    Severity `json:"severity"`
+	Title       string   `json:"title"`
+	Detail      string   `json:"detail"`
+	Remediation string   `json:"remediation"`
+	Controls    []string `json:"controls"`
+	References  []string `json:"references"`
+	Evidence    []string `json:"evidence"`
+	Key         string   `json:"key"` // stable across runs, versions and wording
+	Suppressed  string   `json:"suppressed,omitempty"`
+}
+
+// Advisory is one published vulnerability that concerns the release.
+type Advisory struct {
+	ID             string   `json:"id"`
+	CVE            string   `json:"cve"`
+	Severity       Severity `json:"severity"`
+	Score          float64  `json:"score"`
+	ScoreSource    string   `json:"score_source"`
+	Status         string   `json:"status"` // affected, possible
+	GatewaySurface bool     `json:"gateway_surface"`
+	Credential     string   `json:"credential"` // none, required, unclear
+	Fixed          string   `json:"fixed"`
+	Summary        string   `json:"summary"`
+}
+
+// Evidence is one exchange in short: enough to check a verdict, never a body.
+type Evidence struct {
+	ID      string            `json:"id"`
+	Request string            `json:"request"`
+	Status  int               `json:"status"`
+	Bytes   int               `json:"bytes"`
+	SHA256  string            `json:"sha256,omitempty"`
+	Facts   map[string]string `json:"facts,omitempty"`
+	Error   string            `json:"error,omitempty"`
+}
+
+// Summary is the last event of a stream.
+type Summary struct {
+	Type         string         `json:"type"` // "summary"
+	Finished     time.Time      `json:"finished"`
+	Targets      int64          `json:"targets"`
+	Outcomes     map[string]int `json:"outcomes"`
+	Auth         map[string]int `json:"auth"`
+	Findings     map[string]int `json:"findings"` // by severity
+	Suppressed   int            `json:"suppressed"`
+	Complete     bool           `json:"complete"`
+	MissEstimate MissEstimate   `json:"miss_estimate"`
+}
+
+// MissEstimate says how many silent targets were tried again and answered.
+type MissEstimate struct {
+	Reprobed int `json:"reprobed"`
+	Found    int `json:"found"`
+}
+
+// MarshalJSON writes the one member that is set.
+func (e Event) MarshalJSON() ([]byte, error) {
+	switch {
+	case e.Scan != nil && e.Target == nil && e.Summary == nil:
+		return json.Marshal(e.Scan)
+	case e.Target != nil && e.Scan == nil && e.Summary == nil:
+		return json.Marshal(e.Target)
+	case e.Summary != nil && e.Scan == nil && e.Target == nil:
+		return json.Marshal(e.Summary)
+	}
+	return nil, fmt.Errorf("event: exactly one of scan, target, summary must be set")
+}
+
+// UnmarshalJSON reads one line of a stream.
+func (e *Event) UnmarshalJSON(data []byte) error {
+	var head struct {
+		Type   string `json:"type"`
+		Schema int    `json:"schema"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return err
+	}
+	*e = Event{}
+	switch head.Type {
+	case "scan":
+		if head.Schema != Schema {
+			return fmt.Errorf("schema %d is not known to this version (it knows %d): use the clawsonar that wrote it", head.Schema, Schema)
+		}
+		e.Scan = new(Scan)
+		return json.Unmarshal(data, e.Scan)
+	case "target":
+		e.Target = new(Target)
+		return json.Unmarshal(data, e.Target)
+	case "summary":
+		e.Summary = new(Summary)
+		return json.Unmarshal(data, e.Summary)
+	}
+	return fmt.Errorf("unknown event type %q", head.Type)
+}

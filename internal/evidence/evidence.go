@@ -1,0 +1,188 @@
+// Package evidence holds what was seen at a target, as plain data: no
+// judgement, no I/O. Everything in it that a target controls is hostile until
+// it has been cleaned for the place where it is shown.
+package evidence
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/twmb/murmur3"
+)
+
+// Outcome says how a probe of one target ended. The set is closed: every
+// target ends in exactly one of these.
+type Outcome string
+
+// The outcomes a target can have.
+const (
+	Identified    Outcome = "identified"     // a known product answered
+	Other         Outcome = "other"          // something answered, no product recognised
+	Closed        Outcome = "closed"         // the connection was refused
+	Silent        Outcome = "silent"         // no answer in time
+	Unreachable   Outcome = "unreachable"    // the network says there is no way there
+	Reset         Outcome = "reset"          // accepted, then closed or reset without an answer
+	DNSError      Outcome = "dns-error"      // the name did not resolve
+	TLSError      Outcome = "tls-error"      // speaks TLS, but no handshake succeeded
+	ProtocolError Outcome = "protocol-error" // answered, but not HTTP
+	Excluded      Outcome = "excluded"       // outside the scope, never contacted
+	LocalError    Outcome = "local-error"    // this machine's fault: descriptors, ports, memory
+	Interrupted   Outcome = "interrupted"    // the run was stopped before the verdict
+)
+
+// Field is one header line as received. Names keep the sender's spelling.
+type Field struct {
+	Name  string `yaml:"name"`
+	Value string `yaml:"value"`
+}
+
+// Header is the list of header lines of an answer, in the order received.
+type Header []Field
+
+// Get returns the first value of the named header (case-insensitive, RFC 9110
+// section 5.1), or "".
+func (h Header) Get(name string) string {
+	v, _ := h.Lookup(name)
+	return v
+}
+
+// Lookup returns the first value of the named header and whether it was sent.
+func (h Header) Lookup(name string) (string, bool) {
+	for _, f := range h {
+		if strings.EqualFold(f.Name, name) {
+			return f.Value, true
+		}
+	}
+	return "", false
+}
+
+// Digest identifies a body without carrying it.
+type Digest struct {
+	Bytes  int    // length of the body as received, decoded from its transfer coding
+	SHA256 string // hex
+	// Icon is the hash by which internet search engines index icons:
+	// MurmurHash3 (32 bit, seed 0) over the body's base64 text in lines of 76
+	// characters. Only recorded captures have it filled in; see IconHash.
+	Icon int32
+}
+
+// Sum computes the digest of a body, without its icon hash.
+func Sum(body []byte) Digest {
+	sum := sha256.Sum256(body)
+	return Digest{Bytes: len(body), SHA256: hex.EncodeToString(sum[:])}
+}
+
+// IconHash computes a body's icon hash.
+func IconHash(body []byte) int32 {
+	text := base64.StdEncoding.EncodeToString(body)
+	var b strings.Builder
+	b.Grow(len(text) + len(text)/76 + 1)
+	for ; text != ""; text = text[min(len(text), 76):] {
+		b.WriteString(text[:min(len(text), 76)])
+		b.WriteByte('\n')
+	}
+	return int32(murmur3.Sum32([]byte(b.String())))
+}
+
+// Exchange is one request and what came back for it.
+type Exchange struct {
+	ID     string // id of the request in the plan
+	Method string
+	Path   string // as sent, base path included
+	Status int    // 0 when no HTTP answer came
+	Header Header
+	// Body is the answer's body up to the request's cap; for a WebSocket
+	// opening that was accepted it is the payload of the first data frame.
+	Body      []byte
+	Truncated bool   // the body went on beyond the cap
+	Err       string // why there is no (whole) answer; "" when there is
+
+	// Original, when set, is the digest of the body as it was before a
+	// recorder reduced it; recorded captures carry it, live probes do not.
+	Original *Digest
+}
+
+// Digest returns the digest of the body as the target sent it.
+func (x *Exchange) Digest() Digest {
+	if x.Original != nil {
+		return *x.Original
+	}
+	return Sum(x.Body)
+}
+
+// IconHash returns the icon hash of the body as the target sent it.
+func (x *Exchange) IconHash() int32 {
+	if x.Original != nil {
+		return x.Original.Icon
+	}
+	return IconHash(x.Body)
+}
+
+// MediaType returns the answer's media type in lower case without parameters,
+// such as "text/html"; "" when none was sent.
+func (x *Exchange) MediaType() string {
+	v, _, _ := strings.Cut(x.Header.Get("Content-Type"), ";")
+	return strings.ToLower(strings.TrimSpace(v))
+}
+
+// TLSInfo describes the TLS connection and the certificate that was shown.
+// Verification is a fact here, never a reason to stop.
+type TLSInfo struct {
+	Version    string // "TLS 1.3"
+	Cipher     string
+	ALPN       string
+	Subject    string // RFC 2253 form
+	CommonName string
+	Issuer     string
+	Names      []string // subject alternative names, DNS and addresses
+	NotBefore  time.Time
+	NotAfter   time.Time
+	SelfSigned bool
+	SHA256     string // hex digest of the leaf certificate
+	// VerifyError says why the chain does not verify against the system's
+	// roots for the name or address dialled; "" when it does.
+	VerifyError string
+}
+
+// Observation is everything seen at one target.
+type Observation struct {
+	Time      time.Time      // start of the probe
+	Addr      netip.AddrPort // what was dialled; zero when a name did not resolve
+	Name      string         // host name used for SNI and Host; "" for a bare address
+	Scheme    string         // "http" or "https" as it turned out; "" when nothing answered
+	Base      string         // base path without the final slash: "" or "/claw"
+	Outcome   Outcome        // set for all outcomes but Identified, which is a judgement
+	Err       string         // short text for outcomes that need one
+	TLS       *TLSInfo       // nil without TLS
+	Exchanges []Exchange     // in the order they were made
+
+	Requests    int // HTTP requests and WebSocket openings sent
+	Connections int // TCP connections that were established
+	Duration    time.Duration
+}
+
+// Exchange returns the exchange with the given request id, or nil.
+func (o *Observation) Exchange(id string) *Exchange {
+	for i := range o.Exchanges {
+		if o.Exchanges[i].ID == id {
+			return &o.Exchanges[i]
+		}
+	}
+	return nil
+}
+
+// Request is one thing to ask of a target. Only what the validator of the
+// fingerprint language lets through becomes a Request.
+type Request struct {
+	ID        string
+	Method    string
+	Path      string // base path included
+	Header    Header // beyond Host, User-Agent, Accept, Accept-Encoding
+	Body      string
+	WebSocket bool // an opening handshake (RFC 6455 section 4.1), then one frame
+	MaxBody   int  // cap on the body kept, in bytes; 0 means the wire's default
+}

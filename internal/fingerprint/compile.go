@@ -1,0 +1,512 @@
+package fingerprint
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/release"
+)
+
+// frontsFile is the one file that describes no product.
+const frontsFile = "fronts.yaml"
+
+// Set is a collection of compiled fingerprints. It does not change and may be
+// used by several goroutines at once.
+type Set struct {
+	products []*product
+	fronts   []frontRule
+	gates    []frontRule
+}
+
+// Product describes one fingerprint of a set.
+type Product struct {
+	ID, Name string
+	File     string
+	Ports    []uint16
+	Requests []string // "GET /" and so on, in the order they may be made
+	Markers  []string // the signals that alone make the identity certain
+}
+
+// product is a compiled fingerprint.
+type product struct {
+	spec
+	file    string
+	signals map[string]*signal
+	table   *release.Table // nil when the product has none
+}
+
+// Load reads every *.yaml at the root of fsys. A product that names a release
+// table finds it in releases/NAME.json.
+func Load(fsys fs.FS) (*Set, error) {
+	names, err := fs.Glob(fsys, "*.yaml")
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("no fingerprint: a folder of fingerprints holds one NAME.yaml a product")
+	}
+	s := &Set{}
+	for _, name := range names {
+		data, err := fs.ReadFile(fsys, name)
+		if err != nil {
+			return nil, err
+		}
+		if name == frontsFile {
+			if err := s.loadFronts(data); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		p, err := compile(data, name)
+		if err != nil {
+			return nil, err
+		}
+		if p.Releases != "" {
+			file := path.Join("releases", p.Releases+".json")
+			raw, err := fs.ReadFile(fsys, file)
+			if err != nil {
+				return nil, fmt.Errorf("%s: release table %q: %w", name, p.Releases, err)
+			}
+			if p.table, err = release.Load(raw); err != nil {
+				return nil, fmt.Errorf("%s: %w", file, err)
+			}
+		}
+		s.products = append(s.products, p)
+	}
+	return s, s.check()
+}
+
+func (s *Set) loadFronts(data []byte) error {
+	var f frontSpec
+	root, err := decode(data, frontsFile, &f)
+	if err != nil {
+		return err
+	}
+	s.fronts, s.gates = f.Fronts, f.Gates
+	for key, rules := range map[string][]frontRule{"fronts": f.Fronts, "gates": f.Gates} {
+		for i, r := range rules {
+			if r.ID == "" || !r.match.set() {
+				return fmt.Errorf("%s:%d: a front needs an id and something to see", frontsFile, lineOf(root, key, i))
+			}
+		}
+	}
+	return nil
+}
+
+// check holds the products of a set against each other.
+func (s *Set) check() error {
+	ids := map[string]string{}       // product id → file
+	byID := map[string]string{}      // request id → request
+	byRequest := map[string]string{} // request → request id
+	for _, p := range s.products {
+		if other, ok := ids[p.ID]; ok {
+			return fmt.Errorf("%s: product id %q is taken by %s", p.file, p.ID, other)
+		}
+		ids[p.ID] = p.file
+		for _, r := range p.Requests {
+			key := r.key()
+			if other, ok := byID[r.ID]; ok && other != key {
+				return fmt.Errorf("%s: request id %q stands for another request in another file: give this one its own", p.file, r.ID)
+			}
+			if other, ok := byRequest[key]; ok && other != r.ID {
+				return fmt.Errorf("%s: request %q is called %q in another file: call it so here, and it is sent once", p.file, r.ID, other)
+			}
+			byID[r.ID], byRequest[key] = key, r.ID
+		}
+	}
+	return nil
+}
+
+// key identifies a request by all that goes over the wire.
+func (r *requestSpec) key() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s %t %q", r.method(), r.Path, r.WebSocket, r.Body)
+	for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
+		fmt.Fprintf(&b, " %q=%q", strings.ToLower(name), r.Headers[name])
+	}
+	return b.String()
+}
+
+func (r *requestSpec) method() string {
+	if r.Method == "" {
+		return "GET"
+	}
+	return r.Method
+}
+
+// Products lists the fingerprints of the set in the order of their files.
+func (s *Set) Products() []Product {
+	var out []Product
+	for _, p := range s.products {
+		d := Product{ID: p.ID, Name: p.Name, File: p.file, Ports: p.Ports, Markers: p.markers()}
+		for i := range p.Requests {
+			r := &p.Requests[i]
+			verb := r.method()
+			if r.WebSocket {
+				verb = "WebSocket"
+			}
+			d.Requests = append(d.Requests, verb+" "+r.Path)
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
+// Releases returns the release table of a product, or nil.
+func (s *Set) Releases(product string) *release.Table {
+	for _, p := range s.products {
+		if p.ID == product {
+			return p.table
+		}
+	}
+	return nil
+}
+
+// markers returns the signals that alone make the identity certain.
+func (p *product) markers() []string {
+	var out []string
+	for _, r := range p.Identity {
+		if r.Confidence != Certain {
+			continue
+		}
+		out = append(out, r.Any...)
+		if len(r.Any) == 0 && len(r.All) == 1 {
+			out = append(out, r.All...)
+		}
+	}
+	return out
+}
+
+// compiler carries what is needed to say where an error is.
+type compiler struct {
+	*product
+	root *yaml.Node
+	used map[string]bool
+}
+
+func (c *compiler) errorf(at []any, format string, args ...any) error {
+	return fmt.Errorf("%s:%d: %w", c.file, lineOf(c.root, at...), fmt.Errorf(format, args...))
+}
+
+func compile(data []byte, file string) (*product, error) {
+	p := &product{file: file}
+	root, err := decode(data, file, &p.spec)
+	if err != nil {
+		return nil, err
+	}
+	p.signals = make(map[string]*signal, len(p.Signals))
+	for name, sig := range p.Signals {
+		p.signals[name] = &sig
+	}
+	c := &compiler{product: p, root: root, used: map[string]bool{}}
+	for _, step := range []func() error{c.basics, c.requests, c.signalNames, c.rules, c.sources, c.unused} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+func (c *compiler) basics() error {
+	if !validID(c.ID) {
+		return c.errorf([]any{"id"}, "id %q: use small letters, digits, dots and hyphens", c.ID)
+	}
+	if c.Name == "" {
+		return c.errorf(nil, "name is missing")
+	}
+	if len(c.Identity) == 0 {
+		return c.errorf(nil, "identity is missing: nothing would ever be recognised")
+	}
+	return nil
+}
+
+func validID(s string) bool {
+	return s != "" && len(s) <= 40 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789.-") == ""
+}
+
+// rootPath is the one page that every target is asked for.
+const rootPath = "{base}/"
+
+func (c *compiler) requests() error {
+	seen := map[string]bool{}
+	for i := range c.Requests {
+		r := &c.Requests[i]
+		at := []any{"requests", i}
+		if !validID(r.ID) {
+			return c.errorf(at, "request id %q: use small letters, digits, dots and hyphens", r.ID)
+		}
+		if seen[r.ID] {
+			return c.errorf(at, "request id %q is used twice", r.ID)
+		}
+		seen[r.ID] = true
+		if err := permitted(r); err != nil {
+			return c.errorf(at, "request %q: %w", r.ID, err)
+		}
+		isRoot := r.key() == (&requestSpec{Path: rootPath}).key()
+		if isRoot != (i == 0) {
+			return c.errorf(at, "request %q: the first request, and only the first, is GET %s", r.ID, rootPath)
+		}
+		if !isRoot && r.When.empty() {
+			return c.errorf(at, "request %q has no condition: it would be sent to every web server; add when", r.ID)
+		}
+		for _, q := range r.For {
+			if !slices.Contains([]string{"identity", "auth", "version"}, q) {
+				return c.errorf(append(at, "for"), "unknown question %q: use identity, auth or version", q)
+			}
+		}
+		if err := c.cond(append(at, "when"), r.When); err != nil {
+			return err
+		}
+	}
+	if len(c.Requests) == 0 {
+		return c.errorf(nil, "requests is missing: it begins with GET %s", rootPath)
+	}
+	return nil
+}
+
+// permitted refuses whatever could harm a target. It is the whole of what a
+// fingerprint may ask for.
+func permitted(r *requestSpec) error {
+	switch r.method() {
+	case "GET", "HEAD":
+		if r.Body != "" {
+			return fmt.Errorf("%s has no body", r.method())
+		}
+	case "POST":
+		// The gateway refuses this before it looks for a tool: the header
+		// declares a scope that permits nothing.
+		if r.Path != "/tools/invoke" || r.Body != "{}" || r.WebSocket ||
+			len(r.Headers) != 2 || r.Headers["X-OpenClaw-Scopes"] != "none" || r.Headers["Content-Type"] != "application/json" {
+			return fmt.Errorf("the only POST that may be sent is the empty /tools/invoke with X-OpenClaw-Scopes: none")
+		}
+		if r.Level < Standard {
+			return fmt.Errorf("a POST needs level: standard")
+		}
+	default:
+		return fmt.Errorf("method %q may not be sent: use GET or HEAD", r.Method)
+	}
+	rest, _ := strings.CutPrefix(r.Path, "{base}")
+	if !strings.HasPrefix(rest, "/") || strings.ContainsFunc(rest, func(c rune) bool { return c <= ' ' || c >= 0x7f || c == '{' || c == '#' }) {
+		return fmt.Errorf("path %q: use a path that begins with / or {base}/", r.Path)
+	}
+	if why := sideEffect(rest); why != "" {
+		return fmt.Errorf("path %q may not be asked for: %s", r.Path, why)
+	}
+	for name, value := range r.Headers {
+		if !slices.Contains([]string{"accept", "content-type", "x-openclaw-scopes"}, strings.ToLower(name)) {
+			return fmt.Errorf("header %q may not be sent: it could be taken for a credential, an identity or an origin", name)
+		}
+		if strings.ContainsAny(value, "\r\n\x00") {
+			return fmt.Errorf("header %q has a line break", name)
+		}
+	}
+	if r.MaxBody < 0 || r.MaxBody > 1<<20 {
+		return fmt.Errorf("max_body %d: use at most 1048576 bytes", r.MaxBody)
+	}
+	return nil
+}
+
+// sideEffect says why a path must not be asked for: it hands out a secret,
+// changes something, or counts against somebody.
+func sideEffect(p string) string {
+	p, _, _ = strings.Cut(p, "?")
+	for _, d := range []struct{ pattern, why string }{
+		{`^/pair/code`, "it hands out a pairing code"},
+		{`^/api/pico/token`, "it hands out a token"},
+		{`^/api/config$`, "it hands out secrets"},
+		{`^/api/envs`, "it hands out secrets"},
+		{`^/api/settings$`, "it hands out secrets"},
+		{`^/api/auth/session-token`, "it hands out a token"},
+		{`^/kill(/|$)`, "it ends a session"},
+		{`^/json/(new|close|activate)`, "it acts on the browser"},
+		{`^/j/`, "a miss counts as a failed join"},
+		{`^/(stats|reload|restart|shutdown)$`, "it can change the service"},
+	} {
+		if regexp.MustCompile(d.pattern).MatchString(p) {
+			return d.why
+		}
+	}
+	return ""
+}
+
+func (c *compiler) signalNames() error {
+	for _, name := range slices.Sorted(maps.Keys(c.signals)) {
+		s := c.signals[name]
+		at := []any{"signals", name}
+		if !validID(name) {
+			return c.errorf(at, "signal name %q: use small letters, digits, dots and hyphens", name)
+		}
+		kinds := 0
+		for _, is := range []bool{!s.cond.empty(), s.match.set(), s.DefaultPort, s.Subject != nil} {
+			if is {
+				kinds++
+			}
+		}
+		if kinds != 1 {
+			return c.errorf(at, "signal %q must be exactly one of: something to see in an answer, a condition on other signals, default_port, subject", name)
+		}
+		if s.match.set() != (len(s.On) > 0) {
+			return c.errorf(at, "signal %q: on and something to see in the answer go together", name)
+		}
+		for _, id := range s.On {
+			if !slices.ContainsFunc(c.Requests, func(r requestSpec) bool { return r.ID == id }) {
+				return c.errorf(append(at, "on"), "signal %q: no request is called %q", name, id)
+			}
+		}
+		if err := c.cond(at, s.cond); err != nil {
+			return err
+		}
+	}
+	return c.cycles()
+}
+
+// cycles finds signals that are conditions on themselves.
+func (c *compiler) cycles() error {
+	state := map[string]int{} // 1 being visited, 2 done
+	var visit func(name string) error
+	visit = func(name string) error {
+		switch state[name] {
+		case 1:
+			return c.errorf([]any{"signals", name}, "signal %q depends on itself", name)
+		case 2:
+			return nil
+		}
+		state[name] = 1
+		for _, next := range c.signals[name].cond.names() {
+			if err := visit(next); err != nil {
+				return err
+			}
+		}
+		state[name] = 2
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.signals)) {
+		if err := visit(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c cond) names() []string { return slices.Concat(c.All, c.Any, c.None) }
+
+// cond checks that a condition names signals that exist.
+func (c *compiler) cond(at []any, cond cond) error {
+	for _, name := range cond.names() {
+		if _, ok := c.signals[name]; !ok {
+			return c.errorf(at, "no signal is called %q", name)
+		}
+		c.used[name] = true
+	}
+	return nil
+}
+
+// rules checks the ordered lists: every rule must be able to be the first that
+// holds.
+func (c *compiler) rules() error {
+	lists := map[string][]cond{}
+	for _, r := range c.Identity {
+		if r.Confidence == "" {
+			return c.errorf([]any{"identity"}, "an identity rule needs a confidence")
+		}
+		lists["identity"] = append(lists["identity"], r.cond)
+	}
+	for _, r := range c.Brand {
+		lists["brand"] = append(lists["brand"], r.cond)
+	}
+	for i, r := range c.Auth {
+		if r.State == "" {
+			return c.errorf([]any{"auth", i}, "an auth rule needs a state")
+		}
+		lists["auth"] = append(lists["auth"], r.cond)
+	}
+	for _, key := range []string{"identity", "brand", "auth"} {
+		for i, cond := range lists[key] {
+			at := []any{key, i}
+			if cond.empty() {
+				return c.errorf(at, "rule has no condition: it would always hold")
+			}
+			if err := c.cond(at, cond); err != nil {
+				return err
+			}
+			if !c.reachable(lists[key][:i], cond) {
+				return c.errorf(at, "rule can never be reached: whenever it holds, a rule before it holds as well")
+			}
+		}
+	}
+	for i, r := range c.Surfaces {
+		at := []any{"surfaces", i}
+		if r.ID == "" || !slices.Contains([]string{"open", "gated", "present"}, r.State) || r.cond.empty() {
+			return c.errorf(at, "a surface needs an id, a state (open, gated or present) and a condition")
+		}
+		if err := c.cond(at, r.cond); err != nil {
+			return err
+		}
+	}
+	for i, r := range c.Notes {
+		at := []any{"notes", i}
+		if r.Text == "" || r.cond.empty() {
+			return c.errorf(at, "a note needs a text and a condition")
+		}
+		if err := c.cond(at, r.cond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *compiler) sources() error {
+	for i, v := range c.Version {
+		at := []any{"version", i}
+		ways := 0
+		for _, is := range []bool{v.Attribute != "", v.Body != nil, v.JSON != "", v.Assets} {
+			if is {
+				ways++
+			}
+		}
+		switch {
+		case v.Source == "" || v.Confidence == "" || ways != 1:
+			return c.errorf(at, "a version source needs a name, a confidence and exactly one of attribute, body, json, assets")
+		case v.Body != nil && v.Body.NumSubexp() != 1:
+			return c.errorf(at, "version source %q: the pattern needs exactly one group, the version", v.Source)
+		case !slices.ContainsFunc(c.Requests, func(r requestSpec) bool { return r.ID == v.On }):
+			return c.errorf(at, "version source %q: no request is called %q", v.Source, v.On)
+		case (v.Assets || v.Stamp) && c.Releases == "":
+			return c.errorf(at, "version source %q needs a release table: add releases", v.Source)
+		}
+		if err := c.cond(at, v.cond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *compiler) unused() error {
+	for _, name := range slices.Sorted(maps.Keys(c.signals)) {
+		if !c.used[name] {
+			return c.errorf([]any{"signals", name}, "signal %q is never used", name)
+		}
+	}
+	return nil
+}
+
+// request makes the request that goes to a target with the given base path.
+func (r *requestSpec) request(base string) evidence.Request {
+	req := evidence.Request{
+		ID:     r.ID,
+		Method: r.method(), Path: strings.Replace(r.Path, "{base}", base, 1),
+		Body: r.Body, WebSocket: r.WebSocket, MaxBody: r.MaxBody,
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
+		req.Header = append(req.Header, evidence.Field{Name: name, Value: r.Headers[name]})
+	}
+	return req
+}

@@ -1,0 +1,312 @@
+package fingerprint
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/release"
+)
+
+// MaxRequests bounds the requests to one target at level standard.
+const MaxRequests = 12
+
+// Next returns the request to make now, given what has been seen so far, or
+// false when nothing that may be asked would add to the verdict.
+func (s *Set) Next(o *evidence.Observation, level Level) (evidence.Request, bool) {
+	if o.Requests >= MaxRequests {
+		return evidence.Request{}, false
+	}
+	answers := collect(o)
+	for _, p := range s.products {
+		v := view{p: p, o: o, answers: answers}
+		for i := range p.Requests {
+			r := &p.Requests[i]
+			if r.Level > level || o.Exchange(r.ID) != nil || !v.holds(r.When) || !v.wanted(r) {
+				continue
+			}
+			return r.request(o.Base), true
+		}
+	}
+	return evidence.Request{}, false
+}
+
+// Judge derives the verdict from what was seen. Of several products that fit
+// it takes the one that is most sure, and of equals the first.
+func (s *Set) Judge(o *evidence.Observation) Verdict {
+	answers := collect(o)
+	var best Verdict
+	for _, p := range s.products {
+		v := view{p: p, o: o, answers: answers}
+		if confidence, because := v.identity(); confidence.Rank() > best.Confidence.Rank() {
+			best = Verdict{Product: p.ID, Name: p.Name, Confidence: confidence, Because: because}
+			best.Brand = v.brand()
+			best.Version, best.Notes = v.version()
+			best.Surfaces = v.surfaces()
+			// Of something that may be another product, nothing is claimed.
+			best.Auth = Auth{State: Unknown}
+			if confidence.Rank() >= Firm.Rank() {
+				best.Auth = v.auth()
+			}
+			best.Notes = append(best.Notes, v.notes()...)
+		}
+	}
+	best.Front.Kind, best.Front.Because = first(s.fronts, "front.", answers)
+	if best.Auth.State == "" || best.Auth.State == Unknown {
+		if gate, because := first(s.gates, "gate.", answers); gate != "" {
+			best.Auth = Auth{State: Gated, Mode: gate, Because: because}
+		}
+	}
+	return best
+}
+
+// first returns the first front that shows in any answer.
+func first(rules []frontRule, prefix string, answers map[string]*answer) (string, []string) {
+	for _, r := range rules {
+		for _, a := range answers {
+			if r.match.holds(a) {
+				return r.ID, []string{prefix + r.ID}
+			}
+		}
+	}
+	return "", nil
+}
+
+func collect(o *evidence.Observation) map[string]*answer {
+	answers := make(map[string]*answer, len(o.Exchanges))
+	for i := range o.Exchanges {
+		x := &o.Exchanges[i]
+		answers[x.ID] = &answer{Exchange: x}
+	}
+	return answers
+}
+
+// view is one product's look at an observation.
+type view struct {
+	p       *product
+	o       *evidence.Observation
+	answers map[string]*answer
+	memo    map[string]bool
+}
+
+// sees reports whether a signal shows.
+func (v *view) sees(name string) bool {
+	if seen, ok := v.memo[name]; ok {
+		return seen
+	}
+	if v.memo == nil {
+		v.memo = make(map[string]bool)
+	}
+	s := v.p.signals[name]
+	var seen bool
+	switch {
+	case !s.cond.empty():
+		seen = v.holds(s.cond)
+	case s.DefaultPort:
+		seen = slices.Contains(v.p.Ports, v.o.Addr.Port())
+	case s.Subject != nil:
+		seen = v.o.TLS != nil && s.Subject.MatchString(v.o.TLS.Subject)
+	default:
+		seen = slices.ContainsFunc(s.On, func(id string) bool {
+			a, ok := v.answers[id]
+			return ok && s.match.holds(a)
+		})
+	}
+	v.memo[name] = seen
+	return seen
+}
+
+func (v *view) holds(c cond) bool {
+	for _, name := range c.All {
+		if !v.sees(name) {
+			return false
+		}
+	}
+	for _, name := range c.None {
+		if v.sees(name) {
+			return false
+		}
+	}
+	return len(c.Any) == 0 || slices.ContainsFunc(c.Any, v.sees)
+}
+
+// because names the signals that made a condition hold.
+func (v *view) because(c cond) []string {
+	out := slices.Clone(c.All)
+	for _, name := range c.Any {
+		if v.sees(name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// wanted reports whether a question that the request can answer is open.
+func (v *view) wanted(r *requestSpec) bool {
+	return len(r.For) == 0 || slices.ContainsFunc(r.For, func(question string) bool {
+		switch question {
+		case "identity":
+			confidence, _ := v.identity()
+			return confidence != Certain
+		case "auth":
+			return v.auth().State == Unknown
+		default:
+			version, _ := v.version()
+			return version.Exact == ""
+		}
+	})
+}
+
+func (v *view) identity() (Confidence, []string) {
+	for _, r := range v.p.Identity {
+		if v.holds(r.cond) {
+			return r.Confidence, v.because(r.cond)
+		}
+	}
+	return "", nil
+}
+
+func (v *view) brand() string {
+	for _, r := range v.p.Brand {
+		if v.holds(r.cond) {
+			return r.Brand
+		}
+	}
+	return ""
+}
+
+func (v *view) auth() Auth {
+	for _, r := range v.p.Auth {
+		if v.holds(r.cond) {
+			return Auth{State: r.State, Mode: r.Mode, Because: v.because(r.cond)}
+		}
+	}
+	return Auth{State: Unknown}
+}
+
+func (v *view) surfaces() []Surface {
+	var out []Surface
+	for _, r := range v.p.Surfaces {
+		if v.holds(r.cond) {
+			out = append(out, Surface{ID: r.ID, State: r.State, Path: strings.Replace(r.Path, "{base}", v.o.Base, 1)})
+		}
+	}
+	return out
+}
+
+func (v *view) notes() []string {
+	var out []string
+	for _, r := range v.p.Notes {
+		if v.holds(r.cond) {
+			out = append(out, r.Text)
+		}
+	}
+	return out
+}
+
+// version asks the sources in order of trust. The first that names a release
+// decides; one that contradicts it lowers the confidence and is said.
+func (v *view) version() (Version, []string) {
+	var out Version
+	var notes []string
+	for i := range v.p.Version {
+		src := &v.p.Version[i]
+		a, ok := v.answers[src.On]
+		if !ok || !v.holds(src.cond) {
+			continue
+		}
+		got, note := v.ask(src, a)
+		if note != "" {
+			notes = append(notes, note)
+		}
+		switch {
+		case len(got.Candidates) == 0:
+		case len(out.Candidates) == 0:
+			out = got
+		case !slices.ContainsFunc(got.Candidates, func(c string) bool { return slices.Contains(out.Candidates, c) }):
+			if got.Confidence.Rank() >= Firm.Rank() {
+				notes = append(notes, fmt.Sprintf("release: %s says %s, but %s says %s",
+					out.Source, strings.Join(out.Candidates, " or "), got.Source, strings.Join(got.Candidates, " or ")))
+				out.Confidence = Tentative
+			}
+		}
+	}
+	if v.p.table == nil || out.Exact == "" {
+		return out, notes
+	}
+	exact, err := release.Parse(out.Exact)
+	if err != nil {
+		return out, notes
+	}
+	if known, ok := v.p.table.Find(exact); ok {
+		if out.Build == "" {
+			out.Build = known.Commit
+		}
+	} else if newest := v.p.table.Newest().Version; newest.Compare(exact) < 0 {
+		notes = append(notes, fmt.Sprintf("release %s is newer than this database, which ends at %s", exact, newest))
+	}
+	return out, notes
+}
+
+// ask reads one source. What it returns has no candidates when the source
+// names no release.
+func (v *view) ask(src *versionSource, a *answer) (Version, string) {
+	out := Version{Source: src.Source, Confidence: src.Confidence}
+	var text string
+	switch {
+	case src.Assets:
+		return v.askAssets(out, a)
+	case src.Attribute != "":
+		text = a.page().Attributes[src.Attribute]
+	case src.Body != nil:
+		if m := src.Body.FindSubmatch(a.Body); m != nil {
+			text = string(m[1])
+		}
+	default:
+		if doc, ok := a.json(); ok {
+			value, _ := lookup(doc, src.JSON)
+			text, _ = value.(string)
+		}
+	}
+	if text == "" || len(text) > maxText {
+		return out, ""
+	}
+	switch {
+	case src.Stamp:
+		build, err := release.ParseBuild(text)
+		if err != nil {
+			return out, ""
+		}
+		out.Exact, out.Build = build.Version.String(), build.Commit
+	case v.p.table != nil:
+		parsed, err := release.Parse(text)
+		if err != nil {
+			return out, ""
+		}
+		out.Exact = parsed.String()
+	default:
+		out.Exact = text
+	}
+	out.Candidates = []string{out.Exact}
+	return out, ""
+}
+
+func (v *view) askAssets(out Version, a *answer) (Version, string) {
+	m := v.p.table.ByAssets(a.page().Assets)
+	switch m.Fit {
+	case release.FitContradictory:
+		return out, "release: the page's assets belong to different releases: a page of the operator's own, or a cache in front"
+	case release.FitPartial:
+		out.Confidence = Tentative
+	case release.FitNone:
+		return out, ""
+	}
+	for _, c := range m.Candidates {
+		out.Candidates = append(out.Candidates, c.String())
+	}
+	if len(out.Candidates) == 1 && m.Fit == release.FitExact {
+		out.Exact = out.Candidates[0]
+	}
+	return out, ""
+}

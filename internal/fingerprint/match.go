@@ -1,0 +1,222 @@
+package fingerprint
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/clawsonar/clawsonar/internal/evidence"
+)
+
+// match is what must be seen in one answer; all that is set must hold.
+type match struct {
+	Status  statuses            `yaml:"status"`
+	Type    string              `yaml:"type"`    // media type
+	Header  map[string]*pattern `yaml:"header"`  // of the first field of that name
+	Without []string            `yaml:"without"` // header fields that must not be there
+	Title   oneOrMore           `yaml:"title"`   // the page's title is one of these
+	Element string              `yaml:"element"` // the page has such an element
+	// Attribute are patterns on attributes of the html element.
+	Attribute map[string]*pattern `yaml:"attribute"`
+	Text      string              `yaml:"text"` // the whole body, white space around it trimmed
+	Body      *pattern            `yaml:"body"`
+	JSON      map[string]scalar   `yaml:"json"` // values by dotted path
+	JSONMatch map[string]*pattern `yaml:"json_match"`
+	Keys      []string            `yaml:"keys"`    // dotted paths that exist, whatever their value
+	NoKeys    []string            `yaml:"no_keys"` // dotted paths that do not
+	SHA256    string              `yaml:"sha256"`
+	Icon      *int32              `yaml:"icon"` // icon hash, see evidence.Digest
+}
+
+// set reports whether the match asks for anything.
+func (m *match) set() bool {
+	return len(m.Status) > 0 || m.Type != "" || len(m.Header) > 0 || len(m.Without) > 0 ||
+		len(m.Title) > 0 || m.Element != "" || len(m.Attribute) > 0 || m.Text != "" || m.Body != nil ||
+		m.json() || m.SHA256 != "" || m.Icon != nil
+}
+
+func (m *match) json() bool {
+	return len(m.JSON) > 0 || len(m.JSONMatch) > 0 || len(m.Keys) > 0 || len(m.NoKeys) > 0
+}
+
+// holds reports whether the answer in a is what m asks for; cheap tests first.
+func (m *match) holds(a *answer) bool {
+	x := a.Exchange
+	if x.Status == 0 || len(m.Status) > 0 && !slices.Contains(m.Status, x.Status) {
+		return false
+	}
+	if m.Type != "" && x.MediaType() != m.Type {
+		return false
+	}
+	for name, p := range m.Header {
+		if v, ok := x.Header.Lookup(name); !ok || !p.MatchString(v) {
+			return false
+		}
+	}
+	for _, name := range m.Without {
+		if _, ok := x.Header.Lookup(name); ok {
+			return false
+		}
+	}
+	if m.Text != "" && string(bytes.TrimSpace(x.Body)) != m.Text {
+		return false
+	}
+	if m.Body != nil && !m.Body.Match(x.Body) {
+		return false
+	}
+	if m.SHA256 != "" && x.Digest().SHA256 != m.SHA256 {
+		return false
+	}
+	if m.Icon != nil && x.IconHash() != *m.Icon {
+		return false
+	}
+	return m.holdsPage(a) && m.holdsJSON(a)
+}
+
+func (m *match) holdsPage(a *answer) bool {
+	if len(m.Title) == 0 && m.Element == "" && len(m.Attribute) == 0 {
+		return true
+	}
+	// Looking for the words first saves parsing nearly every page of the web.
+	if len(m.Title) > 0 && !slices.ContainsFunc(m.Title, func(t string) bool {
+		return bytes.Contains(a.Body, []byte(t))
+	}) || m.Element != "" && !bytes.Contains(a.Body, []byte("<"+m.Element)) {
+		return false
+	}
+	page := a.page()
+	if len(m.Title) > 0 && !slices.Contains(m.Title, page.Title) {
+		return false
+	}
+	if m.Element != "" && !slices.Contains(page.Elements, m.Element) {
+		return false
+	}
+	for name, p := range m.Attribute {
+		if v, ok := page.Attributes[name]; !ok || !p.MatchString(v) {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *match) holdsJSON(a *answer) bool {
+	if !m.json() {
+		return true
+	}
+	doc, ok := a.json()
+	if !ok {
+		return false
+	}
+	for path, want := range m.JSON {
+		if got, ok := lookup(doc, path); !ok || got != want.value {
+			return false
+		}
+	}
+	for path, p := range m.JSONMatch {
+		got, ok := lookup(doc, path)
+		s, isString := got.(string)
+		if !ok || !isString || !p.MatchString(s) {
+			return false
+		}
+	}
+	for _, path := range m.Keys {
+		if _, ok := lookup(doc, path); !ok {
+			return false
+		}
+	}
+	for _, path := range m.NoKeys {
+		if _, ok := lookup(doc, path); ok {
+			return false
+		}
+	}
+	return true
+}
+
+// lookup follows a dotted path through JSON objects.
+func lookup(doc any, path string) (any, bool) {
+	for key := range strings.SplitSeq(path, ".") {
+		object, ok := doc.(map[string]any)
+		if !ok {
+			return nil, false
+		}
+		if doc, ok = object[key]; !ok {
+			return nil, false
+		}
+	}
+	return doc, true
+}
+
+// answer is an exchange with what has been read out of its body so far.
+type answer struct {
+	*evidence.Exchange
+	html   *Page
+	doc    any
+	parsed int8 // 0 not tried, 1 JSON, -1 not JSON
+}
+
+func (a *answer) page() *Page {
+	if a.html == nil {
+		p := ParsePage(a.Body)
+		a.html = &p
+	}
+	return a.html
+}
+
+func (a *answer) json() (any, bool) {
+	if a.parsed == 0 {
+		a.parsed = -1
+		if body := bytes.TrimSpace(a.Body); len(body) > 0 && body[0] == '{' && json.Unmarshal(body, &a.doc) == nil {
+			a.parsed = 1
+		}
+	}
+	return a.doc, a.parsed == 1
+}
+
+// statuses is one HTTP status or a list of them.
+type statuses []int
+
+func (s *statuses) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.SequenceNode {
+		return n.Decode((*[]int)(s))
+	}
+	var one int
+	if err := n.Decode(&one); err != nil {
+		return err
+	}
+	*s = statuses{one}
+	return nil
+}
+
+// scalar is a JSON value as YAML writes it: string, number, boolean or null.
+type scalar struct{ value any }
+
+func (s *scalar) UnmarshalYAML(n *yaml.Node) error {
+	if err := n.Decode(&s.value); err != nil {
+		return err
+	}
+	switch v := s.value.(type) {
+	case string, bool, float64, nil:
+	case int:
+		s.value = float64(v) // as encoding/json decodes numbers
+	default:
+		return fmt.Errorf("line %d: a JSON value to compare with must be a string, number, boolean or null", n.Line)
+	}
+	return nil
+}
+
+// pattern is a regular expression (RE2 syntax: linear in the input, whatever a
+// target sends).
+type pattern struct{ *regexp.Regexp }
+
+func (p *pattern) UnmarshalYAML(n *yaml.Node) error {
+	re, err := regexp.Compile(n.Value)
+	if err != nil {
+		return fmt.Errorf("line %d: %w", n.Line, err)
+	}
+	p.Regexp = re
+	return nil
+}

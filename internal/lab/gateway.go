@@ -1,0 +1,385 @@
+//go:build linux
+
+package lab
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Mode is a gateway's authentication mode.
+type Mode string
+
+// The modes. None does not exist in 2026.1.29 to 2026.2.18; clawdbot is open
+// when nothing about authentication is configured.
+const (
+	None         Mode = "none"
+	Token        Mode = "token"
+	Password     Mode = "password"
+	TrustedProxy Mode = "trusted-proxy"
+)
+
+const (
+	startLimit = 90 * time.Second // from exec to readiness, one try
+	startTries = 4                // the first, and one for each missing package
+)
+
+// Config describes one gateway. The zero value of a field is the product's
+// default, except where it says otherwise.
+type Config struct {
+	Name    string // names the gateway's folder and its errors; needed by StartAll, unique
+	Package string // "openclaw" or "clawdbot"
+	Version string
+
+	Mode           Mode
+	TrustedProxies []string // mode trusted-proxy: addresses whose x-forwarded-user is believed
+	Bind           string   // default "loopback"; releases refuse mode none on any other
+	Port           uint16   // 0: a free one
+	BasePath       string   // of the control UI, as "/claw"
+	TLS            bool     // with a certificate the gateway makes itself
+	NoControlUI    bool
+
+	Extra map[string]any // merged over the configuration file, key by key
+	Env   []string       // added to the environment, NAME=value
+}
+
+// Gateway is a running gateway.
+type Gateway struct {
+	Config  Config
+	Addr    netip.AddrPort // on loopback, also when the gateway listens on more
+	URL     string         // of the control UI: scheme, address and base path, ending in "/"
+	Home    string         // its home folder, which holds everything it writes
+	Secret  string         // token or password of this run; never print it
+	Startup time.Duration  // from exec to readiness, of the try that succeeded
+
+	lab     *Lab
+	proc    *process
+	release func()
+	once    sync.Once
+}
+
+// Start installs the release if needed, starts a gateway whose files are all
+// below workdir, and returns when it answers and says that it is ready. The
+// context bounds the start only: the gateway runs until Stop, or until this
+// process ends.
+func (l *Lab) Start(ctx context.Context, workdir string, c Config) (*Gateway, error) {
+	g := &Gateway{Config: c, Home: filepath.Join(workdir, "home"), lab: l, release: func() {}}
+	fail := func(err error) (*Gateway, error) {
+		g.Stop()
+		return nil, fmt.Errorf("start gateway %s (%s %s): %w", c.Name, c.Package, c.Version, err)
+	}
+	if err := l.Install(ctx, c.Package, c.Version); err != nil {
+		return fail(err)
+	}
+	if err := os.MkdirAll(g.stateDir(), 0o700); err != nil {
+		return fail(err)
+	}
+	port := c.Port
+	if port == 0 {
+		p, release, err := l.reservePort()
+		if err != nil {
+			return fail(err)
+		}
+		port, g.release = p, release
+	}
+	g.Addr = netip.AddrPortFrom(loopback(), port)
+	scheme := "http"
+	if c.TLS {
+		scheme = "https"
+	}
+	g.URL = scheme + "://" + g.Addr.String() + strings.TrimRight(c.BasePath, "/") + "/"
+	if c.Mode == Token || c.Mode == Password {
+		g.Secret = rand.Text()
+	}
+	config, err := json.MarshalIndent(c.file(port, g.Secret, g.logFile()), "", "  ")
+	if err != nil {
+		return fail(fmt.Errorf("render configuration: %w", err))
+	}
+	if err := os.WriteFile(g.configFile(), config, 0o600); err != nil {
+		return fail(err)
+	}
+
+	for try := 1; ; try++ {
+		err := g.run(ctx)
+		if err == nil {
+			return g, nil
+		}
+		if g.proc == nil {
+			return fail(err)
+		}
+		g.proc.stop()
+		missing := missingPackage(g.Log())
+		if missing == "" || try == startTries {
+			return fail(fmt.Errorf("%w\n%s", err, lastLines(g.Log(), 15)))
+		}
+		if err := l.addPackage(ctx, c.dirName(), missing); err != nil {
+			return fail(err)
+		}
+		if err := os.Remove(g.proc.log); err != nil {
+			return fail(err)
+		}
+	}
+}
+
+// run starts the process and waits until it is ready.
+func (g *Gateway) run(ctx context.Context) error {
+	begin := time.Now()
+	tree := filepath.Join(g.lab.dir, g.Config.dirName(), "node_modules", g.Config.Package)
+	entry := filepath.Join(tree, "openclaw.mjs")
+	if g.Config.Package == "clawdbot" {
+		entry = filepath.Join(tree, "dist", "entry.js")
+	}
+	cmd := exec.Command(g.lab.Node(), entry, "gateway", "run",
+		"--port", strconv.Itoa(int(g.Addr.Port())), "--allow-unconfigured")
+	cmd.Dir = g.Home
+	cmd.Env = g.environ()
+	var err error
+	g.proc, err = startProcess(cmd, filepath.Join(filepath.Dir(g.Home), "gateway.log"))
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	if err := waitReady(ctx, g.proc, strings.SplitAfter(g.URL, g.Addr.String())[0]+"/readyz"); err != nil {
+		return err
+	}
+	g.Startup = time.Since(begin)
+	return nil
+}
+
+// waitReady polls url until something answers that is not the 503 of a program
+// still starting. Releases without /readyz answer with their page or a 404.
+func waitReady(ctx context.Context, p *process, url string) error {
+	client := &http.Client{
+		Timeout: 5 * time.Second,
+		Transport: &http.Transport{
+			DisableKeepAlives: true,
+			// The certificate is one the gateway has just made for itself.
+			TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	last := errors.New("no answer yet")
+	for {
+		if resp, err := client.Get(url); err != nil {
+			last = err
+		} else {
+			_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20))
+			resp.Body.Close()
+			if resp.StatusCode != http.StatusServiceUnavailable {
+				return nil
+			}
+			last = errors.New("it answers, but says that it is not ready")
+		}
+		select {
+		case <-p.done:
+			return fmt.Errorf("it ended while starting: %w", p.ending())
+		case <-ctx.Done():
+			return fmt.Errorf("not ready in time: %w (%w)", last, ctx.Err())
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// Stop ends the gateway and everything it started, and waits for that. Calling
+// it again does nothing.
+func (g *Gateway) Stop() {
+	if g.proc != nil {
+		g.proc.stop()
+	}
+	g.once.Do(g.release)
+}
+
+// Log returns what the gateway has printed so far, without its secret.
+func (g *Gateway) Log() string {
+	if g.proc == nil {
+		return ""
+	}
+	return g.redact(g.proc.output())
+}
+
+func (g *Gateway) redact(text string) string {
+	if g.Secret == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, g.Secret, "[secret]")
+}
+
+func (g *Gateway) stateDir() string   { return filepath.Join(g.Home, "."+g.Config.Package) }
+func (g *Gateway) configFile() string { return filepath.Join(g.Home, g.Config.Package+".json") }
+
+// logFile replaces the default, a file in the machine-wide temporary folder
+// that all gateways would share.
+func (g *Gateway) logFile() string { return filepath.Join(filepath.Dir(g.Home), "file.log") }
+
+// environ is built from nothing: a gateway must not find the API keys and
+// settings of whoever runs the tests.
+func (g *Gateway) environ() []string {
+	env := []string{
+		"PATH=" + filepath.Dir(g.lab.Node()) + string(os.PathListSeparator) + os.Getenv("PATH"),
+		"HOME=" + g.Home,
+		"LANG=C.UTF-8",
+		"NO_COLOR=1",
+		// Shared by all runs: older releases compile their plugins at start and
+		// keep the result here, which takes 40 s the first time.
+		"TMPDIR=" + filepath.Join(g.lab.dir, "tmp"),
+		// Releases start themselves a second time to set the first option; with
+		// it there already they stay one process.
+		"NODE_OPTIONS=--disable-warning=ExperimentalWarning --require=" + strconv.Quote(g.lab.guard()),
+	}
+	prefixes := []string{"OPENCLAW_"}
+	if g.Config.Package == "clawdbot" {
+		prefixes = append(prefixes, "CLAWDBOT_")
+	}
+	for _, prefix := range prefixes {
+		env = append(env,
+			prefix+"STATE_DIR="+g.stateDir(),
+			prefix+"CONFIG_PATH="+g.configFile(),
+			prefix+"DISABLE_BONJOUR=1",
+			prefix+"SKIP_CHANNELS=1",
+			prefix+"NO_RESPAWN=1",
+		)
+	}
+	return append(env, g.Config.Env...)
+}
+
+func (c Config) dirName() string { return c.Package + "-" + c.Version }
+
+// file is the gateway's configuration file.
+func (c Config) file(port uint16, secret, logFile string) map[string]any {
+	bind := c.Bind
+	if bind == "" {
+		bind = "loopback"
+	}
+	gateway := map[string]any{"mode": "local", "port": port, "bind": bind}
+	switch c.Mode {
+	case None:
+		// clawdbot knows no mode of that name: it is open as long as nothing
+		// is configured.
+		if c.Package != "clawdbot" {
+			gateway["auth"] = map[string]any{"mode": "none"}
+		}
+	case Token:
+		gateway["auth"] = map[string]any{"mode": "token", "token": secret}
+	case Password:
+		gateway["auth"] = map[string]any{"mode": "password", "password": secret}
+	case TrustedProxy:
+		gateway["auth"] = map[string]any{
+			"mode":         "trusted-proxy",
+			"trustedProxy": map[string]any{"userHeader": "x-forwarded-user"},
+		}
+		gateway["trustedProxies"] = c.TrustedProxies
+	}
+	controlUI := map[string]any{}
+	if c.BasePath != "" {
+		controlUI["basePath"] = c.BasePath
+	}
+	if c.NoControlUI {
+		controlUI["enabled"] = false
+	}
+	if len(controlUI) > 0 {
+		gateway["controlUi"] = controlUI
+	}
+	if c.TLS {
+		gateway["tls"] = map[string]any{"enabled": true, "autoGenerate": true}
+	}
+	return merge(map[string]any{
+		"gateway": gateway,
+		"logging": map[string]any{"file": logFile},
+		"update":  map[string]any{"checkOnStart": false},
+	}, c.Extra)
+}
+
+// merge returns base with over laid on it, key by key; neither is changed.
+func merge(base, over map[string]any) map[string]any {
+	out := maps.Clone(base)
+	for key, value := range over {
+		below, ok1 := out[key].(map[string]any)
+		above, ok2 := value.(map[string]any)
+		if ok1 && ok2 {
+			value = merge(below, above)
+		}
+		out[key] = value
+	}
+	return out
+}
+
+// missingModule matches Node's complaint about a package that a release uses
+// without declaring it.
+var missingModule = regexp.MustCompile(`Cannot find package '((?:@[a-z0-9][\w.-]*/)?[a-z0-9][\w.-]*)'`)
+
+// missingPackage names the package that a release died for the lack of, or "".
+func missingPackage(log string) string {
+	if !strings.Contains(log, "ERR_MODULE_NOT_FOUND") {
+		return ""
+	}
+	match := missingModule.FindStringSubmatch(log)
+	if match == nil {
+		return ""
+	}
+	return match[1]
+}
+
+// StartAll starts a gateway for every configuration, parallel at a time, each
+// in a folder of its name below workdir. Either all are started or none is left
+// running.
+func (l *Lab) StartAll(ctx context.Context, workdir string, configs []Config, parallel int) ([]*Gateway, error) {
+	gateways := make([]*Gateway, len(configs))
+	errs := make([]error, len(configs))
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	slots := make(chan struct{}, max(1, parallel))
+	var wg sync.WaitGroup
+	for i, c := range configs {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			if errs[i] = ctx.Err(); errs[i] != nil {
+				return
+			}
+			gateways[i], errs[i] = l.Start(ctx, filepath.Join(workdir, c.Name), c)
+			if errs[i] != nil {
+				cancel() // the others are of no use any more
+			}
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil && !errors.Is(err, context.Canceled) {
+			StopAll(gateways)
+			return nil, err
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		StopAll(gateways)
+		return nil, err
+	}
+	return gateways, nil
+}
+
+// StopAll stops gateways side by side; nil ones are skipped.
+func StopAll(gateways []*Gateway) {
+	var wg sync.WaitGroup
+	for _, g := range gateways {
+		if g != nil {
+			wg.Go(g.Stop)
+		}
+	}
+	wg.Wait()
+}

@@ -1,0 +1,349 @@
+//go:build linux && e2e
+
+package lab
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// openLab skips, with the reason, where gateways cannot run.
+func openLab(t *testing.T, tools ...string) *Lab {
+	t.Helper()
+	if missing := Missing(append(tools, "npm")...); len(missing) > 0 {
+		t.Skipf("skipped: %s", strings.Join(missing, "; "))
+	}
+	l, err := Open(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// ask sends one request and returns the answer as "status body", the body cut
+// short.
+func ask(t *testing.T, method, url string, header ...string) string {
+	t.Helper()
+	var body io.Reader
+	if method == http.MethodPost {
+		body = strings.NewReader("{}")
+	}
+	req, err := http.NewRequestWithContext(t.Context(), method, url, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	client := &http.Client{
+		Timeout: 10 * time.Second,
+		Transport: &http.Transport{
+			DisableKeepAlives: true,
+			TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
+		},
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Error(err)
+		return ""
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, 2000))
+	if err != nil {
+		t.Error(err)
+	}
+	return fmt.Sprint(resp.StatusCode, " ", string(data))
+}
+
+func wantPrefix(t *testing.T, what, got, want string) {
+	t.Helper()
+	if !strings.HasPrefix(got, want) {
+		t.Errorf("%s: got %.160q, want %q", what, got, want)
+	}
+}
+
+const (
+	noScopes     = "X-OpenClaw-Scopes"
+	unauthorized = `401 {"error":{"message":"Unauthorized","type":"unauthorized"}}`
+	needsTool    = `400 {"error":{"message":"tools.invoke requires body.tool"`
+)
+
+// TestMatrix starts every instance and checks that each is what its
+// configuration makes it.
+func TestMatrix(t *testing.T) {
+	l := openLab(t, "nginx", "caddy")
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	begin := time.Now()
+	running, stop, err := l.StartMatrix(ctx, t.TempDir(), Matrix(), 2)
+	defer stop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("all up after %.1f s", time.Since(begin).Seconds())
+	for _, r := range running {
+		t.Run(r.Name, func(t *testing.T) {
+			t.Logf("start %5.1f s", r.Gateway.Startup.Seconds())
+			root := strings.TrimSuffix(r.URL, "/")
+			root = strings.TrimSuffix(root, r.Gateway.Config.BasePath)
+			got := ask(t, http.MethodPost, root+"/tools/invoke", noScopes, "none")
+			want := unauthorized
+			switch {
+			case r.Truth.AuthState == "blocked":
+				want = `403 {"error":{"message":"Proxy client attribution is required`
+			case r.Truth.AuthState == "open" && r.Truth.Release < "2026.5":
+				want = needsTool
+			case r.Truth.AuthState == "open":
+				want = "403 "
+				if !strings.Contains(got, "missing scope: operator.write") {
+					t.Errorf("open: got %.160q", got)
+				}
+			}
+			wantPrefix(t, "POST /tools/invoke", got, want)
+			if r.Truth.AuthState != "blocked" {
+				wantPrefix(t, "GET /tools/invoke", ask(t, http.MethodGet, root+"/tools/invoke"), "405 Method Not Allowed")
+			}
+			page := ask(t, http.MethodGet, r.URL)
+			switch {
+			case r.Truth.AuthState == "blocked":
+				wantPrefix(t, "GET /", page, "403 ")
+			case r.Gateway.Config.NoControlUI:
+				wantPrefix(t, "GET /", page, "404 Not Found")
+			default:
+				wantPrefix(t, "GET /", page, "200 <!doctype html>")
+			}
+			if r.Gateway.Secret != "" && strings.Contains(r.Gateway.Log(), r.Gateway.Secret) {
+				t.Error("the log gives the secret away")
+			}
+		})
+	}
+}
+
+// TestIdle watches gateways that nobody talks to: what moves then must be known
+// as idle, or the tests that show the auditor harmless would blame it.
+func TestIdle(t *testing.T) {
+	l := openLab(t)
+	for _, c := range releases() {
+		t.Run(c.Name, func(t *testing.T) {
+			g, err := l.Start(t.Context(), t.TempDir(), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer g.Stop()
+			begin := time.Now()
+			before, err := g.Settle(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("ready after %.1f s, at rest %.0f s later", g.Startup.Seconds(), time.Since(begin).Seconds())
+			time.Sleep(30 * time.Second)
+			after, err := g.Snapshot(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, change := range Diff(before, after) {
+				t.Log(change)
+				if !change.Idle() {
+					t.Errorf("moved by itself: %s", change)
+				}
+			}
+			// One WebSocket opening, hung up on, leaves its line in the log and
+			// nothing else: the snapshot sees the one and not more.
+			openAndHangUp(t, g.Addr.String())
+			time.Sleep(3 * time.Second)
+			last, err := g.Snapshot(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			changes := WithoutIdle(Diff(after, last))
+			if len(changes) != 1 || changes[0].Kind != LogLine || !strings.Contains(changes[0].Detail, "closed before connect") {
+				t.Errorf("after one WebSocket opening: %v", changes)
+			}
+			g.Stop()
+			if left := groupMembers(t, g.proc.pid); len(left) > 0 {
+				t.Errorf("left behind after Stop: %v", left)
+			}
+		})
+	}
+}
+
+// openAndHangUp makes a WebSocket opening, reads the answer and the first frame,
+// and closes the connection.
+func openAndHangUp(t *testing.T, addr string) {
+	t.Helper()
+	conn, err := net.DialTimeout("tcp", addr, 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	_, err = fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []byte
+	buf := make([]byte, 4096)
+	for !strings.Contains(string(got), "connect.challenge") {
+		n, err := conn.Read(buf)
+		if err != nil {
+			t.Fatalf("no challenge: %v after %.300q", err, got)
+		}
+		got = append(got, buf[:n]...)
+	}
+}
+
+// releases returns each release of the matrix once, in mode token.
+func releases() []Config {
+	var out []Config
+	for _, instance := range Matrix() {
+		if c := instance.Gateway; c.Name == c.Package+"-"+c.Version+"-token" {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// groupMembers returns the processes of a process group, or of a gateway that
+// runs as pid by its parent.
+func groupMembers(t *testing.T, pid int) []string {
+	t.Helper()
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, path := range stats {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			continue // ended meanwhile
+		}
+		// After the name in brackets: state, parent, group.
+		fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
+		if fields[0] != "Z" && (fields[1] == strconv.Itoa(pid) || fields[2] == strconv.Itoa(pid)) {
+			out = append(out, filepath.Base(filepath.Dir(path)))
+		}
+	}
+	return out
+}
+
+// TestParentDeath kills a process that has started a gateway, hard, and looks
+// for what is left of it.
+func TestParentDeath(t *testing.T) {
+	if dir := os.Getenv("LAB_PARENT_DEATH"); dir != "" {
+		l := openLab(t)
+		c := releases()[len(releases())-1]
+		g, err := l.Start(t.Context(), dir, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		children := groupMembers(t, g.proc.pid)
+		if err := os.WriteFile(filepath.Join(dir, "pids"), []byte(strings.Join(children, " ")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Kill(os.Getpid(), syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		select {}
+	}
+	openLab(t)
+	dir := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestParentDeath$")
+	cmd.Env = append(os.Environ(), "LAB_PARENT_DEATH="+dir)
+	out, err := cmd.CombinedOutput()
+	pids, readErr := os.ReadFile(filepath.Join(dir, "pids"))
+	if readErr != nil {
+		t.Fatalf("the child never got a gateway up: %v\n%s", err, out)
+	}
+	t.Logf("processes of the gateway: %s", pids)
+	var left []string
+	for range 50 {
+		left = left[:0]
+		for _, pid := range strings.Fields(string(pids)) {
+			data, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
+			if err == nil && !strings.Contains(string(data), ") Z ") {
+				left = append(left, pid)
+			}
+		}
+		if len(left) == 0 {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Errorf("still running 5 s after their parent was killed: %v", left)
+}
+
+// TestFronts checks what each kind of front makes of a gateway.
+func TestFronts(t *testing.T) {
+	l := openLab(t, "nginx", "caddy")
+	work := t.TempDir()
+	gateways, err := l.StartAll(t.Context(), work, []Config{
+		{Name: "none", Package: "openclaw", Version: "2026.9.6", Mode: None},
+		{Name: "token", Package: "openclaw", Version: "2026.9.6", Mode: Token},
+		{Name: "proxy", Package: "openclaw", Version: "2026.6.11", Mode: TrustedProxy, TrustedProxies: []string{"127.0.0.1"},
+			Extra: map[string]any{"gateway": map[string]any{"auth": map[string]any{"trustedProxy": map[string]any{"allowLoopback": true}}}}},
+	}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer StopAll(gateways)
+	none, token, proxy := gateways[0], gateways[1], gateways[2]
+	upstream := func(g *Gateway) string { return "http://" + g.Addr.String() }
+	const blocked = `403 {"error":{"message":"Proxy client attribution is required`
+	for _, test := range []struct {
+		name   string
+		config NginxConfig
+		path   string
+		want   string
+	}{
+		{"welcome", NginxConfig{}, "", "200 <!DOCTYPE html>"},
+		{"plain", NginxConfig{Upstream: upstream(none)}, "tools/invoke", "403 "},
+		{"plain readiness", NginxConfig{Upstream: upstream(none)}, "startupz", `200 {`},
+		{"upgrade", NginxConfig{Upstream: upstream(none), Upgrade: true}, "tools/invoke", "403 "},
+		{"forwarded", NginxConfig{Upstream: upstream(none), Forwarded: true}, "tools/invoke", blocked},
+		{"basic", NginxConfig{Upstream: upstream(none), BasicAuth: true}, "", "401 <html>"},
+		{"no injection", NginxConfig{Upstream: upstream(token)}, "tools/invoke", unauthorized},
+		{"injection", NginxConfig{Upstream: upstream(token), SetHeader: map[string]string{"Authorization": "Bearer " + token.Secret}}, "tools/invoke", "400 "},
+		{"identity", NginxConfig{Upstream: upstream(proxy), Forwarded: true, SetHeader: map[string]string{"X-Forwarded-User": "lab"}}, "tools/invoke", "403 "},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f, err := Nginx(t.Context(), t.TempDir(), test.config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Stop()
+			method := http.MethodGet
+			if test.path == "tools/invoke" {
+				method = http.MethodPost
+			}
+			got := ask(t, method, f.URL+test.path, noScopes, "none")
+			t.Logf("%.200s", got)
+			wantPrefix(t, method+" /"+test.path, got, test.want)
+		})
+	}
+	t.Run("caddy", func(t *testing.T) {
+		f, err := Caddy(t.Context(), t.TempDir(), none.Addr.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Stop()
+		wantPrefix(t, "GET /", ask(t, http.MethodGet, f.URL), blocked)
+	})
+}

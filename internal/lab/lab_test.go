@@ -1,0 +1,183 @@
+//go:build linux
+
+package lab
+
+import (
+	"encoding/json"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+func TestConfigFile(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		config Config
+		want   string
+	}{
+		{"none", Config{Package: "openclaw", Mode: None},
+			`{"auth":{"mode":"none"},"bind":"loopback","mode":"local","port":20000}`},
+		{"none, clawdbot", Config{Package: "clawdbot", Mode: None},
+			`{"bind":"loopback","mode":"local","port":20000}`},
+		{"token on the LAN", Config{Package: "openclaw", Mode: Token, Bind: "lan"},
+			`{"auth":{"mode":"token","token":"s"},"bind":"lan","mode":"local","port":20000}`},
+		{"password", Config{Package: "openclaw", Mode: Password},
+			`{"auth":{"mode":"password","password":"s"},"bind":"loopback","mode":"local","port":20000}`},
+		{"trusted proxy", Config{Package: "openclaw", Mode: TrustedProxy, TrustedProxies: []string{"127.0.0.1"}},
+			`{"auth":{"mode":"trusted-proxy","trustedProxy":{"userHeader":"x-forwarded-user"}},"bind":"loopback","mode":"local","port":20000,"trustedProxies":["127.0.0.1"]}`},
+		{"base path, UI off, TLS", Config{Package: "clawdbot", Mode: None, BasePath: "/claw", NoControlUI: true, TLS: true},
+			`{"bind":"loopback","controlUi":{"basePath":"/claw","enabled":false},"mode":"local","port":20000,"tls":{"autoGenerate":true,"enabled":true}}`},
+		{"extra", Config{Package: "clawdbot", Mode: None, Extra: map[string]any{"gateway": map[string]any{"bind": "custom", "http": map[string]any{"x": 1}}}},
+			`{"bind":"custom","http":{"x":1},"mode":"local","port":20000}`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			file := test.config.file(20000, "s", "file.log")
+			got, err := json.Marshal(file["gateway"])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(got) != test.want {
+				t.Errorf("got  %s\nwant %s", got, test.want)
+			}
+			if file["logging"].(map[string]any)["file"] != "file.log" {
+				t.Errorf("logging: %v", file["logging"])
+			}
+		})
+	}
+}
+
+func TestMissingPackage(t *testing.T) {
+	for log, want := range map[string]string{
+		"Error [ERR_MODULE_NOT_FOUND]: Cannot find package 'strip-ansi' imported from /x.js":   "strip-ansi",
+		"Error [ERR_MODULE_NOT_FOUND]: Cannot find package '@a/b-c.d' imported from /x.js":     "@a/b-c.d",
+		"Error [ERR_MODULE_NOT_FOUND]: Cannot find module '/x/y.js' imported from /x.js":       "",
+		"Error [ERR_MODULE_NOT_FOUND]: Cannot find package '--registry' imported from /x.js":   "",
+		"Error [ERR_MODULE_NOT_FOUND]: Cannot find package '../../escape' imported from /x.js": "",
+		"Cannot find package 'strip-ansi', says a plugin":                                      "",
+		"all is well": "",
+	} {
+		if got := missingPackage(log); got != want {
+			t.Errorf("%s: got %q, want %q", log, got, want)
+		}
+	}
+}
+
+func TestReservePort(t *testing.T) {
+	l := &Lab{dir: t.TempDir()}
+	seen := map[uint16]bool{}
+	for range 5 {
+		port, release, err := l.reservePort()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer release()
+		if seen[port] {
+			t.Fatalf("port %d given twice", port)
+		}
+		seen[port] = true
+		if _, err := l.tryLock("port-" + strconv.Itoa(int(port))); err == nil {
+			t.Errorf("port %d is not held", port)
+		}
+	}
+	ln, err := net.Listen("tcp", netip.AddrPortFrom(loopback(), 0).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	if port := ln.Addr().(*net.TCPAddr).AddrPort().Port(); portsFree(port) {
+		t.Errorf("port %d counts as free while it is listened on", port)
+	}
+}
+
+func TestDiff(t *testing.T) {
+	file := func(path, content string) fileState {
+		path = filepath.Join(t.TempDir(), filepath.Base(path))
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f, err := readFileState(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	a := State{
+		files: map[string]fileState{
+			"same":         file("same", "x"),
+			"gone":         file("gone", "x"),
+			"text":         file("text", "x"),
+			"layout.json":  file("layout.json", `{"a":1,"b":[2]}`),
+			"devices.json": file("devices.json", `{"d1":{"token":"t1","ts":1},"list":[1]}`),
+			"broken.json":  file("broken.json", `{"a":`),
+		},
+		tables: map[string]map[string]dbTable{"s.sqlite": {
+			"state_leases":          {1, "x"},
+			"device_pairing_paired": {0, "x"},
+			"same":                  {3, "x"},
+		}},
+		log: []string{"one"},
+	}
+	b := State{
+		files: map[string]fileState{
+			"same":                 file("same", "x"),
+			"text":                 file("text", "xyz"),
+			"layout.json":          file("layout.json", `{ "b": [2], "a": 1 }`),
+			"devices.json":         file("devices.json", `{"d1":{"token":"t2","ts":1},"d2":{},"list":[1,2]}`),
+			"broken.json":          file("broken.json", `{"a":1}`),
+			"devices/pending.json": file("pending.json", `{}`),
+		},
+		tables: map[string]map[string]dbTable{"s.sqlite": {
+			"state_leases":          {1, "y"},
+			"device_pairing_paired": {1, "y"},
+			"same":                  {3, "x"},
+		}},
+		log: []string{"one", "two"},
+	}
+	want := []string{
+		"file changed broken.json: 7 bytes, were 5",
+		"file changed devices.json: d1.token, d2, list",
+		"file added devices/pending.json: 2 bytes",
+		"file removed gone",
+		"file changed text: 3 bytes, were 1",
+		"rows changed s.sqlite table device_pairing_paired: 1 rows, were 0",
+		"rows changed s.sqlite table state_leases: 1 rows, not the same",
+		"log line: two",
+	}
+	var got []string
+	changes := Diff(a, b)
+	for _, c := range changes {
+		got = append(got, c.String())
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if n := len(WithoutIdle(changes)); n != len(want)-1 {
+		t.Errorf("%d changes without the idle one, want %d", n, len(want)-1)
+	}
+	if changes := Diff(a, a); len(changes) != 0 {
+		t.Errorf("no difference: got %v", changes)
+	}
+}
+
+func TestMatrixNames(t *testing.T) {
+	names := map[string]bool{}
+	gateways := map[string]Config{}
+	for _, instance := range Matrix() {
+		if names[instance.Name] {
+			t.Errorf("%s is there twice", instance.Name)
+		}
+		names[instance.Name] = true
+		c := instance.Gateway
+		if c.Mode == None && c.Version == "2026.1.29" {
+			t.Errorf("%s: the release has no mode none", instance.Name)
+		}
+		if before, ok := gateways[c.Name]; ok && before.Mode != c.Mode {
+			t.Errorf("two gateways are called %s", c.Name)
+		}
+		gateways[c.Name] = c
+	}
+}

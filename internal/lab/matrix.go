@@ -1,0 +1,158 @@
+//go:build linux
+
+package lab
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+)
+
+// FrontKind says what stands in front of an instance's gateway.
+type FrontKind string
+
+// The fronts of the matrix.
+const (
+	NoFront    FrontKind = ""
+	NginxFront FrontKind = "nginx" // proxy_pass and nothing else
+	CaddyFront FrontKind = "caddy" // plain reverse_proxy
+)
+
+// Instance is one case of the end-to-end matrix: a gateway, possibly behind a
+// front, and what is true of it because it was configured so. Instances whose
+// Gateway has the same name share that gateway.
+type Instance struct {
+	Name    string
+	Gateway Config
+	Front   FrontKind
+	Truth   Truth
+}
+
+// Truth is what an auditor on the same machine ought to say. The words are
+// those of the result stream.
+type Truth struct {
+	Product    string
+	Brand      string
+	Release    string
+	Candidates []string // releases that cannot be told apart from outside; nil: no version can be seen at all
+	AuthState  string
+	AuthMode   string // "" where the answers cannot show it
+}
+
+// Running is an instance that answers.
+type Running struct {
+	Instance
+	Gateway *Gateway
+	URL     string // where to look at it: the front, if there is one
+}
+
+// Matrix returns the standard instances.
+func Matrix() []Instance {
+	const (
+		clawdbot = "2026.1.24-3"
+		rebrand  = "2026.1.29"
+		spring   = "2026.3.13"
+		summer   = "2026.6.11"
+		newest   = "2026.9.6"
+	)
+	var list []Instance
+	add := func(front FrontKind, state string, c Config, edit ...func(*Truth)) {
+		truth := Truth{
+			Product:    "openclaw",
+			Brand:      c.Package,
+			Release:    c.Version,
+			Candidates: []string{c.Version},
+			AuthState:  state,
+			AuthMode:   string(c.Mode),
+		}
+		for _, e := range edit {
+			e(&truth)
+		}
+		name := c.Name
+		if front != NoFront {
+			name += "-" + string(front)
+		}
+		list = append(list, Instance{Name: name, Gateway: c, Front: front, Truth: truth})
+	}
+	named := func(suffix, pkg, version string, mode Mode) Config {
+		return Config{Name: pkg + "-" + version + "-" + suffix, Package: pkg, Version: version, Mode: mode}
+	}
+	// 2026.1.24 and 2026.1.24-3 serve the same files.
+	shared := func(t *Truth) { t.Candidates = []string{"2026.1.24", "2026.1.24-3"} }
+
+	add(NoFront, "open", named("none", "clawdbot", clawdbot, None), shared)
+	add(NoFront, "required", named("token", "clawdbot", clawdbot, Token), shared)
+	// Mode none does not exist in this one.
+	add(NoFront, "required", named("token", "openclaw", rebrand, Token))
+	for _, version := range []string{spring, summer, newest} {
+		add(NoFront, "open", named("none", "openclaw", version, None))
+		add(NoFront, "required", named("token", "openclaw", version, Token))
+	}
+	add(NoFront, "required", named("password", "openclaw", summer, Password))
+	add(NginxFront, "open", named("none", "openclaw", summer, None))
+	add(CaddyFront, "open", named("none", "openclaw", spring, None))
+	// From 2026.8.1 a gateway refuses forwarding headers from a proxy that it
+	// was not told about; all it then shows is that it is one of those.
+	add(CaddyFront, "blocked", named("none", "openclaw", newest, None), func(t *Truth) {
+		t.Candidates, t.AuthMode = nil, ""
+	})
+
+	c := named("tls", "openclaw", newest, Token)
+	c.TLS = true
+	add(NoFront, "required", c)
+	c = named("base-path", "openclaw", newest, Token)
+	c.BasePath = "/claw"
+	add(NoFront, "required", c)
+	c = named("no-ui", "openclaw", newest, Token)
+	c.NoControlUI = true
+	add(NoFront, "required", c)
+	return list
+}
+
+// StartMatrix starts the gateways that the instances need, parallel at a time
+// and each once, then the fronts. The function it returns stops them all, and
+// is never nil.
+func (l *Lab) StartMatrix(ctx context.Context, workdir string, instances []Instance, parallel int) (running []Running, stop func(), err error) {
+	var configs []Config
+	index := map[string]int{}
+	for _, instance := range instances {
+		if _, ok := index[instance.Gateway.Name]; !ok {
+			index[instance.Gateway.Name] = len(configs)
+			configs = append(configs, instance.Gateway)
+		}
+	}
+	gateways, err := l.StartAll(ctx, filepath.Join(workdir, "gateways"), configs, parallel)
+	if err != nil {
+		return nil, func() {}, err
+	}
+	var fronts []*Front
+	stop = func() {
+		for _, f := range fronts {
+			f.Stop()
+		}
+		StopAll(gateways)
+	}
+	for _, instance := range instances {
+		g := gateways[index[instance.Gateway.Name]]
+		r := Running{Instance: instance, Gateway: g, URL: g.URL}
+		dir := filepath.Join(workdir, "fronts", instance.Name)
+		var f *Front
+		switch instance.Front {
+		case NoFront:
+		case NginxFront:
+			f, err = Nginx(ctx, dir, NginxConfig{Upstream: "http://" + g.Addr.String()})
+		case CaddyFront:
+			f, err = Caddy(ctx, dir, g.Addr.String())
+		}
+		if err != nil {
+			stop()
+			return nil, func() {}, fmt.Errorf("instance %s: %w", instance.Name, err)
+		}
+		if f != nil {
+			fronts = append(fronts, f)
+			r.URL = f.URL
+		}
+		running = append(running, r)
+	}
+	return running, stop, nil
+}

@@ -1,0 +1,194 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+)
+
+var started = time.Date(2026, 10, 6, 12, 0, 0, 0, time.UTC)
+
+func scanEvent() event.Event {
+	return event.Event{Scan: &event.Scan{
+		Type: "scan", Schema: event.Schema, Tool: event.Tool{Name: "clawsonar", Version: "0.1.0"},
+		Started: started, Level: "standard", Shard: "1/1",
+		Data: event.Data{Releases: 134, NewestRelease: "2026.9.6", ReleasesAsOf: "2026-10-05", Advisories: 723, AdvisoriesAsOf: "2026-10-05"},
+	}}
+}
+
+func summaryEvent(s event.Summary) event.Event {
+	s.Type = "summary"
+	s.Finished = started.Add(4200 * time.Millisecond)
+	return event.Event{Summary: &s}
+}
+
+func gateway(ip string, edit func(*event.Target)) event.Event {
+	t := &event.Target{
+		Type:    "target",
+		Target:  event.Address{Input: ip, Source: "args", IP: ip, Port: 18789, URL: "http://" + ip + ":18789/", Reach: "private"},
+		Outcome: "identified",
+		Product: &event.Product{ID: "openclaw", Brand: "openclaw", Name: "OpenClaw gateway", Confidence: "certain"},
+	}
+	edit(t)
+	return event.Event{Target: t}
+}
+
+var (
+	missingAuth = event.Finding{
+		ID: "auth-missing", Severity: event.Critical, Title: "The gateway lets anyone in",
+		Detail:      "A call without any credential reached the tool layer. Whoever can connect can read chats, run tools and use the accounts the gateway holds, and the host may be next. Nothing in front of it asks for a credential either.",
+		Remediation: "Set gateway.auth.mode to token and gateway.auth.token to a long random value, bind the gateway to loopback (gateway.bind: loopback), restart it, and change every key that it could reach.",
+		References:  []string{"https://docs.example.org/gateway/security"},
+		Key:         "00112233445566778899aabbccddeeff",
+	}
+	plainHTTP = event.Finding{
+		ID: "plain-http", Severity: event.Medium, Title: "No TLS in use",
+		Detail: "Tokens travel in clear text.", Remediation: "Put the gateway behind TLS, or reach it over a VPN.",
+	}
+	unverified = event.Finding{
+		ID: "auth-unverified", Severity: event.Info, Title: "Whether a credential is needed could not be told",
+		Detail: "The answers fit both.", Remediation: "Scan again with -level deep.",
+	}
+	legacy = event.Finding{
+		ID: "legacy-product", Severity: event.High, Title: "A release from before the rename",
+		Detail: "It gets no fixes.", Remediation: "Move to the current release.",
+	}
+)
+
+// mixed is a stream with one of everything.
+func mixed() []event.Event {
+	return []event.Event{
+		scanEvent(),
+		gateway("10.0.0.21", func(t *event.Target) {
+			t.Version = &event.Version{Exact: "2026.9.6", Candidates: []string{"2026.9.6"}}
+			t.Auth = &event.Auth{State: "required", Mode: "token"}
+		}),
+		gateway("10.0.0.9", func(t *event.Target) {
+			t.Auth = &event.Auth{State: "unknown"}
+			t.Findings = []event.Finding{unverified, plainHTTP}
+			t.Notes = []string{"the tool endpoint answered 429 each time"}
+		}),
+		gateway("10.0.0.7", func(t *event.Target) {
+			t.Version = &event.Version{Exact: "2026.5.28", Candidates: []string{"2026.5.28"}}
+			t.Auth = &event.Auth{State: "open", Mode: "none"}
+			t.Front = &event.Front{Kind: "nginx"}
+			suppressed := legacy
+			suppressed.Suppressed = "ignore file: until 2026-12-01"
+			t.Findings = []event.Finding{plainHTTP, suppressed, missingAuth}
+		}),
+		gateway("10.0.0.30", func(t *event.Target) {
+			t.Target.Name, t.Target.URL = "gw.example.net", "https://gw.example.net/a/rather/long/base/path/"
+			t.Target.IP, t.Target.Port, t.Target.Reach = "198.51.100.4", 443, "public"
+			t.Product.Brand, t.Product.Confidence = "clawdbot", "firm"
+			t.Version = &event.Version{Candidates: []string{"2026.1.24", "2026.1.24-3"}}
+			t.Auth = &event.Auth{State: "gated"}
+			t.Findings = []event.Finding{legacy}
+		}),
+		gateway("10.0.0.8", func(t *event.Target) {
+			t.Auth = &event.Auth{State: "blocked"}
+			t.Target.IP, t.Target.URL = "fd00::8", "http://[fd00::8]:18789/"
+		}),
+		gateway("10.0.0.5", func(t *event.Target) {
+			t.Auth = &event.Auth{State: "claimable"}
+			t.Product = &event.Product{ID: "clawpanel", Name: "Claw Panel", Confidence: "tentative"}
+			t.Version = &event.Version{Candidates: []string{"2026.1.1", "2026.1.2", "2026.1.3", "2026.1.4"}}
+		}),
+		{Target: &event.Target{Type: "target", Target: event.Address{Input: "no.example.org", Name: "no.example.org", Port: 18789}, Outcome: "dns-error", Error: "no such host"}},
+		{Target: &event.Target{Type: "target", Target: event.Address{Input: "10.0.0.40", IP: "10.0.0.40", Port: 80, URL: "http://10.0.0.40/"}, Outcome: "other"}},
+		summaryEvent(event.Summary{
+			Targets:  256,
+			Outcomes: map[string]int{"identified": 6, "other": 1, "dns-error": 1, "closed": 200, "silent": 48},
+			Auth:     map[string]int{"open": 1, "required": 1, "unknown": 1, "gated": 1, "blocked": 1, "claimable": 1},
+			Findings: map[string]int{"critical": 1, "high": 1, "medium": 2, "info": 1}, Suppressed: 1,
+			Complete: true, MissEstimate: event.MissEstimate{Reprobed: 48, Found: 0},
+		}),
+	}
+}
+
+// render runs events through the named format.
+func render(t testing.TB, format string, o Options, events ...event.Event) string {
+	t.Helper()
+	var b strings.Builder
+	s, err := New(format, &b, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, e := range events {
+		if err := s.Event(e); err != nil {
+			t.Fatalf("event %d: %v", i, err)
+		}
+	}
+	if err := s.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// nastyText is what a hostile target might send, and size bytes more.
+func nastyText(tag string, size int) string {
+	return "::error file=a::" + tag + "\n::warning::x\r\n##[add-mask]y ##vso[task.complete] " +
+		"\x1b[2J\x1b]0;owned\x07\x1b]8;;http://evil.example/\x1b\\link\x1b]8;;\x1b\\" +
+		"\u009b31m\u009dx\u009c\x9b\x85\x00\x07\x08\x0b\x7f\u0085\u2028\u2029" +
+		"\u202e\u2066\u2067\u2068\u2069\u202a\u200e\u200f\u061c\u200b\u200d\ufeff\u00ad" +
+		"\xff\xfe\xc3\x28\xed\xa0\x80\ue000\U000f0000\U000e0041\U000e0100\ufe0f\u3164\ufffe" +
+		"e" + strings.Repeat("\u0301", 50) + " \u4f60\u597d |`<script>&amp;" + strings.Repeat("A", size)
+}
+
+// hostile is a stream in which every string is nasty.
+func hostile(size int) []event.Event {
+	n := func(tag string) string { return nastyText(tag, size) }
+	scan := scanEvent()
+	scan.Scan.Level, scan.Scan.Shard = n("level"), n("shard")
+	scan.Scan.Tool = event.Tool{Name: n("tool"), Version: n("toolversion")}
+	scan.Scan.Data.NewestRelease, scan.Scan.Data.ReleasesAsOf, scan.Scan.Data.AdvisoriesAsOf = n("newest"), n("asof"), n("advasof")
+	events := []event.Event{scan}
+	for i := range 3 {
+		x := gateway("10.0.0.1", func(t *event.Target) {
+			f := event.Finding{
+				ID: n("id"), Severity: event.Severity(n("sev")), Title: n("title"), Detail: n("detail"), Remediation: n("fix"),
+				References: []string{n("ref")}, Key: n("key"), Evidence: []string{n("ev")}, Controls: []string{n("ctl")},
+			}
+			g := f
+			g.Severity, g.Suppressed = event.High, n("suppressed")
+			t.Target = event.Address{Input: n("input"), Source: n("src"), Name: n("name"), IP: n("ip"), Port: 1, URL: n("url"), Reach: n("reach"), Bound: n("bound"), Process: n("proc")}
+			t.Product = &event.Product{ID: n("pid"), Brand: n("brand"), Name: n("pname"), Confidence: n("conf"), Because: []string{n("because")}}
+			t.Version = &event.Version{Exact: n("exact"), Candidates: []string{n("candidate")}}
+			t.Auth = &event.Auth{State: "required", Mode: n("mode")}
+			t.Front = &event.Front{Kind: n("front")}
+			t.Findings = []event.Finding{f, g}
+			t.Notes = []string{n("note")}
+			t.Error = n("error")
+			t.Evidence = []event.Evidence{{ID: n("e"), Facts: map[string]string{n("k"): n("v")}}}
+			switch i {
+			case 1:
+				t.Outcome, t.Product.Brand = n("outcome"), ""
+			case 2:
+				t.Auth.State, t.Version = n("state"), nil
+				t.Target.URL = ""
+				t.Findings[0].Severity = event.Critical
+			}
+		})
+		events = append(events, x)
+	}
+	return append(events, summaryEvent(event.Summary{
+		Targets: 3, Outcomes: map[string]int{"identified": 2, n("o"): 1}, Auth: map[string]int{n("a"): 1},
+		Findings: map[string]int{"critical": 1, n("f"): 1},
+	}))
+}
+
+// many is a stream of n targets, the i-th with the finding that pick gives.
+func many(n int, severity func(i int) event.Severity) []event.Event {
+	events := []event.Event{scanEvent()}
+	for i := range n {
+		events = append(events, gateway(fmt.Sprintf("10.1.%d.%d", i/250, i%250+1), func(t *event.Target) {
+			t.Auth = &event.Auth{State: "required"}
+			if s := severity(i); s != "" {
+				t.Findings = []event.Finding{{ID: "x", Severity: s, Title: "A finding"}}
+			}
+		}))
+	}
+	return events
+}

@@ -1,0 +1,89 @@
+package report
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+)
+
+// document writes one JSON document as the scan goes:
+//
+//	{"scan":…,"targets":[…],"summary":…}
+//
+// It holds nothing but the summary, whatever the number of targets. Scan and
+// summary are null if they never came.
+type document struct {
+	w       io.Writer
+	enc     encoder
+	begun   bool // the targets' bracket is open
+	targets bool // at least one target is written
+	summary *event.Summary
+}
+
+func newJSON(w io.Writer, _ Options) Sink { return &document{w: w} }
+
+func (d *document) Event(e event.Event) error {
+	v, err := payload(e)
+	if err != nil {
+		return err
+	}
+	switch {
+	case e.Scan != nil:
+		if d.begun {
+			return errors.New("write json report: a second scan event, or one after a target: merge the streams first")
+		}
+		return d.begin(v)
+	case e.Target != nil:
+		if !d.begun {
+			if err := d.begin(nil); err != nil {
+				return err
+			}
+		}
+		before := ",\n"
+		if !d.targets {
+			before = "\n"
+			d.targets = true
+		}
+		return d.write(before, v, "")
+	}
+	if d.summary != nil {
+		return errors.New("write json report: a second summary event: merge the streams first")
+	}
+	d.summary = e.Summary
+	return nil
+}
+
+func (d *document) Flush() error {
+	if !d.begun {
+		if err := d.begin(nil); err != nil {
+			return err
+		}
+	}
+	before := "],\n\"summary\":"
+	if d.targets {
+		before = "\n" + before
+	}
+	return d.write(before, d.summary, "}\n")
+}
+
+func (d *document) begin(scan any) error {
+	d.begun = true
+	return d.write(`{"scan":`, scan, ",\n\"targets\":[")
+}
+
+// write puts the encoded v between two pieces of the document.
+func (d *document) write(before string, v any, after string) error {
+	b, err := d.enc.encode(v)
+	if err != nil {
+		return err
+	}
+	b = bytes.TrimSuffix(b, []byte("\n"))
+	if _, err := d.w.Write(slices.Concat([]byte(before), b, []byte(after))); err != nil {
+		return fmt.Errorf("write json report: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,79 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+)
+
+// jsonl writes one event a line, each with a single Write, so that a stream
+// that is followed or cut off never holds half a line more than it must.
+type jsonl struct {
+	w   io.Writer
+	enc encoder
+}
+
+func newJSONL(w io.Writer, _ Options) Sink { return &jsonl{w: w} }
+
+func (s *jsonl) Event(e event.Event) error {
+	v, err := payload(e)
+	if err != nil {
+		return err
+	}
+	line, err := s.enc.encode(v)
+	if err != nil {
+		return err
+	}
+	if _, err := s.w.Write(line); err != nil {
+		return fmt.Errorf("write jsonl report: %w", err)
+	}
+	return nil
+}
+
+func (s *jsonl) Flush() error { return nil }
+
+// encoder makes JSON that is safe to print: besides what JSON asks for, every
+// character that hides or that a terminal acts on is escaped. Decoding gives
+// back the same text, except that invalid UTF-8 has become U+FFFD. The zero
+// value is ready; its buffers are used again.
+type encoder struct {
+	raw, safe bytes.Buffer
+}
+
+// encode returns v as one line of JSON with its line break, valid until the
+// next call.
+func (c *encoder) encode(v any) ([]byte, error) {
+	c.raw.Reset()
+	enc := json.NewEncoder(&c.raw)
+	enc.SetEscapeHTML(false) // this is data; "\u0026" in an address helps nobody
+	if err := enc.Encode(v); err != nil {
+		return nil, fmt.Errorf("encode event: %w", err)
+	}
+	b := c.raw.Bytes()
+	if !bytes.ContainsFunc(b, suspect) {
+		return b, nil
+	}
+	c.safe.Reset()
+	for len(b) > 0 {
+		r, size := utf8.DecodeRune(b)
+		if !suspect(r) {
+			c.safe.Write(b[:size])
+		} else if hi, lo := utf16.EncodeRune(r); hi != utf8.RuneError {
+			fmt.Fprintf(&c.safe, `\u%04x\u%04x`, hi, lo)
+		} else {
+			fmt.Fprintf(&c.safe, `\u%04x`, r)
+		}
+		b = b[size:]
+	}
+	return c.safe.Bytes(), nil
+}
+
+// suspect reports whether encode escapes r. In encoded JSON the only control
+// character left is the line break at the end, and anything beyond ASCII is
+// inside a string.
+func suspect(r rune) bool { return r != '\n' && hidden(r) }

@@ -1,0 +1,59 @@
+package report
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+)
+
+// maxLine is the longest line that Read takes, in bytes. A scan caps what it
+// records far below; the limit keeps a foreign file from filling the memory.
+const maxLine = 16 << 20
+
+// Read reads a stored JSONL stream and yields its events one by one, so its
+// memory depends on the longest line only. Empty lines are skipped. Errors
+// name the place as name:line; events before it have been yielded. A stream
+// that an interruption cut off within its last line gives an error for which
+// errors.Is(err, io.ErrUnexpectedEOF) holds. An error of yield ends the
+// reading and is returned as it is. Read does not check that a scan comes
+// first or a summary last: a stream without a summary was cut off.
+func Read(r io.Reader, name string, yield func(event.Event) error) error {
+	sc := bufio.NewScanner(r)
+	sc.Buffer(make([]byte, 0, 64<<10), maxLine)
+	n := 0
+	for sc.Scan() {
+		n++
+		line := sc.Bytes()
+		if n == 1 {
+			line = bytes.TrimPrefix(line, []byte("\ufeff")) // some editors and shells put one there
+		}
+		line = bytes.TrimSpace(line)
+		if len(line) == 0 {
+			continue
+		}
+		var e event.Event
+		if err := json.Unmarshal(line, &e); err != nil {
+			// The text may quote the file, which may be hostile.
+			place := fmt.Sprintf("%s:%d: %s", name, n, CleanN(err.Error(), 200))
+			if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) && syntax.Offset >= int64(len(line)) && !sc.Scan() {
+				return fmt.Errorf("%s: the last line is cut off (%w): resume the scan, or remove that line", place, io.ErrUnexpectedEOF)
+			}
+			return fmt.Errorf("%s: give a stream that scan wrote with -o jsonl=FILE", place)
+		}
+		if err := yield(e); err != nil {
+			return err
+		}
+	}
+	switch err := sc.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return fmt.Errorf("%s:%d: line is longer than %d MiB: give a stream that scan wrote with -o jsonl=FILE", name, n+1, maxLine>>20)
+	case err != nil:
+		return fmt.Errorf("%s:%d: read: %w", name, n+1, err)
+	}
+	return nil
+}

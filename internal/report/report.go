@@ -1,0 +1,82 @@
+// Package report renders the result stream: one file a format, each a Sink.
+// Every format is made from the events alone, so a stored stream (see Read)
+// can be rendered again at any time.
+//
+// Much of what a stream holds was chosen by the targets, and targets may be
+// hostile. The JSON formats escape it, every other format passes it through
+// Clean.
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+)
+
+// Sink takes the events of one stream in their order. It is not safe for
+// concurrent use.
+type Sink interface {
+	// Event writes one event, or keeps what the format needs of it.
+	Event(event.Event) error
+	// Flush is called once, after the last event, and writes what the format
+	// keeps to the end. It does not close the writer.
+	Flush() error
+}
+
+// Options say how the formats made for people look. The zero value is plain
+// text, 80 columns wide.
+type Options struct {
+	Color   bool // colour with SGR escape sequences
+	Width   int  // columns; 0 means 80, fewer than 60 are taken as 60
+	ASCII   bool // nothing but ASCII, for terminals that cannot show more
+	Verbose bool // also list what the short view only counts
+}
+
+type format struct {
+	name string
+	make func(io.Writer, Options) Sink
+}
+
+// formats lists the formats in the order in which users see them.
+func formats() []format {
+	return []format{
+		{"table", newTable},
+		{"jsonl", newJSONL},
+		{"json", newJSON},
+	}
+}
+
+// Formats returns the names that New knows.
+func Formats() []string {
+	var names []string
+	for _, f := range formats() {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+// New returns a sink that writes the named format to w. The JSON formats write
+// each event at once, table everything in Flush.
+func New(format string, w io.Writer, o Options) (Sink, error) {
+	for _, f := range formats() {
+		if f.name == format {
+			return f.make(w, o), nil
+		}
+	}
+	return nil, fmt.Errorf("unknown report format %q: use one of %s", CleanN(format, 40), strings.Join(Formats(), ", "))
+}
+
+// payload returns the one member of e that is set.
+func payload(e event.Event) (any, error) {
+	switch {
+	case e.Scan != nil && e.Target == nil && e.Summary == nil:
+		return e.Scan, nil
+	case e.Target != nil && e.Scan == nil && e.Summary == nil:
+		return e.Target, nil
+	case e.Summary != nil && e.Scan == nil && e.Target == nil:
+		return e.Summary, nil
+	}
+	return nil, fmt.Errorf("report: an event must hold exactly one of scan, target and summary")
+}

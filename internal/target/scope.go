@@ -1,0 +1,277 @@
+package target
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/netip"
+)
+
+// Reach says who can get to an address, by the IANA special-purpose address
+// registries (RFC 6890 and its updates).
+type Reach string
+
+// The kinds of reach.
+const (
+	Loopback  Reach = "loopback"
+	Private   Reach = "private"
+	Shared    Reach = "shared" // 100.64.0.0/10, RFC 6598
+	LinkLocal Reach = "link-local"
+	Reserved  Reach = "reserved" // documentation, benchmarking and other special ranges
+	Public    Reach = "public"   // globally reachable
+)
+
+// special returns the ranges that are not globally reachable, most specific
+// first. Source: IANA IPv4 and IPv6 Special-Purpose Address Registries.
+func special() []rule {
+	return []rule{
+		{netip.MustParsePrefix("127.0.0.0/8"), Loopback},
+		{netip.MustParsePrefix("10.0.0.0/8"), Private},
+		{netip.MustParsePrefix("172.16.0.0/12"), Private},
+		{netip.MustParsePrefix("192.168.0.0/16"), Private},
+		{netip.MustParsePrefix("100.64.0.0/10"), Shared},
+		{netip.MustParsePrefix("169.254.0.0/16"), LinkLocal},
+		// 192.0.0.9/32 and .10/32 are globally reachable anycast addresses.
+		{netip.MustParsePrefix("192.0.0.9/32"), Public},
+		{netip.MustParsePrefix("192.0.0.10/32"), Public},
+		{netip.MustParsePrefix("192.0.0.0/24"), Reserved},
+		{netip.MustParsePrefix("192.88.99.2/32"), Reserved},
+		{netip.MustParsePrefix("0.0.0.0/8"), Reserved},
+		{netip.MustParsePrefix("192.0.2.0/24"), Reserved},
+		{netip.MustParsePrefix("198.18.0.0/15"), Reserved},
+		{netip.MustParsePrefix("198.51.100.0/24"), Reserved},
+		{netip.MustParsePrefix("203.0.113.0/24"), Reserved},
+		{netip.MustParsePrefix("224.0.0.0/4"), Reserved},
+		{netip.MustParsePrefix("240.0.0.0/4"), Reserved},
+
+		{netip.MustParsePrefix("::1/128"), Loopback},
+		{netip.MustParsePrefix("::/128"), Reserved},
+		{netip.MustParsePrefix("64:ff9b:1::/48"), Private},
+		{netip.MustParsePrefix("64:ff9b::/96"), Public},
+		{netip.MustParsePrefix("fe80::/10"), LinkLocal},
+		{netip.MustParsePrefix("fc00::/7"), Private},
+		{netip.MustParsePrefix("100::/64"), Reserved},
+		{netip.MustParsePrefix("100:0:0:1::/64"), Reserved},
+		{netip.MustParsePrefix("2001:db8::/32"), Reserved},
+		{netip.MustParsePrefix("3fff::/20"), Reserved},
+		{netip.MustParsePrefix("5f00::/16"), Reserved},
+		// Inside 2001::/23 these are globally reachable, or, Teredo and the old
+		// ORCHID, "not applicable": taken as reachable, which asks for more.
+		{netip.MustParsePrefix("2001::/32"), Public},
+		{netip.MustParsePrefix("2001:1::1/128"), Public},
+		{netip.MustParsePrefix("2001:1::2/128"), Public},
+		{netip.MustParsePrefix("2001:1::3/128"), Public},
+		{netip.MustParsePrefix("2001:3::/32"), Public},
+		{netip.MustParsePrefix("2001:4:112::/48"), Public},
+		{netip.MustParsePrefix("2001:10::/28"), Public},
+		{netip.MustParsePrefix("2001:20::/28"), Public},
+		{netip.MustParsePrefix("2001:30::/28"), Public},
+		{netip.MustParsePrefix("2001::/23"), Reserved},
+		{netip.MustParsePrefix("ff00::/8"), Reserved},
+	}
+}
+
+type rule struct {
+	prefix netip.Prefix
+	reach  Reach
+}
+
+// never returns the addresses that are not contacted whatever the user says:
+// where no single host answers, and where a cloud's metadata service hands
+// out credentials to whoever asks.
+func never() []barred {
+	return []barred{
+		{netip.MustParsePrefix("0.0.0.0/8"), "not a host address"},
+		{netip.MustParsePrefix("224.0.0.0/4"), "multicast"},
+		{netip.MustParsePrefix("240.0.0.0/4"), "reserved or broadcast"},
+		{netip.MustParsePrefix("::/128"), "not a host address"},
+		{netip.MustParsePrefix("ff00::/8"), "multicast"},
+		{netip.MustParsePrefix("169.254.169.254/32"), "cloud metadata service"},
+		{netip.MustParsePrefix("169.254.170.2/32"), "cloud metadata service"},    // AWS ECS
+		{netip.MustParsePrefix("169.254.170.23/32"), "cloud metadata service"},   // AWS EKS
+		{netip.MustParsePrefix("169.254.0.23/32"), "cloud metadata service"},     // Tencent
+		{netip.MustParsePrefix("169.254.42.42/32"), "cloud metadata service"},    // Scaleway
+		{netip.MustParsePrefix("100.100.100.200/32"), "cloud metadata service"},  // Alibaba
+		{netip.MustParsePrefix("168.63.129.16/32"), "cloud metadata service"},    // Azure
+		{netip.MustParsePrefix("192.0.0.192/32"), "cloud metadata service"},      // Oracle
+		{netip.MustParsePrefix("fd00:ec2::254/128"), "cloud metadata service"},   // AWS
+		{netip.MustParsePrefix("fd00:ec2::23/128"), "cloud metadata service"},    // AWS EKS
+		{netip.MustParsePrefix("fd20:ce::254/128"), "cloud metadata service"},    // Google
+		{netip.MustParsePrefix("fd00:42::42/128"), "cloud metadata service"},     // Scaleway
+		{netip.MustParsePrefix("fe80::a9fe:a9fe/128"), "cloud metadata service"}, // OpenStack
+	}
+}
+
+type barred struct {
+	prefix netip.Prefix
+	why    string
+}
+
+// Scope says which addresses may be contacted. Make one with NewScope; it is
+// safe for concurrent use.
+type Scope struct {
+	allow, deny []netip.Prefix
+	public      bool
+	special     []rule
+	never       []barred
+}
+
+// NewScope returns a scope. An empty allow list allows everything that is not
+// denied; deny wins over allow; multicast, broadcast, unspecified and cloud
+// metadata addresses are always denied. Globally reachable addresses are
+// allowed only when public is set, that is, when the operator has stated the
+// right to probe them.
+//
+// What is said of an IPv4 address holds for the IPv6 addresses that lead to it
+// by translation or tunnel (NAT64, 6to4, Teredo), too; only allow does not
+// reach them.
+func NewScope(allow, deny []netip.Prefix, public bool) *Scope {
+	return &Scope{allow: allow, deny: deny, public: public, special: special(), never: never()}
+}
+
+// Reach classifies an address.
+func (s *Scope) Reach(addr netip.Addr) Reach {
+	addr = addr.Unmap().WithZone("")
+	for _, r := range s.special {
+		if r.prefix.Contains(addr) {
+			return r.reach
+		}
+	}
+	return Public
+}
+
+// Check returns nil when addr may be contacted, else the reason why not.
+func (s *Scope) Check(addr netip.Addr) error {
+	if !addr.IsValid() {
+		return errors.New("no address to contact")
+	}
+	addr = addr.Unmap().WithZone("")
+	if err := s.refuse(addr); err != nil {
+		return err
+	}
+	embedded := embedded(addr)
+	for _, v4 := range embedded {
+		if err := s.refuse(v4); err != nil {
+			return fmt.Errorf("%s leads to an IPv4 address: %w", addr, err)
+		}
+	}
+	if len(s.allow) > 0 {
+		inside := false
+		for _, p := range s.allow {
+			if p.Contains(addr) {
+				inside = true
+				break
+			}
+		}
+		if !inside {
+			return fmt.Errorf("%s is outside the scope", addr)
+		}
+	}
+	if !s.public {
+		for _, a := range append(embedded, addr) {
+			if s.Reach(a) == Public {
+				return fmt.Errorf("%s is globally reachable: probing it needs -authorized and -contact", a)
+			}
+		}
+	}
+	return nil
+}
+
+// refuse returns why addr is never contacted or denied, or nil.
+func (s *Scope) refuse(addr netip.Addr) error {
+	for _, b := range s.never {
+		if b.prefix.Contains(addr) {
+			return fmt.Errorf("%s is never contacted: %s", addr, b.why)
+		}
+	}
+	for _, p := range s.deny {
+		if p.Contains(addr) {
+			return fmt.Errorf("%s is excluded by %s", addr, p)
+		}
+	}
+	return nil
+}
+
+// embedded returns the IPv4 addresses to which packets for an IPv6 address may
+// be translated or tunnelled.
+func embedded(addr netip.Addr) []netip.Addr {
+	if !addr.Is6() {
+		return nil
+	}
+	var out []netip.Addr
+	b := addr.As16()
+	add := func(i, j, k, l byte) {
+		// 0.0.0.0/8 is no host: the address was not meant to be read this way.
+		if i != 0 {
+			out = append(out, netip.AddrFrom4([4]byte{i, j, k, l}))
+		}
+	}
+	starts := func(prefix ...byte) bool { return bytes.HasPrefix(b[:], prefix) }
+	zero := func(b []byte) bool { return len(bytes.Trim(b, "\x00")) == 0 }
+	switch {
+	case starts(0x20, 0x02): // 6to4, RFC 3056 section 2
+		add(b[2], b[3], b[4], b[5])
+	case starts(0x20, 0x01, 0, 0): // Teredo, RFC 4380 section 4: server, client
+		add(b[4], b[5], b[6], b[7])
+		add(^b[12], ^b[13], ^b[14], ^b[15])
+	case starts(0, 0x64, 0xff, 0x9b) && zero(b[4:12]): // NAT64, RFC 6052 section 2.1
+		add(b[12], b[13], b[14], b[15])
+	case starts(0, 0x64, 0xff, 0x9b, 0, 1):
+		// Local NAT64 (RFC 8215): its user chooses the prefix length, of which
+		// RFC 6052 section 2.2 knows four that fit. Octet 8 and the rest are 0.
+		if b[8] != 0 {
+			break
+		}
+		if zero(b[11:]) {
+			add(b[6], b[7], b[9], b[10])
+		}
+		if zero(b[12:]) {
+			add(b[7], b[9], b[10], b[11])
+		}
+		if zero(b[13:]) {
+			add(b[9], b[10], b[11], b[12])
+		}
+		add(b[12], b[13], b[14], b[15])
+	case zero(b[:12]), // IPv4-compatible, RFC 4291 section 2.5.5.1
+		zero(b[:8]) && starts(0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0): // SIIT, RFC 2765 section 2.1
+		add(b[12], b[13], b[14], b[15])
+	}
+	return out
+}
+
+// Prefixes reads one address or CIDR block, or an address range, as the
+// blocks of a scope.
+func Prefixes(text string) ([]netip.Prefix, error) {
+	spec, err := Parse(text, "", nil)
+	if err != nil {
+		return nil, err
+	}
+	if spec.Name != "" || spec.Ports != nil {
+		return nil, fmt.Errorf("%q is not an address, CIDR block or address range", text)
+	}
+	return cover(spec.First, spec.Last), nil
+}
+
+// cover returns the smallest list of blocks that is exactly first…last.
+func cover(first, last netip.Addr) []netip.Prefix {
+	var out []netip.Prefix
+	first, last = first.WithZone(""), last.WithZone("")
+	for a := first; ; {
+		bits := a.BitLen()
+		// Widen while the block starts at a and ends within the range.
+		for bits > 0 {
+			p := netip.PrefixFrom(a, bits-1)
+			if p.Masked().Addr() != a || last.Less(lastOf(p)) {
+				break
+			}
+			bits--
+		}
+		p := netip.PrefixFrom(a, bits)
+		out = append(out, p)
+		end := lastOf(p)
+		if end == last || !end.Next().IsValid() {
+			return out
+		}
+		a = end.Next()
+	}
+}

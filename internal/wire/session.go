@@ -1,0 +1,236 @@
+package wire
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"time"
+
+	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/target"
+)
+
+// Session is the conversation with one target: requests in turn on one
+// connection that is kept open where the target allows it, within one absolute
+// deadline. It is not safe for concurrent use.
+type Session struct {
+	w        *Wire
+	ctx      context.Context
+	t        target.Target
+	timeout  time.Duration
+	deadline time.Time // set when the first connection is begun
+	secure   bool      // speak TLS
+	settled  bool      // plain or TLS has been found out
+	turned   bool      // the other of plain and TLS was tried first and failed
+	first    error     // how it failed
+	c        *conn
+	obs      evidence.Observation
+}
+
+// Open begins a conversation; nothing is sent before the first Do. The
+// timeout covers everything but the waiting for the rate limiter.
+func (w *Wire) Open(ctx context.Context, t target.Target, timeout time.Duration) *Session {
+	return &Session{
+		w: w, ctx: ctx, t: t, timeout: timeout,
+		secure: t.Scheme == "https",
+		obs: evidence.Observation{
+			Time: time.Now(), Addr: t.Addr, Name: t.Name, Base: t.Base,
+		},
+	}
+}
+
+// Observation returns what has been seen so far. It stays valid, and grows,
+// until the session is closed.
+func (s *Session) Observation() *evidence.Observation { return &s.obs }
+
+// Close ends the conversation.
+func (s *Session) Close() {
+	s.hangUp()
+	s.obs.Duration = time.Since(s.obs.Time)
+}
+
+func (s *Session) hangUp() {
+	if s.c != nil {
+		s.w.release(s.c)
+		s.c = nil
+	}
+}
+
+// Do makes one exchange and records it in the observation. It reports whether
+// the conversation can go on: false after the deadline, an interrupt, or when
+// the target does not speak HTTP at all; the observation's outcome then says
+// which.
+func (s *Session) Do(req evidence.Request) bool {
+	for {
+		x, err := s.try(req)
+		if err == nil {
+			if !s.settled && !s.secure && !s.turned && plainOnTLS(&x) {
+				s.turn(errTLSRecord)
+				continue
+			}
+			s.settled = true
+			s.obs.Scheme = "http"
+			if s.secure {
+				s.obs.Scheme = "https"
+			}
+			s.obs.Outcome = evidence.Other
+			if x.Err != "" && s.ctx.Err() != nil {
+				x.Err = stopped
+				s.obs.Outcome, s.obs.Err = evidence.Interrupted, stopped
+			}
+			s.obs.Exchanges = append(s.obs.Exchanges, x)
+			return s.obs.Outcome != evidence.Interrupted && time.Now().Before(s.deadline)
+		}
+		again := s.c != nil && s.c.used && dropped(err)
+		s.hangUp()
+		if again {
+			continue // an idle connection that the target had closed meanwhile
+		}
+		if !s.settled && !s.turned && wrongWay(err, s.secure) {
+			s.turn(err)
+			continue
+		}
+		outcome, why := s.outcome(err)
+		if s.settled {
+			// The target has answered before: this request failed, which is a
+			// fact about the request and not the outcome of the target.
+			x.Err = why
+			s.obs.Exchanges = append(s.obs.Exchanges, x)
+			if outcome == evidence.Interrupted {
+				s.obs.Outcome, s.obs.Err = outcome, why
+			}
+			return outcome != evidence.Interrupted && time.Now().Before(s.deadline)
+		}
+		s.obs.Outcome, s.obs.Err = outcome, why
+		return false
+	}
+}
+
+// turn switches between plain text and TLS, after the first way failed.
+func (s *Session) turn(err error) {
+	s.hangUp()
+	s.secure, s.turned, s.first = !s.secure, true, err
+}
+
+// outcome classifies a failure in the light of the way that was tried before:
+// a service that closes at once does so in plain text and TLS alike, and that
+// is then what it is, not a TLS server.
+func (s *Session) outcome(err error) (evidence.Outcome, string) {
+	outcome, why := classify(err)
+	if outcome == evidence.Excluded {
+		return outcome, why
+	}
+	if s.ctx.Err() != nil {
+		// However it shows: a dial given up, a connection closed under a read.
+		return evidence.Interrupted, stopped
+	}
+	var handshake *handshakeError
+	var op *net.OpError
+	switch {
+	case outcome == evidence.LocalError:
+	case errors.As(err, &handshake):
+		if outcome == evidence.Silent {
+			break
+		}
+		if s.turned && s.first != errTLSRecord && (dropped(err) || spokePlain(err)) {
+			return classify(s.first)
+		}
+		return evidence.TLSError, handshake.Error()
+	case errors.As(err, &op) && op.Op == "remote error":
+		// A TLS 1.3 server's refusal, such as of a client without a
+		// certificate, comes after the client's side of the handshake is done.
+		return evidence.TLSError, (&handshakeError{err}).Error()
+	case s.turned && errors.As(err, &op) && op.Op == "dial":
+		// There was a connection before: this port is not closed or silent.
+		if s.first == errTLSRecord {
+			return evidence.TLSError, "TLS handshake: " + why
+		}
+		return classify(s.first)
+	}
+	return outcome, why
+}
+
+// try makes one attempt at an exchange on the current connection, opening one
+// if there is none.
+func (s *Session) try(req evidence.Request) (evidence.Exchange, error) {
+	x := evidence.Exchange{ID: req.ID, Method: req.Method, Path: req.Path}
+	if s.c == nil {
+		if err := s.connect(); err != nil {
+			return x, err
+		}
+	}
+	s.obs.Requests++
+	keep, err := s.w.exchange(s.c, s.t, req, &x)
+	if err != nil {
+		return x, err
+	}
+	s.c.used = true
+	if !keep {
+		s.hangUp()
+	}
+	return x, nil
+}
+
+func (s *Session) connect() error {
+	if err := s.w.opt.Scope.Check(s.t.Addr.Addr()); err != nil {
+		return &scopeError{err}
+	}
+	// Waiting for one's turn is not the target's slowness.
+	begin := time.Now()
+	if err := s.w.opt.Limiter.Wait(s.ctx); err != nil {
+		// Whatever the limiter calls it, it is the run that has no more time.
+		return context.Canceled
+	}
+	if s.deadline.IsZero() {
+		s.obs.Time = time.Now()
+		s.deadline = s.obs.Time.Add(s.timeout)
+	} else {
+		s.deadline = s.deadline.Add(time.Since(begin))
+	}
+	c, info, err := s.w.dial(s.ctx, s.deadline, s.t, s.secure, &s.obs.Connections)
+	if err != nil {
+		return err
+	}
+	s.c = c
+	if info != nil {
+		s.obs.TLS = info
+	}
+	return nil
+}
+
+// dropped reports whether a connection ended before any byte of an answer.
+func dropped(err error) bool {
+	outcome, _ := classify(err)
+	return errors.Is(err, io.EOF) || outcome == evidence.Reset
+}
+
+// wrongWay reports whether an error is what one sees when plain text is spoken
+// to a TLS server (it closes, resets, or answers with a TLS alert record) or
+// TLS to a plain one. A handshake that succeeded proves TLS, whatever follows.
+func wrongWay(err error, secure bool) bool {
+	if secure {
+		var handshake *handshakeError
+		return errors.As(err, &handshake) && (spokePlain(err) || dropped(err))
+	}
+	return dropped(err) || errors.Is(err, errTLSRecord)
+}
+
+// plainOnTLS recognises the courtesy answers of TLS servers to plain text:
+// nginx and Apache, and everything written with Go (Caddy, Traefik).
+func plainOnTLS(x *evidence.Exchange) bool {
+	if x.Status != 400 {
+		return false
+	}
+	for _, phrase := range []string{
+		"plain HTTP request was sent to HTTPS port",
+		"HTTP request to an HTTPS server",
+		"speaking plain HTTP to an SSL-enabled server port",
+	} {
+		if bytes.Contains(x.Body, []byte(phrase)) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,293 @@
+// Package wire is the only room that touches the network. It dials, speaks
+// TLS, makes HTTP/1.1 exchanges and WebSocket openings, and returns what came
+// back as evidence. It judges nothing, follows nothing, and contacts no
+// address that the scope does not allow.
+package wire
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/pace"
+	"github.com/clawsonar/clawsonar/internal/target"
+)
+
+// Options configure a Wire. The zero value of a limit means its default.
+type Options struct {
+	Scope   *target.Scope // required
+	Limiter *pace.Limiter // nil = no limit
+	// ConnectTimeout bounds one TCP connect; default 3 s, which allows for one
+	// lost SYN (retransmitted after 1 s, RFC 6298).
+	ConnectTimeout time.Duration
+	// FrameTimeout bounds the wait for the first frame after an accepted
+	// WebSocket opening; default 3 s.
+	FrameTimeout time.Duration
+	UserAgent    string
+	Roots        *x509.CertPool // nil = the system's
+}
+
+// Limits on what a target can make us hold.
+const (
+	maxHead    = 64 << 10 // bytes of status line and header lines
+	maxFields  = 256      // header lines
+	maxInterim = 8        // 1xx answers before the final one
+	maxBody    = 128 << 10
+	bufSize    = 4 << 10
+)
+
+// Wire makes connections. It is safe for concurrent use.
+type Wire struct {
+	opt     Options
+	suites  []uint16
+	dialer  net.Dialer
+	buffers sync.Pool // of *bufio.Reader
+}
+
+// New returns a Wire.
+func New(opt Options) *Wire {
+	if opt.ConnectTimeout == 0 {
+		opt.ConnectTimeout = 3 * time.Second
+	}
+	if opt.FrameTimeout == 0 {
+		opt.FrameTimeout = 3 * time.Second
+	}
+	w := &Wire{opt: opt}
+	// Old servers are what an audit is about, so every suite is offered.
+	for _, s := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
+		w.suites = append(w.suites, s.ID)
+	}
+	w.buffers.New = func() any { return bufio.NewReaderSize(nil, bufSize) }
+	w.dialer = net.Dialer{
+		Timeout:   opt.ConnectTimeout,
+		KeepAlive: -1,
+		// The last gate before a packet leaves: whatever was parsed, resolved
+		// or redirected before, this is the address that would be contacted.
+		Control: func(_, address string, _ syscall.RawConn) error {
+			ap, err := netip.ParseAddrPort(address)
+			if err != nil {
+				return &scopeError{err}
+			}
+			if err := opt.Scope.Check(ap.Addr()); err != nil {
+				return &scopeError{err}
+			}
+			return nil
+		},
+	}
+	return w
+}
+
+// scopeError is a refusal of our own, not an answer of the network.
+type scopeError struct{ err error }
+
+func (e *scopeError) Error() string { return e.err.Error() }
+func (e *scopeError) Unwrap() error { return e.err }
+
+// Resolve looks up the addresses of a name, IPv4 first, each once. It does not
+// check the scope: dialling does.
+func (w *Wire) Resolve(ctx context.Context, name string) ([]netip.Addr, error) {
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
+	if err != nil {
+		return nil, err
+	}
+	var v4, v6 []netip.Addr
+	seen := make(map[netip.Addr]bool)
+	for _, a := range addrs {
+		if a = a.Unmap(); seen[a] {
+			continue
+		}
+		seen[a] = true
+		if a.Is4() {
+			v4 = append(v4, a)
+		} else {
+			v6 = append(v6, a)
+		}
+	}
+	return append(v4, v6...), nil
+}
+
+// classify turns an error of the network into an outcome and a short text.
+func classify(err error) (evidence.Outcome, string) {
+	var scope *scopeError
+	var timeout net.Error
+	var op *net.OpError
+	given := err
+	err = portable(err)
+	switch {
+	case errors.As(err, &scope):
+		return evidence.Excluded, scope.Error()
+	case errors.Is(err, context.Canceled):
+		return evidence.Interrupted, stopped
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return evidence.Closed, "connection refused"
+	case errors.Is(err, io.EOF):
+		return evidence.Reset, "closed without an answer"
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return evidence.ProtocolError, "answer breaks off"
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNABORTED):
+		return evidence.Reset, "connection reset"
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTDOWN):
+		return evidence.Unreachable, "no route to the target"
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.EADDRNOTAVAIL),
+		errors.Is(err, syscall.ENOBUFS), errors.Is(err, syscall.ENOMEM), errors.Is(err, syscall.EACCES),
+		errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EAFNOSUPPORT), errors.Is(err, syscall.EINVAL):
+		return evidence.LocalError, "this machine: " + text(given)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),
+		errors.As(err, &timeout) && timeout.Timeout():
+		return evidence.Silent, "no answer in time"
+	case errors.As(given, &op) && op.Op == "dial":
+		// Rare answers of routers, such as ENOPROTOOPT: no target has spoken.
+		return evidence.Unreachable, text(given)
+	}
+	return evidence.ProtocolError, text(given)
+}
+
+// stopped is the text of what the end of the run cut short.
+const stopped = "stopped"
+
+// text returns the innermost message of a network error: the outer layers
+// repeat addresses that the result line already has.
+func text(err error) string {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err.Error()
+		}
+		err = inner
+	}
+}
+
+// conn is one established connection, plain or TLS.
+type conn struct {
+	net.Conn
+	r        *bufio.Reader
+	deadline time.Time
+	stop     func() bool // ends the watch on the run's context
+	used     bool        // at least one exchange was completed on it
+}
+
+// dial connects to the target's address, with TLS when secure is set.
+// The connection lives until the deadline or the end of the run's context. Each
+// TCP connection that is established is counted in connections.
+func (w *Wire) dial(run context.Context, deadline time.Time, t target.Target, secure bool, connections *int) (*conn, *evidence.TLSInfo, error) {
+	ctx, cancel := context.WithDeadline(run, deadline)
+	defer cancel()
+	raw, err := w.dialer.DialContext(ctx, "tcp", t.Addr.String())
+	if err != nil {
+		return nil, nil, err
+	}
+	*connections++
+	// One deadline for everything that happens on the connection.
+	if err := raw.SetDeadline(deadline); err != nil {
+		raw.Close()
+		return nil, nil, err
+	}
+	c := &conn{Conn: raw, deadline: deadline}
+	var info *evidence.TLSInfo
+	if secure {
+		tc := tls.Client(raw, &tls.Config{
+			ServerName: t.Name, // no SNI for a bare address (RFC 6066 section 3)
+			// An auditor looks at whatever certificate is there; whether it
+			// verifies is found out below and is evidence.
+			InsecureSkipVerify: true,
+			MinVersion:         tls.VersionTLS10,
+			CipherSuites:       w.suites,
+			NextProtos:         []string{"http/1.1"},
+		})
+		if err := tc.HandshakeContext(ctx); err != nil {
+			raw.Close()
+			return nil, nil, &handshakeError{err}
+		}
+		c.Conn = tc
+		info = w.describe(tc.ConnectionState(), t)
+	}
+	// Closing, other than a deadline in the past, cannot be undone by a later
+	// deadline.
+	c.stop = context.AfterFunc(run, func() { raw.Close() })
+	c.r = w.buffers.Get().(*bufio.Reader)
+	c.r.Reset(c.Conn)
+	return c, info, nil
+}
+
+// secure reports whether the connection speaks TLS.
+func (c *conn) secure() bool {
+	_, ok := c.Conn.(*tls.Conn)
+	return ok
+}
+
+// handshakeError says that TCP was there but TLS was not agreed on.
+type handshakeError struct{ err error }
+
+func (e *handshakeError) Error() string { return "TLS handshake: " + text(e.err) }
+func (e *handshakeError) Unwrap() error { return e.err }
+
+// spokePlain reports whether a handshake failed since the other side does not
+// speak TLS at all.
+func spokePlain(err error) bool {
+	var record tls.RecordHeaderError
+	return errors.As(err, &record)
+}
+
+func (w *Wire) release(c *conn) {
+	c.stop()
+	c.Conn.Close()
+	c.r.Reset(nil)
+	w.buffers.Put(c.r)
+	c.r = nil
+}
+
+// describe turns a finished handshake into evidence and verifies the chain.
+func (w *Wire) describe(state tls.ConnectionState, t target.Target) *evidence.TLSInfo {
+	info := &evidence.TLSInfo{
+		Version: tls.VersionName(state.Version),
+		Cipher:  tls.CipherSuiteName(state.CipherSuite),
+		ALPN:    state.NegotiatedProtocol,
+	}
+	if len(state.PeerCertificates) == 0 {
+		return info
+	}
+	leaf := state.PeerCertificates[0]
+	info.Subject = leaf.Subject.String()
+	info.CommonName = leaf.Subject.CommonName
+	info.Issuer = leaf.Issuer.String()
+	info.NotBefore, info.NotAfter = leaf.NotBefore, leaf.NotAfter
+	info.SHA256 = evidence.Sum(leaf.Raw).SHA256
+	info.Names = append(info.Names, leaf.DNSNames...)
+	for _, ip := range leaf.IPAddresses {
+		info.Names = append(info.Names, ip.String())
+	}
+	info.SelfSigned = leaf.Subject.String() == leaf.Issuer.String() &&
+		leaf.CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature) == nil
+	host := t.Name
+	if host == "" {
+		host = t.Addr.Addr().WithZone("").String()
+	}
+	chain := x509.NewCertPool()
+	for _, c := range state.PeerCertificates[1:] {
+		chain.AddCert(c)
+	}
+	if _, err := leaf.Verify(x509.VerifyOptions{DNSName: host, Roots: w.opt.Roots, Intermediates: chain}); err != nil {
+		info.VerifyError = strings.TrimPrefix(err.Error(), "x509: ")
+	}
+	return info
+}
+
+// userAgent returns the User-Agent header's value.
+func (w *Wire) userAgent() string {
+	if w.opt.UserAgent == "" {
+		return "clawsonar"
+	}
+	return w.opt.UserAgent
+}
