@@ -20,7 +20,11 @@ authentication. A public page is never taken as proof.`,
 read and write its files, run commands on the host, and take the keys and tokens
 it holds. Being bound to loopback does not help when a proxy, a tunnel or a
 container port forwards to it.`,
-		Fix: `1. Cut the exposure now: stop the proxy, tunnel or port mapping that forwards
+		Fix: `Cut the exposure now (stop the proxy, tunnel or port mapping, or the gateway),
+set gateway.auth.mode to "token" with a fresh random gateway.auth.token,
+restart, and replace every key the agent could reach. Runbook: clawsonar
+explain auth-missing`,
+		Steps: `1. Cut the exposure now: stop the proxy, tunnel or port mapping that forwards
    to the gateway, or stop the gateway ("openclaw gateway stop").
 2. Ask for a credential: in openclaw.json set gateway.auth.mode to "token" and
    gateway.auth.token to a fresh random value of 32 bytes or more ("openssl rand

@@ -17,7 +17,9 @@ func authUnverified() Check {
 let in. This is neither a pass nor an alarm.`,
 		Why: `An unproven gateway may stand open. A gate that only fails on what is proven
 would let it through; -fail-on-incomplete does not.`,
-		Fix: `Scan again from a place with a direct way to the gateway (the host itself, or
+		Fix: `Scan again from a place with a direct way to the gateway, at level standard
+and with a longer -timeout.`,
+		Steps: `Scan again from a place with a direct way to the gateway (the host itself, or
 its own network), at level standard, without a proxy in between and with a
 longer -timeout. If a proxy hides the gateway's answers, scan the port behind
 it as well.`,

@@ -21,7 +21,8 @@ type Doc struct {
 	Severity event.Severity // the worst it can have
 	When     string         // what makes it appear, and how that was decided
 	Why      string         // what it means to the operator
-	Fix      string         // what to do, with the exact keys and commands
+	Fix      string         // what to do, in a sentence or two: goes into every report
+	Steps    string         // the same as a runbook, with the exact keys and commands
 	// Controls are the recommendations it belongs to: nvdb:N1…N6 (NVDB, "six
 	// dos and six don'ts", 2026-03-11), cncert:C1…C7 (CNCERT/CC risk notice,
 	// 2026-03-10), tongbao:T1…T5 (national notification centre, 2026-03-13),
@@ -81,7 +82,7 @@ func Run(checks []Check, s Subject) []event.Finding {
 // tells several findings of one check on one target apart.
 func (d Doc) finding(s Subject, severity event.Severity, discriminator, detail string, because ...string) event.Finding {
 	return event.Finding{
-		ID: d.ID, Severity: severity, Title: d.Title, Detail: detail, Remediation: d.Fix,
+		ID: d.ID, Severity: severity, Title: d.Title, Detail: detail, Remediation: strings.Join(strings.Fields(d.Fix), " "),
 		Controls: d.Controls, References: d.References, Evidence: because,
 		Key: key(d.ID, s.HostPort+s.Observation.Base, discriminator),
 	}

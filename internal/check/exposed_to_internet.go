@@ -12,7 +12,9 @@ IANA special-purpose address registries. Its authentication does not matter here
 		Why: `Search engines list such gateways within days. From then on a single flaw in
 the gateway, or one leaked token, is enough: everything between the internet and
 the agent's mail, files and shell is that one log-in.`,
-		Fix: `Set gateway.bind to "loopback" and reach the gateway through an SSH tunnel
+		Fix: `Set gateway.bind to "loopback" and reach the gateway through an SSH tunnel or
+a VPN; until then close the port in the firewall.`,
+		Steps: `Set gateway.bind to "loopback" and reach the gateway through an SSH tunnel
 ("ssh -N -L 18789:127.0.0.1:18789 HOST") or a VPN. In Docker publish the port
 on loopback only ("127.0.0.1:18789:18789"). Where it must be public, close the
 port in the firewall for all but known addresses, and put a proxy with TLS and

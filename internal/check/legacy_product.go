@@ -15,7 +15,9 @@ answers is older than 2026.1.29, the first under the name OpenClaw.`,
 		Why: `Nothing is published under the old names any more. All security fixes since
 the end of January 2026 are missing, and with no token set these releases start
 without authentication.`,
-		Fix: `Move to OpenClaw: back up the state folder (~/.clawdbot or ~/.moltbot), install
+		Fix: `Move to OpenClaw: back up the state folder, npm install -g openclaw@latest,
+set gateway.auth.mode to "token", remove the old package.`,
+		Steps: `Move to OpenClaw: back up the state folder (~/.clawdbot or ~/.moltbot), install
 the current release ("npm install -g openclaw@latest"), let "openclaw doctor"
 take over the old configuration, set gateway.auth.mode to "token", and remove
 the old package ("npm uninstall -g clawdbot"). Scan again.`,

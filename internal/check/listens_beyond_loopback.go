@@ -13,7 +13,9 @@ packet is sent to find that out.`,
 		Why: `Every network that this machine is in, or joins later, can connect: an office
 LAN, a hotel's Wi-Fi, a container network, the internet if nothing filters. Only
 the gateway's own log-in stands in between.`,
-		Fix: `Set gateway.bind to "loopback" in openclaw.json and restart the gateway; use an
+		Fix: `Set gateway.bind to "loopback" and restart the gateway; in a container publish
+the port on 127.0.0.1 only.`,
+		Steps: `Set gateway.bind to "loopback" in openclaw.json and restart the gateway; use an
 SSH tunnel or a VPN from other machines. In a container the wildcard is needed:
 there publish the port on loopback only ("127.0.0.1:18789:18789"). If other
 machines must connect directly, limit the port to them in the firewall and

@@ -11,7 +11,8 @@ func plainHTTP() Check {
 information only.`,
 		Why: `The token or password, and all that the agent says and does, crosses the network
 in the clear: anybody on the way can read it and take it over.`,
-		Fix: `Put TLS in front: a reverse proxy with a certificate, "tailscale serve", or the
+		Fix: `Put TLS in front, or switch on gateway.tls, and bind the plain port to loopback only.`,
+		Steps: `Put TLS in front: a reverse proxy with a certificate, "tailscale serve", or the
 gateway's own (gateway.tls.enabled: true, with gateway.tls.certPath and
 gateway.tls.keyPath of a certificate that clients can verify). Then bind the
 plain port to loopback only. If the plain port was used from elsewhere, replace

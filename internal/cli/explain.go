@@ -84,8 +84,11 @@ func explain(w io.Writer, set *fingerprint.Set, id string) error {
 func explainCheck(w io.Writer, d check.Doc) {
 	fmt.Fprintf(w, "%s (%s)\n%s\n", d.ID, d.Severity, d.Title)
 	for _, part := range []struct{ head, text string }{
-		{"When it appears", d.When}, {"Why it matters", d.Why}, {"What to do", d.Fix},
+		{"When it appears", d.When}, {"Why it matters", d.Why}, {"What to do", d.Fix}, {"Step by step", d.Steps},
 	} {
+		if part.text == "" {
+			continue
+		}
 		fmt.Fprintf(w, "\n%s\n%s\n", part.head, part.text)
 	}
 	if len(d.Controls) > 0 {

@@ -1,13 +1,21 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/clawsonar/clawsonar/fingerprints"
+	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/testdata/captures"
 )
 
 func newFingerprints(s streams) *cobra.Command {
@@ -17,20 +25,159 @@ func newFingerprints(s streams) *cobra.Command {
 		Args:  noArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(&cobra.Command{
-		Use: "list", Short: "List the built-in fingerprints", Args: noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			set, err := fingerprint.Load(fingerprints.FS)
-			if err != nil {
-				return fmt.Errorf("built-in fingerprints: %w", err)
-			}
-			for _, p := range set.Products() {
-				fmt.Fprintf(s.out, "%-16s %-24s ports %s\n", p.ID, p.Name, strings.Trim(fmt.Sprint(p.Ports), "[]"))
-			}
-			return nil
-		},
-	})
+	cmd.AddCommand(newFingerprintsList(s), newFingerprintsValidate(s), newFingerprintsTest(s))
 	return cmd
 }
 
-func newDemo(s streams) *cobra.Command { return &cobra.Command{Use: "demo"} }
+func newFingerprintsList(s streams) *cobra.Command {
+	var releases bool
+	f := newFlags("fingerprints list")
+	f.group("Flags")
+	f.boolean(&releases, "releases", "", "list the known OpenClaw releases instead")
+	cmd := &cobra.Command{Use: "list [flags]", Short: "List the built-in fingerprints, or the known releases"}
+	f.attach(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		rest, done, err := arguments(cmd, f, args, nil)
+		if done || err != nil {
+			return err
+		}
+		if err := noArgs(cmd, rest); err != nil {
+			return err
+		}
+		set, err := fingerprint.Load(fingerprints.FS)
+		if err != nil {
+			return fmt.Errorf("built-in fingerprints: %w", err)
+		}
+		if releases {
+			for r := range set.Releases("openclaw").Releases() {
+				date := "-"
+				if !r.Date.IsZero() {
+					date = r.Date.Format(time.DateOnly)
+				}
+				fmt.Fprintf(s.out, "%-20s %-9s built %-10s commit %-12s %2d assets\n", r.Version, r.Package, date, r.Commit, len(r.Assets))
+			}
+			return nil
+		}
+		for _, p := range set.Products() {
+			fmt.Fprintf(s.out, "%-12s %-24s ports %s\n", p.ID, p.Name, strings.Trim(fmt.Sprint(p.Ports), "[]"))
+		}
+		return nil
+	}
+	return cmd
+}
+
+func newFingerprintsValidate(s streams) *cobra.Command {
+	return &cobra.Command{
+		Use:   "validate FILE|FOLDER ...",
+		Short: "Check fingerprint files without contacting anything",
+		Args:  someArgs,
+		RunE: func(_ *cobra.Command, args []string) error {
+			for _, arg := range args {
+				set, err := loadFingerprints(arg)
+				if err != nil {
+					return usage(err)
+				}
+				for _, p := range set.Products() {
+					fmt.Fprintf(s.out, "%s: %s is valid: %d requests, markers %s\n", arg, p.ID, len(p.Requests), strings.Join(p.Markers, ", "))
+				}
+			}
+			return nil
+		},
+	}
+}
+
+func newFingerprintsTest(s streams) *cobra.Command {
+	return &cobra.Command{
+		Use:   "test FILE|FOLDER [CAPTURE ...]",
+		Short: "Judge recorded captures with a fingerprint and compare with what they must give",
+		Long: `Judge recorded captures with a fingerprint and compare with what they must give.
+Without captures, the built-in ones are used. Every marker needs a capture that
+shows it and one that answers the same request otherwise.`,
+		Args: someArgs,
+		RunE: func(_ *cobra.Command, args []string) error {
+			set, err := loadFingerprints(args[0])
+			if err != nil {
+				return usage(err)
+			}
+			all, err := loadCaptures(args[1:])
+			if err != nil {
+				return usage(err)
+			}
+			problems := set.Test(all)
+			for _, p := range problems {
+				fmt.Fprintln(s.out, p)
+			}
+			if len(problems) > 0 {
+				return fmt.Errorf("%d problems in %d captures", len(problems), len(all))
+			}
+			fmt.Fprintf(s.out, "%d captures, every verdict as expected, every marker covered\n", len(all))
+			return nil
+		},
+	}
+}
+
+func someArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return usage(fmt.Errorf("%s needs a file: see \"clawsonar help fingerprints\"", cmd.Name()))
+	}
+	return nil
+}
+
+// loadFingerprints reads one file, or all of a folder. Fronts and release
+// tables that are not there are the built-in ones.
+func loadFingerprints(name string) (*fingerprint.Set, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return fingerprint.Load(completed{os.DirFS(name), "*.yaml"})
+	}
+	return fingerprint.Load(completed{os.DirFS(filepath.Dir(name)), filepath.Base(name)})
+}
+
+// completed is a folder, of which pattern is looked at, completed by what is
+// built in.
+type completed struct {
+	fs.FS
+	pattern string
+}
+
+func (c completed) Glob(string) ([]string, error) { return fs.Glob(c.FS, c.pattern) }
+
+func (c completed) Open(name string) (fs.File, error) {
+	f, err := c.FS.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fingerprints.FS.Open(name)
+	}
+	return f, err
+}
+
+func loadCaptures(names []string) (map[string]evidence.Capture, error) {
+	if len(names) == 0 {
+		return evidence.LoadCaptures(captures.FS, ".")
+	}
+	out := map[string]evidence.Capture{}
+	for _, name := range names {
+		info, err := os.Stat(name)
+		if err != nil {
+			return nil, err
+		}
+		if info.IsDir() {
+			more, err := evidence.LoadCaptures(os.DirFS(name), ".")
+			if err != nil {
+				return nil, err
+			}
+			maps.Copy(out, more)
+			continue
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		if out[name], err = evidence.LoadCapture(data, name); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}

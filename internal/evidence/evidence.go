@@ -35,10 +35,7 @@ const (
 )
 
 // Field is one header line as received. Names keep the sender's spelling.
-type Field struct {
-	Name  string `yaml:"name"`
-	Value string `yaml:"value"`
-}
+type Field struct{ Name, Value string }
 
 // Header is the list of header lines of an answer, in the order received.
 type Header []Field
@@ -132,20 +129,20 @@ func (x *Exchange) MediaType() string {
 // TLSInfo describes the TLS connection and the certificate that was shown.
 // Verification is a fact here, never a reason to stop.
 type TLSInfo struct {
-	Version    string // "TLS 1.3"
-	Cipher     string
-	ALPN       string
-	Subject    string // RFC 2253 form
-	CommonName string
-	Issuer     string
-	Names      []string // subject alternative names, DNS and addresses
-	NotBefore  time.Time
-	NotAfter   time.Time
-	SelfSigned bool
-	SHA256     string // hex digest of the leaf certificate
+	Version    string    `yaml:"version"` // "TLS 1.3"
+	Cipher     string    `yaml:"cipher"`
+	ALPN       string    `yaml:"alpn"`
+	Subject    string    `yaml:"subject"` // RFC 2253 form
+	CommonName string    `yaml:"common_name"`
+	Issuer     string    `yaml:"issuer"`
+	Names      []string  `yaml:"names"` // subject alternative names, DNS and addresses
+	NotBefore  time.Time `yaml:"not_before"`
+	NotAfter   time.Time `yaml:"not_after"`
+	SelfSigned bool      `yaml:"self_signed"`
+	SHA256     string    `yaml:"sha256"` // hex digest of the leaf certificate
 	// VerifyError says why the chain does not verify against the system's
 	// roots for the name or address dialled; "" when it does.
-	VerifyError string
+	VerifyError string `yaml:"verify_error"`
 }
 
 // Observation is everything seen at one target.

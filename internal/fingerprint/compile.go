@@ -43,8 +43,9 @@ type product struct {
 	table   *release.Table // nil when the product has none
 }
 
-// Load reads every *.yaml at the root of fsys. A product that names a release
-// table finds it in releases/NAME.json.
+// Load reads every *.yaml at the root of fsys: one product each, but for
+// fronts.yaml, which may be missing. A product that names a release table finds
+// it in releases/NAME.json.
 func Load(fsys fs.FS) (*Set, error) {
 	names, err := fs.Glob(fsys, "*.yaml")
 	if err != nil {
@@ -54,16 +55,18 @@ func Load(fsys fs.FS) (*Set, error) {
 		return nil, fmt.Errorf("no fingerprint: a folder of fingerprints holds one NAME.yaml a product")
 	}
 	s := &Set{}
+	if data, err := fs.ReadFile(fsys, frontsFile); err == nil {
+		if err := s.loadFronts(data); err != nil {
+			return nil, err
+		}
+	}
 	for _, name := range names {
+		if name == frontsFile {
+			continue
+		}
 		data, err := fs.ReadFile(fsys, name)
 		if err != nil {
 			return nil, err
-		}
-		if name == frontsFile {
-			if err := s.loadFronts(data); err != nil {
-				return nil, err
-			}
-			continue
 		}
 		p, err := compile(data, name)
 		if err != nil {

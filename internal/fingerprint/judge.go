@@ -310,3 +310,17 @@ func (v *view) askAssets(out Version, a *answer) (Version, string) {
 	}
 	return out, ""
 }
+
+// Plan returns every request of a product, whatever its condition: what a
+// recorder makes.
+func (s *Set) Plan(product, base string) []evidence.Request {
+	var out []evidence.Request
+	for _, p := range s.products {
+		for i := range p.Requests {
+			if p.ID == product {
+				out = append(out, p.Requests[i].request(base))
+			}
+		}
+	}
+	return out
+}

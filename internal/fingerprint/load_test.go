@@ -4,15 +4,54 @@ import (
 	"testing"
 
 	"github.com/clawsonar/clawsonar/fingerprints"
+	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/testdata/captures"
 )
 
-func TestLoadBuiltin(t *testing.T) {
+func builtin(t testing.TB) *fingerprint.Set {
+	t.Helper()
 	set, err := fingerprint.Load(fingerprints.FS)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%+v", set.Products())
+	return set
+}
+
+func recorded(t testing.TB) map[string]evidence.Capture {
+	t.Helper()
+	all, err := evidence.LoadCaptures(captures.FS, ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// The verdicts on all captures are those that follow from how the recorded
+// programs were configured, and every marker is covered both ways.
+func TestCaptures(t *testing.T) {
+	for _, problem := range builtin(t).Test(recorded(t)) {
+		t.Error(problem)
+	}
+}
+
+// Whatever is asked of a recorded gateway stays within the limits, and a
+// passive probe sends nothing but GET.
+func TestPlanLimits(t *testing.T) {
+	set := builtin(t)
+	for name, c := range recorded(t) {
+		for _, level := range []fingerprint.Level{fingerprint.Passive, fingerprint.Standard} {
+			o := set.Replay(&c, level)
+			if o.Requests > 8 {
+				t.Errorf("%s at level %s: %d requests, want at most 8", name, level, o.Requests)
+			}
+			for _, x := range o.Exchanges {
+				if level == fingerprint.Passive && x.Method != "GET" {
+					t.Errorf("%s at level passive: %s %s", name, x.Method, x.Path)
+				}
+			}
+		}
+	}
 }
 
 func BenchmarkLoad(b *testing.B) {

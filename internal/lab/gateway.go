@@ -77,7 +77,8 @@ type Gateway struct {
 // Start installs the release if needed, starts a gateway whose files are all
 // below workdir, and returns when it answers and says that it is ready. The
 // context bounds the start only: the gateway runs until Stop, or until this
-// process ends.
+// process ends. (Lock files of recent releases, named by a digest of the state
+// folder, go to the system's temporary folder whatever is configured.)
 func (l *Lab) Start(ctx context.Context, workdir string, c Config) (*Gateway, error) {
 	g := &Gateway{Config: c, Home: filepath.Join(workdir, "home"), lab: l, release: func() {}}
 	fail := func(err error) (*Gateway, error) {
@@ -175,11 +176,9 @@ func waitReady(ctx context.Context, p *process, url string) error {
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	last := errors.New("no answer yet")
 	for {
-		if resp, err := client.Get(url); err != nil {
-			last = err
-		} else {
+		resp, last := client.Get(url)
+		if last == nil {
 			_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20))
 			resp.Body.Close()
 			if resp.StatusCode != http.StatusServiceUnavailable {
@@ -320,15 +319,13 @@ func merge(base, over map[string]any) map[string]any {
 	return out
 }
 
-// missingModule matches Node's complaint about a package that a release uses
-// without declaring it.
-var missingModule = regexp.MustCompile(`Cannot find package '((?:@[a-z0-9][\w.-]*/)?[a-z0-9][\w.-]*)'`)
+// missingModule matches Node's complaint (ERR_MODULE_NOT_FOUND) about a package
+// that a release uses without declaring it. The code is not part of the
+// pattern: recent releases print the complaint in words of their own.
+var missingModule = regexp.MustCompile(`Cannot find package '((?:@[a-z0-9][\w.-]*/)?[a-z0-9][\w.-]*)' imported from`)
 
 // missingPackage names the package that a release died for the lack of, or "".
 func missingPackage(log string) string {
-	if !strings.Contains(log, "ERR_MODULE_NOT_FOUND") {
-		return ""
-	}
 	match := missingModule.FindStringSubmatch(log)
 	if match == nil {
 		return ""

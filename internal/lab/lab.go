@@ -60,12 +60,7 @@ func Open(ctx context.Context, dir string) (*Lab, error) {
 	if err := os.MkdirAll(filepath.Join(dir, "tmp"), 0o755); err != nil {
 		return nil, fmt.Errorf("make lab folder: %w", err)
 	}
-	// Renamed into place: another process may be starting a gateway with it.
-	part := fmt.Sprintf("%s.%d", l.guard(), os.Getpid())
-	if err := os.WriteFile(part, guardScript, 0o644); err != nil {
-		return nil, fmt.Errorf("write the network guard: %w", err)
-	}
-	if err := os.Rename(part, l.guard()); err != nil {
+	if err := l.writeGuard(); err != nil {
 		return nil, fmt.Errorf("write the network guard: %w", err)
 	}
 	// Node comes with an install script that fetches the binary's package, so
@@ -104,6 +99,20 @@ func (l *Lab) Node() string {
 // guard is the path of the script that keeps a gateway's own connections on
 // this machine.
 func (l *Lab) guard() string { return filepath.Join(l.dir, "guard.cjs") }
+
+// writeGuard renames the script into place: somebody else may be starting a
+// gateway with it at this moment.
+func (l *Lab) writeGuard() error {
+	f, err := os.CreateTemp(l.dir, "guard-")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(guardScript)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), l.guard())
+}
 
 // Install puts one release of pkg ("openclaw" or "clawdbot") into the cache, if
 // it is not there already.

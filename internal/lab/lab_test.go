@@ -57,6 +57,7 @@ func TestMissingPackage(t *testing.T) {
 		"Error [ERR_MODULE_NOT_FOUND]: Cannot find module '/x/y.js' imported from /x.js":       "",
 		"Error [ERR_MODULE_NOT_FOUND]: Cannot find package '--registry' imported from /x.js":   "",
 		"Error [ERR_MODULE_NOT_FOUND]: Cannot find package '../../escape' imported from /x.js": "",
+		"[openclaw] Reason: Cannot find package 'commander' imported from /x.js":               "commander",
 		"Cannot find package 'strip-ansi', says a plugin":                                      "",
 		"all is well": "",
 	} {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 )
 
 // FrontKind says what stands in front of an instance's gateway.
@@ -16,6 +17,9 @@ const (
 	NoFront    FrontKind = ""
 	NginxFront FrontKind = "nginx" // proxy_pass and nothing else
 	CaddyFront FrontKind = "caddy" // plain reverse_proxy
+
+	NginxTokenFront FrontKind = "nginx-token" // adds the gateway's token for everybody
+	NginxLoginFront FrontKind = "nginx-login" // asks for a password of its own
 )
 
 // Instance is one case of the end-to-end matrix: a gateway, possibly behind a
@@ -37,6 +41,7 @@ type Truth struct {
 	Candidates []string // releases that cannot be told apart from outside; nil: no version can be seen at all
 	AuthState  string
 	AuthMode   string // "" where the answers cannot show it
+	Front      string // kind of the front, "" without
 }
 
 // Running is an instance that answers.
@@ -65,6 +70,7 @@ func Matrix() []Instance {
 			AuthState:  state,
 			AuthMode:   string(c.Mode),
 		}
+		truth.Front, _, _ = strings.Cut(string(front), "-")
 		for _, e := range edit {
 			e(&truth)
 		}
@@ -95,6 +101,13 @@ func Matrix() []Instance {
 	// was not told about; all it then shows is that it is one of those.
 	add(CaddyFront, "blocked", named("none", "openclaw", newest, None), func(t *Truth) {
 		t.Candidates, t.AuthMode = nil, ""
+	})
+
+	// Whoever comes through gets the token added: as good as none.
+	add(NginxTokenFront, "open", named("token", "openclaw", newest, Token), func(t *Truth) { t.AuthMode = "" })
+	// Nothing of the gateway shows behind another server's log-in.
+	add(NginxLoginFront, "gated", named("token", "openclaw", newest, Token), func(t *Truth) {
+		*t = Truth{Release: t.Release, AuthState: t.AuthState, Front: t.Front}
 	})
 
 	c := named("tls", "openclaw", newest, Token)
@@ -141,6 +154,13 @@ func (l *Lab) StartMatrix(ctx context.Context, workdir string, instances []Insta
 		case NoFront:
 		case NginxFront:
 			f, err = Nginx(ctx, dir, NginxConfig{Upstream: "http://" + g.Addr.String()})
+		case NginxTokenFront:
+			f, err = Nginx(ctx, dir, NginxConfig{
+				Upstream: "http://" + g.Addr.String(), Upgrade: true,
+				SetHeader: map[string]string{"Authorization": "Bearer " + g.Secret},
+			})
+		case NginxLoginFront:
+			f, err = Nginx(ctx, dir, NginxConfig{Upstream: "http://" + g.Addr.String(), Upgrade: true, BasicAuth: true})
 		case CaddyFront:
 			f, err = Caddy(ctx, dir, g.Addr.String())
 		}

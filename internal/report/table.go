@@ -65,6 +65,7 @@ type row struct {
 	findings              []event.Finding
 	hidden                int // findings left out
 	suppressed            int
+	fine                  bool // judged, and nothing to mend: only listed
 }
 
 func newTable(w io.Writer, o Options) Sink {
@@ -145,6 +146,7 @@ func compareRows(a, b row) int {
 // fill copies into r what the report says about x.
 func (t *table) fill(r *row, x *event.Target) {
 	v, tone := verdict(x)
+	r.fine = tone == good && r.severity.Rank() <= event.Info.Rank() && len(x.Notes) == 0
 	r.verdict, r.tone = t.text(v, 60), tone
 	r.product = t.text(product(x), 100)
 
@@ -274,7 +276,7 @@ const elsewhere = "The formats jsonl and json hold everything."
 func (t *table) details() {
 	blocks, left := 0, 0
 	for _, r := range t.rows {
-		if len(r.findings) == 0 && len(r.remarks) == 0 {
+		if len(r.findings) == 0 && len(r.remarks) == 0 || r.fine && !t.o.Verbose {
 			continue
 		}
 		if blocks == maxBlocks {
@@ -336,7 +338,7 @@ func (t *table) finding(f event.Finding) {
 			t.line(strings.Repeat(" ", gutter) + l)
 		}
 	}
-	if f.Remediation != "" {
+	if f.Remediation != "" && (f.Severity.Rank() > event.Info.Rank() || t.o.Verbose) {
 		t.prose(gutter, "Fix: "+f.Remediation, plain)
 	}
 	for _, ref := range f.References {
@@ -548,7 +550,10 @@ func (t *table) provenance(s *event.Summary) [][]cell {
 	if d.NewestRelease != "" {
 		data += " up to " + t.text(d.NewestRelease, 40)
 	}
-	data += dated("releases", d.ReleasesAsOf) + ", " + count(d.Advisories, "advisory", "advisories") + dated("advisories", d.AdvisoriesAsOf)
+	data += dated("releases", d.ReleasesAsOf)
+	if d.Advisories > 0 {
+		data += ", " + count(d.Advisories, "advisory", "advisories") + dated("advisories", d.AdvisoriesAsOf)
+	}
 	if mood == doubt {
 		data += ": update clawsonar, newer ones are not in here"
 	}

@@ -34,6 +34,9 @@ func verdict(t *event.Target) (string, tone) {
 	switch t.Outcome {
 	case "identified":
 	case "other":
+		if t.Auth != nil && t.Auth.State == "gated" {
+			return "a log-in in front", plain
+		}
 		return "no known product", plain
 	case "closed":
 		return "closed", faint

@@ -87,18 +87,20 @@ func never() []barred {
 		{netip.MustParsePrefix("::/128"), "not a host address"},
 		{netip.MustParsePrefix("ff00::/8"), "multicast"},
 		{netip.MustParsePrefix("169.254.169.254/32"), "cloud metadata service"},
-		{netip.MustParsePrefix("169.254.170.2/32"), "cloud metadata service"},    // AWS ECS
-		{netip.MustParsePrefix("169.254.170.23/32"), "cloud metadata service"},   // AWS EKS
-		{netip.MustParsePrefix("169.254.0.23/32"), "cloud metadata service"},     // Tencent
-		{netip.MustParsePrefix("169.254.42.42/32"), "cloud metadata service"},    // Scaleway
-		{netip.MustParsePrefix("100.100.100.200/32"), "cloud metadata service"},  // Alibaba
-		{netip.MustParsePrefix("168.63.129.16/32"), "cloud metadata service"},    // Azure
-		{netip.MustParsePrefix("192.0.0.192/32"), "cloud metadata service"},      // Oracle
-		{netip.MustParsePrefix("fd00:ec2::254/128"), "cloud metadata service"},   // AWS
-		{netip.MustParsePrefix("fd00:ec2::23/128"), "cloud metadata service"},    // AWS EKS
-		{netip.MustParsePrefix("fd20:ce::254/128"), "cloud metadata service"},    // Google
-		{netip.MustParsePrefix("fd00:42::42/128"), "cloud metadata service"},     // Scaleway
-		{netip.MustParsePrefix("fe80::a9fe:a9fe/128"), "cloud metadata service"}, // OpenStack
+		{netip.MustParsePrefix("169.254.170.2/32"), "cloud metadata service"},       // AWS ECS
+		{netip.MustParsePrefix("169.254.170.23/32"), "cloud metadata service"},      // AWS EKS
+		{netip.MustParsePrefix("169.254.0.23/32"), "cloud metadata service"},        // Tencent
+		{netip.MustParsePrefix("169.254.42.42/32"), "cloud metadata service"},       // Scaleway
+		{netip.MustParsePrefix("100.100.100.200/32"), "cloud metadata service"},     // Alibaba
+		{netip.MustParsePrefix("168.63.129.16/32"), "cloud metadata service"},       // Azure
+		{netip.MustParsePrefix("192.0.0.192/32"), "cloud metadata service"},         // Oracle
+		{netip.MustParsePrefix("fd00:ec2::254/128"), "cloud metadata service"},      // AWS
+		{netip.MustParsePrefix("fd00:ec2::23/128"), "cloud metadata service"},       // AWS EKS
+		{netip.MustParsePrefix("fd20:ce::254/128"), "cloud metadata service"},       // Google
+		{netip.MustParsePrefix("fd00:42::42/128"), "cloud metadata service"},        // Scaleway
+		{netip.MustParsePrefix("fd00:c1::a9fe:a9fe/128"), "cloud metadata service"}, // Oracle
+		{netip.MustParsePrefix("fd00:a9fe:a9fe::1/128"), "cloud metadata service"},  // Linode
+		{netip.MustParsePrefix("fe80::a9fe:a9fe/128"), "cloud metadata service"},    // OpenStack
 	}
 }
 

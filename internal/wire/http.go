@@ -70,7 +70,7 @@ func (w *Wire) exchange(c *conn, t target.Target, req evidence.Request, x *evide
 // encode writes the request's bytes.
 func (w *Wire) encode(t target.Target, secure bool, req evidence.Request) []byte {
 	var b bytes.Buffer
-	b.Grow(256)
+	b.Grow(512)
 	b.WriteString(req.Method)
 	b.WriteByte(' ')
 	b.WriteString(req.Path)
@@ -129,7 +129,7 @@ type head struct {
 
 // readHead reads a status line and header lines up to the blank line.
 func readHead(r *bufio.Reader) (head, error) {
-	h := head{length: -1}
+	h := head{length: -1, fields: make(evidence.Header, 0, 12)}
 	first, err := r.Peek(len("HTTP/"))
 	if string(first) != "HTTP/"[:len(first)] {
 		// 0x15 is an alert, 0x16 a handshake record (RFC 8446 section 5.1).
@@ -189,7 +189,7 @@ func readHead(r *bufio.Reader) (head, error) {
 
 // readLines returns everything up to and with the first blank line.
 func readLines(r *bufio.Reader) ([]byte, error) {
-	var raw []byte
+	raw := make([]byte, 0, 512)
 	start := 0 // of the current line in raw
 	for {
 		part, err := r.ReadSlice('\n')

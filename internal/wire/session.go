@@ -131,17 +131,18 @@ func (s *Session) outcome(err error) (evidence.Outcome, string) {
 	switch {
 	case outcome == evidence.LocalError:
 	case errors.As(err, &handshake):
-		if outcome == evidence.Silent {
-			break
-		}
-		if s.turned && s.first != errTLSRecord && (dropped(err) || spokePlain(err)) {
+		silent := outcome == evidence.Silent
+		if s.turned && s.first != errTLSRecord && (silent || dropped(err) || spokePlain(err)) {
 			return classify(s.first)
 		}
-		return evidence.TLSError, handshake.Error()
+		if silent && !s.turned {
+			return outcome, why
+		}
+		return evidence.TLSError, "TLS handshake: " + why
 	case errors.As(err, &op) && op.Op == "remote error":
 		// A TLS 1.3 server's refusal, such as of a client without a
 		// certificate, comes after the client's side of the handshake is done.
-		return evidence.TLSError, (&handshakeError{err}).Error()
+		return evidence.TLSError, "TLS handshake: " + why
 	case s.turned && errors.As(err, &op) && op.Op == "dial":
 		// There was a connection before: this port is not closed or silent.
 		if s.first == errTLSRecord {

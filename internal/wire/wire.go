@@ -182,9 +182,9 @@ type conn struct {
 // The connection lives until the deadline or the end of the run's context. Each
 // TCP connection that is established is counted in connections.
 func (w *Wire) dial(run context.Context, deadline time.Time, t target.Target, secure bool, connections *int) (*conn, *evidence.TLSInfo, error) {
-	ctx, cancel := context.WithDeadline(run, deadline)
-	defer cancel()
-	raw, err := w.dialer.DialContext(ctx, "tcp", t.Addr.String())
+	dialer := w.dialer
+	dialer.Deadline = deadline
+	raw, err := dialer.DialContext(run, "tcp", t.Addr.String())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -195,6 +195,9 @@ func (w *Wire) dial(run context.Context, deadline time.Time, t target.Target, se
 		return nil, nil, err
 	}
 	c := &conn{Conn: raw, deadline: deadline}
+	// Closing, other than a deadline in the past, cannot be undone by a later
+	// deadline.
+	c.stop = context.AfterFunc(run, func() { raw.Close() })
 	var info *evidence.TLSInfo
 	if secure {
 		tc := tls.Client(raw, &tls.Config{
@@ -206,16 +209,14 @@ func (w *Wire) dial(run context.Context, deadline time.Time, t target.Target, se
 			CipherSuites:       w.suites,
 			NextProtos:         []string{"http/1.1"},
 		})
-		if err := tc.HandshakeContext(ctx); err != nil {
+		if err := tc.Handshake(); err != nil {
+			c.stop()
 			raw.Close()
 			return nil, nil, &handshakeError{err}
 		}
 		c.Conn = tc
 		info = w.describe(tc.ConnectionState(), t)
 	}
-	// Closing, other than a deadline in the past, cannot be undone by a later
-	// deadline.
-	c.stop = context.AfterFunc(run, func() { raw.Close() })
 	c.r = w.buffers.Get().(*bufio.Reader)
 	c.r.Reset(c.Conn)
 	return c, info, nil

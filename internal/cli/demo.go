@@ -1,0 +1,88 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clawsonar/clawsonar/fingerprints"
+	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/replica"
+	"github.com/clawsonar/clawsonar/testdata/captures"
+)
+
+// demoCases are the captures that the demo shows: one of each verdict.
+func demoCases() []string {
+	return []string{
+		"openclaw/openclaw-2026.9.6-none.yaml",
+		"openclaw/clawdbot-2026.1.24-3-none.yaml",
+		"openclaw/openclaw-2026.9.6-token-nginx-token.yaml",
+		"openclaw/openclaw-2026.6.11-password.yaml",
+		"openclaw/openclaw-2026.9.6-none-caddy.yaml",
+		"openclaw/openclaw-2026.9.6-token-nginx-login.yaml",
+	}
+}
+
+func newDemo(s streams) *cobra.Command {
+	var o scanOptions
+	f := o.flags()
+	cmd := &cobra.Command{
+		Use:   "demo [flags]",
+		Short: "Scan bundled replicas of gateways on loopback: a tour without a gateway",
+		Long: `Start replicas of gateways on free ports of 127.0.0.1, scan them as "scan" would,
+print the report, and stop them. The replicas give the answers that real
+gateways gave when they were recorded.`,
+	}
+	f.attach(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		rest, done, err := arguments(cmd, f, args, o.configFile)
+		if done || err != nil {
+			return err
+		}
+		if err := noArgs(cmd, rest); err != nil {
+			return err
+		}
+		return runDemo(s, o)
+	}
+	return cmd
+}
+
+func runDemo(s streams, o scanOptions) error {
+	set, err := fingerprint.Load(fingerprints.FS)
+	if err != nil {
+		return fmt.Errorf("built-in fingerprints: %w", err)
+	}
+	all, err := evidence.LoadCaptures(captures.FS, ".")
+	if err != nil {
+		return fmt.Errorf("built-in captures: %w", err)
+	}
+	cfg, gate, err := o.prepare(set)
+	if err != nil {
+		return usage(err)
+	}
+	var targets []string
+	for _, name := range demoCases() {
+		c := all[name]
+		r, err := replica.Start(c)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		targets = append(targets, r.Addr.String())
+		if !o.silent {
+			fmt.Fprintf(s.err, "replica on %s: %s, mode %s%s\n", r.Addr, c.Program, c.Mode, behind(c.Front))
+		}
+	}
+	if err := o.addTargets(s, cfg, set, targets); err != nil {
+		return err
+	}
+	return o.run(s, cfg, gate)
+}
+
+func behind(front string) string {
+	if front == "" {
+		return ""
+	}
+	return ", behind " + front
+}

@@ -1,0 +1,130 @@
+package evidence
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"path"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// Capture is a recorded conversation with one target, as a file: what is known
+// about the target beforehand, what the verdict on it must be, and its answers.
+type Capture struct {
+	// Made says where the answers are from: "recorded" from a real program, or
+	// "by hand".
+	Made    string `yaml:"made"`
+	Date    string `yaml:"date"`              // of the recording, RFC 3339 date
+	Program string `yaml:"program"`           // such as "openclaw 2026.9.6"
+	Mode    string `yaml:"mode,omitempty"`    // its authentication, as configured
+	Front   string `yaml:"front,omitempty"`   // what stands before it
+	Comment string `yaml:"comment,omitempty"` // what is special
+	Port    uint16 `yaml:"port,omitempty"`    // 0 for one that says nothing
+	Base    string `yaml:"base,omitempty"`    // base path, as in a target
+
+	Expect    Expectation        `yaml:"expect"`
+	TLS       *TLSInfo           `yaml:"tls,omitempty"`
+	Exchanges []CapturedExchange `yaml:"exchanges"`
+}
+
+// Expectation is the verdict that a capture must get, from what was configured
+// and not from what was judged. An empty Product means that nothing may be
+// recognised beyond a tentative guess.
+type Expectation struct {
+	Product    string   `yaml:"product,omitempty"`
+	Brand      string   `yaml:"brand,omitempty"`
+	Candidates []string `yaml:"candidates,omitempty,flow"` // one: that exact release
+	Auth       string   `yaml:"auth,omitempty"`
+	Front      string   `yaml:"front,omitempty"`
+}
+
+// CapturedExchange is an Exchange as it is written to a file.
+type CapturedExchange struct {
+	ID       string    `yaml:"id"`
+	Method   string    `yaml:"method"`
+	Path     string    `yaml:"path"`
+	Status   int       `yaml:"status"`
+	Header   []string  `yaml:"header,omitempty"` // "Name: value"
+	Body     string    `yaml:"body,omitempty"`
+	Original *Original `yaml:"original,omitempty"`
+}
+
+// Original stands in for a body that was reduced to the facts in it: the body
+// of the program's maker is not ours to pass on.
+type Original struct {
+	Bytes  int    `yaml:"bytes"`
+	SHA256 string `yaml:"sha256"`
+	Icon   int32  `yaml:"icon"`
+}
+
+// LoadCapture reads one capture file strictly.
+func LoadCapture(data []byte, name string) (Capture, error) {
+	var c Capture
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	dec.KnownFields(true)
+	if err := dec.Decode(&c); err != nil {
+		return Capture{}, fmt.Errorf("%s: %w", name, err)
+	}
+	if c.Made != "recorded" && c.Made != "by hand" {
+		return Capture{}, fmt.Errorf("%s: made must be \"recorded\" or \"by hand\"", name)
+	}
+	if len(c.Exchanges) == 0 {
+		return Capture{}, fmt.Errorf("%s: no exchanges", name)
+	}
+	return c, nil
+}
+
+// LoadCaptures reads all captures below dir, by path.
+func LoadCaptures(fsys fs.FS, dir string) (map[string]Capture, error) {
+	out := map[string]Capture{}
+	err := fs.WalkDir(fsys, dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || path.Ext(name) != ".yaml" {
+			return err
+		}
+		data, err := fs.ReadFile(fsys, name)
+		if err != nil {
+			return err
+		}
+		out[name], err = LoadCapture(data, name)
+		return err
+	})
+	return out, err
+}
+
+// Observation returns what a probe that made every recorded request would have
+// seen.
+func (c *Capture) Observation() Observation {
+	port := c.Port
+	if port == 0 {
+		port = 1
+	}
+	o := Observation{
+		Time: time.Unix(0, 0).UTC(), Addr: netip.AddrPortFrom(netip.IPv6Loopback(), port),
+		Scheme: "http", Base: c.Base, Outcome: Other, TLS: c.TLS, Connections: 1,
+	}
+	if c.TLS != nil {
+		o.Scheme = "https"
+	}
+	for _, x := range c.Exchanges {
+		o.Exchanges = append(o.Exchanges, x.Exchange())
+	}
+	o.Requests = len(o.Exchanges)
+	return o
+}
+
+// Exchange returns the exchange as a probe would have recorded it.
+func (x *CapturedExchange) Exchange() Exchange {
+	out := Exchange{ID: x.ID, Method: x.Method, Path: x.Path, Status: x.Status, Body: []byte(x.Body)}
+	for _, line := range x.Header {
+		name, value, _ := strings.Cut(line, ": ")
+		out.Header = append(out.Header, Field{name, value})
+	}
+	if x.Original != nil {
+		out.Original = &Digest{Bytes: x.Original.Bytes, SHA256: x.Original.SHA256, Icon: x.Original.Icon}
+	}
+	return out
+}

@@ -1,0 +1,100 @@
+package fingerprint
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/evidence"
+)
+
+// Replay walks the plan over a capture as a probe would over the target it was
+// recorded from, and returns what the probe would have seen.
+func (s *Set) Replay(c *evidence.Capture, level Level) evidence.Observation {
+	whole := c.Observation()
+	o := whole
+	o.Exchanges, o.Requests = nil, 0
+	for {
+		req, ok := s.Next(&o, level)
+		if !ok {
+			return o
+		}
+		o.Requests++
+		x := whole.Exchange(req.ID)
+		if x == nil {
+			// Not recorded: as if the request had failed.
+			x = &evidence.Exchange{ID: req.ID, Method: req.Method, Path: req.Path, Err: "not in the capture"}
+		}
+		o.Exchanges = append(o.Exchanges, *x)
+	}
+}
+
+// Test judges every capture and returns what is wrong, one line each: verdicts
+// that are not the expected ones, and markers without a capture that shows them
+// or without one whose answer to the same request does not.
+func (s *Set) Test(captures map[string]evidence.Capture) []string {
+	var problems []string
+	for _, name := range slices.Sorted(maps.Keys(captures)) {
+		c := captures[name]
+		o := s.Replay(&c, Standard)
+		v := s.Judge(&o)
+		for _, difference := range v.differs(c.Expect) {
+			problems = append(problems, name+": "+difference)
+		}
+	}
+	for _, p := range s.products {
+		for _, marker := range p.markers() {
+			positive, negative := p.coverage(marker, captures)
+			if !positive {
+				problems = append(problems, fmt.Sprintf("%s: marker %q: no capture shows it", p.file, marker))
+			}
+			if !negative {
+				problems = append(problems, fmt.Sprintf("%s: marker %q: no capture has another answer to its request", p.file, marker))
+			}
+		}
+	}
+	return problems
+}
+
+// differs says how a verdict departs from what was expected.
+func (v *Verdict) differs(want evidence.Expectation) []string {
+	recognised := v.Confidence.Rank() >= Firm.Rank()
+	if want.Product == "" && recognised {
+		return []string{fmt.Sprintf("is nothing known, but was taken for %s (%s, because of %s)", v.Product, v.Confidence, strings.Join(v.Because, ", "))}
+	}
+	if want.Product != "" && (v.Product != want.Product || !recognised) {
+		return []string{fmt.Sprintf("is %s, but was judged %q (%s)", want.Product, v.Product, v.Confidence)}
+	}
+	var out []string
+	for _, part := range []struct{ what, got, want string }{
+		{"brand", v.Brand, want.Brand},
+		{"release", strings.Join(v.Version.Candidates, " or "), strings.Join(want.Candidates, " or ")},
+		{"auth", string(v.Auth.State), want.Auth},
+		{"front", v.Front.Kind, want.Front},
+	} {
+		if part.got != part.want {
+			out = append(out, fmt.Sprintf("%s is %q, but was judged %q", part.what, part.want, part.got))
+		}
+	}
+	if exact := len(want.Candidates) == 1; exact != (v.Version.Exact != "") {
+		out = append(out, fmt.Sprintf("exact release is %q with %d candidates", v.Version.Exact, len(want.Candidates)))
+	}
+	return out
+}
+
+// coverage looks for captures that show a signal, and for ones that answer its
+// request otherwise.
+func (p *product) coverage(name string, captures map[string]evidence.Capture) (positive, negative bool) {
+	for _, c := range captures {
+		o := c.Observation()
+		v := view{p: p, o: &o, answers: collect(&o)}
+		switch {
+		case v.sees(name):
+			positive = true
+		case slices.ContainsFunc(p.signals[name].On, func(id string) bool { return o.Exchange(id) != nil }):
+			negative = true
+		}
+	}
+	return positive, negative
+}

@@ -1,0 +1,116 @@
+// Package replica serves recorded captures on loopback, so that the whole way
+// from a socket to a report can be walked without the program they are from.
+package replica
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/clawsonar/clawsonar/internal/evidence"
+)
+
+// Replica is a running server.
+type Replica struct {
+	Addr netip.AddrPort
+	srv  *http.Server
+	done chan struct{}
+}
+
+// Start serves a capture on a free port of 127.0.0.1 until Close. What was not
+// recorded is answered as the recorded program answers what it does not have,
+// if that was recorded (request id "nothing-there"), else with 404.
+func Start(c evidence.Capture) (*Replica, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("start a replica: %w", err)
+	}
+	r := &Replica{
+		Addr: l.Addr().(*net.TCPAddr).AddrPort(),
+		srv:  &http.Server{Handler: handler(c), ReadHeaderTimeout: 10 * time.Second},
+		done: make(chan struct{}),
+	}
+	go func() {
+		defer close(r.done)
+		_ = r.srv.Serve(l) // returns when Close is called
+	}()
+	return r, nil
+}
+
+// Close stops the server and its connections.
+func (r *Replica) Close() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if r.srv.Shutdown(ctx) != nil {
+		r.srv.Close()
+	}
+	<-r.done
+}
+
+func handler(c evidence.Capture) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		x := find(c, req)
+		if x == nil {
+			http.Error(w, "Not Found", http.StatusNotFound)
+			return
+		}
+		if x.Status == http.StatusSwitchingProtocols {
+			speakFirst(w, req, x.Body)
+			return
+		}
+		h := w.Header()
+		h["Date"] = nil // what a program sends is what was recorded, no more
+		for _, f := range x.Exchange().Header {
+			h.Add(f.Name, f.Value)
+		}
+		h.Set("Content-Length", strconv.Itoa(len(x.Body)))
+		w.WriteHeader(x.Status)
+		_, _ = w.Write([]byte(x.Body))
+	})
+}
+
+// find returns the recorded answer to a request.
+func find(c evidence.Capture, req *http.Request) *evidence.CapturedExchange {
+	opening := strings.EqualFold(req.Header.Get("Upgrade"), "websocket")
+	var other *evidence.CapturedExchange
+	for i := range c.Exchanges {
+		x := &c.Exchanges[i]
+		switch {
+		case (x.ID == "challenge") != opening:
+		case x.Method == req.Method && x.Path == req.URL.RequestURI():
+			return x
+		case x.ID == "nothing-there":
+			other = x
+		}
+	}
+	return other
+}
+
+// speakFirst accepts a WebSocket opening, sends the recorded frame, and waits
+// for the other side to say goodbye.
+func speakFirst(w http.ResponseWriter, req *http.Request, frame string) {
+	conn, _, _, err := ws.UpgradeHTTP(req, w)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	if err := ws.WriteFrame(conn, ws.NewTextFrame([]byte(frame))); err != nil {
+		return
+	}
+	h, err := ws.ReadHeader(conn)
+	if err != nil || h.OpCode != ws.OpClose {
+		return
+	}
+	var bye bytes.Buffer
+	_ = ws.WriteFrame(&bye, ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusNormalClosure, "")))
+	_, _ = conn.Write(bye.Bytes())
+}

@@ -1,0 +1,228 @@
+package target
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func prefixes(t testing.TB, texts ...string) []netip.Prefix {
+	t.Helper()
+	var out []netip.Prefix
+	for _, text := range texts {
+		p, err := Prefixes(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, p...)
+	}
+	return out
+}
+
+func TestScopeCheck(t *testing.T) {
+	open := NewScope(nil, nil, true)
+	noPublic := NewScope(nil, nil, false)
+	denied := NewScope(prefixes(t, "10.0.0.0/8", "2001:db8::/32", "64:ff9b:1::/48"),
+		prefixes(t, "10.1.0.0/16", "10.2.0.5-10.2.0.9", "2001:db8:1::/48", "::ffff:10.3.0.0/112"), true)
+	all := NewScope(prefixes(t, "0.0.0.0/0", "::/0"), nil, true)
+	tests := []struct {
+		name  string
+		scope *Scope
+		addr  string
+		want  string // part of the error, "" for allowed
+	}{
+		{"loopback", noPublic, "127.0.0.1", ""},
+		{"v6 loopback", noPublic, "::1", ""},
+		{"private", noPublic, "192.168.1.1", ""},
+		{"link-local with zone", noPublic, "fe80::1%eth0", ""},
+		{"documentation", noPublic, "192.0.2.1", ""},
+		{"public", noPublic, "8.8.8.8", "globally reachable"},
+		{"public, mapped", noPublic, "::ffff:8.8.8.8", "globally reachable"},
+		{"public v6", noPublic, "2606:4700::1111", "globally reachable"},
+		{"public, permitted", open, "8.8.8.8", ""},
+		{"public behind NAT64", noPublic, "64:ff9b::8.8.8.8", "globally reachable"},
+		{"public behind local NAT64", noPublic, "64:ff9b:1::8.8.8.8", "8.8.8.8 is globally reachable"},
+		{"private behind local NAT64", noPublic, "64:ff9b:1::10.0.0.1", ""},
+
+		{"metadata", open, "169.254.169.254", "metadata"},
+		{"metadata, mapped", open, "::ffff:169.254.169.254", "metadata"},
+		{"metadata in allow", all, "169.254.169.254", "metadata"},
+		{"metadata Azure", open, "168.63.129.16", "metadata"},
+		{"metadata Alibaba", open, "100.100.100.200", "metadata"},
+		{"metadata v6", open, "fd00:ec2::254", "metadata"},
+		{"metadata OpenStack with zone", open, "fe80::a9fe:a9fe%eth0", "metadata"},
+		{"metadata behind NAT64", open, "64:ff9b::169.254.169.254", "metadata"},
+		{"metadata behind local NAT64 /96", open, "64:ff9b:1::a9fe:a9fe", "metadata"},
+		{"metadata behind local NAT64 /96 with subnet", open, "64:ff9b:1:7::a9fe:a9fe", "metadata"},
+		{"metadata behind local NAT64 /48", open, "64:ff9b:1:a9fe:a9:fe00::", "metadata"},
+		{"metadata behind local NAT64 /56", open, "64:ff9b:1:a9:fe:a9fe::", "metadata"},
+		{"metadata behind local NAT64 /64", open, "64:ff9b:1::a9:fea9:fe00:0", "metadata"},
+		{"metadata by 6to4", open, "2002:a9fe:a9fe::1", "metadata"},
+		{"metadata by Teredo, client", open, "2001:0:801:801::5601:5601", "metadata"},
+		{"metadata by Teredo, server", open, "2001:0:a9fe:a9fe::5601:5602", "metadata"},
+		{"metadata, compatible", open, "::a9fe:a9fe", "metadata"},
+		{"metadata, SIIT", open, "::ffff:0:a9fe:a9fe", "metadata"},
+		{"multicast", open, "224.0.0.1", "multicast"},
+		{"multicast by 6to4", open, "2002:e000:1::", "multicast"},
+		{"multicast v6", all, "ff02::1", "multicast"},
+		{"broadcast", open, "255.255.255.255", "broadcast"},
+		{"unspecified", open, "0.0.0.0", "not a host"},
+		{"unspecified v6", open, "::", "not a host"},
+
+		{"allowed", denied, "10.0.0.1", ""},
+		{"allowed, mapped", denied, "::ffff:10.0.0.1", ""},
+		{"allowed v6", denied, "2001:db8::1", ""},
+		{"outside", denied, "11.0.0.1", "outside the scope"},
+		{"outside v6", denied, "2001:db9::1", "outside the scope"},
+		{"deny beats allow", denied, "10.1.2.3", "excluded by 10.1.0.0/16"},
+		{"deny beats allow, mapped", denied, "::ffff:10.1.2.3", "excluded by 10.1.0.0/16"},
+		{"deny range", denied, "10.2.0.7", "excluded"},
+		{"after deny range", denied, "10.2.0.10", ""},
+		{"deny written as mapped", denied, "10.3.0.1", "excluded"},
+		{"deny v6", denied, "2001:db8:1::5", "excluded"},
+		{"denied behind NAT64", denied, "64:ff9b:1::10.1.2.3", "10.1.2.3 is excluded"},
+		{"allowed behind NAT64", denied, "64:ff9b:1::10.0.0.1", ""},
+		{"allow does not reach through NAT64", denied, "64:ff9b::10.0.0.1", "outside the scope"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := tt.scope.Check(netip.MustParseAddr(tt.addr))
+			switch {
+			case tt.want == "" && err != nil:
+				t.Error(err)
+			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+				t.Errorf("%s: %v, want an error with %q", tt.addr, err, tt.want)
+			}
+		})
+	}
+	if err := all.Check(netip.Addr{}); err == nil {
+		t.Error("the zero address is allowed")
+	}
+}
+
+// The table is the IANA IPv4 and IPv6 Special-Purpose Address Registries, one
+// line a registration, with an address at each end and beside it.
+func TestReach(t *testing.T) {
+	tests := []struct {
+		addr string
+		want Reach
+	}{
+		{"0.0.0.0", Reserved}, {"0.255.255.255", Reserved}, {"1.0.0.0", Public},
+		{"9.255.255.255", Public}, {"10.0.0.0", Private}, {"10.255.255.255", Private}, {"11.0.0.0", Public},
+		{"100.63.255.255", Public}, {"100.64.0.0", Shared}, {"100.127.255.255", Shared}, {"100.128.0.0", Public},
+		{"126.255.255.255", Public}, {"127.0.0.1", Loopback}, {"127.255.255.255", Loopback}, {"128.0.0.0", Public},
+		{"169.253.255.255", Public}, {"169.254.0.0", LinkLocal}, {"169.254.255.255", LinkLocal}, {"169.255.0.0", Public},
+		{"172.15.255.255", Public}, {"172.16.0.0", Private}, {"172.31.255.255", Private}, {"172.32.0.0", Public},
+		{"192.0.0.0", Reserved}, {"192.0.0.8", Reserved}, {"192.0.0.9", Public}, {"192.0.0.10", Public},
+		{"192.0.0.11", Reserved}, {"192.0.0.170", Reserved}, {"192.0.0.171", Reserved}, {"192.0.0.255", Reserved}, {"192.0.1.0", Public},
+		{"192.0.2.0", Reserved}, {"192.0.2.255", Reserved}, {"192.0.3.0", Public},
+		{"192.31.196.1", Public}, {"192.52.193.1", Public}, {"192.175.48.1", Public},
+		{"192.88.99.1", Public}, {"192.88.99.2", Reserved}, {"192.88.99.3", Public},
+		{"192.167.255.255", Public}, {"192.168.0.0", Private}, {"192.168.255.255", Private}, {"192.169.0.0", Public},
+		{"198.17.255.255", Public}, {"198.18.0.0", Reserved}, {"198.19.255.255", Reserved}, {"198.20.0.0", Public},
+		{"198.51.99.255", Public}, {"198.51.100.0", Reserved}, {"198.51.100.255", Reserved}, {"198.51.101.0", Public},
+		{"203.0.112.255", Public}, {"203.0.113.0", Reserved}, {"203.0.113.255", Reserved}, {"203.0.114.0", Public},
+		{"223.255.255.255", Public}, {"224.0.0.0", Reserved}, {"240.0.0.0", Reserved}, {"255.255.255.255", Reserved},
+
+		{"::", Reserved}, {"::1", Loopback}, {"::2", Public},
+		{"::ffff:8.8.8.8", Public}, {"::ffff:10.0.0.1", Private}, {"::ffff:127.0.0.1", Loopback},
+		{"64:ff9b::", Public}, {"64:ff9b::ffff:ffff", Public},
+		{"64:ff9b:1::", Private}, {"64:ff9b:1:ffff:ffff:ffff:ffff:ffff", Private}, {"64:ff9b:2::", Public},
+		{"100::", Reserved}, {"100::ffff:ffff:ffff:ffff", Reserved}, {"100:0:0:1::", Reserved},
+		{"100:0:0:1:ffff:ffff:ffff:ffff", Reserved}, {"100:0:0:2::", Public},
+		{"2001::", Public}, {"2001:0:ffff::", Public},
+		{"2001:1::", Reserved}, {"2001:1::1", Public}, {"2001:1::2", Public}, {"2001:1::3", Public}, {"2001:1::4", Reserved},
+		{"2001:2::", Reserved}, {"2001:2:0:ffff::", Reserved}, {"2001:2:1::", Reserved},
+		{"2001:3::", Public}, {"2001:4:111::", Reserved}, {"2001:4:112::", Public}, {"2001:4:113::", Reserved}, {"2001:5::", Reserved},
+		{"2001:10::", Public}, {"2001:20::", Public}, {"2001:2f:ffff::", Public}, {"2001:30::", Public}, {"2001:3f:ffff::", Public},
+		{"2001:40::", Reserved}, {"2001:1ff:ffff::", Reserved}, {"2001:200::", Public},
+		{"2001:db7:ffff::", Public}, {"2001:db8::", Reserved}, {"2001:db8:ffff::", Reserved}, {"2001:db9::", Public},
+		{"2002::", Public}, {"2620:4f:8000::", Public},
+		{"3ffe:ffff::", Public}, {"3fff::", Reserved}, {"3fff:fff:ffff::", Reserved}, {"3fff:1000::", Public},
+		{"5eff:ffff::", Public}, {"5f00::", Reserved}, {"5f00:ffff::", Reserved}, {"5f01::", Public},
+		{"fbff:ffff::", Public}, {"fc00::", Private}, {"fdff:ffff::", Private}, {"fe00::", Public},
+		{"fe7f:ffff::", Public}, {"fe80::", LinkLocal}, {"fe80::1%eth0", LinkLocal}, {"febf:ffff::", LinkLocal}, {"fec0::", Public},
+		{"ff00::", Reserved}, {"ff02::1", Reserved},
+	}
+	s := NewScope(nil, nil, false)
+	for _, tt := range tests {
+		if got := s.Reach(netip.MustParseAddr(tt.addr)); got != tt.want {
+			t.Errorf("Reach(%s) = %s, want %s", tt.addr, got, tt.want)
+		}
+	}
+}
+
+func TestPrefixes(t *testing.T) {
+	tests := []struct{ in, want, err string }{
+		{"10.0.0.1", "10.0.0.1/32", ""},
+		{"10.0.0.0/8", "10.0.0.0/8", ""},
+		{"0.0.0.0/0", "0.0.0.0/0", ""},
+		{"::/0", "::/0", ""},
+		{"::ffff:10.0.0.0/104", "10.0.0.0/8", ""},
+		{"10.0.0.1-4", "10.0.0.1/32 10.0.0.2/31 10.0.0.4/32", ""},
+		{"fe80::1%eth0", "fe80::1/128", ""},
+		{"255.255.255.254-255.255.255.255", "255.255.255.254/31", ""},
+		{"gw.example", "", "is not an address, CIDR block or address range"},
+		{"http://10.0.0.1/", "", "is not an address, CIDR block or address range"},
+		// Read as an address it would let in, or shut out, all other ports.
+		{"10.0.0.1:80", "", "is not an address, CIDR block or address range"},
+		{"10.0.0.1:1", "", "is not an address, CIDR block or address range"},
+		{"10.0.0.1/8", "", "bits set beyond its prefix"},
+	}
+	for _, tt := range tests {
+		got, err := Prefixes(tt.in)
+		if tt.err != "" {
+			if err == nil || !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("Prefixes(%q): error %v, want one with %q", tt.in, err, tt.err)
+			}
+			continue
+		}
+		var texts []string
+		for _, p := range got {
+			texts = append(texts, p.String())
+		}
+		if text := strings.Join(texts, " "); err != nil || text != tt.want {
+			t.Errorf("Prefixes(%q) = %s, %v; want %s", tt.in, text, err, tt.want)
+		}
+	}
+}
+
+// The blocks are exactly the range, in order, without overlap, and no two of
+// them could be one.
+func TestCoverProperty(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var first, last netip.Addr
+		if rapid.Bool().Draw(t, "v4") {
+			a, b := rapid.Uint32().Draw(t, "a"), rapid.Uint32().Draw(t, "b")
+			first, last = v4(min(a, b)), v4(max(a, b))
+		} else {
+			// Not between the halves of v6 that netip calls IPv4-mapped.
+			edge := rapid.OneOf(rapid.Uint64(), rapid.SampledFrom([]uint64{0, 1, 1<<64 - 1}))
+			first = v6(edge.Draw(t, "hi"), edge.Draw(t, "lo"))
+			last = v6(edge.Draw(t, "hi"), edge.Draw(t, "lo"))
+			if last.Less(first) {
+				first, last = last, first
+			}
+		}
+		blocks := cover(first, last)
+		next := first
+		for i, p := range blocks {
+			if p != p.Masked() || p.Addr() != next {
+				t.Fatalf("block %d is %s, want one that begins at %s", i, p, next)
+			}
+			end := lastOf(p)
+			if i == len(blocks)-1 {
+				if end != last {
+					t.Fatalf("ends at %s, want %s", end, last)
+				}
+				break
+			}
+			next = end.Next()
+			if q := blocks[i+1]; q.Bits() == p.Bits() && p.Bits() > 0 && netip.PrefixFrom(p.Addr(), p.Bits()-1).Masked().Contains(q.Addr()) {
+				t.Fatalf("%s and %s could be one block", p, q)
+			}
+		}
+	})
+}
