@@ -22,6 +22,7 @@ import (
 type Replica struct {
 	Addr netip.AddrPort
 	srv  *http.Server
+	stop func() // ends the conversations that have left the server's hands
 	done chan struct{}
 }
 
@@ -33,9 +34,14 @@ func Start(c evidence.Capture) (*Replica, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start a replica: %w", err)
 	}
+	ctx, stop := context.WithCancel(context.Background())
 	r := &Replica{
 		Addr: l.Addr().(*net.TCPAddr).AddrPort(),
-		srv:  &http.Server{Handler: handler(c), ReadHeaderTimeout: 10 * time.Second},
+		srv: &http.Server{
+			Handler: handler(c), ReadHeaderTimeout: 10 * time.Second,
+			BaseContext: func(net.Listener) context.Context { return ctx },
+		},
+		stop: stop,
 		done: make(chan struct{}),
 	}
 	go func() {
@@ -47,11 +53,8 @@ func Start(c evidence.Capture) (*Replica, error) {
 
 // Close stops the server and its connections.
 func (r *Replica) Close() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if r.srv.Shutdown(ctx) != nil {
-		r.srv.Close()
-	}
+	r.srv.Close()
+	r.stop()
 	<-r.done
 }
 
@@ -102,6 +105,7 @@ func speakFirst(w http.ResponseWriter, req *http.Request, frame string) {
 		return
 	}
 	defer conn.Close()
+	defer context.AfterFunc(req.Context(), func() { conn.Close() })()
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
 	if err := ws.WriteFrame(conn, ws.NewTextFrame([]byte(frame))); err != nil {
 		return

@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -134,7 +133,10 @@ func where(a event.Address) string {
 	case a.URL != "":
 		return a.URL
 	case host != "" && a.Port != 0:
-		return net.JoinHostPort(host, strconv.Itoa(a.Port))
+		if strings.Contains(host, ":") {
+			host = "[" + host + "]"
+		}
+		return host + ":" + strconv.Itoa(a.Port)
 	case host != "":
 		return host
 	}

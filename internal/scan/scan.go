@@ -33,7 +33,7 @@ type Config struct {
 	ListAll     bool // emit closed and silent members of ranges, too
 	Head        event.Scan
 	// Emit receives the stream, one event at a time. An error of it ends the
-	// run.
+	// run: it is not called again, and targets in flight are given up.
 	Emit func(event.Event) error
 	// Grace is how long targets in flight may go on after an interrupt;
 	// default 2 s.
@@ -72,6 +72,7 @@ func Run(ctx context.Context, cfg Config) (event.Summary, error) {
 	// of their own.
 	probing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
+	e.stop = stop
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(e.cfg.Grace, stop) })()
 
 	var group errgroup.Group
@@ -79,7 +80,13 @@ func Run(ctx context.Context, cfg Config) (event.Summary, error) {
 	issued := uint64(0)
 	for ; issued < n && ctx.Err() == nil && !e.failed.Load(); issued++ {
 		t := cfg.Space.At(issued)
-		group.Go(func() error { return e.target(probing, t) })
+		group.Go(func() error {
+			// The end of the run may have come while t waited for its turn.
+			if ctx.Err() != nil || e.failed.Load() {
+				return nil
+			}
+			return e.target(probing, t)
+		})
 	}
 	err := group.Wait()
 	if err != nil {
@@ -96,8 +103,9 @@ func Run(ctx context.Context, cfg Config) (event.Summary, error) {
 
 type engine struct {
 	cfg     Config
-	failed  atomic.Bool
-	mu      sync.Mutex // guards what follows, and Emit
+	stop    func()      // gives up the targets in flight
+	failed  atomic.Bool // Emit has failed
+	mu      sync.Mutex  // guards what follows, and Emit
 	summary event.Summary
 }
 
@@ -126,8 +134,10 @@ func (e *engine) target(ctx context.Context, t target.Target) error {
 
 func (e *engine) probe(ctx context.Context, t target.Target) error {
 	var o evidence.Observation
+	requests, connections := 0, 0 // of all attempts: what the target has seen of us
 	for attempt := 0; ; attempt++ {
 		o = e.cfg.Prober.Probe(ctx, t)
+		requests, connections = requests+o.Requests, connections+o.Connections
 		transient := o.Outcome == evidence.Reset || o.Outcome == evidence.LocalError
 		if !transient || attempt >= e.cfg.Retries || ctx.Err() != nil {
 			break
@@ -137,6 +147,7 @@ func (e *engine) probe(ctx context.Context, t target.Target) error {
 		case <-time.After(time.Duration(attempt+1) * 200 * time.Millisecond):
 		}
 	}
+	o.Requests, o.Connections = requests, connections
 	return e.done(t, &o)
 }
 
@@ -156,6 +167,9 @@ func (e *engine) done(t target.Target, o *evidence.Observation) error {
 
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.failed.Load() {
+		return nil
+	}
 	e.summary.Targets++
 	e.summary.Outcomes[string(o.Outcome)]++
 	if recognised {
@@ -171,6 +185,7 @@ func (e *engine) done(t target.Target, o *evidence.Observation) error {
 	}
 	if err := e.cfg.Emit(event.Event{Target: ev}); err != nil {
 		e.failed.Store(true)
+		e.stop()
 		return err
 	}
 	return nil

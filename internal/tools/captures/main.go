@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command captures records the real gateways of the lab into
 // testdata/captures. It asks each for everything the fingerprint can ask for,
 // and some more that later checks read, and writes down the answers: volatile

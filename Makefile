@@ -1,0 +1,40 @@
+# Everything a developer or CI does. Go alone builds, tests and runs the demo;
+# e2e and captures need npm, nginx and Caddy as well.
+.PHONY: build test e2e bench lint demo generate captures fuzz
+
+build:
+	go build -trimpath -o bin/clawsonar ./cmd/clawsonar
+
+test:
+	go test ./...
+
+e2e:
+	go test -tags e2e -count=1 -v -timeout 60m ./internal/e2e
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+lint:
+	@test -z "$$(gofmt -l cmd fingerprints internal testdata)" || { echo "gofmt needed:"; gofmt -l cmd fingerprints internal testdata; exit 1; }
+	go vet ./...
+	go vet -tags e2e ./internal/e2e ./internal/lab
+	go tool staticcheck ./...
+	go test -count=1 ./internal/structure
+
+demo: build
+	./bin/clawsonar demo
+
+generate:
+	go run ./internal/tools/releases
+
+captures:
+	go run ./internal/tools/captures
+
+# Every fuzz target for FUZZTIME each.
+FUZZTIME ?= 30s
+fuzz:
+	@for p in $$(go list ./...); do \
+		for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+			echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
+		done; \
+	done

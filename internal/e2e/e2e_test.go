@@ -1,0 +1,333 @@
+//go:build e2e && linux
+
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/lab"
+)
+
+// program is the built binary; TestMain makes it.
+var program string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "clawsonar-e2e-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		program = filepath.Join(dir, "clawsonar")
+		build := exec.Command("go", "build", "-o", program, "github.com/clawsonar/clawsonar/cmd/clawsonar")
+		if out, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// TestRealGateways starts the whole matrix once and holds every claim of the
+// program against it.
+func TestRealGateways(t *testing.T) {
+	if missing := lab.Missing("npm", "nginx", "caddy"); len(missing) > 0 {
+		t.Skipf("SKIPPED, NOT TESTED: real gateways: this machine lacks %s", strings.Join(missing, ", "))
+	}
+	root, err := lab.ModuleRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Minute)
+	defer cancel()
+	l, err := lab.Open(ctx, filepath.Join(root, ".cache", "lab"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Run("none running", func(t *testing.T) { noneRunning(t) })
+
+	begin := time.Now()
+	running, stop, err := l.StartMatrix(ctx, t.TempDir(), lab.Matrix(), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	t.Logf("%d instances up after %s", len(running), time.Since(begin).Round(time.Second))
+
+	t.Run("verdicts", func(t *testing.T) { verdicts(t, running) })
+	t.Run("gate", func(t *testing.T) { gate(t, running) })
+	t.Run("no harm", func(t *testing.T) { noHarm(t, running) })
+	t.Run("this machine", func(t *testing.T) { thisMachine(ctx, t, l, running) })
+	t.Run("plain nginx", func(t *testing.T) { plainNginx(ctx, t) })
+}
+
+// scan runs the program and returns its events and exit code.
+func scan(t *testing.T, args ...string) ([]event.Target, *event.Summary, int) {
+	t.Helper()
+	cmd := exec.Command(program, append([]string{"scan", "-f", "jsonl"}, args...)...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	code := 0
+	var exit *exec.ExitError
+	if err := cmd.Run(); errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	if code == 1 || code == 2 {
+		t.Fatalf("clawsonar scan %s: exit %d: %s", strings.Join(args, " "), code, stderr.String())
+	}
+	var targets []event.Target
+	var summary *event.Summary
+	lines := bufio.NewScanner(&stdout)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var e event.Event
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			t.Fatalf("%v in %s", err, lines.Text())
+		}
+		switch {
+		case e.Target != nil:
+			targets = append(targets, *e.Target)
+		case e.Summary != nil:
+			summary = e.Summary
+		}
+	}
+	return targets, summary, code
+}
+
+// address returns what to scan of an instance: the base path in the URL where
+// there is one, and else no scheme, so that it has to be found out.
+func address(r lab.Running) string {
+	if r.Gateway.Config.BasePath != "" {
+		return r.URL
+	}
+	_, rest, _ := strings.Cut(r.URL, "://")
+	return strings.TrimSuffix(rest, "/")
+}
+
+// verdicts compares product, brand, release and authentication with what was
+// configured, and prints the matrix.
+func verdicts(t *testing.T, running []lab.Running) {
+	var table bytes.Buffer
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "instance\tbrand\trelease\tauth\tbecause\tfront\treq\tconn\tms\t")
+	for _, r := range running {
+		targets, _, _ := scan(t, address(r))
+		if len(targets) != 1 {
+			t.Errorf("%s: %d target lines, want 1", r.Name, len(targets))
+			continue
+		}
+		got, want := targets[0], r.Truth
+		row := []string{r.Name, "-", "-", "-", "-", "-", fmt.Sprint(got.Requests), fmt.Sprint(got.Connections), fmt.Sprint(got.DurationMS)}
+		var product event.Product
+		if got.Product != nil {
+			product = *got.Product
+			row[1], row[2] = product.Brand, strings.Join(got.Version.Candidates, " or ")
+			if !slices.Equal(got.Version.Candidates, want.Candidates) && len(want.Candidates)+len(got.Version.Candidates) > 0 {
+				t.Errorf("%s: release %v, want %v", r.Name, got.Version.Candidates, want.Candidates)
+			}
+			if exact := len(want.Candidates) == 1; exact && got.Version.Exact != want.Candidates[0] || !exact && got.Version.Exact != "" {
+				t.Errorf("%s: exact release %q, want that of %v", r.Name, got.Version.Exact, want.Candidates)
+			}
+		}
+		if product.ID != want.Product || product.Brand != want.Brand {
+			t.Errorf("%s: %q, brand %q, want %q, brand %q", r.Name, product.ID, product.Brand, want.Product, want.Brand)
+		}
+		if want.Product != "" && (got.Outcome != "identified" || product.Confidence == "tentative") {
+			t.Errorf("%s: %s with confidence %s, want identified", r.Name, got.Outcome, product.Confidence)
+		}
+		if got.Auth == nil || got.Auth.State != want.AuthState {
+			t.Errorf("%s: auth %+v, want %s", r.Name, got.Auth, want.AuthState)
+		} else {
+			row[3], row[4] = got.Auth.State, strings.Join(got.Auth.Because, ",")
+			// The mode is said only where it is proven.
+			if got.Auth.Mode != "" && want.Product != "" && got.Auth.Mode != want.AuthMode {
+				t.Errorf("%s: mode %q, want %q or none", r.Name, got.Auth.Mode, want.AuthMode)
+			}
+		}
+		if got.Front != nil {
+			row[5] = got.Front.Kind
+		}
+		if front := strings.Trim(row[5], "-"); front != want.Front {
+			t.Errorf("%s: front %q, want %q", r.Name, front, want.Front)
+		}
+		if tls := r.Gateway.Config.TLS && r.Front == lab.NoFront; got.TLS == nil || got.TLS.Enabled != tls {
+			t.Errorf("%s: TLS %+v, want %t", r.Name, got.TLS, tls)
+		}
+		if got.Requests > 12 || got.Connections > 2 {
+			t.Errorf("%s: %d requests on %d connections, want at most 12 on 2", r.Name, got.Requests, got.Connections)
+		}
+		fmt.Fprintln(w, strings.Join(row, "\t")+"\t")
+	}
+	w.Flush()
+	t.Logf("verdicts on real gateways\n%s", table.String())
+}
+
+// gate checks the exit codes for an open and a closed gateway, in every format.
+func gate(t *testing.T, running []lab.Running) {
+	open, closed := find(t, running, "openclaw-2026.9.6-none"), find(t, running, "openclaw-2026.9.6-token")
+	for _, format := range []string{"table", "jsonl", "json"} {
+		for _, c := range []struct {
+			r    lab.Running
+			want int
+		}{{open, 3}, {closed, 0}} {
+			err := exec.Command(program, "scan", address(c.r), "-f", format, "-fail-on", "high").Run()
+			var exit *exec.ExitError
+			code := 0
+			if errors.As(err, &exit) {
+				code = exit.ExitCode()
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if code != c.want {
+				t.Errorf("-f %s -fail-on high on %s: exit %d, want %d", format, c.r.Name, code, c.want)
+			}
+		}
+	}
+}
+
+func find(t *testing.T, running []lab.Running, name string) lab.Running {
+	t.Helper()
+	i := slices.IndexFunc(running, func(r lab.Running) bool { return r.Name == name })
+	if i < 0 {
+		t.Fatalf("no instance %s", name)
+	}
+	return running[i]
+}
+
+// noHarm scans the oldest, a middle and the newest release 20 times each, open
+// and closed, and compares their state before and after.
+func noHarm(t *testing.T, running []lab.Running) {
+	const scans = 20
+	names := []string{
+		"clawdbot-2026.1.24-3-none", "clawdbot-2026.1.24-3-token",
+		"openclaw-2026.3.13-none", "openclaw-2026.3.13-token",
+		"openclaw-2026.6.11-none", "openclaw-2026.6.11-token",
+		"openclaw-2026.9.6-none", "openclaw-2026.9.6-token",
+	}
+	changes := make([][]lab.Change, len(names))
+	var wg sync.WaitGroup
+	for i, name := range names {
+		r := find(t, running, name)
+		wg.Go(func() {
+			before, err := r.Gateway.Settle(t.Context())
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				return
+			}
+			for range scans {
+				if out, err := exec.Command(program, "scan", address(r), "-f", "jsonl").CombinedOutput(); err != nil {
+					t.Errorf("%s: %v: %s", name, err, out)
+				}
+			}
+			time.Sleep(2 * time.Second) // what is written late counts, too
+			after, err := r.Gateway.Snapshot(t.Context())
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				return
+			}
+			changes[i] = lab.WithoutIdle(lab.Diff(before, after))
+		})
+	}
+	wg.Wait()
+	for i, name := range names {
+		lines := map[string]int{}
+		for _, c := range changes[i] {
+			if c.Kind != lab.LogLine {
+				t.Errorf("%s: %d scans changed its state: %s", name, scans, c)
+				continue
+			}
+			// The one line that a WebSocket opening leaves.
+			if !strings.Contains(c.Detail, "closed before connect") {
+				t.Errorf("%s: unexpected line in its log: %s", name, c.Detail)
+			}
+			lines["closed before connect"]++
+		}
+		if lines["closed before connect"] > scans {
+			t.Errorf("%s: %d log lines for %d scans", name, lines["closed before connect"], scans)
+		}
+		t.Logf("%s: %d scans: state unchanged, log lines %v", name, scans, lines)
+	}
+}
+
+// noneRunning scans this machine while no gateway of ours runs.
+func noneRunning(t *testing.T) {
+	out, err := exec.Command(program, "scan").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if strings.Contains(string(out), "OpenClaw") || strings.Contains(string(out), "Clawdbot") {
+		t.Skip("SKIPPED, NOT TESTED: a machine without a gateway: one is running here that is not ours")
+	}
+	if !strings.Contains(string(out), "No gateway was found") {
+		t.Errorf("it does not say that there is none:\n%s", out)
+	}
+}
+
+// thisMachine scans without a target: gateways on the usual port and on others,
+// one of them bound to every address.
+func thisMachine(ctx context.Context, t *testing.T, l *lab.Lab, running []lab.Running) {
+	wide, err := l.Start(ctx, t.TempDir(), lab.Config{
+		Name: "usual-port", Package: "openclaw", Version: "2026.6.11", Mode: lab.Token, Bind: "lan", Port: 18789,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer wide.Stop()
+	targets, _, _ := scan(t)
+	byPort := map[int]event.Target{}
+	for _, x := range targets {
+		byPort[x.Target.Port] = x
+	}
+	usual := byPort[18789]
+	if usual.Outcome != "identified" || !strings.HasSuffix(usual.Target.Bound, ":18789") {
+		t.Errorf("usual port: %s, bound to %q", usual.Outcome, usual.Target.Bound)
+	}
+	if !slices.ContainsFunc(usual.Findings, func(f event.Finding) bool { return f.ID == "listens-beyond-loopback" }) {
+		t.Errorf("no listens-beyond-loopback for a gateway bound to %q", usual.Target.Bound)
+	}
+	t.Logf("usual port: bound to %s, process %s", usual.Target.Bound, usual.Target.Process)
+	for _, r := range running {
+		if r.Front != lab.NoFront || r.Gateway.Config.BasePath != "" {
+			continue
+		}
+		x, ok := byPort[int(r.Gateway.Addr.Port())]
+		if !ok || x.Outcome != "identified" {
+			t.Errorf("%s on port %d was not found", r.Name, r.Gateway.Addr.Port())
+			continue
+		}
+		if slices.ContainsFunc(x.Findings, func(f event.Finding) bool { return f.ID == "listens-beyond-loopback" }) {
+			t.Errorf("%s, bound to %s, is said to listen beyond loopback", r.Name, x.Target.Bound)
+		}
+	}
+}
+
+// plainNginx costs one request on one connection.
+func plainNginx(ctx context.Context, t *testing.T) {
+	f, err := lab.Nginx(ctx, t.TempDir(), lab.NginxConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Stop()
+	targets, _, _ := scan(t, f.Addr.String())
+	if len(targets) != 1 || targets[0].Outcome != "other" || targets[0].Requests != 1 || targets[0].Connections != 1 || len(targets[0].Findings) != 0 {
+		t.Errorf("plain nginx: %+v", targets)
+	}
+}

@@ -1,0 +1,118 @@
+// Package structure holds the test that keeps the rooms of the house apart.
+package structure
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/clawsonar/clawsonar/"
+
+// rooms says which of our packages each package may import. A package that is
+// not here fails the test: give it a place first.
+func rooms() map[string][]string {
+	domain := []string{
+		"fingerprints", "testdata/captures",
+		"internal/check", "internal/event", "internal/evidence", "internal/fingerprint", "internal/local",
+		"internal/pace", "internal/policy", "internal/probe", "internal/release", "internal/replica",
+		"internal/report", "internal/scan", "internal/target", "internal/wire",
+	}
+	return map[string][]string{
+		"cmd/clawsonar":     {"internal/cli"},
+		"internal/cli":      domain,
+		"internal/target":   {},
+		"internal/pace":     {},
+		"internal/evidence": {},
+		"internal/event":    {},
+		"internal/release":  {},
+		"internal/local":    {},
+		"internal/wire":     {"internal/evidence", "internal/target", "internal/pace"},
+
+		"internal/fingerprint": {"internal/evidence", "internal/release"},
+		"internal/probe":       {"internal/wire", "internal/fingerprint", "internal/evidence", "internal/target"},
+		"internal/check":       {"internal/event", "internal/evidence", "internal/fingerprint", "internal/release"},
+		"internal/scan": {"internal/target", "internal/pace", "internal/probe", "internal/check",
+			"internal/event", "internal/evidence", "internal/fingerprint"},
+		"internal/policy":  {"internal/event"},
+		"internal/report":  {"internal/event"},
+		"internal/replica": {"internal/evidence"},
+
+		"fingerprints":      {},
+		"testdata/captures": {},
+
+		// Not part of the program.
+		"internal/structure":      {},
+		"internal/lab":            {},
+		"internal/e2e":            {},
+		"internal/tools/releases": {"internal/release"},
+		"internal/tools/captures": append([]string{"internal/lab"}, domain...),
+	}
+}
+
+// keepers says which packages alone may import a library.
+func keepers() map[string][]string {
+	lab := []string{"internal/lab", "internal/tools/releases"}
+	return map[string][]string{
+		"net":                                         append([]string{"internal/wire", "internal/replica"}, lab...),
+		"net/http":                                    append([]string{"internal/replica"}, lab...),
+		"crypto/tls":                                  append([]string{"internal/wire"}, lab...),
+		"github.com/spf13/cobra":                      {"internal/cli"},
+		"github.com/projectdiscovery/goflags":         {"internal/cli"},
+		"github.com/olekukonko/tablewriter":           {"internal/report"},
+		"github.com/shirou/gopsutil/v4/net":           {"internal/local"},
+		"github.com/shirou/gopsutil/v4/process":       {"internal/local"},
+		"os/exec":                                     append([]string{}, lab...),
+		"github.com/clawsonar/clawsonar/internal/cli": {"cmd/clawsonar"},
+	}
+}
+
+type pkg struct {
+	ImportPath string
+	Imports    []string
+}
+
+func list(t *testing.T) []pkg {
+	t.Helper()
+	// testdata is not matched by "...".
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...", module+"testdata/captures").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []pkg
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+func TestImports(t *testing.T) {
+	all := list(t)
+	if len(all) < 15 {
+		t.Fatalf("only %d packages listed", len(all))
+	}
+	for _, p := range all {
+		room := strings.TrimPrefix(p.ImportPath, module)
+		allowed, ok := rooms()[room]
+		if !ok {
+			t.Errorf("%s has no place in the table of rooms", room)
+		}
+		for _, imp := range p.Imports {
+			if ours, ok := strings.CutPrefix(imp, module); ok && !slices.Contains(allowed, ours) {
+				t.Errorf("%s must not import %s", room, ours)
+			}
+			if keep, ok := keepers()[imp]; ok && !slices.Contains(keep, room) {
+				t.Errorf("%s must not import %s: only %s may", room, imp, strings.Join(keep, ", "))
+			}
+		}
+	}
+}
