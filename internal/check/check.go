@@ -64,6 +64,7 @@ func All() []Check {
 		legacyProduct(),
 		exposedToInternet(),
 		listensBeyondLoopback(),
+		releaseOutdated(),
 		plainHTTP(),
 		authUnverified(),
 	}

@@ -125,6 +125,34 @@ func (s *Set) check() error {
 			byID[r.ID], byRequest[key] = key, r.ID
 		}
 	}
+	return s.distinct()
+}
+
+// distinct makes sure that no two products share a marker.
+func (s *Set) distinct() error {
+	type owner struct {
+		p    *product
+		name string
+	}
+	seen := map[string]owner{}
+	for _, p := range s.products {
+		for _, name := range p.markers() {
+			sig := p.signals[name]
+			if !sig.match.set() {
+				continue
+			}
+			text, err := yaml.Marshal(sig.match)
+			if err != nil {
+				return fmt.Errorf("%s: marker %q: %w", p.file, name, err)
+			}
+			// Requests have the same id in all files.
+			key := strings.Join(sig.On, " ") + "\n" + string(text)
+			if o, ok := seen[key]; ok && o.p != p {
+				return fmt.Errorf("%s: marker %q is the same as %q in %s: it cannot tell the two products apart", p.file, name, o.name, o.p.file)
+			}
+			seen[key] = owner{p, name}
+		}
+	}
 	return nil
 }
 
@@ -299,6 +327,10 @@ func permitted(r *requestSpec) error {
 	rest, _ := strings.CutPrefix(r.Path, "{base}")
 	if !strings.HasPrefix(rest, "/") || strings.ContainsFunc(rest, func(c rune) bool { return c <= ' ' || c >= 0x7f || c == '{' || c == '#' }) {
 		return fmt.Errorf("path %q: use a path that begins with / or {base}/", r.Path)
+	}
+	// Other spellings of a path would get around the list below.
+	if plain, _, _ := strings.Cut(rest, "?"); strings.ContainsAny(plain, "%;\\") || path.Clean(plain) != strings.TrimSuffix(plain, "/") && plain != "/" {
+		return fmt.Errorf("path %q: write it plainly, without %% and dot segments", r.Path)
 	}
 	if why := sideEffect(rest); why != "" {
 		return fmt.Errorf("path %q may not be asked for: %s", r.Path, why)

@@ -205,8 +205,9 @@ func (v *view) notes() []string {
 	return out
 }
 
-// version asks the sources in order of trust. The first that names a release
-// decides; one that contradicts it lowers the confidence and is said.
+// version asks the sources in order of trust. Those that agree narrow each
+// other down; one that contradicts what was found before it lowers the
+// confidence, and is said.
 func (v *view) version() (Version, []string) {
 	var out Version
 	var notes []string
@@ -220,15 +221,20 @@ func (v *view) version() (Version, []string) {
 		if note != "" {
 			notes = append(notes, note)
 		}
+		both := slices.DeleteFunc(slices.Clone(out.Candidates), func(c string) bool { return !slices.Contains(got.Candidates, c) })
 		switch {
 		case len(got.Candidates) == 0:
 		case len(out.Candidates) == 0:
 			out = got
-		case !slices.ContainsFunc(got.Candidates, func(c string) bool { return slices.Contains(out.Candidates, c) }):
-			if got.Confidence.Rank() >= Firm.Rank() {
-				notes = append(notes, fmt.Sprintf("release: %s says %s, but %s says %s",
-					out.Source, strings.Join(out.Candidates, " or "), got.Source, strings.Join(got.Candidates, " or ")))
-				out.Confidence = Tentative
+		case got.Confidence == Tentative: // a hint adds nothing
+		case len(both) == 0:
+			notes = append(notes, fmt.Sprintf("release: %s says %s, but %s says %s",
+				out.Source, strings.Join(out.Candidates, " or "), got.Source, strings.Join(got.Candidates, " or ")))
+			out.Confidence = Tentative
+		case len(both) < len(out.Candidates):
+			out.Candidates, out.Source = both, out.Source+"+"+got.Source
+			if len(both) == 1 {
+				out.Exact = both[0]
 			}
 		}
 	}

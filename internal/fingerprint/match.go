@@ -3,7 +3,7 @@ package fingerprint
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"regexp"
 	"slices"
 	"strings"
@@ -203,10 +203,13 @@ func (s *scalar) UnmarshalYAML(n *yaml.Node) error {
 	case int:
 		s.value = float64(v) // as encoding/json decodes numbers
 	default:
-		return fmt.Errorf("line %d: a JSON value to compare with must be a string, number, boolean or null", n.Line)
+		return errors.New("a JSON value to compare with must be a string, number, boolean or null")
 	}
 	return nil
 }
+
+// MarshalYAML writes the value as it was read.
+func (s scalar) MarshalYAML() (any, error) { return s.value, nil }
 
 // pattern is a regular expression (RE2 syntax: linear in the input, whatever a
 // target sends).
@@ -215,8 +218,11 @@ type pattern struct{ *regexp.Regexp }
 func (p *pattern) UnmarshalYAML(n *yaml.Node) error {
 	re, err := regexp.Compile(n.Value)
 	if err != nil {
-		return fmt.Errorf("line %d: %w", n.Line, err)
+		return err // the library adds the line
 	}
 	p.Regexp = re
 	return nil
 }
+
+// MarshalYAML writes the pattern as it was read.
+func (p pattern) MarshalYAML() (any, error) { return p.String(), nil }

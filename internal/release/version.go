@@ -161,6 +161,9 @@ func (v Version) Prerelease() bool { return v.stage < plain }
 // earlier than fixes it may have, so order alone does not tell what it contains.
 func (v Version) Extended() bool { return v.patch >= extendedPatch }
 
+// SameLine reports whether both are of the same year and month.
+func (v Version) SameLine(w Version) bool { return v.year == w.year && v.month == w.month }
+
 // String returns the canonical spelling, the one npm lists, without a leading v;
 // empty for an unknown version. Parse gives back the same version.
 func (v Version) String() string {

@@ -31,7 +31,7 @@ const (
 	minWidth     = 60  // four columns need it
 	proseWidth   = 100 // longer lines of prose are hard to read
 	gutter       = 10  // "critical" and two spaces
-	staleAfter   = 30 * 24 * time.Hour
+	staleAfter   = 60 * 24 * time.Hour
 )
 
 // table writes what an operator needs in an emergency: an overview of the

@@ -582,3 +582,26 @@ func TestResolve(t *testing.T) {
 		seen[a] = true
 	}
 }
+
+// An interrupt holds even when a new deadline is set right after it.
+func TestInterruptOutlastsDeadlines(t *testing.T) {
+	s := serve(t, (*peer).hold)
+	ctx, cancel := context.WithCancel(t.Context())
+	w := newWire(Options{})
+	var n int
+	c, _, err := w.dial(ctx, time.Now().Add(plenty), s.Target, false, &n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.release(c)
+	cancel()
+	if _, err := c.r.ReadByte(); err == nil {
+		t.Fatal("a byte came")
+	}
+	begin := time.Now()
+	c.until(plenty)
+	c.r.ReadByte()
+	if took := time.Since(begin); took > plenty/2 {
+		t.Errorf("the read went on for %v", took)
+	}
+}

@@ -1,0 +1,86 @@
+package check
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/release"
+)
+
+// How much older than the newest release one must be to weigh more, in days
+// between the builds. The vendor ships every few days, and fixes holes in most
+// releases.
+const (
+	outdatedMedium = 30
+	outdatedHigh   = 90
+)
+
+func releaseOutdated() Check {
+	doc := Doc{
+		ID:       "release-outdated",
+		Title:    "A newer release is out",
+		Severity: event.High,
+		When: `The exact release, or every release that fits what the gateway serves, is older
+than the newest one this version of clawsonar knows. Low when less than 30 days
+lie between the two, medium from 30, high from 90 days on. On an extended-stable
+line (patch number 33 and up) it is the newest of that line that counts.`,
+		Why: `Fixes for published vulnerabilities come with new releases only. The older the
+release, the more of them are open to whoever reads the advisories.`,
+		Fix: `Back up the state folder, update ("npm install -g openclaw@latest", or pull the
+current image), restart the gateway and scan again.`,
+		Steps: `1. Back up ~/.openclaw.
+2. Update: "npm install -g openclaw@latest"; with Docker pull the current image
+   and recreate the container. On an extended-stable line: its newest patch.
+3. Restart the gateway and let "openclaw doctor" look at the configuration.
+4. Scan again: the release that is reported must be the new one. If it is not, an
+   older process is still running.`,
+		Controls:   []string{"nvdb:N1", "cncert:C7", "tongbao:T1", "owasp:ASI04"},
+		References: []string{"https://docs.openclaw.ai/install/updating"},
+	}
+	return Check{doc, func(s Subject) []event.Finding {
+		if !s.recognised() || s.Releases == nil || len(s.Verdict.Version.Candidates) == 0 {
+			return nil
+		}
+		// The newest of those that fit decides: it is at least as old.
+		candidates := s.Verdict.Version.Candidates
+		have, err := release.Parse(candidates[len(candidates)-1])
+		if err != nil {
+			return nil
+		}
+		want, ok := newestOfLine(s.Releases, have)
+		if !ok || want.Version.Compare(have) <= 0 {
+			return nil
+		}
+		detail := fmt.Sprintf("It runs %s; %s is out", strings.Join(candidates, " or "), want.Version)
+		severity := event.Low
+		if known, ok := s.Releases.Find(have); ok && !known.Date.IsZero() && !want.Date.IsZero() {
+			days := int(want.Date.Sub(known.Date) / (24 * time.Hour))
+			detail += fmt.Sprintf(", built %d days later", days)
+			switch {
+			case days >= outdatedHigh:
+				severity = event.High
+			case days >= outdatedMedium:
+				severity = event.Medium
+			}
+		}
+		return []event.Finding{doc.finding(s, severity, "", detail+".", s.Verdict.Version.Source)}
+	}}
+}
+
+// newestOfLine returns the release to update to: the newest one, or for an
+// extended-stable release the newest of its year and month.
+func newestOfLine(t *release.Table, have release.Version) (release.Release, bool) {
+	if !have.Extended() {
+		newest := t.Newest()
+		return newest, !newest.Version.IsZero()
+	}
+	var newest release.Release
+	for r := range t.Releases() {
+		if r.Version.Extended() && r.Version.SameLine(have) && r.Version.Compare(newest.Version) > 0 {
+			newest = r
+		}
+	}
+	return newest, !newest.Version.IsZero()
+}

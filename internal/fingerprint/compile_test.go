@@ -1,0 +1,135 @@
+package fingerprint_test
+
+import (
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/clawsonar/clawsonar/internal/fingerprint"
+)
+
+// valid is a small fingerprint that loads; each case below breaks one line.
+const valid = `id: toy
+name: Toy
+ports: [4711]
+requests:
+  - {id: root, path: "{base}/"}
+  - {id: status, path: /status, for: [identity], when: {any: [hint]}}
+signals:
+  hint: {on: root, status: 200, title: Toy}
+  marker: {on: status, status: 200, json: {product: toy}}
+  refused: {on: status, status: 401}
+identity:
+  - {confidence: certain, any: [marker]}
+  - {confidence: tentative, any: [hint]}
+auth:
+  - {state: open, all: [marker]}
+  - {state: required, all: [refused]}
+version:
+  - {source: status, on: status, json: version, confidence: certain}
+`
+
+func load(text string) error {
+	_, err := fingerprint.Load(fstest.MapFS{"toy.yaml": {Data: []byte(text)}})
+	return err
+}
+
+func TestValid(t *testing.T) {
+	if err := load(valid); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestInvalid(t *testing.T) {
+	replace := func(old, new string) string {
+		if !strings.Contains(valid, old) {
+			t.Fatalf("the valid fingerprint has no %q", old)
+		}
+		return strings.Replace(valid, old, new, 1)
+	}
+	const status = `{id: status, path: /status, for: [identity], when: {any: [hint]}}`
+	request := func(text string) string { return replace(status, text) }
+	for _, c := range []struct{ name, text, want string }{
+		{"unknown key", replace("ports:", "port:"), `toy.yaml: line 3: field port not found in type fingerprint.spec`},
+		{"broken YAML", replace("signals:", "signals: ["), `toy.yaml: `},
+		{"duplicate key", replace("  marker:", "  hint:"), `toy.yaml: line 9: `},
+		{"bad id", replace("id: toy", "id: Toy!"), `toy.yaml:1: id "Toy!": use small letters, digits, dots and hyphens`},
+		{"no name", replace("name: Toy\n", ""), `toy.yaml:1: name is missing`},
+		{"no identity", valid[:strings.Index(valid, "identity:\n")], `toy.yaml:1: identity is missing: nothing would ever be recognised`},
+		{"POST", request(`{id: status, method: POST, path: /status, body: "{}", level: standard, when: {any: [hint]}}`), `toy.yaml:6: request "status": the only POST that may be sent is the empty /tools/invoke with X-OpenClaw-Scopes: none`},
+		{"tools POST with a body", request(`{id: status, method: POST, path: /tools/invoke, body: '{"name":"exec"}', level: standard, headers: {Content-Type: application/json, X-OpenClaw-Scopes: none}, when: {any: [hint]}}`), `toy.yaml:6: request "status": the only POST`},
+		{"tools POST with scopes", request(`{id: status, method: POST, path: /tools/invoke, body: "{}", level: standard, headers: {Content-Type: application/json, X-OpenClaw-Scopes: operator.admin}, when: {any: [hint]}}`), `toy.yaml:6: request "status": the only POST`},
+		{"passive POST", request(`{id: status, method: POST, path: /tools/invoke, body: "{}", headers: {Content-Type: application/json, X-OpenClaw-Scopes: none}, when: {any: [hint]}}`), `toy.yaml:6: request "status": a POST needs level: standard`},
+		{"DELETE", request(`{id: status, method: DELETE, path: /status, when: {any: [hint]}}`), `toy.yaml:6: request "status": method "DELETE" may not be sent: use GET or HEAD`},
+		{"GET with body", request(`{id: status, path: /status, body: x, when: {any: [hint]}}`), `toy.yaml:6: request "status": GET has no body`},
+		{"denied path", request(`{id: status, path: /pair/code, when: {any: [hint]}}`), `toy.yaml:6: request "status": path "/pair/code" may not be asked for: it hands out a pairing code`},
+		{"denied path below the base path", request(`{id: status, path: "{base}/json/new", when: {any: [hint]}}`), `toy.yaml:6: request "status": path "{base}/json/new" may not be asked for: it acts on the browser`},
+		{"denied path behind a query", request(`{id: status, path: "/api/config?x=1", when: {any: [hint]}}`), `toy.yaml:6: request "status": path "/api/config?x=1" may not be asked for: it hands out secrets`},
+		{"denied path in other spelling", request(`{id: status, path: "/x/../%70air/code", when: {any: [hint]}}`), `toy.yaml:6: request "status": path "/x/../%70air/code": write it plainly, without % and dot segments`},
+		{"denied path doubled slash", request(`{id: status, path: "//pair/code", when: {any: [hint]}}`), `toy.yaml:6: request "status": path "//pair/code": write it plainly, without % and dot segments`},
+		{"line break in path", request(`{id: status, path: "/a\r\nX: y", when: {any: [hint]}}`), `toy.yaml:6: request "status": path "/a\r\nX: y": use a path that begins with / or {base}/`},
+		{"credential header", request(`{id: status, path: /status, headers: {Authorization: Bearer x}, when: {any: [hint]}}`), `toy.yaml:6: request "status": header "Authorization" may not be sent: it could be taken for a credential, an identity or an origin`},
+		{"forwarding header", request(`{id: status, path: /status, headers: {X-Forwarded-For: 127.0.0.1}, when: {any: [hint]}}`), `toy.yaml:6: request "status": header "X-Forwarded-For" may not be sent`},
+		{"no condition", request(`{id: status, path: /status}`), `toy.yaml:6: request "status" has no condition: it would be sent to every web server; add when`},
+		{"unknown question", request(`{id: status, path: /status, for: [fun], when: {any: [hint]}}`), `toy.yaml:6: unknown question "fun": use identity, auth or version`},
+		{"first request is another", replace(`{id: root, path: "{base}/"}`, `{id: root, path: /x}`), `toy.yaml:5: request "root": the first request, and only the first, is GET {base}/`},
+		{"request twice", request(`{id: root, path: /status, when: {any: [hint]}}`), `toy.yaml:6: request id "root" is used twice`},
+		{"unknown signal in when", request(`{id: status, path: /status, when: {any: [nope]}}`), `toy.yaml:6: no signal is called "nope"`},
+		{"unknown request in on", replace("refused: {on: status", "refused: {on: nowhere"), `toy.yaml:10: signal "refused": no request is called "nowhere"`},
+		{"unknown matcher", replace("status: 401}", "statuss: 401}"), `toy.yaml: line 10: field statuss not found`},
+		{"bad pattern", replace("status: 401}", "body: '('}"), `toy.yaml: line 10: error parsing regexp: missing closing )`},
+		{"nothing to see", replace("refused: {on: status, status: 401}", "refused: {on: status}"), `toy.yaml:10: signal "refused" must be exactly one of`},
+		{"two kinds", replace("refused: {on: status, status: 401}", "refused: {on: status, status: 401, any: [hint]}"), `toy.yaml:10: signal "refused" must be exactly one of`},
+		{"depends on itself", replace("refused: {on: status, status: 401}", "refused: {none: [refused]}"), `toy.yaml:10: signal "refused" depends on itself`},
+		{"unused signal", replace("  - {state: required, all: [refused]}\n", ""), `toy.yaml:10: signal "refused" is never used`},
+		{"unreachable rule", replace("  - {confidence: tentative, any: [hint]}", "  - {confidence: tentative, any: [hint]}\n  - {confidence: firm, all: [hint, refused]}"), `toy.yaml:14: rule can never be reached: whenever it holds, a rule before it holds as well`},
+		{"unreachable by contradiction", replace("  - {state: required, all: [refused]}", "  - {state: required, all: [refused], none: [refused]}"), `toy.yaml:16: rule can never be reached`},
+		{"unconditional rule", replace("  - {state: open, all: [marker]}", "  - {state: open}"), `toy.yaml:15: rule has no condition: it would always hold`},
+		{"unknown state", replace("state: open", "state: ajar"), `toy.yaml: line 15: unknown auth state "ajar"`},
+		{"unknown confidence", replace("confidence: certain, any", "confidence: sure, any"), `toy.yaml: line 12: unknown confidence "sure": use certain, firm or tentative`},
+		{"two version sources in one", replace("json: version,", "json: version, assets: true,"), `toy.yaml:18: a version source needs a name, a confidence and exactly one of attribute, body, json, assets`},
+		{"assets without a table", replace("json: version,", "assets: true,"), `toy.yaml:18: version source "status" needs a release table: add releases`},
+		{"unknown table", replace("ports: [4711]", "releases: toy"), `toy.yaml: release table "toy": `},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			err := load(c.text)
+			if err == nil {
+				t.Fatalf("loads, want %q", c.want)
+			}
+			if !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("error\n  %s\nwant one line that begins with\n  %s", err, c.want)
+			}
+		})
+	}
+}
+
+// Two files of one folder are held against each other.
+func TestInvalidSet(t *testing.T) {
+	other := strings.Replace(valid, "id: toy", "id: other", 1)
+	for _, c := range []struct{ name, text, want string }{
+		{"same id", valid, `b.yaml: product id "toy" is taken by a.yaml`},
+		{"id for another request", strings.Replace(other, "path: /status", "path: /other", 1), `b.yaml: request id "status" stands for another request`},
+		{"another id for a request", strings.NewReplacer("{id: status,", "{id: state,", "on: status", "on: state").Replace(other), `b.yaml: request "state" is called "status" in another file`},
+		{"same marker", other, `b.yaml: marker "marker" is the same as "marker" in a.yaml: it cannot tell the two products apart`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := fingerprint.Load(fstest.MapFS{"a.yaml": {Data: []byte(valid)}, "b.yaml": {Data: []byte(c.text)}})
+			if err == nil || !strings.HasPrefix(err.Error(), c.want) {
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+// FuzzLoad: whatever a fingerprint file holds, loading it ends with a set or
+// an error of one line.
+func FuzzLoad(f *testing.F) {
+	f.Add(valid)
+	f.Add(strings.Replace(valid, "any: [hint]", "any: [hint, hint]", 1))
+	f.Add("id: a\nname: b\nrequests: []\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		if err := load(text); err != nil && strings.Contains(err.Error(), "\n") {
+			t.Errorf("error of several lines: %q", err)
+		}
+	})
+}
