@@ -238,7 +238,13 @@ func (v *view) version() (Version, []string) {
 			}
 		}
 	}
-	if v.p.table == nil || out.Exact == "" {
+	if v.p.table == nil {
+		return out, notes
+	}
+	if len(out.Candidates) == 0 && v.strangeAssets() {
+		notes = append(notes, "release: the page's assets are those of no known release: a newer one, a build of its own, or a fork")
+	}
+	if out.Exact == "" {
 		return out, notes
 	}
 	exact, err := release.Parse(out.Exact)
@@ -253,6 +259,15 @@ func (v *view) version() (Version, []string) {
 		notes = append(notes, fmt.Sprintf("release %s is newer than this database, which ends at %s", exact, newest))
 	}
 	return out, notes
+}
+
+// strangeAssets reports whether there is a page that refers to assets of which
+// none is known.
+func (v *view) strangeAssets() bool {
+	return slices.ContainsFunc(v.p.Version, func(src versionSource) bool {
+		a, ok := v.answers[src.On]
+		return src.Assets && ok && len(a.page().Assets) > 0 && v.p.table.ByAssets(a.page().Assets).Fit == release.FitNone
+	})
 }
 
 // ask reads one source. What it returns has no candidates when the source

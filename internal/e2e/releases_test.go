@@ -1,0 +1,80 @@
+//go:build e2e && linux
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/clawsonar/clawsonar/internal/lab"
+)
+
+// TestOtherReleases installs and starts ten more releases and checks that each
+// is named exactly, or within those it shares its files with. It takes some
+// 10 minutes and 6 GB, so it runs only when asked for: CLAWSONAR_E2E_RELEASES=1.
+func TestOtherReleases(t *testing.T) {
+	if os.Getenv("CLAWSONAR_E2E_RELEASES") == "" {
+		t.Skip("SKIPPED, NOT TESTED: ten more releases: set CLAWSONAR_E2E_RELEASES=1")
+	}
+	if missing := lab.Missing("npm"); len(missing) > 0 {
+		t.Skipf("SKIPPED, NOT TESTED: ten more releases: this machine lacks %s", strings.Join(missing, ", "))
+	}
+	root, err := lab.ModuleRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Minute)
+	defer cancel()
+	l, err := lab.Open(ctx, filepath.Join(root, ".cache", "lab"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var table bytes.Buffer
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "started\tnamed\tsource\tconfidence\tauth\t")
+	for _, release := range []struct{ version, twin string }{
+		{"2026.2.2-3", "2026.2.2"}, {"2026.2.9", ""}, {"2026.2.26", ""}, {"2026.3.28", ""}, {"2026.4.25", ""},
+		{"2026.5.7", "2026.5.7-beta.1"}, {"2026.5.28", ""}, {"2026.7.35", ""}, {"2026.8.2", ""}, {"2026.9.1", ""},
+	} {
+		version := release.version
+		c := lab.Config{Name: version, Package: "openclaw", Version: version, Mode: lab.Token}
+		if version == "2026.4.25" {
+			// It runs npm at start for what its plugins need.
+			c.Extra = map[string]any{"plugins": map[string]any{"enabled": false}}
+		}
+		g, err := l.Start(ctx, filepath.Join(t.TempDir(), version), c)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		targets, _, _ := scan(t, g.Addr.String())
+		g.Stop()
+		if len(targets) != 1 || targets[0].Version == nil {
+			t.Errorf("%s: %+v", version, targets)
+			continue
+		}
+		got := targets[0]
+		named := strings.Join(got.Version.Candidates, " or ")
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t\n", version, named, got.Version.Source, got.Version.Confidence, got.Auth.State)
+		if got.Auth.State != "required" {
+			t.Errorf("%s: auth %s, want required", version, got.Auth.State)
+		}
+		want := []string{version}
+		if release.twin != "" {
+			want = []string{release.twin, version}
+		}
+		if !slices.Equal(got.Version.Candidates, want) {
+			t.Errorf("%s: named %s, want %s", version, named, strings.Join(want, " or "))
+		}
+	}
+	w.Flush()
+	t.Logf("ten more releases\n%s", table.String())
+}

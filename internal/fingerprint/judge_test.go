@@ -1,0 +1,114 @@
+package fingerprint_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/fingerprint"
+)
+
+// edited returns a recorded case after a change, and the verdict on it.
+func edited(t *testing.T, name string, edit func(*evidence.Capture)) fingerprint.Verdict {
+	t.Helper()
+	c, ok := recorded(t)["openclaw/"+name+".yaml"]
+	if !ok {
+		t.Fatalf("no capture %s", name)
+	}
+	edit(&c)
+	o := c.Observation()
+	return builtin(t).Judge(&o)
+}
+
+func exchange(t *testing.T, c *evidence.Capture, id string) *evidence.CapturedExchange {
+	t.Helper()
+	for i := range c.Exchanges {
+		if c.Exchanges[i].ID == id {
+			return &c.Exchanges[i]
+		}
+	}
+	t.Fatalf("no exchange %s", id)
+	return nil
+}
+
+// only keeps the exchanges with the given ids.
+func only(c *evidence.Capture, ids string) {
+	var kept []evidence.CapturedExchange
+	for _, x := range c.Exchanges {
+		if strings.Contains(" "+ids+" ", " "+x.ID+" ") {
+			kept = append(kept, x)
+		}
+	}
+	c.Exchanges = kept
+}
+
+// An open verdict needs an answer that was made for us; a required one is not
+// undone by pages, nor an open one by a refusal elsewhere.
+func TestAuthProof(t *testing.T) {
+	for _, c := range []struct {
+		name, capture string
+		edit          func(t *testing.T, c *evidence.Capture)
+		want          fingerprint.State
+	}{
+		{"configuration from a cache", "openclaw-2026.6.11-none", func(t *testing.T, c *evidence.Capture) {
+			only(c, "root config challenge")
+			x := exchange(t, c, "config")
+			x.Header = append(x.Header, "Age: 12")
+		}, fingerprint.Unknown},
+		{"the same without a cache", "openclaw-2026.6.11-none", func(t *testing.T, c *evidence.Capture) {
+			only(c, "root config challenge")
+		}, fingerprint.Open},
+		{"public page alone", "openclaw-2026.6.11-none", func(t *testing.T, c *evidence.Capture) {
+			only(c, "root challenge sw health ready")
+		}, fingerprint.Unknown},
+		{"public configuration of older releases", "openclaw-2026.3.13-none", func(t *testing.T, c *evidence.Capture) {
+			only(c, "root config challenge")
+		}, fingerprint.Unknown},
+		{"tool call let in though the configuration is refused", "openclaw-2026.6.11-token", func(t *testing.T, c *evidence.Capture) {
+			x := exchange(t, c, "tools")
+			x.Status, x.Body = 403, `{"ok":false,"error":{"type":"forbidden","message":"missing scope: operator.write"}}`
+		}, fingerprint.Open},
+		{"403 of a front", "openclaw-2026.1.29-token", func(t *testing.T, c *evidence.Capture) {
+			x := exchange(t, c, "tools")
+			x.Status, x.Body = 403, `{"message":"forbidden"}`
+		}, fingerprint.Unknown},
+		{"rate limited", "openclaw-2026.1.29-token", func(t *testing.T, c *evidence.Capture) {
+			x := exchange(t, c, "tools")
+			x.Status, x.Body = 429, `{"error":{"message":"Too many failed authentication attempts. Please try again later.","type":"rate_limited"}}`
+		}, fingerprint.Unknown},
+		{"a log-in in front of all but the WebSocket", "openclaw-2026.9.6-token", func(t *testing.T, c *evidence.Capture) {
+			for i := range c.Exchanges {
+				if x := &c.Exchanges[i]; x.ID != "challenge" {
+					x.Status, x.Header, x.Body = 401, []string{"WWW-Authenticate: Basic", "Content-Type: text/html"}, "401"
+				}
+			}
+		}, fingerprint.Gated},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			v := edited(t, c.capture, func(cap *evidence.Capture) { c.edit(t, cap) })
+			if v.Auth.State != c.want {
+				t.Errorf("auth %q because of %v, want %q", v.Auth.State, v.Auth.Because, c.want)
+			}
+		})
+	}
+}
+
+// The icon is the same on every release; its hash is that of search engines.
+func TestIconHash(t *testing.T) {
+	const icon = -805544463 // recorded from 2026.1.24-3 and 2026.9.6, and indexed by search engines
+	icons := 0
+	for name, c := range recorded(t) {
+		for _, x := range c.Exchanges {
+			if x.ID == "favicon" && x.Status == 200 && x.Original != nil && x.Original.Bytes == 96542 {
+				icons++
+				if x.Original.Icon == icon {
+					continue
+				}
+				t.Errorf("%s: icon hash %d, want %d", name, x.Original.Icon, icon)
+			}
+		}
+	}
+	if icons < 10 {
+		t.Errorf("only %d recorded icons", icons)
+	}
+}

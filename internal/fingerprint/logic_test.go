@@ -1,0 +1,57 @@
+package fingerprint
+
+import (
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// reachable must agree with trying out every combination of signals.
+func TestReachableAgainstTruthTable(t *testing.T) {
+	atoms := []string{"a", "b", "c", "d"}
+	rapid.Check(t, func(t *rapid.T) {
+		p := &product{signals: map[string]*signal{}}
+		for _, name := range atoms {
+			p.signals[name] = &signal{}
+		}
+		names := slices.Clone(atoms)
+		draw := func(label string) cond {
+			pick := func(part string) []string {
+				return rapid.SliceOfNDistinct(rapid.SampledFrom(names), 0, 2, rapid.ID[string]).Draw(t, label+part)
+			}
+			return cond{All: pick(" all"), Any: pick(" any"), None: pick(" none")}
+		}
+		// Two combined signals, the second of which may use the first.
+		for _, name := range []string{"x", "y"} {
+			if c := draw(name); !c.empty() {
+				p.signals[name] = &signal{cond: c}
+				names = append(names, name)
+			}
+		}
+		before := []cond{draw("first"), draw("second")}
+		before = slices.DeleteFunc(before, cond.empty)
+		last := draw("last")
+		if last.empty() {
+			return
+		}
+		possible := false
+		for bits := range 1 << len(atoms) {
+			seen := map[string]bool{}
+			for i, name := range atoms {
+				seen[name] = bits>>i&1 == 1
+			}
+			v := view{p: p, memo: seen}
+			if v.holds(last) && !slices.ContainsFunc(before, v.holds) {
+				possible = true
+			}
+		}
+		// It may miss that a rule is shadowed by several rules together, but it
+		// must never call a rule unreachable that is not.
+		if got := p.reachable(before, last); possible && !got {
+			t.Fatalf("%+v after %+v is called unreachable, but is not", last, before)
+		} else if !possible && got && len(before) == 0 {
+			t.Fatalf("%+v can never hold, but is called reachable", last)
+		}
+	})
+}

@@ -1,0 +1,49 @@
+package fingerprint
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestParsePage(t *testing.T) {
+	p := ParsePage([]byte(`<!DOCTYPE html>
+<HTML lang=en data-x='a "b"'><head><title>
+  OpenClaw   Control
+</title><title>second</title>
+<!-- <openclaw-fake></openclaw-fake> <script src="/assets/no.js"></script> -->
+<script>var s = "<title>no</title><other-app>";</script>
+<link rel=stylesheet href="./assets/index-a.css?v=1"><link href="/claw/assets/lib-b.js">
+<script src="https://cdn.example/assets/index-c.js"></script><script src="/js/none.js"></script>
+<link href="assets/index-a.css"><link href="/favicon.ico">
+<body><openclaw-app></openclaw-app><svg><title>icon</title></svg>`))
+	if p.Title != "OpenClaw Control" {
+		t.Errorf("title %q", p.Title)
+	}
+	if p.Attributes["lang"] != "en" || p.Attributes["data-x"] != `a "b"` {
+		t.Errorf("attributes %v", p.Attributes)
+	}
+	if !slices.Equal(p.Elements, []string{"openclaw-app"}) {
+		t.Errorf("elements %v", p.Elements)
+	}
+	if want := []string{"index-a.css", "lib-b.js", "index-c.js"}; !slices.Equal(p.Assets, want) {
+		t.Errorf("assets %v, want %v", p.Assets, want)
+	}
+}
+
+func FuzzParsePage(f *testing.F) {
+	f.Add("<title>a</title><x-y></x-y><html a=b>")
+	f.Add("<script src=/assets/a.js>")
+	f.Add(strings.Repeat("<a-b c=d", 100))
+	f.Fuzz(func(t *testing.T, body string) {
+		p := ParsePage([]byte(body))
+		if len(p.Title) > maxText || len(p.Attributes) > maxThings || len(p.Elements) > maxThings || len(p.Assets) > maxThings {
+			t.Error("a cap is not kept")
+		}
+		for _, s := range slices.Concat(p.Elements, p.Assets) {
+			if len(s) > maxText {
+				t.Error("a cap is not kept")
+			}
+		}
+	})
+}
