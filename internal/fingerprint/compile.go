@@ -89,15 +89,14 @@ func Load(fsys fs.FS) (*Set, error) {
 
 func (s *Set) loadFronts(data []byte) error {
 	var f frontSpec
-	root, err := decode(data, frontsFile, &f)
-	if err != nil {
+	if err := decode(data, frontsFile, &f); err != nil {
 		return err
 	}
 	s.fronts, s.gates = f.Fronts, f.Gates
 	for key, rules := range map[string][]frontRule{"fronts": f.Fronts, "gates": f.Gates} {
 		for i, r := range rules {
 			if r.ID == "" || !r.match.set() {
-				return fmt.Errorf("%s:%d: a front needs an id and something to see", frontsFile, lineOf(root, key, i))
+				return fmt.Errorf("%s:%d: a front needs an id and something to see", frontsFile, lineOf(data, key, i))
 			}
 		}
 	}
@@ -219,25 +218,24 @@ func (p *product) markers() []string {
 // compiler carries what is needed to say where an error is.
 type compiler struct {
 	*product
-	root *yaml.Node
+	data []byte
 	used map[string]bool
 }
 
 func (c *compiler) errorf(at []any, format string, args ...any) error {
-	return fmt.Errorf("%s:%d: %w", c.file, lineOf(c.root, at...), fmt.Errorf(format, args...))
+	return fmt.Errorf("%s:%d: %w", c.file, lineOf(c.data, at...), fmt.Errorf(format, args...))
 }
 
 func compile(data []byte, file string) (*product, error) {
 	p := &product{file: file}
-	root, err := decode(data, file, &p.spec)
-	if err != nil {
+	if err := decode(data, file, &p.spec); err != nil {
 		return nil, err
 	}
 	p.signals = make(map[string]*signal, len(p.Signals))
 	for name, sig := range p.Signals {
 		p.signals[name] = &sig
 	}
-	c := &compiler{product: p, root: root, used: map[string]bool{}}
+	c := &compiler{product: p, data: data, used: map[string]bool{}}
 	for _, step := range []func() error{c.basics, c.requests, c.signalNames, c.rules, c.sources, c.unused} {
 		if err := step(); err != nil {
 			return nil, err

@@ -117,17 +117,13 @@ type versionSource struct {
 }
 
 // decode reads YAML strictly: an unknown key is an error with its line.
-func decode(data []byte, name string, into any) (*yaml.Node, error) {
+func decode(data []byte, name string, into any) error {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	dec.KnownFields(true)
 	if err := dec.Decode(into); err != nil {
-		return nil, fmt.Errorf("%s: %s", name, yamlError(err))
+		return fmt.Errorf("%s: %s", name, yamlError(err))
 	}
-	var root yaml.Node
-	if err := yaml.Unmarshal(data, &root); err != nil {
-		return nil, fmt.Errorf("%s: %s", name, yamlError(err))
-	}
-	return &root, nil
+	return nil
 }
 
 // yamlError puts the library's message, which may have several lines, on one.
@@ -141,12 +137,15 @@ func yamlError(err error) string {
 	return strings.Join(strings.Fields(text), " ")
 }
 
-// lineOf finds the line of a place in the document: keys by name, list entries
-// by index. It returns the line of the deepest part that exists.
-func lineOf(n *yaml.Node, path ...any) int {
-	if n.Kind == yaml.DocumentNode && len(n.Content) > 0 {
-		n = n.Content[0]
+// lineOf finds the line of a place in a document that has been decoded: keys
+// by name, list entries by index. It returns the line of the deepest part that
+// exists. Only errors need it, so the document is read again.
+func lineOf(data []byte, path ...any) int {
+	var root yaml.Node
+	if yaml.Unmarshal(data, &root) != nil || len(root.Content) == 0 {
+		return 1
 	}
+	n := root.Content[0]
 	line := n.Line
 	for _, step := range path {
 		var next *yaml.Node
