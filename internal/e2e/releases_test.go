@@ -41,39 +41,39 @@ func TestOtherReleases(t *testing.T) {
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "started\tnamed\tsource\tconfidence\tauth\t")
 	for _, release := range []struct{ version, twin string }{
-		{"2026.2.2-3", "2026.2.2"}, {"2026.2.9", ""}, {"2026.2.26", ""}, {"2026.3.28", ""}, {"2026.4.25", ""},
+		{"2026.2.2-3", "2026.2.2"}, {"2026.2.9", ""}, {"2026.2.12", ""}, {"2026.3.28", ""}, {"2026.4.25", ""},
 		{"2026.5.7", "2026.5.7-beta.1"}, {"2026.5.28", ""}, {"2026.7.35", ""}, {"2026.8.2", ""}, {"2026.9.1", ""},
 	} {
-		version := release.version
-		c := lab.Config{Name: version, Package: "openclaw", Version: version, Mode: lab.Token}
-		if version == "2026.4.25" {
-			// It runs npm at start for what its plugins need.
-			c.Extra = map[string]any{"plugins": map[string]any{"enabled": false}}
-		}
-		g, err := l.Start(ctx, filepath.Join(t.TempDir(), version), c)
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		targets, _, _ := scan(t, g.Addr.String())
-		g.Stop()
-		if len(targets) != 1 || targets[0].Version == nil {
-			t.Errorf("%s: %+v", version, targets)
-			continue
-		}
-		got := targets[0]
-		named := strings.Join(got.Version.Candidates, " or ")
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t\n", version, named, got.Version.Source, got.Version.Confidence, got.Auth.State)
-		if got.Auth.State != "required" {
-			t.Errorf("%s: auth %s, want required", version, got.Auth.State)
-		}
-		want := []string{version}
-		if release.twin != "" {
-			want = []string{release.twin, version}
-		}
-		if !slices.Equal(got.Version.Candidates, want) {
-			t.Errorf("%s: named %s, want %s", version, named, strings.Join(want, " or "))
-		}
+		t.Run(release.version, func(t *testing.T) {
+			version := release.version
+			c := lab.Config{Name: version, Package: "openclaw", Version: version, Mode: lab.Token}
+			if version == "2026.4.25" {
+				// It runs npm at start for what its plugins need.
+				c.Extra = map[string]any{"plugins": map[string]any{"enabled": false}}
+			}
+			g, err := l.Start(ctx, t.TempDir(), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer g.Stop()
+			targets, _, _ := scan(t, g.Addr.String())
+			if len(targets) != 1 || targets[0].Version == nil {
+				t.Fatalf("%+v", targets)
+			}
+			got := targets[0]
+			named := strings.Join(got.Version.Candidates, " or ")
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t\n", version, named, got.Version.Source, got.Version.Confidence, got.Auth.State)
+			if got.Auth.State != "required" {
+				t.Errorf("auth %s, want required", got.Auth.State)
+			}
+			want := []string{version}
+			if release.twin != "" {
+				want = []string{release.twin, version}
+			}
+			if !slices.Equal(got.Version.Candidates, want) {
+				t.Errorf("named %s, want %s", named, strings.Join(want, " or "))
+			}
+		})
 	}
 	w.Flush()
 	t.Logf("ten more releases\n%s", table.String())

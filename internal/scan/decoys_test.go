@@ -175,9 +175,11 @@ func decoys() []decoy {
 		{name: "smtp", outcome: evidence.ProtocolError, start: bytewise(greet("220 mail.example.org ESMTP\r\n"))},
 		{name: "closes at once", outcome: evidence.Reset, start: bytewise(func(net.Conn) {})},
 		{name: "resets at once", outcome: evidence.Reset, start: bytewise(reset)},
-		{name: "gzip bomb", outcome: evidence.Other, once: true, start: handler(always(200, bomb(), "Content-Type", htmlType, "Content-Encoding", "gzip"))},
+		{name: "gzip bomb", outcome: evidence.Other, once: true, start: func(t testing.TB) *server {
+			return web(t, always(200, bomb(), "Content-Type", htmlType, "Content-Encoding", "gzip"))
+		}},
 		{name: "endless header", outcome: evidence.ProtocolError, start: bytewise(func(c net.Conn) {
-			endless(c, "HTTP/1.1 200 OK\r\n", "X-More: and more\r\n")
+			endless(c, "HTTP/1.1 200 OK\r\n", strings.Repeat("X-More: and more\r\n", 100))
 		})},
 		{name: "header of a megabyte", outcome: evidence.ProtocolError, start: bytewise(func(c net.Conn) {
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nX-Big: "+strings.Repeat("a", 1<<20)+"\r\nContent-Length: 0\r\n\r\n")
@@ -187,7 +189,7 @@ func decoys() []decoy {
 			endless(c, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n", strings.Repeat("<p>more", 1000))
 		})},
 		{name: "endless chunks", outcome: evidence.Other, once: true, start: bytewise(func(c net.Conn) {
-			endless(c, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n")
+			endless(c, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n", strings.Repeat("1\r\nx\r\n", 500))
 		})},
 		{name: "endless interim answers", outcome: evidence.ProtocolError, start: bytewise(func(c net.Conn) {
 			endless(c, "", "HTTP/1.1 103 Early Hints\r\n\r\n")
@@ -236,15 +238,12 @@ func drip(c net.Conn, first string) {
 	}
 }
 
-// bomb is a page of the product's, a hundred megabytes of it, compressed.
+// bomb is the product's page and eight megabytes of nothing, compressed.
 func bomb() string {
 	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
-	blank := bytes.Repeat([]byte{' '}, 1<<20)
+	w, _ := gzip.NewWriterLevel(&b, gzip.BestSpeed) // the level is a valid one
 	_, _ = io.WriteString(w, controlPage)
-	for range 100 {
-		_, _ = w.Write(blank)
-	}
+	_, _ = w.Write(make([]byte, 8<<20))
 	w.Close()
 	return b.String()
 }
@@ -331,7 +330,7 @@ func testDecoys(t *testing.T, slow, own bool) {
 	cfg := config(t, set, specs...)
 	cfg.Prober.Wire = quickWire(cfg.Scope)
 	if slow {
-		cfg.Prober.Timeout = 400 * time.Millisecond
+		cfg.Prober.Timeout = time.Second
 	}
 	targets, summary := run(t, t.Context(), cfg)
 	if len(targets) != len(table) || summary.Targets != int64(len(table)) || !summary.Complete || len(summary.Auth) > 0 {
