@@ -3,7 +3,8 @@ package fingerprints
 
 import "embed"
 
-// FS holds one YAML file a product, fronts.yaml, and the release tables.
+// FS holds one YAML file a product, fronts.yaml, the release tables and the
+// advisories.
 //
-//go:embed *.yaml releases/*.json
+//go:embed *.yaml releases/*.json advisories/*.json
 var FS embed.FS

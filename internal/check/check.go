@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/clawsonar/clawsonar/internal/advisory"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
@@ -40,6 +41,8 @@ type Subject struct {
 	Observation *evidence.Observation
 	Verdict     *fingerprint.Verdict
 	Releases    *release.Table // of the product; nil when it has none
+	// Advisories are those that apply; nil when the product has none.
+	Advisories *advisory.Assessment
 }
 
 // recognised reports whether the product is more than a guess.
@@ -64,6 +67,7 @@ func All() []Check {
 		legacyProduct(),
 		exposedToInternet(),
 		listensBeyondLoopback(),
+		advisoryAffected(),
 		releaseOutdated(),
 		plainHTTP(),
 		authUnverified(),

@@ -10,9 +10,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/projectdiscovery/goflags"
 	"github.com/spf13/cobra"
+
+	"github.com/clawsonar/clawsonar/internal/report"
 )
 
 // Exit codes, the same for every command and format. 3 and 4 come from the
@@ -67,7 +71,8 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		code, err = exit.code, exit.err
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "clawsonar: %s\n", oneLine(err.Error()))
+		// An error may quote a list, file or name that somebody else has written.
+		fmt.Fprintf(stderr, "clawsonar: %s\n", report.Clean(err.Error()))
 	}
 	return code
 }
@@ -87,22 +92,86 @@ Scan only what you run yourself or are authorised to scan.`,
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
-	root.Args = func(_ *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return usage(fmt.Errorf("unknown command %q: see \"clawsonar help\"", args[0]))
-		}
-		return nil
-	}
-	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	// What is left to cobra's own flags are the scripts of completion.
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usage(fmt.Errorf("%w: see \"%s -h\"", err, cmd.CommandPath()))
+	})
 	root.AddCommand(
 		newScan(s),
 		newExplain(s),
 		newFingerprints(s),
+		newAdvisories(s),
 		newDemo(s),
 		newVersion(s),
 	)
+	root.SetHelpCommand(newHelp())
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	holder(root)
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" {
+			holder(cmd)
+		}
+	}
 	return root
+}
+
+// holder makes a command that only holds others say so when it is given
+// something else. Cobra by itself takes an unknown name for an argument here,
+// prints help and reports success there.
+func holder(cmd *cobra.Command) {
+	cmd.DisableFlagParsing = true
+	cmd.Args = cobra.ArbitraryArgs // cobra itself exits with 1 on those
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 || slices.Contains([]string{"-h", "-help", "--help"}, args[0]) {
+			return cmd.Help()
+		}
+		return usage(unknown(cmd, args[0]))
+	}
+}
+
+// unknown is the error for what is no command.
+func unknown(parent *cobra.Command, name string) error {
+	see := fmt.Sprintf("see \"%s -h\"", parent.CommandPath())
+	switch {
+	case strings.HasPrefix(name, "-"):
+		return fmt.Errorf("unknown flag %s: %s", strings.SplitN(name, "=", 2)[0], see)
+	case strings.ContainsAny(name, ":/@"):
+		// Not repeated: it may be a URL with a password in it.
+		return fmt.Errorf("that is no command: targets come after \"clawsonar scan\", %s", see)
+	}
+	return fmt.Errorf("unknown command %q: %s", name, see)
+}
+
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:                "help [COMMAND]",
+		Short:              "Help about any command",
+		DisableFlagParsing: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			root := cmd.Root()
+			found, rest, err := root.Find(args)
+			if err != nil || found == nil {
+				return usage(unknown(root, args[0]))
+			}
+			if len(rest) > 0 && !strings.HasPrefix(rest[0], "-") {
+				return usage(unknown(found, rest[0]))
+			}
+			return found.Help()
+		},
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+			found, rest, err := cmd.Root().Find(args)
+			var names []string
+			if err == nil && len(rest) == 0 {
+				for _, sub := range found.Commands() {
+					if sub.IsAvailableCommand() && strings.HasPrefix(sub.Name(), toComplete) {
+						names = append(names, sub.Name()+"\t"+sub.Short)
+					}
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+	}
 }
 
 // lookupEnv is the process environment.
@@ -115,4 +184,19 @@ func arguments(cmd *cobra.Command, f *flags, args []string, config func() (strin
 		return nil, true, cmd.Help()
 	}
 	return rest, false, usage(err)
+}
+
+// flagless gives a command without flags of its own what the others have: the
+// same -help, the same errors. Its name is the one after "clawsonar".
+func flagless(name string, cmd *cobra.Command, run func(args []string) error) *cobra.Command {
+	f := newFlags(name)
+	f.attach(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		rest, done, err := arguments(cmd, f, args, nil)
+		if done || err != nil {
+			return err
+		}
+		return run(rest)
+	}
+	return cmd
 }

@@ -26,7 +26,9 @@ func demoCases() []string {
 
 func newDemo(s streams) *cobra.Command {
 	var o scanOptions
-	f := o.flags()
+	o.flags() // for their defaults
+	f := newFlags("demo")
+	o.outputFlags(f)
 	cmd := &cobra.Command{
 		Use:   "demo [flags]",
 		Short: "Scan bundled replicas of gateways on loopback: a tour without a gateway",
@@ -36,11 +38,11 @@ gateways gave when they were recorded.`,
 	}
 	f.attach(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		rest, done, err := arguments(cmd, f, args, o.configFile)
+		rest, done, err := arguments(cmd, f, args, nil)
 		if done || err != nil {
 			return err
 		}
-		if err := noArgs(cmd, rest); err != nil {
+		if err := noArgs("demo", rest); err != nil {
 			return err
 		}
 		return runDemo(s, o)
@@ -57,13 +59,16 @@ func runDemo(s streams, o scanOptions) error {
 	if err != nil {
 		return fmt.Errorf("built-in captures: %w", err)
 	}
-	cfg, gate, err := o.prepare(set)
+	cfg, gate, err := o.prepare(s, set)
 	if err != nil {
 		return usage(err)
 	}
 	var targets []string
 	for _, name := range demoCases() {
-		c := all[name]
+		c, ok := all[name]
+		if !ok {
+			return fmt.Errorf("built-in captures: %s is missing", name)
+		}
 		r, err := replica.Start(c)
 		if err != nil {
 			return err

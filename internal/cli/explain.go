@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,34 +15,35 @@ import (
 )
 
 func newExplain(s streams) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "explain [ID]",
 		Short: "What a check, auth state or fingerprint means, how it is decided, how to fix it",
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return usage(errors.New("explain takes one id: see \"clawsonar explain\" for the list"))
-			}
-			return nil
-		},
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		ValidArgsFunction: func(_ *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 			var ids []string
 			for _, c := range check.All() {
-				ids = append(ids, c.Doc.ID)
+				ids = append(ids, c.Doc.ID+"\t"+c.Doc.Title)
 			}
+			for _, d := range check.States() {
+				ids = append(ids, string(d.State)+"\t"+d.Title)
+			}
+			ids = slices.DeleteFunc(ids, func(id string) bool { return !strings.HasPrefix(id, toComplete) })
 			return ids, cobra.ShellCompDirectiveNoFileComp
 		},
-		RunE: func(_ *cobra.Command, args []string) error {
-			set, err := fingerprint.Load(fingerprints.FS)
-			if err != nil {
-				return fmt.Errorf("built-in fingerprints: %w", err)
-			}
-			if len(args) == 0 {
-				listTopics(s.out, set)
-				return nil
-			}
-			return usage(explain(s.out, set, args[0]))
-		},
 	}
+	return flagless("explain", cmd, func(args []string) error {
+		if len(args) > 1 {
+			return usage(errors.New("explain takes one id: see \"clawsonar explain\" for the list"))
+		}
+		set, err := fingerprint.Load(fingerprints.FS)
+		if err != nil {
+			return fmt.Errorf("built-in fingerprints: %w", err)
+		}
+		if len(args) == 0 {
+			listTopics(s.out, set)
+			return nil
+		}
+		return usage(explain(s.out, set, args[0]))
+	})
 }
 
 func listTopics(w io.Writer, set *fingerprint.Set) {

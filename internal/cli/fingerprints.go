@@ -15,6 +15,7 @@ import (
 	"github.com/clawsonar/clawsonar/fingerprints"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/report"
 	"github.com/clawsonar/clawsonar/testdata/captures"
 )
 
@@ -22,9 +23,8 @@ func newFingerprints(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fingerprints",
 		Short: "What clawsonar knows; check a fingerprint of your own",
-		Args:  noArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	holder(cmd)
 	cmd.AddCommand(newFingerprintsList(s), newFingerprintsValidate(s), newFingerprintsTest(s))
 	return cmd
 }
@@ -41,7 +41,7 @@ func newFingerprintsList(s streams) *cobra.Command {
 		if done || err != nil {
 			return err
 		}
-		if err := noArgs(cmd, rest); err != nil {
+		if err := noArgs("fingerprints list", rest); err != nil {
 			return err
 		}
 		set, err := fingerprint.Load(fingerprints.FS)
@@ -67,60 +67,72 @@ func newFingerprintsList(s streams) *cobra.Command {
 }
 
 func newFingerprintsValidate(s streams) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "validate FILE|FOLDER ...",
 		Short: "Check fingerprint files without contacting anything",
-		Args:  someArgs,
-		RunE: func(_ *cobra.Command, args []string) error {
-			for _, arg := range args {
-				set, err := loadFingerprints(arg)
-				if err != nil {
-					return usage(err)
-				}
-				for _, p := range set.Products() {
-					fmt.Fprintf(s.out, "%s: %s is valid: %d requests, markers %s\n", arg, p.ID, len(p.Requests), strings.Join(p.Markers, ", "))
-				}
-			}
-			return nil
-		},
 	}
+	return flagless("fingerprints validate", cmd, func(args []string) error {
+		if len(args) == 0 {
+			return errNoFile("validate")
+		}
+		for _, arg := range args {
+			set, err := loadFingerprints(arg)
+			if err != nil {
+				return usage(err)
+			}
+			for _, p := range set.Products() {
+				fmt.Fprintf(s.out, "%s: %s is valid: %s, markers %s\n", arg, p.ID, counted(len(p.Requests), "request"), strings.Join(p.Markers, ", "))
+			}
+		}
+		return nil
+	})
 }
 
 func newFingerprintsTest(s streams) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "test FILE|FOLDER [CAPTURE ...]",
 		Short: "Judge recorded captures with a fingerprint and compare with what they must give",
 		Long: `Judge recorded captures with a fingerprint and compare with what they must give.
 Without captures, the built-in ones are used. Every marker needs a capture that
 shows it and one that answers the same request otherwise.`,
-		Args: someArgs,
-		RunE: func(_ *cobra.Command, args []string) error {
-			set, err := loadFingerprints(args[0])
-			if err != nil {
-				return usage(err)
-			}
-			all, err := loadCaptures(args[1:])
-			if err != nil {
-				return usage(err)
-			}
-			problems := set.Test(all)
-			for _, p := range problems {
-				fmt.Fprintln(s.out, p)
-			}
-			if len(problems) > 0 {
-				return fmt.Errorf("%d problems in %d captures", len(problems), len(all))
-			}
-			fmt.Fprintf(s.out, "%d captures, every verdict as expected, every marker covered\n", len(all))
-			return nil
-		},
 	}
+	return flagless("fingerprints test", cmd, func(args []string) error {
+		if len(args) == 0 {
+			return errNoFile("test")
+		}
+		set, err := loadFingerprints(args[0])
+		if err != nil {
+			return usage(err)
+		}
+		all, err := loadCaptures(args[1:])
+		if err != nil {
+			return usage(err)
+		}
+		if len(all) == 0 {
+			return usage(fmt.Errorf("%s: no capture: a folder of captures holds .yaml files", strings.Join(args[1:], ", ")))
+		}
+		problems := set.Test(all)
+		for _, p := range problems {
+			fmt.Fprintln(s.out, report.Clean(p))
+		}
+		if len(problems) > 0 {
+			return fmt.Errorf("%s found; captures tested: %d", counted(len(problems), "problem"), len(all))
+		}
+		fmt.Fprintf(s.out, "%s, every verdict as expected, every marker covered\n", counted(len(all), "capture"))
+		return nil
+	})
 }
 
-func someArgs(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return usage(fmt.Errorf("%s needs a file: see \"clawsonar help fingerprints\"", cmd.Name()))
+func errNoFile(command string) error {
+	return usage(fmt.Errorf("fingerprints %s needs a file or folder: see \"clawsonar fingerprints %s -help\"", command, command))
+}
+
+// counted puts a number before its noun.
+func counted(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
 	}
-	return nil
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 // loadFingerprints reads one file, or all of a folder. Fronts and release
@@ -130,10 +142,29 @@ func loadFingerprints(name string) (*fingerprint.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	if info.IsDir() {
-		return fingerprint.Load(completed{os.DirFS(name), "*.yaml"})
+	dir, pattern := name, "*.yaml"
+	if !info.IsDir() {
+		dir, pattern = filepath.Dir(name), filepath.Base(name)
 	}
-	return fingerprint.Load(completed{os.DirFS(filepath.Dir(name)), filepath.Base(name)})
+	set, err := fingerprint.Load(completed{os.DirFS(dir), pattern})
+	if err != nil {
+		return nil, inFolder(dir, err)
+	}
+	return set, nil
+}
+
+// inFolder makes an error that begins with the name of a file in a folder
+// begin with its path, in the form FILE:LINE.
+func inFolder(dir string, err error) error {
+	file, rest, _ := strings.Cut(err.Error(), ":")
+	if ext := filepath.Ext(file); ext != ".yaml" && ext != ".json" {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	rest = strings.TrimPrefix(strings.TrimPrefix(rest, " yaml:"), " construct errors:")
+	if line, ok := strings.CutPrefix(rest, " line "); ok {
+		rest = line
+	}
+	return fmt.Errorf("%s:%s", filepath.Join(dir, file), rest)
 }
 
 // completed is a folder, of which pattern is looked at, completed by what is

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -33,7 +35,11 @@ type group struct {
 	flags []option
 }
 
-type option struct{ long, short, arg, usage, def string }
+type option struct {
+	long, short, arg, usage, def string
+
+	words []string // the values it takes, if they are few
+}
 
 func newFlags(name string) *flags {
 	f := &flags{set: goflags.NewFlagSet(), shorts: map[string]string{}, multi: map[string]bool{}}
@@ -46,7 +52,8 @@ func newFlags(name string) *flags {
 
 func (f *flags) group(title string) { f.groups = append(f.groups, group{title: title}) }
 
-func (f *flags) add(o option) {
+func (f *flags) add(v flag.Value, o option) {
+	f.set.VarP(v, o.long, o.short, o.usage)
 	if o.short != "" {
 		f.shorts[o.short] = o.long
 	}
@@ -54,58 +61,125 @@ func (f *flags) add(o option) {
 	g.flags = append(g.flags, o)
 }
 
-func (f *flags) str(p *string, long, short, arg, def, usage string) {
-	f.set.StringVarP(p, long, short, def, usage)
-	f.add(option{long, short, arg, usage, def})
+// text adds a flag that takes any text that check, unless it is nil, accepts.
+func (f *flags) text(p *string, long, short, arg, usage string, check func(string) error) {
+	f.add(&textValue{p, check}, option{long: long, short: short, arg: arg, usage: usage})
 }
 
-func (f *flags) integer(p *int, long, short string, def int, usage string) {
-	f.set.IntVarP(p, long, short, def, usage)
-	f.add(option{long, short, "N", usage, fmt.Sprint(def)})
+// choice adds a flag that takes one of words.
+func (f *flags) choice(p *string, long, short, arg, def, usage string, words []string) {
+	*p = def
+	check := func(s string) error {
+		if !slices.Contains(words, s) {
+			last := len(words) - 1
+			return fmt.Errorf("%q is unknown: use %s or %s", s, strings.Join(words[:last], ", "), words[last])
+		}
+		return nil
+	}
+	f.add(&textValue{p, check}, option{long, short, arg, usage, def, words})
+}
+
+// integer adds a flag that takes a whole number from least on.
+func (f *flags) integer(p *int, long, short string, def, least int, usage string) {
+	*p = def
+	f.add(&intValue{p, least}, option{long: long, short: short, arg: "N", usage: usage, def: strconv.Itoa(def)})
 }
 
 func (f *flags) boolean(p *bool, long, short, usage string) {
-	f.set.BoolVarP(p, long, short, false, usage)
-	f.add(option{long, short, "", usage, ""})
+	f.add((*boolValue)(p), option{long: long, short: short, usage: usage})
 }
 
+// duration adds a flag that takes a positive duration; def 0 means none.
 func (f *flags) duration(p *time.Duration, long, short string, def time.Duration, usage string) {
 	*p = def
-	f.set.VarP((*durationValue)(p), long, short, usage)
-	text := def.String()
-	if def == 0 {
-		text = ""
+	o := option{long: long, short: short, arg: "DURATION", usage: usage}
+	if def != 0 {
+		o.def = def.String()
 	}
-	f.add(option{long, short, "DURATION", usage, text})
+	f.add((*durationValue)(p), o)
 }
 
-func (f *flags) list(p *[]string, long, short, arg, usage string) {
-	f.set.VarP((*listValue)(p), long, short, usage)
+// list adds a flag that may be given several times.
+func (f *flags) list(p *[]string, long, short, arg, usage string, check func(string) error) {
 	f.multi[long] = true
-	f.add(option{long, short, arg, usage, ""})
+	f.add(&listValue{p, check}, option{long: long, short: short, arg: arg, usage: usage})
 }
 
-// durationValue is a time.Duration that must be positive.
-type durationValue time.Duration
+// The values check what they are given at once, so that the error can name the
+// flag, variable or line that it came from.
 
-func (d *durationValue) String() string { return time.Duration(*d).String() }
+type textValue struct {
+	p     *string
+	check func(string) error
+}
 
-func (d *durationValue) Set(s string) error {
-	v, err := time.ParseDuration(s)
-	if err != nil || v <= 0 {
-		return errors.New("use a duration such as 500ms, 10s or 2m")
+func (v *textValue) String() string { return "" }
+
+func (v *textValue) Set(s string) error {
+	if v.check != nil {
+		if err := v.check(s); err != nil {
+			return err
+		}
 	}
-	*d = durationValue(v)
+	*v.p = s
 	return nil
 }
 
-// listValue collects the values of a flag that may be repeated.
-type listValue []string
+type intValue struct {
+	p     *int
+	least int
+}
 
-func (l *listValue) String() string { return strings.Join(*l, ",") }
+func (v *intValue) String() string { return "" }
 
-func (l *listValue) Set(s string) error {
-	*l = append(*l, s)
+func (v *intValue) Set(s string) error {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < v.least {
+		return fmt.Errorf("%q does not fit: use a whole number from %d on", s, v.least)
+	}
+	*v.p = n
+	return nil
+}
+
+type boolValue bool
+
+func (v *boolValue) String() string   { return "" }
+func (v *boolValue) IsBoolFlag() bool { return true }
+
+func (v *boolValue) Set(s string) error {
+	b, err := strconv.ParseBool(s)
+	if err != nil {
+		return fmt.Errorf("%q does not fit: use true or false", s)
+	}
+	*v = boolValue(b)
+	return nil
+}
+
+type durationValue time.Duration
+
+func (v *durationValue) String() string { return "" }
+
+func (v *durationValue) Set(s string) error {
+	d, err := time.ParseDuration(s)
+	if err != nil || d <= 0 {
+		return fmt.Errorf("%q does not fit: use a duration such as 500ms, 10s or 2m", s)
+	}
+	*v = durationValue(d)
+	return nil
+}
+
+type listValue struct {
+	p     *[]string
+	check func(string) error
+}
+
+func (v *listValue) String() string { return "" }
+
+func (v *listValue) Set(s string) error {
+	if err := v.check(s); err != nil {
+		return err
+	}
+	*v.p = append(*v.p, s)
 	return nil
 }
 
@@ -117,25 +191,31 @@ var errHelp = flag.ErrHelp
 func (f *flags) parse(args []string, getenv func(string) (string, bool), config func() (string, bool)) ([]string, error) {
 	var rest []string
 	cl := f.set.CommandLine
-	for {
-		if err := cl.Parse(args); err != nil {
-			return nil, f.explain(err)
-		}
-		consumed := len(args) - cl.NArg()
-		if consumed > 0 && args[consumed-1] == "--" || cl.NArg() == 0 {
-			rest = append(rest, cl.Args()...)
+	for len(args) > 0 {
+		arg := args[0]
+		if arg == "--" {
+			rest = append(rest, args[1:]...)
 			break
 		}
-		rest = append(rest, cl.Arg(0))
-		args = cl.Args()[1:]
+		if arg == "-" || !strings.HasPrefix(arg, "-") {
+			rest, args = append(rest, arg), args[1:]
+			continue
+		}
+		n := min(f.width(arg), len(args))
+		if err := cl.Parse(args[:n]); err != nil {
+			return nil, f.explain(err)
+		}
+		args = args[n:]
 	}
 	given := map[string]bool{}
 	cl.Visit(func(fl *flag.Flag) { given[f.long(fl.Name)] = true })
 	for _, g := range f.groups {
 		for _, o := range g.flags {
 			name := "CLAWSONAR_" + strings.ToUpper(strings.ReplaceAll(o.long, "-", "_"))
-			text, ok := getenv(name)
-			if !ok || given[o.long] {
+			text, _ := getenv(name)
+			// Empty is as good as not set: that is how CI systems pass on a
+			// variable that has no value.
+			if text == "" || given[o.long] {
 				continue
 			}
 			given[o.long] = true
@@ -145,7 +225,7 @@ func (f *flags) parse(args []string, getenv func(string) (string, bool), config 
 			}
 			for _, v := range values {
 				if err := cl.Set(o.long, v); err != nil {
-					return nil, fmt.Errorf("environment variable %s: %w", name, plain(err))
+					return nil, fmt.Errorf("environment variable %s: %w", name, err)
 				}
 			}
 		}
@@ -155,6 +235,19 @@ func (f *flags) parse(args []string, getenv func(string) (string, bool), config 
 	}
 	file, required := config()
 	return rest, f.merge(file, required, given)
+}
+
+// width returns how many arguments a flag takes, itself included.
+func (f *flags) width(arg string) int {
+	name := strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-")
+	fl := f.set.CommandLine.Lookup(name)
+	if fl == nil {
+		return 1 // unknown, or with its value behind a "="
+	}
+	if _, ok := fl.Value.(*boolValue); ok {
+		return 1
+	}
+	return 2
 }
 
 // merge sets what is not given yet from a YAML file: keys are the flags' long
@@ -167,44 +260,76 @@ func (f *flags) merge(file string, required bool, given map[string]bool) error {
 	if err != nil {
 		return fmt.Errorf("configuration file: %w", err)
 	}
-	var root yaml.Node
-	if err := yaml.Unmarshal(data, &root); err != nil {
-		return fmt.Errorf("%s: %s", file, oneLine(strings.TrimPrefix(err.Error(), "yaml: ")))
-	}
-	if len(root.Content) == 0 {
-		return nil // an empty file
-	}
-	top := root.Content[0]
-	if top.Kind != yaml.MappingNode {
-		return fmt.Errorf("%s:%d: a configuration is a list of \"flag: value\" lines", file, top.Line)
+	top, err := mapping(data)
+	if err != nil {
+		return fmt.Errorf("%s:%w", file, err)
 	}
 	seen := map[string]bool{}
-	for i := 0; i+1 < len(top.Content); i += 2 {
-		key, value := top.Content[i], top.Content[i+1]
-		if !f.known(key.Value) {
-			return fmt.Errorf("%s:%d: unknown setting %q: settings are the long names of flags, see -help", file, key.Line, key.Value)
+	for i := 0; i+1 < len(top); i += 2 {
+		key, value := top[i], top[i+1]
+		name := key.Value
+		fail := func(n *yaml.Node, format string, args ...any) error {
+			return fmt.Errorf("%s:%d: %w", file, n.Line, fmt.Errorf(format, args...))
 		}
-		if seen[key.Value] {
-			return fmt.Errorf("%s:%d: setting %q is there twice", file, key.Line, key.Value)
+		switch {
+		case name == configFlag:
+			return fail(key, "setting %q names another file: put its settings here", name)
+		case !f.known(name):
+			return fail(key, "unknown setting %q: settings are the long names of flags, see -help", name)
+		case seen[name]:
+			return fail(key, "setting %q is there twice", name)
 		}
-		seen[key.Value] = true
+		seen[name] = true
 		values := []*yaml.Node{value}
-		if value.Kind == yaml.SequenceNode && f.multi[key.Value] {
+		if value.Kind == yaml.SequenceNode && f.multi[name] {
 			values = value.Content
 		}
 		for _, v := range values {
-			if v.Kind != yaml.ScalarNode {
-				return fmt.Errorf("%s:%d: setting %q takes one value", file, v.Line, key.Value)
+			if v.Kind != yaml.ScalarNode || v.Tag == "!!null" {
+				return fail(v, "setting %q takes one value", name)
 			}
-			if given[key.Value] {
+			if given[name] {
 				continue
 			}
-			if err := f.set.CommandLine.Set(key.Value, v.Value); err != nil {
-				return fmt.Errorf("%s:%d: setting %q: %w", file, v.Line, key.Value, plain(err))
+			if err := f.set.CommandLine.Set(name, v.Value); err != nil {
+				return fail(v, "setting %q: %w", name, err)
 			}
 		}
 	}
 	return nil
+}
+
+// mapping reads a file of one YAML document, which is a mapping, and returns
+// its keys and values in turn. The error begins with the line.
+func mapping(data []byte) ([]*yaml.Node, error) {
+	var root, more yaml.Node
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	err := dec.Decode(&root)
+	if errors.Is(err, io.EOF) {
+		return nil, nil // nothing, or comments only
+	}
+	if err == nil {
+		err = dec.Decode(&more)
+		if err == nil {
+			return nil, fmt.Errorf("%d: a second document begins: settings are one document", more.Line)
+		}
+	}
+	var load *yaml.LoadError
+	switch {
+	case errors.Is(err, io.EOF):
+	case errors.As(err, &load) && load.Mark.Line > 0:
+		return nil, fmt.Errorf("%d: %s", load.Mark.Line, load.Message)
+	default:
+		return nil, fmt.Errorf(" %w", err)
+	}
+	if len(root.Content) == 0 || root.Content[0].Tag == "!!null" {
+		return nil, nil
+	}
+	top := root.Content[0]
+	if top.Kind != yaml.MappingNode {
+		return nil, fmt.Errorf("%d: settings are lines of the form \"flag: value\"", top.Line)
+	}
+	return top.Content, nil
 }
 
 func (f *flags) known(long string) bool {
@@ -220,6 +345,9 @@ func (f *flags) long(name string) string {
 	return name
 }
 
+// refused matches what the flag package makes of an error of a value.
+var refused = regexp.MustCompile(`^invalid (?:boolean )?value ".*" for (?:flag )?(-\S+): (.*)$`)
+
 // explain rewords the flag package's errors: what, and what to do.
 func (f *flags) explain(err error) error {
 	if errors.Is(err, flag.ErrHelp) {
@@ -229,23 +357,11 @@ func (f *flags) explain(err error) error {
 	if name, ok := strings.CutPrefix(text, "flag provided but not defined: "); ok {
 		return fmt.Errorf("unknown flag %s: see \"clawsonar %s -help\"", name, f.set.CommandLine.Name())
 	}
-	return plain(err)
-}
-
-// plain words the flag package's "parse error" for people.
-func plain(err error) error {
-	text := err.Error()
-	if head, ok := strings.CutSuffix(text, ": parse error"); ok {
-		text = head + ": a number (or true/false) is expected"
+	if m := refused.FindStringSubmatch(text); m != nil {
+		return fmt.Errorf("%s: %s", m[1], m[2])
 	}
-	if head, ok := strings.CutSuffix(text, ": value out of range"); ok {
-		text = head + ": the number is too large"
-	}
-	return errors.New(oneLine(text))
+	return errors.New(text)
 }
-
-// oneLine puts a text of several lines on one.
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // help returns the description of all flags, group by group.
 func (f *flags) help() string {
@@ -273,10 +389,11 @@ func (f *flags) help() string {
 // help and completion come from here.
 func (f *flags) attach(cmd *cobra.Command) {
 	cmd.DisableFlagParsing = true
+	cmd.DisableFlagsInUseLine = true
 	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
 		text := cmd.Long
 		if text == "" {
-			text = cmd.Short
+			text = cmd.Short + "."
 		}
 		fmt.Fprintf(cmd.OutOrStdout(), "%s\n\nUsage:\n  %s\n", text, cmd.UseLine())
 		if cmd.Example != "" {
@@ -284,16 +401,52 @@ func (f *flags) attach(cmd *cobra.Command) {
 		}
 		fmt.Fprint(cmd.OutOrStdout(), f.help())
 	})
-	cmd.ValidArgsFunction = func(_ *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
-		if !strings.HasPrefix(toComplete, "-") {
-			return nil, cobra.ShellCompDirectiveDefault
+	arguments := cmd.ValidArgsFunction
+	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+		if strings.HasPrefix(toComplete, "-") {
+			return f.complete(toComplete), cobra.ShellCompDirectiveNoFileComp
 		}
-		var out []string
-		f.set.CommandLine.VisitAll(func(fl *flag.Flag) {
-			if name := "-" + fl.Name; strings.HasPrefix(name, toComplete) {
-				out = append(out, name+"\t"+fl.Usage)
+		if len(args) > 0 {
+			if words := f.words(args[len(args)-1]); words != nil {
+				return words, cobra.ShellCompDirectiveNoFileComp
 			}
-		})
-		return out, cobra.ShellCompDirectiveNoFileComp
+		}
+		if arguments != nil {
+			return arguments(cmd, args, toComplete)
+		}
+		return nil, cobra.ShellCompDirectiveDefault
 	}
+}
+
+// complete returns the flags that begin as toComplete does, which has one dash
+// or two.
+func (f *flags) complete(toComplete string) []string {
+	dashes := "-"
+	if strings.HasPrefix(toComplete, "--") {
+		dashes = "--"
+	}
+	var out []string
+	f.set.CommandLine.VisitAll(func(fl *flag.Flag) {
+		if name := dashes + fl.Name; strings.HasPrefix(name, toComplete) {
+			out = append(out, name+"\t"+fl.Usage)
+		}
+	})
+	return out
+}
+
+// words returns the values that a flag takes, if they are few.
+func (f *flags) words(arg string) []string {
+	name, ok := strings.CutPrefix(arg, "-")
+	if !ok {
+		return nil
+	}
+	name = f.long(strings.TrimPrefix(name, "-"))
+	for _, g := range f.groups {
+		for _, o := range g.flags {
+			if o.long == name {
+				return o.words
+			}
+		}
+	}
+	return nil
 }

@@ -2,9 +2,11 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,9 +29,10 @@ type outputs struct {
 // outFile is a file that is written. One that makes sense only as a whole is
 // written beside its place and moved there at the end.
 type outFile struct {
-	f    *os.File
-	w    *bufio.Writer
-	path string
+	f     *os.File
+	w     *bufio.Writer
+	path  string
+	moved bool // f is beside path until the end
 }
 
 func openOutputs(s streams, o *scanOptions) (*outputs, error) {
@@ -40,16 +43,11 @@ func openOutputs(s streams, o *scanOptions) (*outputs, error) {
 	}
 	out.sinks = append(out.sinks, sink)
 	for _, spec := range o.output {
-		format, path, ok := strings.Cut(spec, "=")
-		if !ok || !slices.Contains(report.Formats(), format) {
-			if ok && !strings.ContainsAny(format, "./\\") {
-				_, err := report.New(format, io.Discard, report.Options{})
-				out.abandon()
-				return nil, fmt.Errorf("-output: %w", err)
-			}
-			format, path = o.format, spec
+		format, path, err := parseOutput(spec)
+		if err == nil {
+			err = out.open(cmp.Or(format, o.format), path, o)
 		}
-		if err := out.open(format, path, o); err != nil {
+		if err != nil {
 			out.abandon()
 			return nil, fmt.Errorf("-output: %w", err)
 		}
@@ -57,18 +55,50 @@ func openOutputs(s streams, o *scanOptions) (*outputs, error) {
 	return out, nil
 }
 
+// parseOutput reads "FILE" or "FORMAT=FILE". A file whose name has a "=" in it
+// is written as ./NAME.
+func parseOutput(spec string) (format, path string, err error) {
+	format, path, ok := strings.Cut(spec, "=")
+	if !ok || strings.ContainsAny(format, "./\\") {
+		format, path = "", spec
+	} else if !slices.Contains(report.Formats(), format) {
+		return "", "", fmt.Errorf("%q is no format: use one of %s, or write a file's name as ./%s", format, strings.Join(report.Formats(), ", "), spec)
+	}
+	if path == "" {
+		return "", "", errors.New("no file is named: write FILE or FORMAT=FILE")
+	}
+	return format, path, nil
+}
+
+func checkOutput(spec string) error {
+	_, _, err := parseOutput(spec)
+	return err
+}
+
 func (out *outputs) open(format, path string, o *scanOptions) error {
+	for _, other := range out.files {
+		if filepath.Clean(other.path) == filepath.Clean(path) {
+			return fmt.Errorf("%s is named twice: give each report a file of its own", path)
+		}
+	}
 	file := &outFile{path: path}
-	var err error
-	if format == "jsonl" {
-		// Each line stands for itself, so what is there after a crash counts.
-		file.f, err = os.Create(path)
-		file.path = ""
+	info, err := os.Lstat(path)
+	// Only a plain file is replaced: a device, pipe or link is written to. Nor is
+	// jsonl, of which each line stands for itself: what is there after a crash
+	// counts.
+	file.moved = format != "jsonl" && (err != nil || info.Mode().IsRegular())
+	if file.moved {
+		temp := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%d", filepath.Base(path), os.Getpid()))
+		file.f, err = os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	} else {
-		file.f, err = os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+		file.f, err = os.Create(path)
 	}
 	if err != nil {
-		return err
+		var cause *fs.PathError
+		if errors.As(err, &cause) {
+			err = cause.Err
+		}
+		return fmt.Errorf("%s cannot be written: %w", path, err)
 	}
 	out.files = append(out.files, file)
 	file.w = bufio.NewWriter(file.f)
@@ -114,11 +144,8 @@ func (out *outputs) finish() error {
 	}
 	for _, file := range out.files {
 		err := errors.Join(file.w.Flush(), file.f.Close())
-		if err == nil && file.path != "" {
-			// CreateTemp makes files that only their owner may read.
-			if err = os.Chmod(file.f.Name(), 0o644); err == nil {
-				err = os.Rename(file.f.Name(), file.path)
-			}
+		if err == nil && file.moved {
+			err = os.Rename(file.f.Name(), file.path)
 		}
 		if err != nil {
 			return fmt.Errorf("write results: %w", err)
@@ -135,7 +162,7 @@ func (out *outputs) abandon() {
 			continue
 		}
 		file.f.Close()
-		if file.path != "" {
+		if file.moved {
 			os.Remove(file.f.Name())
 		}
 	}
@@ -153,7 +180,8 @@ func terminalOptions(w io.Writer, o *scanOptions) report.Options {
 	if width, _, err := term.GetSize(int(f.Fd())); err == nil {
 		opt.Width = width
 	}
-	locale := os.Getenv("LC_ALL") + os.Getenv("LC_CTYPE") + os.Getenv("LANG")
+	// The first that is set counts (POSIX, Base Definitions, section 8.2).
+	locale := cmp.Or(os.Getenv("LC_ALL"), os.Getenv("LC_CTYPE"), os.Getenv("LANG"))
 	opt.ASCII = !strings.Contains(strings.ToUpper(strings.ReplaceAll(locale, "-", "")), "UTF8")
 	return opt
 }

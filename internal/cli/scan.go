@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -16,10 +17,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/clawsonar/clawsonar/fingerprints"
+	"github.com/clawsonar/clawsonar/internal/advisory"
 	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
-	"github.com/clawsonar/clawsonar/internal/local"
 	"github.com/clawsonar/clawsonar/internal/pace"
 	"github.com/clawsonar/clawsonar/internal/policy"
 	"github.com/clawsonar/clawsonar/internal/probe"
@@ -31,6 +32,9 @@ import (
 
 // defaultConfig is read when it is there and no other file is named.
 const defaultConfig = ".clawsonar.yaml"
+
+// configFlag is the one flag that a configuration file cannot set.
+const configFlag = "config"
 
 // webPorts are tried besides a product's own: where proxies listen.
 func webPorts() []uint16 { return []uint16{80, 443, 8080, 8443} }
@@ -54,6 +58,8 @@ type scanOptions struct {
 	failOn           string
 	failOnIncomplete bool
 
+	advisoryOptions
+
 	config string
 	dryRun bool
 }
@@ -61,37 +67,66 @@ type scanOptions struct {
 func (o *scanOptions) flags() *flags {
 	f := newFlags("scan")
 	f.group("Targets")
-	f.str(&o.list, "list", "l", "FILE", "", "read targets from a file, one a line, # for comments; - is stdin")
-	f.str(&o.ports, "ports", "p", "PORTS", "", "ports for targets that name none, such as 18789,18790-18793")
-	f.str(&o.basePath, "base-path", "", "PATH", "", "base path for targets that name none, such as /claw")
-	f.list(&o.exclude, "exclude", "e", "TARGET", "never contact this address, block or range; repeatable")
-	f.str(&o.excludeFile, "exclude-file", "ef", "FILE", "", "never contact what this file lists")
-	f.str(&o.scope, "scope", "", "FILE", "", "contact nothing but the addresses, blocks and ranges in this file")
+	f.text(&o.list, "list", "l", "FILE", "read targets from a file, one a line, # for comments; - is stdin", nil)
+	f.text(&o.ports, "ports", "p", "PORTS", "ports for targets that name none, such as 18789,18790-18793", checkPorts)
+	f.text(&o.basePath, "base-path", "", "PATH", "base path for targets that name none, such as /claw", checkBase)
+	f.list(&o.exclude, "exclude", "e", "TARGET", "never contact this address, block or range; repeatable", checkPrefixes)
+	f.text(&o.excludeFile, "exclude-file", "ef", "FILE", "never contact what this file lists", nil)
+	f.text(&o.scope, "scope", "", "FILE", "contact nothing but the addresses, blocks and ranges in this file", nil)
 	f.boolean(&o.interfaces, "interfaces", "", "without a target: also this machine's listeners on its other addresses")
 	f.group("Pace")
-	f.integer(&o.concurrency, "concurrency", "c", 100, "targets probed at a time")
-	f.integer(&o.rate, "rate-limit", "rl", 0, "connections a second, all targets together; 0 is unlimited")
+	f.integer(&o.concurrency, "concurrency", "c", 100, 1, "targets probed at a time")
+	f.integer(&o.rate, "rate-limit", "rl", 0, 0, "connections a second, all targets together; 0 is unlimited")
 	f.duration(&o.timeout, "timeout", "", 10*time.Second, "time for one target")
-	f.integer(&o.retries, "retries", "", 1, "further attempts when a connection is reset or this machine fails")
+	f.integer(&o.retries, "retries", "", 1, 0, "further attempts when a connection is reset or this machine fails")
 	f.duration(&o.maxRuntime, "max-runtime", "", 0, "stop issuing targets after this time")
 	f.group("Depth")
-	f.str(&o.level, "level", "", "LEVEL", "standard", "passive or standard")
+	f.choice(&o.level, "level", "", "LEVEL", "standard", "passive or standard", []string{"passive", "standard"})
 	f.group("Authorisation")
 	f.boolean(&o.authorized, "authorized", "", "I am authorised to probe these targets; needed for globally reachable ones")
-	f.str(&o.contact, "contact", "", "MAIL-OR-URL", "", "whom a target's operator can ask, sent in the User-Agent; needed likewise")
+	f.text(&o.contact, "contact", "", "MAIL-OR-URL", "whom a target's operator can ask, sent in the User-Agent; needed likewise", checkContact)
+	o.advisoryOptions.flags(f)
+	o.outputFlags(f)
+	f.group("Run")
+	f.text(&o.config, configFlag, "", "FILE", "settings, one \"flag: value\" a line (default ./"+defaultConfig+" if it is there)", nil)
+	f.boolean(&o.dryRun, "dry-run", "", "say what would be contacted, and contact nothing")
+	return f
+}
+
+// outputFlags adds the flags about what comes out.
+func (o *scanOptions) outputFlags(f *flags) {
 	f.group("Output")
-	f.list(&o.output, "output", "o", "[FORMAT=]FILE", "write the results to a file as well; repeatable")
-	f.str(&o.format, "format", "f", "FORMAT", "table", strings.Join(report.Formats(), ", "))
+	f.list(&o.output, "output", "o", "[FORMAT=]FILE", "write the results to a file as well; repeatable", checkOutput)
+	f.choice(&o.format, "format", "f", "FORMAT", "table", strings.Join(report.Formats(), ", "), report.Formats())
 	f.boolean(&o.silent, "silent", "", "nothing on stderr but errors")
 	f.boolean(&o.verbose, "verbose", "v", "list closed and silent members of ranges, too")
 	f.boolean(&o.monochro, "no-color", "", "no colour (so does the environment's NO_COLOR)")
 	f.group("Gate")
-	f.str(&o.failOn, "fail-on", "", "SEVERITY", "none", "exit 3 on findings from this severity on: low, medium, high or critical")
+	f.choice(&o.failOn, "fail-on", "", "SEVERITY", "none", "exit 3 on findings from this severity on: low, medium, high or critical",
+		[]string{"none", "low", "medium", "high", "critical"})
 	f.boolean(&o.failOnIncomplete, "fail-on-incomplete", "", "exit 4 when not everything could be judged")
-	f.group("Run")
-	f.str(&o.config, "config", "", "FILE", "", "settings, one \"flag: value\" a line (default ./"+defaultConfig+" if it is there)")
-	f.boolean(&o.dryRun, "dry-run", "", "say what would be contacted, and contact nothing")
-	return f
+}
+
+func checkPorts(s string) error {
+	_, err := target.Ports(s)
+	return err
+}
+
+func checkPrefixes(s string) error {
+	_, err := target.Prefixes(s)
+	return err
+}
+
+func checkBase(s string) error {
+	_, err := parseBase(s)
+	return err
+}
+
+func checkContact(s string) error {
+	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return errors.New("use a mail address or URL in plain ASCII")
+	}
+	return nil
 }
 
 // configFile says which configuration file to read and whether it must exist.
@@ -142,7 +177,7 @@ func runScan(s streams, o scanOptions, args []string) error {
 	if err != nil {
 		return fmt.Errorf("built-in fingerprints: %w", err)
 	}
-	cfg, gate, err := o.prepare(set)
+	cfg, gate, err := o.prepare(s, set)
 	if err != nil {
 		return usage(err)
 	}
@@ -157,27 +192,20 @@ func runScan(s streams, o scanOptions, args []string) error {
 
 // prepare turns options into a configuration, without targets yet. Whatever it
 // refuses is the user's to mend.
-func (o *scanOptions) prepare(set *fingerprint.Set) (*scan.Config, *policy.Gate, error) {
+func (o *scanOptions) prepare(s streams, set *fingerprint.Set) (*scan.Config, *policy.Gate, error) {
 	var level fingerprint.Level
 	if err := level.UnmarshalText([]byte(o.level)); err != nil {
 		return nil, nil, fmt.Errorf("-level: %w", err)
 	}
-	if level > fingerprint.Standard {
-		return nil, nil, errors.New("-level: deep is not in this version: use passive or standard")
-	}
 	severity, err := policy.ParseFailOn(o.failOn)
 	if err != nil {
-		return nil, nil, fmt.Errorf("-fail-on: %w", err)
-	}
-	for flag, n := range map[string]int{"-concurrency": o.concurrency - 1, "-rate-limit": o.rate, "-retries": o.retries} {
-		if n < 0 {
-			return nil, nil, fmt.Errorf("%s: the number is too small", flag)
-		}
-	}
-	if strings.ContainsFunc(o.contact, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return nil, nil, errors.New("-contact: use a mail address or URL in plain ASCII")
+		return nil, nil, err
 	}
 	scope, err := o.makeScope()
+	if err != nil {
+		return nil, nil, err
+	}
+	advisories, err := o.advisoryOptions.load(s.err)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -193,12 +221,13 @@ func (o *scanOptions) prepare(set *fingerprint.Set) (*scan.Config, *policy.Gate,
 			Level: level, Timeout: o.timeout,
 		},
 		Checks:      check.All(),
+		Advisories:  advisories,
 		Concurrency: o.concurrency, Retries: o.retries, ListAll: o.verbose,
 		Head: event.Scan{
 			Type: "scan", Schema: event.Schema,
 			Tool:    event.Tool{Name: "clawsonar", Version: version},
 			Started: time.Now().UTC().Truncate(time.Millisecond),
-			Level:   level.String(), Shard: "1/1", Data: dataInfo(set),
+			Level:   level.String(), Shard: "1/1", Data: dataInfo(set, advisories.DB),
 			Authorization: event.Authorization{Authorized: o.authorized, Contact: o.contact},
 		},
 	}
@@ -206,11 +235,12 @@ func (o *scanOptions) prepare(set *fingerprint.Set) (*scan.Config, *policy.Gate,
 }
 
 // dataInfo says how fresh the built-in knowledge is.
-func dataInfo(set *fingerprint.Set) event.Data {
+func dataInfo(set *fingerprint.Set, advisories *advisory.DB) event.Data {
 	table := set.Releases("openclaw")
 	return event.Data{
 		Releases: table.Len(), NewestRelease: table.Newest().Version.String(),
 		ReleasesAsOf: table.AsOf().Format(time.DateOnly),
+		Advisories:   len(advisories.All()), AdvisoriesAsOf: advisories.AsOf().Format(time.DateOnly),
 	}
 }
 
@@ -275,7 +305,7 @@ func (o *scanOptions) addTargets(s streams, cfg *scan.Config, set *fingerprint.S
 		}
 		ports, own = p, p
 	}
-	base, err := o.cleanBase()
+	base, err := parseBase(o.basePath)
 	if err != nil {
 		return usage(err)
 	}
@@ -283,17 +313,17 @@ func (o *scanOptions) addTargets(s streams, cfg *scan.Config, set *fingerprint.S
 		if spec.Base == "" {
 			spec.Base = base
 		}
-		if spec.Name == "" && !(o.authorized && o.contact != "") {
-			for _, a := range []netip.Addr{spec.First, spec.Last} {
-				if cfg.Scope.Reach(a) == target.Public {
-					return fmt.Errorf("%s: target %q is globally reachable: state your right to probe it with -authorized and -contact", spec.Source, spec.Input)
-				}
-			}
+		err := o.mayProbe(cfg.Scope, spec)
+		if err == nil {
+			err = cfg.Space.Add(spec)
 		}
-		return cfg.Space.Add(spec)
+		if err != nil && spec.Source != fromArgs {
+			err = fmt.Errorf("%s: %w", spec.Source, err)
+		}
+		return err
 	}
 	for _, arg := range args {
-		spec, err := target.Parse(arg, "args", ports)
+		spec, err := target.Parse(arg, fromArgs, ports)
 		if err != nil {
 			return usage(err)
 		}
@@ -301,49 +331,75 @@ func (o *scanOptions) addTargets(s streams, cfg *scan.Config, set *fingerprint.S
 			return usage(err)
 		}
 	}
-	if o.list != "" {
-		if err := readList(s, o.list, ports, add); err != nil {
-			return usage(err)
-		}
-	}
 	switch {
-	case cfg.Space.Len() > 0:
+	case o.list != "":
+		return usage(readList(s, o.list, ports, add))
+	case len(args) > 0:
 		return nil
-	case len(args) > 0 || o.list != "":
-		return usage(fmt.Errorf("%s names no target", o.list))
 	case isPipe(s.in):
-		if err := readList(s, "-", ports, add); err != nil {
-			return usage(err)
-		}
-		if cfg.Space.Len() == 0 {
-			return usage(errors.New("stdin names no target: give one a line, or run from a terminal to scan this machine"))
-		}
-		return nil
+		return usage(readList(s, "-", ports, add))
 	}
 	return o.addLocal(s, own, add)
 }
 
-func (o *scanOptions) cleanBase() (string, error) {
-	if o.basePath == "" {
+// fromArgs is the source of a target on the command line.
+const fromArgs = "args"
+
+// mayProbe refuses what is globally reachable unless the operator has stated
+// the right to probe it. Names are judged by the scope, once they are resolved.
+func (o *scanOptions) mayProbe(scope *target.Scope, spec target.Spec) error {
+	if spec.Name != "" || o.authorized && o.contact != "" {
+		return nil
+	}
+	for _, a := range []netip.Addr{spec.First, spec.Last} {
+		if scope.Reach(a) == target.Public {
+			return fmt.Errorf("target %q: %s is globally reachable: state your right to probe it with -authorized and -contact", spec.Input, a)
+		}
+	}
+	return nil
+}
+
+// parseBase reads a base path, by the rules for the path of a URL.
+func parseBase(path string) (string, error) {
+	if path == "" {
 		return "", nil
 	}
-	spec, err := target.Parse("http://localhost/"+strings.TrimLeft(o.basePath, "/"), "", nil)
-	if err != nil {
-		return "", fmt.Errorf("-base-path: %q is not a path: write it as /claw", o.basePath)
+	spec, err := target.Parse("http://localhost/"+strings.TrimLeft(path, "/"), "", nil)
+	if err != nil || strings.Contains(path, "://") {
+		// Not repeated: what does not parse may hold a password or token.
+		return "", errors.New("that is not a path: write it as /claw")
 	}
 	return spec.Base, nil
 }
 
+// readList reads a list of at least one target; "-" is stdin.
 func readList(s streams, file string, ports []uint16, add func(target.Spec) error) error {
+	n := 0
+	yield := func(spec target.Spec) error {
+		n++
+		return add(spec)
+	}
 	if file == "-" {
-		return target.ReadList(s.in, "stdin", ports, add)
+		if err := target.ReadList(s.in, "stdin", ports, yield); err != nil {
+			return err
+		}
+		if n == 0 {
+			return errors.New("stdin names no target: give one a line (to scan this machine, take stdin from /dev/null)")
+		}
+		return nil
 	}
 	r, err := os.Open(file)
 	if err != nil {
 		return fmt.Errorf("-list: %w", err)
 	}
 	defer r.Close()
-	return target.ReadList(r, file, ports, add)
+	if err := target.ReadList(r, file, ports, yield); err != nil {
+		return err
+	}
+	if n == 0 {
+		return fmt.Errorf("-list: %s names no target: give one a line", file)
+	}
+	return nil
 }
 
 // isPipe reports whether somebody is feeding stdin: a terminal, /dev/null and
@@ -354,80 +410,30 @@ func isPipe(in io.Reader) bool {
 		return in != nil
 	}
 	info, err := f.Stat()
-	return err == nil && (info.Mode()&os.ModeNamedPipe != 0 || info.Mode().IsRegular() && info.Size() > 0)
-}
-
-// productWords tell a process of ours by its name or command line.
-func productWords() []string { return []string{"openclaw", "clawdbot", "moltbot"} }
-
-// addLocal adds this machine: the known ports, and those on which a program
-// that looks like one of ours listens.
-func (o *scanOptions) addLocal(s streams, known []uint16, add func(target.Spec) error) error {
-	listeners, err := local.Listeners(context.Background())
-	if err != nil && !o.silent {
-		fmt.Fprintf(s.err, "clawsonar: only the known ports are scanned: %s\n", oneLine(err.Error()))
-	}
-	todo := map[netip.AddrPort]target.Spec{}
-	put := func(addr netip.AddrPort, bound, process string) {
-		todo[addr] = target.Spec{
-			First: addr.Addr(), Last: addr.Addr(), Ports: []uint16{addr.Port()},
-			Input: "this machine", Source: "local", Bound: bound, Process: process,
-		}
-	}
-	loopback := netip.AddrFrom4([4]byte{127, 0, 0, 1})
-	for _, port := range known {
-		put(netip.AddrPortFrom(loopback, port), "", "")
-	}
-	for _, l := range listeners {
-		if !slices.Contains(known, l.Addr.Port()) && !l.RunsAny(productWords()...) {
-			continue
-		}
-		addr := l.Addr
-		if addr.Addr().IsUnspecified() {
-			addr = netip.AddrPortFrom(loopback, addr.Port())
-		}
-		if !addr.Addr().IsLoopback() && !o.interfaces {
-			if !o.silent {
-				fmt.Fprintf(s.err, "clawsonar: %s (%s) listens on %s only, which is not loopback: not contacted without -interfaces\n",
-					report.Clean(l.Process), "port "+fmt.Sprint(addr.Port()), l.Addr.Addr())
-			}
-			continue
-		}
-		// The same program on both loopbacks is one gateway; the IPv4 one is
-		// first in the list.
-		if twin := netip.AddrPortFrom(loopback, addr.Port()); addr.Addr() == netip.IPv6Loopback() && todo[twin].Process != "" && todo[twin].Process == l.Process {
-			continue
-		}
-		put(addr, l.Addr.String(), l.Process)
-	}
-	addrs := make([]netip.AddrPort, 0, len(todo))
-	for addr := range todo {
-		addrs = append(addrs, addr)
-	}
-	slices.SortFunc(addrs, netip.AddrPort.Compare)
-	for _, addr := range addrs {
-		if err := add(todo[addr]); err != nil {
-			return usage(err)
-		}
-	}
-	return nil
+	return err == nil && (info.Mode()&os.ModeNamedPipe != 0 || info.Mode().IsRegular())
 }
 
 // dryRun says what would be contacted.
 func dryRun(s streams, cfg *scan.Config) error {
+	const shown = 20
+	w := bufio.NewWriter(s.out)
 	n := cfg.Space.Len()
-	fmt.Fprintf(s.out, "%d targets would be contacted; the first of them:\n", n)
-	for i := range min(n, 20) {
+	fmt.Fprintf(w, "Nothing was contacted. Targets: %d", n)
+	if n > shown {
+		fmt.Fprintf(w, ", the first %d of them", shown)
+	}
+	fmt.Fprintln(w)
+	for i := range min(n, shown) {
 		t := cfg.Space.At(i)
-		line := t.HostPort()
+		fmt.Fprint(w, t.URL(t.Scheme))
 		if a := t.Addr.Addr(); a.IsValid() {
 			if err := cfg.Scope.Check(a); err != nil {
-				line += "  excluded: " + err.Error()
+				fmt.Fprintf(w, "  excluded: %s", err)
 			}
 		}
-		fmt.Fprintln(s.out, line)
+		fmt.Fprintln(w)
 	}
-	return nil
+	return w.Flush()
 }
 
 // run scans and writes the reports.

@@ -12,21 +12,27 @@ import (
 )
 
 func newVersion(s streams) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "The version of clawsonar and of what it knows",
-		Args:  noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			set, err := fingerprint.Load(fingerprints.FS)
-			if err != nil {
-				return fmt.Errorf("built-in fingerprints: %w", err)
-			}
-			d := dataInfo(set)
-			fmt.Fprintf(s.out, "clawsonar %s%s, %s\n", version, revision(), runtime.Version())
-			fmt.Fprintf(s.out, "%d OpenClaw releases up to %s, as of %s\n", d.Releases, d.NewestRelease, d.ReleasesAsOf)
-			return nil
-		},
 	}
+	return flagless("version", cmd, func(args []string) error {
+		if err := noArgs("version", args); err != nil {
+			return err
+		}
+		set, err := fingerprint.Load(fingerprints.FS)
+		if err != nil {
+			return fmt.Errorf("built-in fingerprints: %w", err)
+		}
+		advisories, err := builtinAdvisories()
+		if err != nil {
+			return err
+		}
+		d := dataInfo(set, advisories)
+		_, err = fmt.Fprintf(s.out, "clawsonar %s%s, %s\n%d OpenClaw releases up to %s, as of %s\n%d advisories, as of %s\n",
+			version, revision(), runtime.Version(), d.Releases, d.NewestRelease, d.ReleasesAsOf, d.Advisories, d.AdvisoriesAsOf)
+		return err
+	})
 }
 
 // revision returns the commit the program was built from, if it is known.
@@ -43,9 +49,9 @@ func revision() string {
 	return ""
 }
 
-func noArgs(cmd *cobra.Command, args []string) error {
+func noArgs(command string, args []string) error {
 	if len(args) > 0 {
-		return usage(fmt.Errorf("%s takes no argument, but got %q", cmd.Name(), args[0]))
+		return usage(fmt.Errorf("%s takes no argument: see \"clawsonar %s -help\"", command, command))
 	}
 	return nil
 }

@@ -171,9 +171,16 @@ type Advisory struct {
 	ScoreSource    string   `json:"score_source"`
 	Status         string   `json:"status"` // affected, possible
 	GatewaySurface bool     `json:"gateway_surface"`
-	Credential     string   `json:"credential"` // none, required, unclear
+	Credential     string   `json:"credential"` // none, required, unclear, n/a
 	Fixed          string   `json:"fixed"`
 	Summary        string   `json:"summary"`
+	// Reach says what a stranger needs here: reachable (no credential), or
+	// credential, both through the gateway's port; elsewhere: not through it.
+	Reach string `json:"reach"`
+	// Inherited: the advisory names openclaw alone, the release is a clawdbot.
+	Inherited bool `json:"inherited,omitempty"`
+	// Suppressed says which VEX statement takes it back, and why; "" when none does.
+	Suppressed string `json:"suppressed,omitempty"`
 }
 
 // Evidence is one exchange in short: enough to check a verdict, never a body.

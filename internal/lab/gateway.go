@@ -46,7 +46,7 @@ const (
 // default, except where it says otherwise.
 type Config struct {
 	Name    string // names the gateway's folder and its errors; needed by StartAll, unique
-	Package string // "openclaw" or "clawdbot"
+	Package string // "openclaw", "clawdbot" or a fork, see programs
 	Version string
 
 	Mode           Mode
@@ -143,11 +143,9 @@ func (l *Lab) Start(ctx context.Context, workdir string, c Config) (*Gateway, er
 // run starts the process and waits until it is ready.
 func (g *Gateway) run(ctx context.Context) error {
 	begin := time.Now()
-	tree := filepath.Join(g.lab.dir, g.Config.dirName(), "node_modules", g.Config.Package)
-	entry := filepath.Join(tree, "openclaw.mjs")
-	if g.Config.Package == "clawdbot" {
-		entry = filepath.Join(tree, "dist", "entry.js")
-	}
+	p := programOf(g.Config.Package)
+	entry := filepath.Join(g.lab.dir, g.Config.dirName(), "node_modules",
+		filepath.FromSlash(g.Config.Package), filepath.FromSlash(p.entry))
 	cmd := exec.Command(g.lab.Node(), entry, "gateway", "run",
 		"--port", strconv.Itoa(int(g.Addr.Port())), "--allow-unconfigured")
 	cmd.Dir = g.Home
@@ -222,8 +220,13 @@ func (g *Gateway) redact(text string) string {
 	return strings.ReplaceAll(text, g.Secret, "[secret]")
 }
 
-func (g *Gateway) stateDir() string   { return filepath.Join(g.Home, "."+g.Config.Package) }
-func (g *Gateway) configFile() string { return filepath.Join(g.Home, g.Config.Package+".json") }
+func (g *Gateway) stateDir() string {
+	return filepath.Join(g.Home, "."+programOf(g.Config.Package).name)
+}
+
+func (g *Gateway) configFile() string {
+	return filepath.Join(g.Home, programOf(g.Config.Package).name+".json")
+}
 
 // logFile replaces the default, a file in the machine-wide temporary folder
 // that all gateways would share.
@@ -244,11 +247,7 @@ func (g *Gateway) environ() []string {
 		// it there already they stay one process.
 		"NODE_OPTIONS=--disable-warning=ExperimentalWarning --require=" + strconv.Quote(g.lab.guard()),
 	}
-	prefixes := []string{"OPENCLAW_"}
-	if g.Config.Package == "clawdbot" {
-		prefixes = append(prefixes, "CLAWDBOT_")
-	}
-	for _, prefix := range prefixes {
+	for _, prefix := range programOf(g.Config.Package).prefixes {
 		env = append(env,
 			prefix+"STATE_DIR="+g.stateDir(),
 			prefix+"CONFIG_PATH="+g.configFile(),
@@ -260,7 +259,8 @@ func (g *Gateway) environ() []string {
 	return append(env, g.Config.Env...)
 }
 
-func (c Config) dirName() string { return c.Package + "-" + c.Version }
+// dirName is the package's folder in the lab; a scope stays part of the name.
+func (c Config) dirName() string { return dirName(c.Package, c.Version) }
 
 // file is the gateway's configuration file.
 func (c Config) file(port uint16, secret, logFile string) map[string]any {
@@ -271,9 +271,7 @@ func (c Config) file(port uint16, secret, logFile string) map[string]any {
 	gateway := map[string]any{"mode": "local", "port": port, "bind": bind}
 	switch c.Mode {
 	case None:
-		// clawdbot knows no mode of that name: it is open as long as nothing
-		// is configured.
-		if c.Package != "clawdbot" {
+		if !programOf(c.Package).noModeNone {
 			gateway["auth"] = map[string]any{"mode": "none"}
 		}
 	case Token:
@@ -326,13 +324,19 @@ func merge(base, over map[string]any) map[string]any {
 // pattern: recent releases print the complaint in words of their own.
 var missingModule = regexp.MustCompile(`Cannot find package '((?:@[a-z0-9][\w.-]*/)?[a-z0-9][\w.-]*)' imported from`)
 
+// missingBinding matches the complaint of a package whose native part npm left
+// out with the optional packages: 2026.2.21 loads one as it starts.
+var missingBinding = regexp.MustCompile(`Cannot find native binding\..*\n.*/node_modules/((?:@[a-z0-9][\w.-]*/)?[a-z0-9][\w.-]*)/`)
+
 // missingPackage names the package that a release died for the lack of, or "".
 func missingPackage(log string) string {
-	match := missingModule.FindStringSubmatch(log)
-	if match == nil {
-		return ""
+	if match := missingModule.FindStringSubmatch(log); match != nil {
+		return match[1]
 	}
-	return match[1]
+	if match := missingBinding.FindStringSubmatch(log); match != nil {
+		return match[1] + "-linux-x64-gnu"
+	}
+	return ""
 }
 
 // StartAll starts a gateway for every configuration, parallel at a time, each

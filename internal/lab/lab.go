@@ -114,14 +114,14 @@ func (l *Lab) writeGuard() error {
 	return os.Rename(f.Name(), l.guard())
 }
 
-// Install puts one release of pkg ("openclaw" or "clawdbot") into the cache, if
-// it is not there already.
+// Install puts one release of pkg ("openclaw", "clawdbot" or a fork) into the
+// cache, if it is not there already.
 func (l *Lab) Install(ctx context.Context, pkg, version string) error {
 	// libsignal is a git dependency and linkedom a release that npm no longer
 	// resolves, both of releases before 2026.4; strip-ansi and clipboard are
 	// what those releases use without declaring it.
 	const manifest = `{"name":"lab","private":true,"overrides":{"libsignal":"npm:libsignal@*","linkedom":"0.18.13"}}`
-	return l.install(ctx, pkg+"-"+version, pkg, version, manifest,
+	return l.install(ctx, dirName(pkg, version), pkg, version, manifest,
 		"--ignore-scripts", "--omit=optional",
 		pkg+"@"+version, "strip-ansi@7", "@mariozechner/clipboard-linux-x64-gnu")
 }

@@ -52,17 +52,39 @@ func TestConfigFile(t *testing.T) {
 
 func TestMissingPackage(t *testing.T) {
 	for log, want := range map[string]string{
-		"Error [ERR_MODULE_NOT_FOUND]: Cannot find package 'strip-ansi' imported from /x.js":   "strip-ansi",
-		"Error [ERR_MODULE_NOT_FOUND]: Cannot find package '@a/b-c.d' imported from /x.js":     "@a/b-c.d",
-		"Error [ERR_MODULE_NOT_FOUND]: Cannot find module '/x/y.js' imported from /x.js":       "",
-		"Error [ERR_MODULE_NOT_FOUND]: Cannot find package '--registry' imported from /x.js":   "",
-		"Error [ERR_MODULE_NOT_FOUND]: Cannot find package '../../escape' imported from /x.js": "",
-		"[openclaw] Reason: Cannot find package 'commander' imported from /x.js":               "commander",
-		"Cannot find package 'strip-ansi', says a plugin":                                      "",
+		"Error [ERR_MODULE_NOT_FOUND]: Cannot find package 'strip-ansi' imported from /x.js":                                  "strip-ansi",
+		"Error [ERR_MODULE_NOT_FOUND]: Cannot find package '@a/b-c.d' imported from /x.js":                                    "@a/b-c.d",
+		"Error [ERR_MODULE_NOT_FOUND]: Cannot find module '/x/y.js' imported from /x.js":                                      "",
+		"Error [ERR_MODULE_NOT_FOUND]: Cannot find package '--registry' imported from /x.js":                                  "",
+		"Error [ERR_MODULE_NOT_FOUND]: Cannot find package '../../escape' imported from /x.js":                                "",
+		"[openclaw] Reason: Cannot find package 'commander' imported from /x.js":                                              "commander",
+		"Error: Cannot find native binding. npm has a bug.\n    at Object.<anonymous> (/x/node_modules/@a/b/index.js:500:11)": "@a/b-linux-x64-gnu",
+		"Error: Cannot find native binding. npm has a bug.\n    at Object.<anonymous> (/x/index.js:500:11)":                   "",
+		"Cannot find package 'strip-ansi', says a plugin":                                                                     "",
 		"all is well": "",
 	} {
 		if got := missingPackage(log); got != want {
 			t.Errorf("%s: got %q, want %q", log, got, want)
+		}
+	}
+}
+
+func TestProgram(t *testing.T) {
+	for _, test := range []struct{ pkg, dir, entry, state string }{
+		{"openclaw", "openclaw-1", "openclaw.mjs", ".openclaw"},
+		{"clawdbot", "clawdbot-1", "dist/entry.js", ".clawdbot"},
+		{"openclaw-cn", "openclaw-cn-1", "dist/entry.js", ".openclaw"},
+		{"@gguf/claw", "gguf-claw-1", "openclaw.mjs", ".openclaw"},
+	} {
+		g := &Gateway{Config: Config{Package: test.pkg, Version: "1"}, Home: "/h"}
+		if got := g.Config.dirName(); got != test.dir {
+			t.Errorf("%s: folder %s, want %s", test.pkg, got, test.dir)
+		}
+		if got := programOf(test.pkg).entry; got != test.entry {
+			t.Errorf("%s: entry %s, want %s", test.pkg, got, test.entry)
+		}
+		if got := g.stateDir(); got != "/h/"+test.state {
+			t.Errorf("%s: state in %s, want %s", test.pkg, got, test.state)
 		}
 	}
 }
@@ -167,7 +189,7 @@ func TestDiff(t *testing.T) {
 func TestMatrixNames(t *testing.T) {
 	names := map[string]bool{}
 	gateways := map[string]Config{}
-	for _, instance := range Matrix() {
+	for _, instance := range append(Matrix(), Forks()...) {
 		if names[instance.Name] {
 			t.Errorf("%s is there twice", instance.Name)
 		}

@@ -30,6 +30,7 @@ type Instance struct {
 	Gateway Config
 	Front   FrontKind
 	Truth   Truth
+	Comment string // what is special, for the capture
 }
 
 // Truth is what an auditor on the same machine ought to say. The words are
@@ -120,6 +121,27 @@ func Matrix() []Instance {
 	c.NoControlUI = true
 	add(NoFront, "required", c)
 	return list
+}
+
+// Forks returns gateways under other names that answer like OpenClaw, in mode
+// token. Their version numbers are their own, even where OpenClaw has the same.
+func Forks() []Instance {
+	fork := func(name, pkg, version, brand, comment string, releases ...string) Instance {
+		c := Config{Name: "fork-" + name + "-token", Package: pkg, Version: version, Mode: Token}
+		return Instance{Name: c.Name, Gateway: c, Comment: comment, Truth: Truth{
+			Product: "openclaw", Brand: brand, Release: version, Candidates: releases,
+			AuthState: "required", AuthMode: string(c.Mode),
+		}}
+	}
+	return []Instance{
+		fork("openclaw-cn", "openclaw-cn", "2026.1.31", "clawdbot",
+			"A fork. Its page calls itself Clawdbot; its assets are of no release."),
+		// The page is all there is to see, and that is the release's.
+		fork("gguf-claw", "@gguf/claw", "2026.2.20", "openclaw",
+			"A fork. Its Control UI is that of OpenClaw 2026.2.21, byte for byte.", "2026.2.21"),
+		fork("clawmongo", "@romiluz/clawmongo", "2026.4.8", "openclaw",
+			"A fork. Its page is a build of its own that shares two scripts with OpenClaw 2026.4.5 and 2026.4.7."),
+	}
 }
 
 // StartMatrix starts the gateways that the instances need, parallel at a time

@@ -17,7 +17,9 @@ import (
 // Listener is a listening TCP socket.
 type Listener struct {
 	Addr netip.AddrPort // as bound: may be a wildcard
-	// Process is the name of the program; "" when this user may not see it.
+	// PID is the process that listens, and Process the name of its program; 0
+	// and "" when this user may not see it.
+	PID     int32
 	Process string
 	// Words are the parts of its command line, for telling what it is.
 	Words []string
@@ -45,6 +47,7 @@ func Listeners(ctx context.Context) ([]Listener, error) {
 		}
 		// A process may be gone by now, or not be ours to look at.
 		if p, err := process.NewProcessWithContext(ctx, c.Pid); err == nil && c.Pid > 0 {
+			l.PID = c.Pid
 			l.Process, _ = p.NameWithContext(ctx)
 			l.Words, _ = p.CmdlineSliceWithContext(ctx)
 		}

@@ -87,11 +87,11 @@ func find(c evidence.Capture, req *http.Request) *evidence.CapturedExchange {
 	for i := range c.Exchanges {
 		x := &c.Exchanges[i]
 		switch {
+		case x.ID == "nothing-there":
+			other = x
 		case (x.ID == "challenge") != opening:
 		case x.Method == req.Method && x.Path == req.URL.RequestURI():
 			return x
-		case x.ID == "nothing-there":
-			other = x
 		}
 	}
 	return other

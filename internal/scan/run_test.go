@@ -218,6 +218,7 @@ func TestEmitError(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := config(t, set, c.specs...)
+			cfg.Count = new(scan.Count)
 			calls := 0
 			cfg.Emit = func(event.Event) error {
 				if calls++; calls == c.fails {
@@ -238,6 +239,9 @@ func TestEmitError(t *testing.T) {
 			}
 			if n := int(site.accepts.Load() - before); n > c.fails+cfg.Concurrency {
 				t.Errorf("%d further targets were contacted", n)
+			}
+			if done, all := cfg.Count.Done.Load(), cfg.Count.Total.Load(); all > 100 && done > all/2 {
+				t.Errorf("went through %d of %d targets", done, all)
 			}
 		})
 	}

@@ -7,7 +7,9 @@ package scan
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,9 +30,10 @@ type Config struct {
 	Scope       *target.Scope
 	Prober      *probe.Prober
 	Checks      []check.Check
-	Concurrency int  // targets in flight, at least 1
-	Retries     int  // further attempts after a reset or a fault of this machine
-	ListAll     bool // emit closed and silent members of ranges, too
+	Advisories  *Advisories // nil: none are matched
+	Concurrency int         // targets in flight, at least 1
+	Retries     int         // further attempts after a reset or a fault of this machine
+	ListAll     bool        // emit closed and silent members of ranges, too
 	Head        event.Scan
 	// Emit receives the stream, one event at a time. An error of it ends the
 	// run: it is not called again, and targets in flight are given up.
@@ -40,6 +43,26 @@ type Config struct {
 	Grace time.Duration
 	// Count, if set, is kept up to date while the scan runs.
 	Count *Count
+
+	Seed  uint64       // of the order in which targets are taken
+	Shard target.Shard // the part of that order to scan; zero is all of it
+	From  uint64       // positions of the shard before it are done already
+	// Checkpoint, if set, is called about once a second and at the end with the
+	// position before which everything is done and written.
+	Checkpoint func(next uint64) error
+	// Recheck is how many silent members of ranges are tried again at the end,
+	// to estimate how many were missed.
+	Recheck int
+}
+
+// Targets returns how many targets the run has: its shard of the space.
+func (c *Config) Targets() uint64 { return c.shard().Len(c.Space.Len()) }
+
+func (c *Config) shard() target.Shard {
+	if c.Shard.N == 0 {
+		return target.Shard{K: 1, N: 1}
+	}
+	return c.Shard
 }
 
 // Count is the progress of a scan; safe to read at any time.
@@ -61,8 +84,8 @@ func Run(ctx context.Context, cfg Config) (event.Summary, error) {
 	if e.cfg.Count == nil {
 		e.cfg.Count = new(Count)
 	}
-	n := cfg.Space.Len()
-	e.cfg.Count.Total.Store(int64(n))
+	n := cfg.Targets()
+	e.cfg.Count.Total.Store(int64(n - min(cfg.From, n)))
 	head := cfg.Head
 	if err := cfg.Emit(event.Event{Scan: &head}); err != nil {
 		return e.summary, fmt.Errorf("write results: %w", err)
@@ -75,22 +98,14 @@ func Run(ctx context.Context, cfg Config) (event.Summary, error) {
 	e.stop = stop
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(e.cfg.Grace, stop) })()
 
-	var group errgroup.Group
-	group.SetLimit(max(cfg.Concurrency, 1))
-	issued := uint64(0)
-	for ; issued < n && ctx.Err() == nil && !e.failed.Load(); issued++ {
-		t := cfg.Space.At(issued)
-		group.Go(func() error {
-			// The end of the run may have come while t waited for its turn.
-			if ctx.Err() != nil || e.failed.Load() {
-				return nil
-			}
-			return e.target(probing, t)
-		})
-	}
-	err := group.Wait()
+	issued, err := e.sweep(ctx, probing, n)
 	if err != nil {
-		return e.summary, fmt.Errorf("write results: %w", err)
+		return e.summary, err
+	}
+	if ctx.Err() == nil {
+		if err := e.recheck(ctx, probing); err != nil {
+			return e.summary, err
+		}
 	}
 	e.summary.Complete = issued == n && ctx.Err() == nil
 	e.summary.Finished = time.Now().UTC().Truncate(time.Millisecond)
@@ -101,12 +116,126 @@ func Run(ctx context.Context, cfg Config) (event.Summary, error) {
 	return e.summary, nil
 }
 
+// sweep probes the run's targets in their order and returns how many it has
+// issued, those of an earlier run included.
+func (e *engine) sweep(ctx, probing context.Context, n uint64) (issued uint64, err error) {
+	order, shard := target.NewOrder(e.cfg.Space.Len(), e.cfg.Seed), e.cfg.shard()
+	w := newWindow(e.cfg.From)
+	finishCheckpoints := e.checkpoints(w)
+	var group errgroup.Group
+	group.SetLimit(max(e.cfg.Concurrency, 1))
+	for issued = e.cfg.From; issued < n && ctx.Err() == nil && !e.failed.Load(); issued++ {
+		w.wait(issued)
+		position := issued
+		group.Go(func() error {
+			// The end of the run may have come while t waited for its turn.
+			if ctx.Err() != nil || e.failed.Load() {
+				return nil
+			}
+			err := e.target(probing, e.cfg.Space.At(order.At(shard.At(position))))
+			if err == nil && probing.Err() == nil {
+				w.finish(position)
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		finishCheckpoints()
+		return issued, fmt.Errorf("write results: %w", err)
+	}
+	return issued, finishCheckpoints()
+}
+
+// checkpoints has the low-water mark written while the sweep runs; the function
+// it returns ends that and writes it a last time.
+func (e *engine) checkpoints(w *window) (finish func() error) {
+	if e.cfg.Checkpoint == nil {
+		return func() error { return nil }
+	}
+	stop, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-stop:
+				ended <- e.cfg.Checkpoint(w.mark())
+				return
+			case <-tick.C:
+				// One that fails now is tried again, and reported at the end.
+				_ = e.cfg.Checkpoint(w.mark())
+			}
+		}
+	}()
+	return func() error {
+		close(stop)
+		if err := <-ended; err != nil {
+			return fmt.Errorf("write the journal: %w", err)
+		}
+		return nil
+	}
+}
+
+// recheck tries a sample of the silent targets again, a few at a time: what
+// answers now was missed because too much was going on at once, or a packet was
+// lost.
+func (e *engine) recheck(ctx, probing context.Context) error {
+	const atOnce = 50
+	var group errgroup.Group
+	group.SetLimit(min(atOnce, max(e.cfg.Concurrency, 1)))
+	for _, t := range e.silent {
+		if ctx.Err() != nil {
+			break
+		}
+		group.Go(func() error {
+			o := e.cfg.Prober.Probe(probing, t)
+			e.mu.Lock()
+			e.summary.MissEstimate.Reprobed++
+			answered := o.Outcome != evidence.Silent && o.Outcome != evidence.Interrupted
+			if answered {
+				// It is no longer one of the silent ones.
+				e.summary.MissEstimate.Found++
+				e.summary.Targets--
+				e.summary.Outcomes[string(evidence.Silent)]--
+			}
+			e.mu.Unlock()
+			if !answered {
+				return nil
+			}
+			return e.done(t, &o)
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return fmt.Errorf("write results: %w", err)
+	}
+	if e.summary.Outcomes[string(evidence.Silent)] == 0 {
+		delete(e.summary.Outcomes, string(evidence.Silent))
+	}
+	return nil
+}
+
+// sample keeps a silent target, each with the same chance, up to cfg.Recheck of
+// them (Vitter's algorithm R). The caller holds mu.
+func (e *engine) sample(t target.Target) {
+	e.silences++
+	if len(e.silent) < e.cfg.Recheck {
+		e.silent = append(e.silent, t)
+		return
+	}
+	if i := rand.Uint64N(e.silences); i < uint64(len(e.silent)) {
+		e.silent[i] = t
+	}
+}
+
 type engine struct {
 	cfg     Config
 	stop    func()      // gives up the targets in flight
 	failed  atomic.Bool // Emit has failed
 	mu      sync.Mutex  // guards what follows, and Emit
 	summary event.Summary
+	// A sample of the silent members of ranges, and how many there were.
+	silent   []target.Target
+	silences uint64
 }
 
 // target probes one target of the space: one address, or all addresses of a
@@ -159,11 +288,19 @@ func (e *engine) done(t target.Target, o *evidence.Observation) error {
 		o.Outcome = evidence.Identified
 	}
 	bound, _ := netip.ParseAddrPort(t.Bound)
+	releases := e.cfg.Prober.Set.Releases(verdict.Product)
+	advisories := e.cfg.Advisories.assess(&verdict, t.HostPort(), releases)
 	findings := check.Run(e.cfg.Checks, check.Subject{
 		HostPort: t.HostPort(), Reach: e.reach(t), Bound: bound, Process: t.Process,
-		Observation: o, Verdict: &verdict, Releases: e.cfg.Prober.Set.Releases(verdict.Product),
+		Observation: o, Verdict: &verdict, Releases: releases, Advisories: advisories,
 	})
 	ev := e.event(t, o, &verdict, findings)
+	if advisories != nil {
+		ev.Advisories = e.cfg.Advisories.list(advisories)
+		if advisories.Reason != "" {
+			ev.Notes = append(slices.Clip(ev.Notes), advisories.Reason)
+		}
+	}
 
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -180,6 +317,9 @@ func (e *engine) done(t target.Target, o *evidence.Observation) error {
 		e.summary.Findings[string(f.Severity)]++
 	}
 	counted := o.Outcome == evidence.Closed || o.Outcome == evidence.Silent
+	if t.Swept && o.Outcome == evidence.Silent {
+		e.sample(t)
+	}
 	if t.Swept && counted && !e.cfg.ListAll {
 		return nil
 	}

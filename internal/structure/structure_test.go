@@ -18,7 +18,7 @@ const module = "github.com/clawsonar/clawsonar/"
 func rooms() map[string][]string {
 	domain := []string{
 		"fingerprints", "testdata/captures",
-		"internal/check", "internal/event", "internal/evidence", "internal/fingerprint", "internal/local",
+		"internal/advisory", "internal/check", "internal/event", "internal/evidence", "internal/fingerprint", "internal/local",
 		"internal/pace", "internal/policy", "internal/probe", "internal/release", "internal/replica",
 		"internal/report", "internal/scan", "internal/target", "internal/wire",
 	}
@@ -35,9 +35,10 @@ func rooms() map[string][]string {
 
 		"internal/fingerprint": {"internal/evidence", "internal/release"},
 		"internal/probe":       {"internal/wire", "internal/fingerprint", "internal/evidence", "internal/target"},
-		"internal/check":       {"internal/event", "internal/evidence", "internal/fingerprint", "internal/release"},
+		"internal/advisory":    {"internal/release"},
+		"internal/check":       {"internal/advisory", "internal/event", "internal/evidence", "internal/fingerprint", "internal/release"},
 		"internal/scan": {"internal/target", "internal/pace", "internal/probe", "internal/check",
-			"internal/event", "internal/evidence", "internal/fingerprint"},
+			"internal/advisory", "internal/event", "internal/evidence", "internal/fingerprint", "internal/release"},
 		"internal/policy":  {"internal/event"},
 		"internal/report":  {"internal/event"},
 		"internal/replica": {"internal/evidence"},

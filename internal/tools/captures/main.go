@@ -15,6 +15,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"time"
 
 	"go.yaml.in/yaml/v4"
@@ -29,16 +31,27 @@ import (
 
 func main() {
 	out := flag.String("out", filepath.Join("testdata", "captures", "openclaw"), "folder to write to")
+	only := flag.String("run", "", "record only instances whose name matches this regular expression")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *out); err != nil {
+	if err := run(ctx, *out, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "captures:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out string) error {
+func run(ctx context.Context, out, only string) error {
+	wanted, err := regexp.Compile(only)
+	if err != nil {
+		return fmt.Errorf("flag -run: %w", err)
+	}
+	instances := slices.DeleteFunc(append(lab.Matrix(), lab.Forks()...), func(i lab.Instance) bool {
+		return !wanted.MatchString(i.Name)
+	})
+	if len(instances) == 0 {
+		return fmt.Errorf("flag -run: no instance is called like %s", only)
+	}
 	root, err := lab.ModuleRoot()
 	if err != nil {
 		return err
@@ -56,7 +69,7 @@ func run(ctx context.Context, out string) error {
 	if err != nil {
 		return err
 	}
-	running, stopAll, err := l.StartMatrix(ctx, work, lab.Matrix(), 2)
+	running, stopAll, err := l.StartMatrix(ctx, work, instances, 2)
 	if err != nil {
 		return err
 	}
@@ -113,6 +126,7 @@ func record(ctx context.Context, set *fingerprint.Set, r lab.Running) (evidence.
 		Made: "recorded", Date: time.Now().UTC().Format(time.DateOnly),
 		Program: r.Instance.Gateway.Package + " " + r.Truth.Release,
 		Mode:    string(r.Instance.Gateway.Mode), Front: string(r.Front), Base: t.Base,
+		Comment: r.Comment,
 		Expect: evidence.Expectation{
 			Product: r.Truth.Product, Brand: r.Truth.Brand, Candidates: r.Truth.Candidates,
 			Auth: r.Truth.AuthState, Front: r.Truth.Front,

@@ -1,0 +1,162 @@
+package advisory
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/clawsonar/clawsonar/internal/release"
+)
+
+// Access says what stands between a stranger and the gateway.
+type Access uint8
+
+const (
+	// Guarded: the gateway asks for a credential, or it is not known that it
+	// does not.
+	Guarded Access = iota
+	// Fronted: something in front asks before the gateway is reached, so that
+	// even what needs no credential of the gateway's needs one of the front's.
+	Fronted
+	// Open: nothing asks, a credential is no obstacle.
+	Open
+)
+
+// Reach says how far a stranger is from what an advisory is about.
+type Reach uint8
+
+// The reaches, nearest first.
+const (
+	Reachable Reach = iota // through the port of the gateway, without a credential
+	Behind                 // through the port of the gateway, with a credential
+	Elsewhere              // not through the port of the gateway: local, a chat channel, a port of its own
+)
+
+// String returns one word: reachable, credential or elsewhere.
+func (r Reach) String() string {
+	return [...]string{"reachable", "credential", "elsewhere"}[r]
+}
+
+// Reach tells how far away an advisory is. What is unclear counts as the nearer
+// of what it can be.
+func (a *Advisory) Reach(access Access) Reach {
+	switch {
+	case a.Gateway == "false":
+		return Elsewhere
+	case access == Open:
+		return Reachable
+	case access == Fronted || a.Credential == "required":
+		return Behind
+	}
+	return Reachable
+}
+
+// Subject is what is assessed.
+type Subject struct {
+	Query
+	Access   Access
+	HostPort string         // what a VEX statement may name instead of the package
+	Releases *release.Table // to find the release to update to; may be nil
+	VEX      *VEX           // statements that suppress; may be nil
+}
+
+// Assessment is what applies to a target, nearest and worst first: the sure
+// before the possible, then by severity, score and ID.
+type Assessment struct {
+	Access                       Access // as in the Subject
+	Reachable, Behind, Elsewhere []Match
+	Suppressed                   []Suppressed
+	Reason                       string // see Result
+	// FixReachable is the smallest step to a release, of those that fit no older,
+	// to which nothing Reachable applies, FixAll the smallest to which nothing at
+	// all applies. Only known releases that are neither prerelease nor
+	// extended-stable count; zero when there is none, or nothing to fix.
+	FixReachable, FixAll release.Version
+}
+
+// Suppressed is a match that a VEX statement takes back.
+type Suppressed struct {
+	Match
+	Why string // the statement's status and its reason
+}
+
+// Len is the number of advisories that apply and are not suppressed.
+func (a *Assessment) Len() int { return len(a.Reachable) + len(a.Behind) + len(a.Elsewhere) }
+
+// Possible is how many of them only possibly apply.
+func (a *Assessment) Possible() int {
+	n := 0
+	for _, m := range slices.Concat(a.Reachable, a.Behind, a.Elsewhere) {
+		if m.Status == Possible {
+			n++
+		}
+	}
+	return n
+}
+
+// Assess matches and sorts.
+func (db *DB) Assess(s Subject) Assessment {
+	res := db.Match(s.Query)
+	out := Assessment{Access: s.Access, Reason: res.Reason}
+	for _, m := range res.Matches {
+		if why := s.VEX.suppresses(m.Advisory, s); why != "" {
+			out.Suppressed = append(out.Suppressed, Suppressed{m, why})
+			continue
+		}
+		switch m.Reach(s.Access) {
+		case Reachable:
+			out.Reachable = append(out.Reachable, m)
+		case Behind:
+			out.Behind = append(out.Behind, m)
+		default:
+			out.Elsewhere = append(out.Elsewhere, m)
+		}
+	}
+	for _, list := range [][]Match{out.Reachable, out.Behind, out.Elsewhere} {
+		slices.SortStableFunc(list, compare)
+	}
+	if len(out.Reachable) > 0 {
+		out.FixReachable = db.step(s, func(a *Advisory) bool { return a.Reach(s.Access) == Reachable })
+	}
+	if out.Len() > 0 {
+		out.FixAll = db.step(s, func(*Advisory) bool { return true })
+	}
+	return out
+}
+
+// compare orders the sure before the possible, then the worse first. Matches
+// come sorted by ID and stay so where they are equal.
+func compare(a, b Match) int {
+	sure := func(m Match) int {
+		if m.Sure() {
+			return 0
+		}
+		return 1
+	}
+	grade := func(m Match) int { return slices.Index(grades(), m.Grade()) }
+	x, _ := a.Score()
+	y, _ := b.Score()
+	return cmp.Or(cmp.Compare(sure(a), sure(b)), cmp.Compare(grade(b), grade(a)), cmp.Compare(y, x))
+}
+
+// step finds the oldest release later than all that fit to which nothing that
+// counts applies.
+func (db *DB) step(s Subject, counts func(*Advisory) bool) release.Version {
+	if s.Releases == nil || !gatewayPackage(cmp.Or(s.Package, "openclaw")) {
+		return release.Version{}
+	}
+	newest := slices.MaxFunc(s.Versions, release.Version.Compare)
+	for r := range s.Releases.Releases() {
+		v := r.Version
+		if v.Compare(newest) <= 0 || v.Compare(db.newest) > 0 || v.Prerelease() || v.Extended() {
+			continue
+		}
+		to := s
+		to.Versions = []release.Version{v}
+		if !slices.ContainsFunc(db.all, func(a *Advisory) bool {
+			return a.concerns("openclaw") && a.status(v) != "" && counts(a) && s.VEX.suppresses(a, to) == ""
+		}) {
+			return v
+		}
+	}
+	return release.Version{}
+}

@@ -1,0 +1,118 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/advisory"
+	"github.com/clawsonar/clawsonar/internal/event"
+)
+
+func advisoryAffected() Check {
+	doc := Doc{
+		ID:       "advisory-affected",
+		Title:    "Published vulnerabilities apply to this release",
+		Severity: event.Critical,
+		When: `The release, or some release that fits what the gateway serves, lies in the range
+of a published advisory, by the vendor's own order of versions. One finding a
+target, with the severity of the worst advisory that is about the gateway's own
+port and needs no credential from where the scan stands; with authentication
+open, a credential is no obstacle. Those that do need a credential, and those
+that are only possible (several releases fit, an extended-stable line, a range or
+a way in that the advisory leaves open), make it medium at most. Advisories that
+are about something else (local files, chat channels, other ports) are counted,
+and alone make it low. Nothing is listed when the release is not known, or newer
+than the advisories: the notes then say so, and that is not a clean bill.`,
+		Why: `An advisory tells everybody how an older release is attacked. One that needs no
+credential works for whoever can connect.`,
+		Fix: `Update to the release that fixes all of them; if that has to wait, at least to the
+one that fixes those a stranger can reach. Each: clawsonar advisories show ID`,
+		Steps: `1. Look at what applies: "clawsonar advisories check VERSION", and at one of them
+   with "clawsonar advisories show ID".
+2. Back up ~/.openclaw, update to the release the finding names ("npm install -g
+   openclaw@VERSION"; with Docker the image of that release), restart the gateway.
+3. What does not concern you (a feature that is off, a fix ported back) can be
+   stated in an OpenVEX file: "clawsonar scan -vex FILE".
+4. Scan again.`,
+		Controls:   []string{"nvdb:N1", "cncert:C7", "tongbao:T1", "owasp:ASI04"},
+		References: []string{"https://github.com/openclaw/openclaw/security/advisories"},
+	}
+	return Check{doc, func(s Subject) []event.Finding {
+		if !s.recognised() || s.Advisories == nil || s.Advisories.Len() == 0 {
+			return nil
+		}
+		f := doc.finding(s, advisorySeverity(s.Advisories), "", advisoryDetail(s), s.Verdict.Version.Source)
+		for _, m := range worst(s.Advisories) {
+			f.References = append(slices.Clip(f.References), m.URL())
+		}
+		return []event.Finding{f}
+	}}
+}
+
+// advisorySeverity is that of the worst advisory a stranger can reach. What is
+// not sure, or needs a credential, does not go beyond medium.
+func advisorySeverity(a *advisory.Assessment) event.Severity {
+	severity := event.Low
+	for _, m := range slices.Concat(a.Reachable, a.Behind) {
+		grade := event.Severity(m.Grade())
+		if (m.Reach(a.Access) != advisory.Reachable || !m.Sure()) && grade.Rank() > event.Medium.Rank() {
+			grade = event.Medium
+		}
+		if grade.Rank() > severity.Rank() {
+			severity = grade
+		}
+	}
+	return severity
+}
+
+// worst returns the five that come first.
+func worst(a *advisory.Assessment) []advisory.Match {
+	all := slices.Concat(a.Reachable, a.Behind, a.Elsewhere)
+	return all[:min(len(all), 5)]
+}
+
+func advisoryDetail(s Subject) string {
+	a, candidates := s.Advisories, s.Verdict.Version.Candidates
+	var b strings.Builder
+	name := candidates[0]
+	if n := len(candidates); n > 1 {
+		name = fmt.Sprintf("%s to %s (%d releases fit)", name, candidates[n-1], n)
+	}
+	fmt.Fprintf(&b, "Advisories that apply to %s: %d", name, a.Len())
+	if n := a.Possible(); n > 0 {
+		fmt.Fprintf(&b, " (%d of them only possibly)", n)
+	}
+	fmt.Fprintf(&b, ". Reachable without a credential from here: %d", len(a.Reachable))
+	switch a.Access {
+	case advisory.Open:
+		b.WriteString(", with authentication open a credential is no obstacle")
+	case advisory.Fronted:
+		b.WriteString(", since what stands in front asks for one")
+		fallthrough
+	default:
+		fmt.Fprintf(&b, "; with a credential: %d", len(a.Behind))
+	}
+	fmt.Fprintf(&b, "; not through this port: %d. Worst:", len(a.Elsewhere))
+	sep := " "
+	for _, m := range worst(a) {
+		fmt.Fprintf(&b, "%s%s (%s) %s", sep, m.ID, m.Grade(), m.Summary)
+		sep = "; "
+	}
+	b.WriteString(".")
+	if n := len(a.Suppressed); n > 0 {
+		fmt.Fprintf(&b, " Suppressed by VEX statements: %d.", n)
+	}
+	if !a.FixReachable.IsZero() && a.FixReachable != a.FixAll {
+		fmt.Fprintf(&b, " The smallest step that fixes the reachable ones: %s.", a.FixReachable)
+	}
+	if !a.FixAll.IsZero() {
+		fmt.Fprintf(&b, " The release that fixes all: %s.", a.FixAll)
+	} else {
+		b.WriteString(" No known release fixes all.")
+	}
+	if a.Reason != "" {
+		fmt.Fprintf(&b, " Note: %s.", a.Reason)
+	}
+	return b.String()
+}

@@ -1,0 +1,420 @@
+package check_test
+
+import (
+	"io/fs"
+	"maps"
+	"net/netip"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/clawsonar/clawsonar/fingerprints"
+	"github.com/clawsonar/clawsonar/internal/check"
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/release"
+	"github.com/clawsonar/clawsonar/testdata/captures"
+)
+
+func builtin(t *testing.T) *fingerprint.Set {
+	t.Helper()
+	set, err := fingerprint.Load(fingerprints.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+// table is the little that the checks need to know of releases.
+const table = `{"as_of":"2026-10-01T00:00:00Z","releases":[
+	{"package":"openclaw","version":"2026.6.33","date":"2026-06-20T00:00:00Z"},
+	{"package":"openclaw","version":"2026.6.34","date":"2026-07-25T00:00:00Z"},
+	{"package":"openclaw","version":"2026.7.1","date":"2026-07-01T00:00:00Z"},
+	{"package":"openclaw","version":"2026.8.1","date":"2026-08-15T00:00:00Z"},
+	{"package":"openclaw","version":"2026.9.5","date":"2026-09-20T00:00:00Z"},
+	{"package":"openclaw","version":"2026.9.6","date":"2026-10-01T00:00:00Z"}]}`
+
+// sound returns a gateway that has nothing to mend: recognised, asking for a
+// credential, over TLS, on a private address, of the newest release.
+func sound(t *testing.T) check.Subject {
+	t.Helper()
+	releases, err := release.Load([]byte(table))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return check.Subject{
+		HostPort: "gw.example:18789", Reach: "private", Releases: releases,
+		Observation: &evidence.Observation{
+			Addr: netip.MustParseAddrPort("10.0.0.7:18789"), Name: "gw.example", Scheme: "https",
+			Outcome: evidence.Identified, TLS: &evidence.TLSInfo{Version: "TLS 1.3"},
+		},
+		Verdict: &fingerprint.Verdict{
+			Product: "openclaw", Name: "OpenClaw gateway", Brand: "openclaw",
+			Confidence: fingerprint.Certain, Because: []string{"challenge.frame"},
+			Version: fingerprint.Version{Exact: "2026.9.6", Candidates: []string{"2026.9.6"}, Source: "sw.js", Confidence: fingerprint.Certain},
+			Auth:    fingerprint.Auth{State: fingerprint.Required, Because: []string{"tools.unauthorized"}},
+		},
+	}
+}
+
+// cases change the sound gateway. want is the severity that the check then
+// gives it, "" for nothing.
+func cases() []struct {
+	check, name string
+	change      func(*check.Subject)
+	want        event.Severity
+} {
+	auth := func(state fingerprint.State, mode string) func(*check.Subject) {
+		return func(s *check.Subject) {
+			s.Verdict.Auth = fingerprint.Auth{State: state, Mode: mode, Because: []string{"tools.missing-scope"}}
+		}
+	}
+	brand := func(brand string) func(*check.Subject) {
+		return func(s *check.Subject) { s.Verdict.Brand, s.Verdict.Version = brand, fingerprint.Version{} }
+	}
+	fits := func(candidates ...string) func(*check.Subject) {
+		return func(s *check.Subject) {
+			s.Verdict.Version = fingerprint.Version{Candidates: candidates, Source: "assets", Confidence: fingerprint.Firm}
+			if len(candidates) == 1 {
+				s.Verdict.Version.Exact = candidates[0]
+			}
+		}
+	}
+	reach := func(reach string) func(*check.Subject) {
+		return func(s *check.Subject) { s.Reach = reach }
+	}
+	plain := func(reach string) func(*check.Subject) {
+		return func(s *check.Subject) { s.Reach, s.Observation.Scheme, s.Observation.TLS = reach, "http", nil }
+	}
+	bound := func(addr, process string) func(*check.Subject) {
+		return func(s *check.Subject) {
+			s.Reach, s.Bound, s.Process = "loopback", netip.MustParseAddrPort(addr), process
+		}
+	}
+	return []struct {
+		check, name string
+		change      func(*check.Subject)
+		want        event.Severity
+	}{
+		{"auth-missing", "mode none", auth(fingerprint.Open, "none"), event.Critical},
+		{"auth-missing", "open, mode not shown", auth(fingerprint.Open, ""), event.Critical},
+		{"auth-missing", "open through a proxy", func(s *check.Subject) {
+			auth(fingerprint.Open, "")(s)
+			s.Verdict.Front.Kind = "nginx"
+		}, event.Critical},
+		{"auth-missing", "open over loopback", func(s *check.Subject) { auth(fingerprint.Open, "none")(s); s.Reach = "loopback" }, event.Critical},
+		{"auth-missing", "required", auth(fingerprint.Required, ""), ""},
+		{"auth-missing", "gated", auth(fingerprint.Gated, "http-authentication"), ""},
+		{"auth-missing", "blocked", auth(fingerprint.Blocked, ""), ""},
+		{"auth-missing", "unknown", auth(fingerprint.Unknown, ""), ""},
+
+		{"legacy-product", "clawdbot", brand("clawdbot"), event.High},
+		{"legacy-product", "moltbot", brand("moltbot"), event.High},
+		{"legacy-product", "all candidates before the name", fits("2026.1.24", "2026.1.24-3"), event.High},
+		{"legacy-product", "one candidate under the name", fits("2026.1.24", "2026.1.29"), ""},
+		{"legacy-product", "release unknown", brand("openclaw"), ""},
+
+		{"exposed-to-internet", "public", reach("public"), event.High},
+		{"exposed-to-internet", "public and open", func(s *check.Subject) { auth(fingerprint.Open, "none")(s); s.Reach = "public" }, event.High},
+		{"exposed-to-internet", "shared", reach("shared"), ""},
+		{"exposed-to-internet", "loopback", reach("loopback"), ""},
+
+		{"listens-beyond-loopback", "wildcard", bound("0.0.0.0:18789", "node"), event.Medium},
+		{"listens-beyond-loopback", "IPv6 wildcard", bound("[::]:18789", ""), event.Medium},
+		{"listens-beyond-loopback", "LAN address", bound("192.168.1.5:18789", "node"), event.Medium},
+		{"listens-beyond-loopback", "loopback", bound("127.0.0.1:18789", "node"), ""},
+		{"listens-beyond-loopback", "IPv6 loopback", bound("[::1]:18789", "node"), ""},
+		{"listens-beyond-loopback", "not this machine", reach("private"), ""},
+
+		{"release-outdated", "some days", fits("2026.9.5"), event.Low},
+		{"release-outdated", "a month", fits("2026.8.1"), event.Medium},
+		{"release-outdated", "a quarter", fits("2026.7.1"), event.High},
+		{"release-outdated", "not in the table", fits("2026.7.9"), event.Low},
+		{"release-outdated", "all candidates older", fits("2026.7.1", "2026.8.1"), event.Medium},
+		{"release-outdated", "extended-stable, behind its line", fits("2026.6.33"), event.Medium},
+		{"release-outdated", "extended-stable, newest of its line", fits("2026.6.34"), ""},
+		{"release-outdated", "one candidate is the newest", fits("2026.9.5", "2026.9.6"), ""},
+		{"release-outdated", "newer than the table", fits("2026.10.1"), ""},
+		{"release-outdated", "release unknown", brand("openclaw"), ""},
+		{"release-outdated", "no table", func(s *check.Subject) { fits("2026.7.1")(s); s.Releases = nil }, ""},
+
+		{"plain-http", "LAN", plain("private"), event.Medium},
+		{"plain-http", "internet", plain("public"), event.Medium},
+		{"plain-http", "loopback", plain("loopback"), event.Info},
+		{"plain-http", "TLS", reach("public"), ""},
+
+		{"auth-unverified", "unknown", auth(fingerprint.Unknown, ""), event.Info},
+		{"auth-unverified", "unknown, requests failed", func(s *check.Subject) {
+			auth(fingerprint.Unknown, "")(s)
+			s.Observation.Exchanges = []evidence.Exchange{{ID: "tools", Err: "no answer in time"}}
+		}, event.Info},
+		{"auth-unverified", "unknown, strange answers", func(s *check.Subject) {
+			auth(fingerprint.Unknown, "")(s)
+			s.Observation.Exchanges = []evidence.Exchange{{ID: "tools", Status: 418}}
+		}, event.Info},
+		{"auth-unverified", "open", auth(fingerprint.Open, "none"), ""},
+		{"auth-unverified", "gated", auth(fingerprint.Gated, "http-authentication"), ""},
+		{"auth-unverified", "blocked", auth(fingerprint.Blocked, ""), ""},
+	}
+}
+
+// Every check is raised by some subject and not by another, with the severity
+// that fits; and never on a guess, nor on the gateway that has nothing to mend.
+func TestChecks(t *testing.T) {
+	raised, quiet := map[string]bool{}, map[string]bool{}
+	byID := map[string]check.Check{}
+	for _, c := range check.All() {
+		byID[c.Doc.ID] = c
+		if got := c.Judge(sound(t)); len(got) != 0 {
+			t.Errorf("%s: raised on a gateway that has nothing to mend: %s", c.Doc.ID, got[0].Detail)
+		}
+	}
+	for _, c := range cases() {
+		t.Run(c.check+"/"+c.name, func(t *testing.T) {
+			judged, ok := byID[c.check]
+			if !ok {
+				t.Fatal("there is no such check")
+			}
+			if c.want != "" {
+				raised[c.check] = true
+			} else {
+				quiet[c.check] = true
+			}
+			s := sound(t)
+			c.change(&s)
+			got := judged.Judge(s)
+			switch {
+			case c.want == "" && len(got) == 0:
+				return
+			case c.want == "":
+				t.Fatalf("raised (%s): %s", got[0].Severity, got[0].Detail)
+			case len(got) != 1:
+				t.Fatalf("%d findings, want one (%s)", len(got), c.want)
+			case got[0].Severity != c.want:
+				t.Errorf("severity %s, want %s: %s", got[0].Severity, c.want, got[0].Detail)
+			}
+			wellFormed(t, judged.Doc, got[0])
+
+			s.Verdict.Confidence = fingerprint.Tentative
+			if got := judged.Judge(s); len(got) != 0 {
+				t.Errorf("raised on a guess (%s)", got[0].Severity)
+			}
+		})
+	}
+	for _, c := range check.All() {
+		if !raised[c.Doc.ID] || !quiet[c.Doc.ID] {
+			t.Errorf("%s: has a case that raises it: %t, that does not: %t; both are needed", c.Doc.ID, raised[c.Doc.ID], quiet[c.Doc.ID])
+		}
+	}
+}
+
+func wellFormed(t *testing.T, doc check.Doc, f event.Finding) {
+	t.Helper()
+	if f.ID != doc.ID || f.Title != doc.Title {
+		t.Errorf("finding %s %q of check %s %q", f.ID, f.Title, doc.ID, doc.Title)
+	}
+	if f.Severity.Rank() == 0 || f.Severity.Rank() > doc.Severity.Rank() {
+		t.Errorf("severity %q, the worst of this check is %q", f.Severity, doc.Severity)
+	}
+	if !strings.HasSuffix(f.Detail, ".") || strings.Contains(f.Detail, "\n") {
+		t.Errorf("detail %q is not a sentence on one line", f.Detail)
+	}
+	if f.Remediation == "" || strings.Contains(f.Remediation, "\n") {
+		t.Errorf("remediation %q is not on one line", f.Remediation)
+	}
+	if !regexp.MustCompile(`^[0-9a-f]{32}$`).MatchString(f.Key) {
+		t.Errorf("key %q", f.Key)
+	}
+	if f.Suppressed != "" {
+		t.Errorf("suppressed: %q", f.Suppressed)
+	}
+}
+
+// goldenKeys has the key of each check's finding on the sound gateway's address.
+// They are in the baselines of users: a changed one makes every finding of the
+// check new to them. Add to this list, never change it.
+func goldenKeys() map[string]string {
+	return map[string]string{}
+}
+
+// A finding's key depends on the check and the target, and on nothing else.
+func TestKeys(t *testing.T) {
+	golden := goldenKeys()
+	byID := map[string]check.Check{}
+	for _, c := range check.All() {
+		byID[c.Doc.ID] = c
+		if golden[c.Doc.ID] == "" {
+			t.Errorf("%s has no golden key", c.Doc.ID)
+		}
+	}
+	for id := range golden {
+		if _, ok := byID[id]; !ok {
+			t.Errorf("check %s is gone: its keys in baselines match nothing", id)
+		}
+	}
+	seen := map[string]string{}
+	for _, c := range cases() {
+		if c.want == "" {
+			continue
+		}
+		key := func(also func(*check.Subject)) string {
+			s := sound(t)
+			c.change(&s)
+			also(&s)
+			f := byID[c.check].Judge(s)
+			if len(f) != 1 {
+				t.Fatalf("%s/%s: %d findings", c.check, c.name, len(f))
+			}
+			return f[0].Key
+		}
+		got := key(func(*check.Subject) {})
+		if got != golden[c.check] {
+			t.Errorf("%s/%s: key %s, want %s", c.check, c.name, got, golden[c.check])
+		}
+		if other, ok := seen[got]; ok && other != c.check {
+			t.Errorf("%s and %s have the same key", c.check, other)
+		}
+		seen[got] = c.check
+		// Only the address changes it.
+		if again := key(func(s *check.Subject) {
+			s.Observation.Addr, s.Observation.Name = netip.MustParseAddrPort("10.9.9.9:18789"), ""
+			s.Verdict.Because, s.Verdict.Name = []string{"blocked"}, "another name"
+		}); again != got {
+			t.Errorf("%s/%s: the key depends on more than check and target", c.check, c.name)
+		}
+		if other := key(func(s *check.Subject) { s.HostPort = "gw.example:18790" }); other == got {
+			t.Errorf("%s/%s: another port has the same key", c.check, c.name)
+		}
+		if other := key(func(s *check.Subject) { s.Observation.Base = "/claw" }); other == got {
+			t.Errorf("%s/%s: another base path has the same key", c.check, c.name)
+		}
+	}
+}
+
+// Whoever runs "clawsonar explain" or reads a report finds every part of it.
+func TestDocs(t *testing.T) {
+	ids := map[string]bool{}
+	control := regexp.MustCompile(`^(nvdb:N[1-6]|cncert:C[1-7]|tongbao:T[1-5]|owasp:ASI(0[1-9]|10))$`)
+	for _, c := range check.All() {
+		doc := c.Doc
+		if ids[doc.ID] {
+			t.Errorf("two checks are called %s", doc.ID)
+		}
+		ids[doc.ID] = true
+		if !regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`).MatchString(doc.ID) {
+			t.Errorf("id %q", doc.ID)
+		}
+		v := reflect.ValueOf(doc)
+		for i := range v.NumField() {
+			name := v.Type().Field(i).Name
+			if name != "References" && (v.Field(i).IsZero() || v.Field(i).Kind() == reflect.Slice && v.Field(i).Len() == 0) {
+				t.Errorf("%s: %s is empty", doc.ID, name)
+			}
+			if text := v.Field(i); text.Kind() == reflect.String && text.String() != strings.TrimSpace(text.String()) {
+				t.Errorf("%s: %s has white space around it", doc.ID, name)
+			}
+		}
+		if doc.Severity.Rank() == 0 {
+			t.Errorf("%s: severity %q", doc.ID, doc.Severity)
+		}
+		for _, name := range doc.Controls {
+			if !control.MatchString(name) {
+				t.Errorf("%s: control %q", doc.ID, name)
+			}
+		}
+		for _, url := range doc.References {
+			if !strings.HasPrefix(url, "https://") {
+				t.Errorf("%s: reference %q", doc.ID, url)
+			}
+		}
+	}
+	for _, state := range []fingerprint.State{fingerprint.Open, fingerprint.Required, fingerprint.Gated, fingerprint.Blocked, fingerprint.Claimable, fingerprint.Unknown} {
+		at := slices.IndexFunc(check.States(), func(d check.StateDoc) bool { return d.State == state })
+		if at < 0 || check.States()[at].Title == "" || check.States()[at].Text == "" {
+			t.Errorf("state %s is not explained", state)
+		}
+	}
+	// "See auth-missing." leads somewhere.
+	for _, d := range check.States() {
+		for _, m := range regexp.MustCompile(`See ([a-z]+(?:-[a-z]+)+)`).FindAllStringSubmatch(d.Text, -1) {
+			if !ids[m[1]] {
+				t.Errorf("state %s refers to %s, which is no check", d.State, m[1])
+			}
+		}
+	}
+}
+
+// On every recorded gateway, from wherever it is looked at, what a finding
+// gives as its evidence is something that the fingerprints know.
+func TestEvidenceExists(t *testing.T) {
+	set, known := builtin(t), evidenceNames(t)
+	all, err := evidence.LoadCaptures(captures.FS, ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for name, c := range all {
+		o := set.Replay(&c, fingerprint.Standard)
+		o.Outcome = evidence.Identified
+		v := set.Judge(&o)
+		for _, reach := range []string{"loopback", "private", "public"} {
+			for _, f := range check.Run(check.All(), check.Subject{
+				HostPort: "gw.example:18789", Reach: reach, Bound: netip.MustParseAddrPort("0.0.0.0:18789"),
+				Observation: &o, Verdict: &v, Releases: set.Releases(v.Product),
+			}) {
+				for _, id := range f.Evidence {
+					seen++
+					if !known[id] {
+						t.Errorf("%s: %s has evidence %q, which no fingerprint knows", name, f.ID, id)
+					}
+				}
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("no finding has any evidence")
+	}
+}
+
+// evidenceNames returns what a finding may name: signals, fronts and gates, and
+// the sources of releases.
+func evidenceNames(t *testing.T) map[string]bool {
+	t.Helper()
+	out := map[string]bool{}
+	files, err := fs.Glob(fingerprints.FS, "*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		data, err := fs.ReadFile(fingerprints.FS, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var file struct {
+			Signals       map[string]any
+			Version       []struct{ Source string }
+			Fronts, Gates []struct{ ID string }
+		}
+		if err := yaml.Unmarshal(data, &file); err != nil {
+			t.Fatal(err)
+		}
+		for name := range maps.Keys(file.Signals) {
+			out[name] = true
+		}
+		for _, v := range file.Version {
+			out[v.Source] = true
+		}
+		for _, f := range file.Fronts {
+			out["front."+f.ID] = true
+		}
+		for _, g := range file.Gates {
+			out["gate."+g.ID] = true
+		}
+	}
+	return out
+}

@@ -1,0 +1,504 @@
+package cli
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clawsonar/clawsonar/fingerprints"
+	"github.com/clawsonar/clawsonar/internal/advisory"
+	"github.com/clawsonar/clawsonar/internal/release"
+	"github.com/clawsonar/clawsonar/internal/report"
+	"github.com/clawsonar/clawsonar/internal/scan"
+)
+
+// Where the built-in data is.
+const (
+	advisoryFile = "advisories/openclaw.json"
+	releaseFile  = "releases/openclaw.json"
+)
+
+// advisoryOptions are the flags that say what to match against.
+type advisoryOptions struct {
+	advisories []string // a file, "all", or both
+	vex        string
+}
+
+func (o *advisoryOptions) flags(f *flags) {
+	f.group("Advisories")
+	f.list(&o.advisories, "advisories", "", "FILE|all", "use the advisories in a file, as \"advisories update\" writes it; all: list those not reached through the gateway's port, too; repeatable", checkFileName)
+	f.text(&o.vex, "vex", "", "FILE", "OpenVEX: its not_affected and fixed statements suppress advisories", nil)
+}
+
+func checkFileName(s string) error {
+	if s == "" {
+		return errors.New("a file name, or all, is needed")
+	}
+	return nil
+}
+
+// load reads the advisories and the statements about them. What has no effect
+// is said on stderr.
+func (o *advisoryOptions) load(stderr io.Writer) (*scan.Advisories, error) {
+	var out scan.Advisories
+	var err error
+	for _, name := range o.advisories {
+		switch {
+		case name == "all":
+			out.All = true
+		case out.DB != nil:
+			return nil, fmt.Errorf("-advisories: a second file, %s: give one", name)
+		default:
+			if out.DB, err = readAdvisories(name); err != nil {
+				return nil, fmt.Errorf("-advisories: %w", err)
+			}
+		}
+	}
+	if out.DB == nil {
+		if out.DB, err = builtinAdvisories(); err != nil {
+			return nil, err
+		}
+	}
+	if o.vex == "" {
+		return &out, nil
+	}
+	data, err := os.ReadFile(o.vex)
+	if err != nil {
+		return nil, fmt.Errorf("-vex: %w", err)
+	}
+	vex, warnings, err := advisory.LoadVEX(data, out.DB)
+	if err != nil {
+		return nil, fmt.Errorf("-vex: %s: %w", o.vex, err)
+	}
+	for _, w := range warnings {
+		fmt.Fprintf(stderr, "clawsonar: %s: %s\n", o.vex, report.Clean(w))
+	}
+	out.VEX = vex
+	return &out, nil
+}
+
+func readAdvisories(name string) (*advisory.DB, error) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	db, err := advisory.Load(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: make such a file with \"clawsonar advisories update -o\"", name, err)
+	}
+	return db, nil
+}
+
+func builtinAdvisories() (*advisory.DB, error) {
+	data, err := fs.ReadFile(fingerprints.FS, advisoryFile)
+	if err != nil {
+		return nil, fmt.Errorf("built-in data: %w", err)
+	}
+	db, err := advisory.Load(data)
+	if err != nil {
+		return nil, fmt.Errorf("built-in %w", err)
+	}
+	return db, nil
+}
+
+func builtinReleases() (*release.Table, error) {
+	data, err := fs.ReadFile(fingerprints.FS, releaseFile)
+	if err != nil {
+		return nil, fmt.Errorf("built-in data: %w", err)
+	}
+	table, err := release.Load(data)
+	if err != nil {
+		return nil, fmt.Errorf("built-in %w", err)
+	}
+	return table, nil
+}
+
+func newAdvisories(s streams) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "advisories",
+		Short: "Published vulnerabilities: list them, match a release, update",
+	}
+	holder(cmd)
+	cmd.AddCommand(newAdvisoriesList(s), newAdvisoriesShow(s), newAdvisoriesCheck(s), newAdvisoriesUpdate(s))
+	return cmd
+}
+
+func newAdvisoriesList(s streams) *cobra.Command {
+	var o advisoryOptions
+	f := newFlags("advisories list")
+	o.flags(f)
+	cmd := &cobra.Command{Use: "list [flags]", Short: "List the known advisories, one a line"}
+	f.attach(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		rest, done, err := arguments(cmd, f, args, nil)
+		if done || err != nil {
+			return err
+		}
+		if err := noArgs("advisories list", rest); err != nil {
+			return err
+		}
+		known, err := o.load(s.err)
+		if err != nil {
+			return usage(err)
+		}
+		for _, a := range known.DB.All() {
+			advisoryLine(s.out, a, "")
+		}
+		fmt.Fprintf(s.err, "%s, as of %s, for releases up to %s\n", advisoryCount(len(known.DB.All())), known.DB.AsOf().Format(time.DateOnly), known.DB.Newest())
+		return nil
+	}
+	return cmd
+}
+
+// advisoryLine prints one advisory on one line. A file of the user's may hold
+// anything, so texts are cleaned.
+func advisoryLine(w io.Writer, a *advisory.Advisory, mark string) {
+	score := "-"
+	if n, _ := a.Score(); n > 0 {
+		score = fmt.Sprintf("%.1f", n)
+	}
+	fmt.Fprintf(w, "%-19s %-15s %-8s %4s  %-14s %s%s\n", a.ID, cmp.Or(a.CVE, "-"), a.Grade(), score, cmp.Or(a.FixedIn().String(), "-"), report.Clean(a.Summary), mark)
+}
+
+func advisoryCount(n int) string {
+	if n == 1 {
+		return "1 advisory"
+	}
+	return fmt.Sprintf("%d advisories", n)
+}
+
+func newAdvisoriesShow(s streams) *cobra.Command {
+	var o advisoryOptions
+	f := newFlags("advisories show")
+	o.flags(f)
+	cmd := &cobra.Command{Use: "show [flags] ID", Short: "What is known about one advisory, by its GHSA or CVE id"}
+	f.attach(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		rest, done, err := arguments(cmd, f, args, nil)
+		if done || err != nil {
+			return err
+		}
+		if len(rest) != 1 {
+			return usage(errors.New("advisories show takes one id: see \"clawsonar advisories list\""))
+		}
+		known, err := o.load(s.err)
+		if err != nil {
+			return usage(err)
+		}
+		a := known.DB.Find(rest[0])
+		if a == nil {
+			return usage(fmt.Errorf("no advisory %q as of %s: see \"clawsonar advisories list\"", report.CleanN(rest[0], 40), known.DB.AsOf().Format(time.DateOnly)))
+		}
+		showAdvisory(s.out, a)
+		return nil
+	}
+	return cmd
+}
+
+func showAdvisory(w io.Writer, a *advisory.Advisory) {
+	row := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(w, "%-11s %s\n", name, report.Clean(value))
+		}
+	}
+	fmt.Fprintf(w, "%s (%s)\n%s\n\n", a.ID, a.Grade(), report.Clean(a.Summary))
+	row("CVE", a.CVE)
+	row("Published", a.Published+map[string]string{"upper-bound": " at the latest", "cve": " (CVE record)", "vendor-batch": " (vendor's list)"}[a.DateOf])
+	for _, score := range a.Scores {
+		text := "vector only"
+		if score.Score > 0 {
+			text = fmt.Sprintf("%.1f", score.Score)
+		}
+		row("Score", strings.Join(strings.Fields(fmt.Sprintf("%s by %s %s", text, score.Source, cmp.Or(score.Vector, score.Version))), " "))
+	}
+	row("CWE", strings.Join(a.CWEs, ", "))
+	row("Package", strings.Join(append([]string{a.Package}, a.Also...), ", "))
+	for _, r := range a.Ranges {
+		row("Affected", r.String())
+	}
+	row("Surface", fmt.Sprintf("%s (through the gateway's port: %s)", a.Surface, a.Gateway))
+	row("Credential", a.Credential)
+	for _, n := range a.Notes {
+		row("Note", n)
+	}
+	row("See", a.URL())
+}
+
+func newAdvisoriesCheck(s streams) *cobra.Command {
+	var o advisoryOptions
+	var pkg, auth string
+	f := newFlags("advisories check")
+	o.flags(f)
+	f.group("Release")
+	f.text(&pkg, "package", "", "NAME", "the npm package whose version it is (default openclaw)", nil)
+	f.choice(&auth, "auth", "", "STATE", "required", "required, gated or open: what a stranger meets", []string{"required", "gated", "open"})
+	cmd := &cobra.Command{
+		Use:   "check [flags] VERSION ...",
+		Short: "Tell which advisories apply to a release, without a scan",
+		Long: `Tell which advisories apply to a release, without a scan. Several versions are
+taken as candidates for one gateway: what applies to all of them is affected,
+what applies to some is possible.`,
+		Example: `  clawsonar advisories check 2026.3.13
+  clawsonar advisories check 2026.3.13 -auth open -advisories all
+  clawsonar advisories check -package @openclaw/slack 2026.7.1`,
+	}
+	f.attach(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		rest, done, err := arguments(cmd, f, args, nil)
+		if done || err != nil {
+			return err
+		}
+		if len(rest) == 0 {
+			return usage(errors.New("advisories check needs a version, such as 2026.3.13"))
+		}
+		subject := advisory.Subject{Query: advisory.Query{Package: pkg}}
+		subject.Access = map[string]advisory.Access{"open": advisory.Open, "gated": advisory.Fronted}[auth]
+		for _, text := range rest {
+			v, err := release.Parse(text)
+			if err != nil {
+				return usage(err)
+			}
+			subject.Versions = append(subject.Versions, v)
+		}
+		known, err := o.load(s.err)
+		if err != nil {
+			return usage(err)
+		}
+		if subject.Releases, err = builtinReleases(); err != nil {
+			return err
+		}
+		subject.VEX = known.VEX
+		printAssessment(s.out, strings.Join(rest, ", "), known, known.DB.Assess(subject))
+		return nil
+	}
+	return cmd
+}
+
+func printAssessment(w io.Writer, name string, known *scan.Advisories, a advisory.Assessment) {
+	fmt.Fprintf(w, "%s: %s", name, advisoryCount(a.Len()))
+	if n := a.Possible(); n > 0 {
+		fmt.Fprintf(w, ", %d of them only possibly", n)
+	}
+	fmt.Fprintf(w, " (as of %s)\n", known.DB.AsOf().Format(time.DateOnly))
+	if a.Reason != "" {
+		fmt.Fprintf(w, "note: %s\n", a.Reason)
+	}
+	for _, part := range []struct {
+		title   string
+		matches []advisory.Match
+		list    bool
+	}{
+		{"through the gateway's port, without a credential", a.Reachable, true},
+		{"through the gateway's port, with a credential", a.Behind, true},
+		{"not through the gateway's port", a.Elsewhere, known.All},
+	} {
+		if len(part.matches) == 0 {
+			continue
+		}
+		more := ""
+		if !part.list {
+			more = " (-advisories all lists them)"
+		}
+		fmt.Fprintf(w, "\n%d %s%s\n", len(part.matches), part.title, more)
+		for _, m := range part.matches {
+			if !part.list {
+				break
+			}
+			mark := ""
+			if m.Status == advisory.Possible {
+				mark = " [possible]"
+			}
+			if m.Inherited {
+				mark += " [inherited]"
+			}
+			advisoryLine(w, m.Advisory, mark)
+		}
+	}
+	if len(a.Suppressed) > 0 {
+		fmt.Fprintf(w, "\n%d suppressed by VEX statements\n", len(a.Suppressed))
+		for _, m := range a.Suppressed {
+			advisoryLine(w, m.Advisory, " ["+report.Clean(m.Why)+"]")
+		}
+	}
+	if a.Len() == 0 {
+		return
+	}
+	fmt.Fprintln(w)
+	if !a.FixReachable.IsZero() {
+		fmt.Fprintf(w, "smallest step to a release without one that needs no credential: %s\n", a.FixReachable)
+	}
+	if a.FixAll.IsZero() {
+		fmt.Fprintln(w, "no known release is without any")
+	} else {
+		fmt.Fprintf(w, "smallest step to a release without any: %s\n", a.FixAll)
+	}
+}
+
+func newAdvisoriesUpdate(s streams) *cobra.Command {
+	var o advisoryOptions
+	var output, asOf string
+	f := newFlags("advisories update")
+	f.group("Flags")
+	f.list(&o.advisories, "advisories", "", "FILE", "begin with the advisories in this file instead of the built-in ones", checkFileName)
+	f.text(&output, "output", "o", "FILE", "write the result, for -advisories FILE; without it nothing is written", nil)
+	f.text(&asOf, "as-of", "", "YYYY-MM-DD", "the records are all there were on that day; without it the day of the advisories stays", checkDay)
+	cmd := &cobra.Command{
+		Use:   "update [flags] FILE|FOLDER ...",
+		Short: "Take in OSV records from files and show what changes",
+		Long: `Take in OSV records from files and show what changes: single records, arrays,
+answers of an OSV query, zip exports, or folders of records. clawsonar never
+fetches anything by itself: download the records with a tool of your choice.
+
+The built-in advisories stay as they are: what -o writes is used by
+-advisories FILE of the other commands.`,
+		Example: `  clawsonar advisories update osv.json
+  clawsonar advisories update -as-of 2026-11-20 -o advisories.json records/
+  clawsonar scan -advisories advisories.json`,
+	}
+	f.attach(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		rest, done, err := arguments(cmd, f, args, nil)
+		if done || err != nil {
+			return err
+		}
+		if len(rest) == 0 {
+			return usage(errors.New("advisories update needs a file or folder of OSV records"))
+		}
+		known, err := o.load(s.err)
+		if err != nil {
+			return usage(err)
+		}
+		var u advisory.Update
+		for _, name := range rest {
+			if err := addRecords(&u, name); err != nil {
+				return usage(fmt.Errorf("advisories update: %s", report.Clean(err.Error())))
+			}
+		}
+		return update(s, known.DB, &u, output, asOf)
+	}
+	return cmd
+}
+
+func checkDay(s string) error {
+	if _, err := time.Parse(time.DateOnly, s); err != nil {
+		return fmt.Errorf("%q is not a day: write YYYY-MM-DD", s)
+	}
+	return nil
+}
+
+// scheme matches what begins a URL; one letter and a colon is a Windows drive.
+var scheme = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]+)://`)
+
+// addRecords reads a file, or all .json files of a folder.
+func addRecords(u *advisory.Update, name string) error {
+	if m := scheme.FindStringSubmatch(name); m != nil {
+		local, ok := strings.CutPrefix(name, "file://")
+		if !ok || !strings.HasPrefix(local, "/") {
+			return errors.New("that is a URL, and clawsonar never fetches anything by itself: download it and give the file")
+		}
+		name = local
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return addFile(u, name)
+	}
+	found := false
+	err = filepath.WalkDir(name, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() || filepath.Ext(path) != ".json" {
+			return err
+		}
+		found = true
+		return addFile(u, path)
+	})
+	if err == nil && !found {
+		err = fmt.Errorf("%s: no .json file in this folder", name)
+	}
+	return err
+}
+
+func addFile(u *advisory.Update, name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s: not a file or folder: save it to a file first", name)
+	}
+	return u.Add(name, f, info.Size())
+}
+
+// update says what changes and, if wanted, writes it.
+func update(s streams, db *advisory.DB, u *advisory.Update, output, asOf string) error {
+	c := u.Apply(db)
+	for _, line := range c.Lines {
+		fmt.Fprintln(s.out, report.Clean(line))
+	}
+	for _, note := range c.Notes {
+		fmt.Fprintf(s.err, "clawsonar: %s\n", report.Clean(note))
+	}
+	fmt.Fprintf(s.out, "%d new, %d changed, %d withdrawn, %d as they were; %s\n", c.New, c.Changed, c.Removed, c.Equal, advisoryCount(len(c.All)))
+	day, newest := db.AsOf(), db.Newest()
+	if asOf != "" {
+		stated, err := time.Parse(time.DateOnly, asOf)
+		if err != nil {
+			return usage(err)
+		}
+		table, err := builtinReleases()
+		if err != nil {
+			return err
+		}
+		if stated.After(day) {
+			day = stated
+		}
+		// Advisories of a day are about the releases that were out on it.
+		for r := range table.Releases() {
+			if !r.Date.IsZero() && r.Date.Before(day.AddDate(0, 0, 1)) && r.Version.Compare(newest) > 0 {
+				newest = r.Version
+			}
+		}
+	}
+	if output == "" {
+		fmt.Fprintln(s.out, "nothing written: -o FILE does that")
+		return nil
+	}
+	data, err := advisory.Encode(day, newest, c.All)
+	if err != nil {
+		return fmt.Errorf("advisories update: %w", err)
+	}
+	if err := replaceFile(output, data); err != nil {
+		return fmt.Errorf("advisories update: %w", err)
+	}
+	fmt.Fprintf(s.out, "written to %s: use it with -advisories %s\n", output, output)
+	return nil
+}
+
+// replaceFile writes a file that is there as a whole or not at all.
+func replaceFile(name string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // fails once it has its name
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), name)
+}

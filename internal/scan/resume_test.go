@@ -1,0 +1,145 @@
+package scan_test
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/scan"
+	"github.com/clawsonar/clawsonar/internal/target"
+)
+
+// A run that is cut off at any point and taken up again from its last
+// checkpoint finds, together with what it found before, everything.
+func TestResume(t *testing.T) {
+	// A block of loopback addresses on the port of a server that listens on
+	// every one of them, so that each address is a result.
+	addr := everywhere(t)
+	block := parsed(t, "127.9.0.0/25", addr.Port())
+	stop := errors.New("stop here")
+	for _, cut := range []int{0, 1, 7, 40, 100, 127} {
+		found := map[string]int{}
+		next := uint64(0)
+		run := func(limit int) error {
+			cfg := config(t, builtin(t), block)
+			cfg.Concurrency, cfg.Seed, cfg.From = 8, 5, next
+			cfg.Checkpoint = func(n uint64) error { next = n; return nil }
+			seen := 0
+			cfg.Emit = func(e event.Event) error {
+				if e.Target == nil {
+					return nil
+				}
+				if seen++; seen > limit {
+					return stop
+				}
+				found[e.Target.Target.IP]++
+				return nil
+			}
+			_, err := scan.Run(t.Context(), cfg)
+			return err
+		}
+		if err := run(cut); !errors.Is(err, stop) {
+			t.Fatalf("cut %d: %v", cut, err)
+		}
+		if err := run(1000); err != nil {
+			t.Fatalf("cut %d: %v", cut, err)
+		}
+		if len(found) != 128 {
+			t.Errorf("cut %d: %d of 128 addresses found", cut, len(found))
+		}
+		repeated := 0
+		for _, n := range found {
+			repeated += n - 1
+		}
+		if repeated > 16 {
+			t.Errorf("cut %d: %d addresses twice, want at most about those in flight", cut, repeated)
+		}
+	}
+}
+
+// Four shards of one seed find everything, each address once.
+func TestShards(t *testing.T) {
+	addr := everywhere(t)
+	found := map[string]int{}
+	for k := range uint64(4) {
+		cfg := config(t, builtin(t), parsed(t, "127.9.1.0/26", addr.Port()))
+		cfg.Concurrency, cfg.Seed, cfg.Shard = 8, 9, target.Shard{K: k + 1, N: 4}
+		cfg.Emit = func(e event.Event) error {
+			if e.Target != nil {
+				found[e.Target.Target.IP]++
+			}
+			return nil
+		}
+		if _, err := scan.Run(t.Context(), cfg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for ip, n := range found {
+		if n != 1 {
+			t.Errorf("%s is in %d shards", ip, n)
+		}
+	}
+	if len(found) != 64 {
+		t.Errorf("%d of 64 addresses found", len(found))
+	}
+}
+
+func TestJournal(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	j := scan.Journal{Tool: "test", Config: "abc", Targets: 10, Next: 4}
+	if err := j.Write(path); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := scan.ReadJournal(path, "abc", 10); err != nil || got != j {
+		t.Errorf("read %+v, %v; want %+v", got, err, j)
+	}
+	for name, err := range map[string]error{
+		"another configuration": second(scan.ReadJournal(path, "abd", 10)),
+		"another size":          second(scan.ReadJournal(path, "abc", 11)),
+	} {
+		if err == nil || !strings.Contains(err.Error(), "was written by a scan of something else") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := scan.ReadJournal(path, "abc", 10); err == nil || !strings.Contains(err.Error(), "is not a journal") {
+		t.Errorf("broken journal: %v", err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), ".*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// everywhere starts a plain web server on all addresses of this machine, of
+// which the tests use loopback ones only.
+func everywhere(t *testing.T) netip.AddrPort {
+	t.Helper()
+	l, err := net.Listen("tcp4", "0.0.0.0:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{Handler: always(200, "<html><title>hello</title></html>", "Content-Type", htmlType)}
+	done := make(chan struct{})
+	go func() { defer close(done); _ = srv.Serve(l) }()
+	t.Cleanup(func() { srv.Close(); <-done })
+	return l.Addr().(*net.TCPAddr).AddrPort()
+}
+
+func parsed(t *testing.T, text string, port uint16) target.Spec {
+	t.Helper()
+	spec, err := target.Parse(text, "test", []uint16{port})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return spec
+}
+
+func second[T any](_ T, err error) error { return err }

@@ -1,0 +1,41 @@
+package scan
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// Whatever the order in which positions are finished, the mark is the first
+// that is not.
+func TestWindow(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		from := rapid.Uint64Range(0, 3*windowBits).Draw(t, "from")
+		w := newWindow(from)
+		order := rapid.Permutation([]uint64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 63, 64, 65, 10, 11}).Draw(t, "order")
+		finished := map[uint64]bool{}
+		for _, i := range order {
+			w.finish(from + i)
+			finished[i] = true
+			want := uint64(0)
+			for finished[want] {
+				want++
+			}
+			if got := w.mark(); got != from+want {
+				t.Fatalf("after %v: mark %d, want %d", finished, got-from, want)
+			}
+		}
+	})
+}
+
+// The ring is used over and over.
+func TestWindowWraps(t *testing.T) {
+	w := newWindow(0)
+	for i := range uint64(windowBits + windowBits/2) {
+		w.wait(i)
+		w.finish(i)
+	}
+	if got, want := w.mark(), uint64(windowBits+windowBits/2); got != want {
+		t.Errorf("mark %d, want %d", got, want)
+	}
+}
