@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/clawsonar/clawsonar/fingerprints"
+	"github.com/clawsonar/clawsonar/internal/advisory"
 	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
@@ -96,6 +97,23 @@ func cases() []struct {
 			s.Reach, s.Bound, s.Process = "loopback", netip.MustParseAddrPort(addr), process
 		}
 	}
+	// apply has one advisory apply, about the gateway's own port or not.
+	apply := func(access advisory.Access, severity, gateway, credential string, status advisory.Status) func(*check.Subject) {
+		return func(s *check.Subject) {
+			m := advisory.Match{Status: status, Advisory: &advisory.Advisory{
+				ID: "GHSA-0000-0000-0000", Severity: severity, Gateway: gateway, Credential: credential, Summary: "what it is",
+			}}
+			s.Advisories = &advisory.Assessment{Access: access}
+			switch m.Reach(access) {
+			case advisory.Reachable:
+				s.Advisories.Reachable = []advisory.Match{m}
+			case advisory.Behind:
+				s.Advisories.Behind = []advisory.Match{m}
+			default:
+				s.Advisories.Elsewhere = []advisory.Match{m}
+			}
+		}
+	}
 	return []struct {
 		check, name string
 		change      func(*check.Subject)
@@ -130,6 +148,19 @@ func cases() []struct {
 		{"listens-beyond-loopback", "loopback", bound("127.0.0.1:18789", "node"), ""},
 		{"listens-beyond-loopback", "IPv6 loopback", bound("[::1]:18789", "node"), ""},
 		{"listens-beyond-loopback", "not this machine", reach("private"), ""},
+
+		{"advisory-affected", "needs no credential", apply(advisory.Guarded, "critical", "true", "none", advisory.Affected), event.Critical},
+		{"advisory-affected", "needs no credential, low", apply(advisory.Guarded, "low", "true", "none", advisory.Affected), event.Low},
+		{"advisory-affected", "needs a credential", apply(advisory.Guarded, "critical", "true", "required", advisory.Affected), event.Medium},
+		{"advisory-affected", "needs a credential, but auth is open", apply(advisory.Open, "critical", "true", "required", advisory.Affected), event.Critical},
+		{"advisory-affected", "needs none, but a front asks for one", apply(advisory.Fronted, "critical", "true", "none", advisory.Affected), event.Medium},
+		{"advisory-affected", "only possible", apply(advisory.Guarded, "critical", "true", "none", advisory.Possible), event.Medium},
+		{"advisory-affected", "unclear way in", apply(advisory.Guarded, "critical", "unclear", "none", advisory.Affected), event.Medium},
+		{"advisory-affected", "not through the port", apply(advisory.Open, "critical", "false", "none", advisory.Affected), event.Low},
+		{"advisory-affected", "none applies", func(s *check.Subject) { s.Advisories = &advisory.Assessment{} }, ""},
+		{"advisory-affected", "all suppressed", func(s *check.Subject) {
+			s.Advisories = &advisory.Assessment{Suppressed: []advisory.Suppressed{{Why: "not affected"}}}
+		}, ""},
 
 		{"release-outdated", "some days", fits("2026.9.5"), event.Low},
 		{"release-outdated", "a month", fits("2026.8.1"), event.Medium},
@@ -239,7 +270,16 @@ func wellFormed(t *testing.T, doc check.Doc, f event.Finding) {
 // They are in the baselines of users: a changed one makes every finding of the
 // check new to them. Add to this list, never change it.
 func goldenKeys() map[string]string {
-	return map[string]string{}
+	return map[string]string{
+		"auth-missing":            "cad1cc8d751f1e946f2836203499261e",
+		"legacy-product":          "f15c355f4d062230646728a612f418dc",
+		"exposed-to-internet":     "e1050e292b4ccd561b9db0acf79c347e",
+		"listens-beyond-loopback": "8787124d4a58141559f2edc48a22a3b1",
+		"advisory-affected":       "c9a8b8c040d6a16f572bfe6a925c59ef",
+		"release-outdated":        "70a420824509fc51c4776aaf24402609",
+		"plain-http":              "3869f858393302b6f247d65c0ccf4a77",
+		"auth-unverified":         "efbd39f3ec3ff2b4a538ad5ba5320a67",
+	}
 }
 
 // A finding's key depends on the check and the target, and on nothing else.

@@ -21,22 +21,7 @@ import (
 // is named exactly, or within those it shares its files with. It takes some
 // 10 minutes and 6 GB, so it runs only when asked for: CLAWSONAR_E2E_RELEASES=1.
 func TestOtherReleases(t *testing.T) {
-	if os.Getenv("CLAWSONAR_E2E_RELEASES") == "" {
-		t.Skip("SKIPPED, NOT TESTED: ten more releases: set CLAWSONAR_E2E_RELEASES=1")
-	}
-	if missing := lab.Missing("npm"); len(missing) > 0 {
-		t.Skipf("SKIPPED, NOT TESTED: ten more releases: this machine lacks %s", strings.Join(missing, ", "))
-	}
-	root, err := lab.ModuleRoot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Minute)
-	defer cancel()
-	l, err := lab.Open(ctx, filepath.Join(root, ".cache", "lab"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	l, ctx := more(t)
 	var table bytes.Buffer
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "started\tnamed\tsource\tconfidence\tauth\t")
@@ -77,4 +62,38 @@ func TestOtherReleases(t *testing.T) {
 	}
 	w.Flush()
 	t.Logf("ten more releases\n%s", table.String())
+}
+
+// TestForks installs and starts the forks on npm: each is named where it shows
+// what it is, and never given the release of another.
+func TestForks(t *testing.T) {
+	l, ctx := more(t)
+	running, stop, err := l.StartMatrix(ctx, t.TempDir(), lab.Forks(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	verdicts(t, running)
+}
+
+// more opens the lab for the tests that run only when asked for.
+func more(t *testing.T) (*lab.Lab, context.Context) {
+	t.Helper()
+	if os.Getenv("CLAWSONAR_E2E_RELEASES") == "" {
+		t.Skip("SKIPPED, NOT TESTED: ten more releases and the forks: set CLAWSONAR_E2E_RELEASES=1")
+	}
+	if missing := lab.Missing("npm"); len(missing) > 0 {
+		t.Skipf("SKIPPED, NOT TESTED: ten more releases and the forks: this machine lacks %s", strings.Join(missing, ", "))
+	}
+	root, err := lab.ModuleRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Minute)
+	t.Cleanup(cancel)
+	l, err := lab.Open(ctx, filepath.Join(root, ".cache", "lab"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l, ctx
 }

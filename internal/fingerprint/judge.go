@@ -251,12 +251,18 @@ func (v *view) version() (Version, []string) {
 	if err != nil {
 		return out, notes
 	}
-	if known, ok := v.p.table.Find(exact); ok {
-		if out.Build == "" {
-			out.Build = known.Commit
-		}
-	} else if newest := v.p.table.Newest().Version; newest.Compare(exact) < 0 {
+	known, ok := v.p.table.Find(exact)
+	newest := v.p.table.Newest().Version
+	switch {
+	case ok && out.Build == "":
+		out.Build = known.Commit
+	case ok:
+	case newest.Compare(exact) < 0:
 		notes = append(notes, fmt.Sprintf("release %s is newer than this database, which ends at %s", exact, newest))
+	default:
+		// It may say what it likes: no such release was ever published.
+		notes = append(notes, fmt.Sprintf("release: it says %s, which was never published: a fork, or a build of its own", exact))
+		out.Exact, out.Confidence = "", Tentative
 	}
 	return out, notes
 }
@@ -317,7 +323,7 @@ func (v *view) askAssets(out Version, a *answer) (Version, string) {
 	m := v.p.table.ByAssets(a.page().Assets)
 	switch m.Fit {
 	case release.FitContradictory:
-		return out, "release: the page's assets belong to different releases: a page of the operator's own, or a cache in front"
+		return out, "release: the page's assets belong to different releases: a page of the operator's own, a cache in front, or a fork"
 	case release.FitPartial:
 		out.Confidence = Tentative
 	case release.FitNone:

@@ -134,12 +134,12 @@ func Forks() []Instance {
 		}}
 	}
 	return []Instance{
-		fork("openclaw-cn", "openclaw-cn", "2026.1.31", "clawdbot",
+		fork("openclaw-cn", "openclaw-cn", "2026.1.31", "openclaw-cn",
 			"A fork. Its page calls itself Clawdbot; its assets are of no release."),
 		// The page is all there is to see, and that is the release's.
 		fork("gguf-claw", "@gguf/claw", "2026.2.20", "openclaw",
 			"A fork. Its Control UI is that of OpenClaw 2026.2.21, byte for byte.", "2026.2.21"),
-		fork("clawmongo", "@romiluz/clawmongo", "2026.4.8", "openclaw",
+		fork("clawmongo", "@romiluz/clawmongo", "2026.4.8", "clawmongo",
 			"A fork. Its page is a build of its own that shares two scripts with OpenClaw 2026.4.5 and 2026.4.7."),
 	}
 }

@@ -136,6 +136,17 @@ func TestUnknownReleases(t *testing.T) {
 			t.Errorf("notes %q, want %q", v.Notes, want)
 		}
 	})
+	t.Run("never published", func(t *testing.T) {
+		fork := strange
+		fork.Stamp = "2026.4.99-0123456789ab"
+		v := look(t, set, serve(fork, true))
+		if v.Version.Exact != "" || v.Version.Confidence != fingerprint.Tentative {
+			t.Errorf("version %+v", v.Version)
+		}
+		if want := "release: it says 2026.4.99, which was never published: a fork, or a build of its own"; !slices.Contains(v.Notes, want) {
+			t.Errorf("notes %q, want %q", v.Notes, want)
+		}
+	})
 	t.Run("unknown", func(t *testing.T) {
 		v := look(t, set, serve(strange, true))
 		if v.Version.Exact != "" || len(v.Version.Candidates) != 0 || v.Version.Confidence != "" {

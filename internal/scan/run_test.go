@@ -512,3 +512,39 @@ func TestEachTargetOnce(t *testing.T) {
 		t.Errorf("lines for ports %v, want %v", got, want)
 	}
 }
+
+// Silent members of ranges are tried again at the end. What answers then is
+// counted, listed and judged as if it had answered at once; what does not stays
+// silent, and no more than the sample is tried.
+func TestRecheck(t *testing.T) {
+	t.Parallel()
+	const n = 6
+	var seen atomic.Int32
+	s := raw(t, func(c net.Conn) {
+		if i := seen.Add(1); i <= n || i == 2*n {
+			hold(c)
+			return
+		}
+		greet("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")(c)
+	})
+	cfg := config(t, builtin(t), swept(s.addr, n))
+	cfg.Concurrency, cfg.Recheck, cfg.Prober.Timeout = n, 100, time.Second
+	targets, summary := run(t, t.Context(), cfg)
+	if want := (event.MissEstimate{Reprobed: n, Found: n - 1}); summary.MissEstimate != want {
+		t.Errorf("estimate %+v, want %+v", summary.MissEstimate, want)
+	}
+	if want := map[string]int{"other": n - 1, "silent": 1}; !maps.Equal(summary.Outcomes, want) || summary.Targets != n || !summary.Complete {
+		t.Errorf("summary %+v, want %d: %v", summary, n, want)
+	}
+	if got := outcomes(targets); !maps.Equal(got, map[string]int{"other": n - 1}) {
+		t.Errorf("lines %v", got)
+	}
+
+	mute := raw(t, hold)
+	cfg = config(t, builtin(t), swept(mute.addr, n))
+	cfg.Concurrency, cfg.Recheck, cfg.Prober.Timeout = n, 2, 200*time.Millisecond
+	targets, summary = run(t, t.Context(), cfg)
+	if want := (event.MissEstimate{Reprobed: 2}); summary.MissEstimate != want || summary.Outcomes["silent"] != n || len(targets) != 0 {
+		t.Errorf("a sample of 2: %d lines, summary %+v", len(targets), summary)
+	}
+}

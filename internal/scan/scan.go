@@ -121,6 +121,7 @@ func Run(ctx context.Context, cfg Config) (event.Summary, error) {
 func (e *engine) sweep(ctx, probing context.Context, n uint64) (issued uint64, err error) {
 	order, shard := target.NewOrder(e.cfg.Space.Len(), e.cfg.Seed), e.cfg.shard()
 	w := newWindow(e.cfg.From)
+	defer context.AfterFunc(probing, w.end)()
 	finishCheckpoints := e.checkpoints(w)
 	var group errgroup.Group
 	group.SetLimit(max(e.cfg.Concurrency, 1))
@@ -191,7 +192,8 @@ func (e *engine) recheck(ctx, probing context.Context) error {
 			o := e.cfg.Prober.Probe(probing, t)
 			e.mu.Lock()
 			e.summary.MissEstimate.Reprobed++
-			answered := o.Outcome != evidence.Silent && o.Outcome != evidence.Interrupted
+			// What this machine failed at says nothing of the target.
+			answered := o.Outcome != evidence.Silent && o.Outcome != evidence.Interrupted && o.Outcome != evidence.LocalError
 			if answered {
 				// It is no longer one of the silent ones.
 				e.summary.MissEstimate.Found++

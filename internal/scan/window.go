@@ -13,6 +13,7 @@ type window struct {
 	free *sync.Cond
 	next uint64 // the low-water mark
 	done []uint64
+	over bool // nothing will be finished any more
 }
 
 const windowBits = 1 << 22
@@ -24,13 +25,22 @@ func newWindow(next uint64) *window {
 }
 
 // wait blocks while position i is too far ahead of the low-water mark to be
-// followed.
+// followed, and the run goes on.
 func (w *window) wait(i uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for i >= w.next+windowBits {
+	for i >= w.next+windowBits && !w.over {
 		w.free.Wait()
 	}
+}
+
+// end lets go whoever waits: the run is given up, and with it the targets that
+// hold the mark back.
+func (w *window) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.over = true
+	w.free.Broadcast()
 }
 
 // finish marks position i as done.

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"testing"
+	"testing/synctest"
 
 	"pgregory.net/rapid"
 )
@@ -37,5 +38,35 @@ func TestWindowWraps(t *testing.T) {
 	}
 	if got, want := w.mark(), uint64(windowBits+windowBits/2); got != want {
 		t.Errorf("mark %d, want %d", got, want)
+	}
+}
+
+// Who waits for a target that holds the mark back goes on when it is finished,
+// and when the run is given up, so that it will never be.
+func TestWindowWait(t *testing.T) {
+	for name, release := range map[string]func(*window){
+		"finished": func(w *window) { w.finish(0) },
+		"given up": func(w *window) { w.end() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWindow(0)
+				w.wait(windowBits - 1)
+				through := false
+				go func() {
+					w.wait(windowBits)
+					through = true
+				}()
+				synctest.Wait()
+				if through {
+					t.Error("did not wait")
+				}
+				release(w)
+				synctest.Wait()
+				if !through {
+					t.Error("waits for ever")
+				}
+			})
+		})
 	}
 }
