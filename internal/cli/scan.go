@@ -59,6 +59,7 @@ type scanOptions struct {
 	failOnIncomplete bool
 
 	advisoryOptions
+	stateOptions
 
 	config string
 	dryRun bool
@@ -87,6 +88,7 @@ func (o *scanOptions) flags() *flags {
 	f.text(&o.contact, "contact", "", "MAIL-OR-URL", "whom a target's operator can ask, sent in the User-Agent; needed likewise", checkContact)
 	o.advisoryOptions.flags(f)
 	o.outputFlags(f)
+	o.stateOptions.flags(f)
 	f.group("Run")
 	f.text(&o.config, configFlag, "", "FILE", "settings, one \"flag: value\" a line (default ./"+defaultConfig+" if it is there)", nil)
 	f.boolean(&o.dryRun, "dry-run", "", "say what would be contacted, and contact nothing")
@@ -183,6 +185,9 @@ func runScan(s streams, o scanOptions, args []string) error {
 	}
 	if err := o.addTargets(s, cfg, set, args); err != nil {
 		return err
+	}
+	if err := o.stateOptions.apply(cfg); err != nil {
+		return usage(err)
 	}
 	if o.dryRun {
 		return dryRun(s, cfg)

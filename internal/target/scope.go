@@ -131,6 +131,11 @@ func NewScope(allow, deny []netip.Prefix, public bool) *Scope {
 	return &Scope{allow: allow, deny: deny, public: public, special: special(), never: never()}
 }
 
+// String names what the scope was made from: the same text, the same scope.
+func (s *Scope) String() string {
+	return fmt.Sprintf("allow %v, deny %v, public %t", s.allow, s.deny, s.public)
+}
+
 // Reach classifies an address.
 func (s *Scope) Reach(addr netip.Addr) Reach {
 	addr = addr.Unmap().WithZone("")

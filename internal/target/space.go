@@ -1,7 +1,9 @@
 package target
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"math/bits"
 	"net/netip"
@@ -81,4 +83,15 @@ func plus(addr netip.Addr, n uint64) netip.Addr {
 	binary.BigEndian.PutUint64(b[8:], lo)
 	binary.BigEndian.PutUint64(b[:8], binary.BigEndian.Uint64(b[:8])+carry)
 	return netip.AddrFrom16(b).WithZone(addr.Zone())
+}
+
+// Digest identifies the targets of the space and their order: the same digest,
+// the same target at every index.
+func (s *Space) Digest() string {
+	h := sha256.New()
+	for i := range s.specs {
+		spec := &s.specs[i]
+		fmt.Fprintf(h, "%s %s %q %v %q %q\n", spec.First, spec.Last, spec.Name, spec.Ports, spec.Scheme, spec.Base)
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
