@@ -20,9 +20,9 @@ import (
 // advisories of the gateway together are 5 MB of JSON.
 const (
 	MaxInput   = 50 << 20 // bytes of one file, of whatever kind
-	maxEntries = 200_000  // files in an archive
+	maxEntries = 100_000  // files in an archive
 	maxRecord  = 4 << 20  // bytes of one record, unpacked
-	maxRatio   = 100      // unpacked to packed bytes of an archive; JSON is packed to a fifth at best a thirtieth
+	maxRatio   = 100      // unpacked to packed bytes of an archive; records are packed to a fifth or so
 )
 
 // Update gathers OSV records (https://ossf.github.io/osv-schema/) and tells what
@@ -152,7 +152,7 @@ func unpack(f *zip.File) ([]byte, error) {
 	return data, err
 }
 
-// words tell a record that can concern us before it is decoded: an export of all
+// ours tells a record that can concern us before it is decoded: an export of all
 // npm packages has two hundred thousand others.
 func ours(data []byte) bool {
 	for _, word := range []string{"openclaw", "clawdbot", "moltbot"} {

@@ -72,45 +72,45 @@ func worst(a *advisory.Assessment) []advisory.Match {
 	return all[:min(len(all), 5)]
 }
 
+// advisoryDetail begins with what to do: a table shows no more than the first
+// lines.
 func advisoryDetail(s Subject) string {
 	a, candidates := s.Advisories, s.Verdict.Version.Candidates
 	var b strings.Builder
-	name := candidates[0]
+	fmt.Fprintf(&b, "Advisories that apply to %s", candidates[0])
 	if n := len(candidates); n > 1 {
-		name = fmt.Sprintf("%s to %s (%d releases fit)", name, candidates[n-1], n)
+		fmt.Fprintf(&b, " to %s (%d releases fit)", candidates[n-1], n)
 	}
-	fmt.Fprintf(&b, "Advisories that apply to %s: %d", name, a.Len())
-	if n := a.Possible(); n > 0 {
-		fmt.Fprintf(&b, " (%d of them only possibly)", n)
+	fmt.Fprintf(&b, ": %d; reachable without a credential from here: %d.", a.Len(), len(a.Reachable))
+	if a.FixAll.IsZero() {
+		b.WriteString(" No known release fixes all.")
+	} else {
+		fmt.Fprintf(&b, " %s fixes all.", a.FixAll)
 	}
-	fmt.Fprintf(&b, ". Reachable without a credential from here: %d", len(a.Reachable))
+	if !a.FixReachable.IsZero() && a.FixReachable != a.FixAll {
+		fmt.Fprintf(&b, " The smallest step that fixes the reachable ones: %s.", a.FixReachable)
+	}
 	switch a.Access {
 	case advisory.Open:
-		b.WriteString(", with authentication open a credential is no obstacle")
+		b.WriteString(" Authentication is open, so a credential is no obstacle")
 	case advisory.Fronted:
-		b.WriteString(", since what stands in front asks for one")
-		fallthrough
+		fmt.Fprintf(&b, " With a credential, since what stands in front asks for one: %d", len(a.Behind))
 	default:
-		fmt.Fprintf(&b, "; with a credential: %d", len(a.Behind))
+		fmt.Fprintf(&b, " With a credential: %d", len(a.Behind))
 	}
-	fmt.Fprintf(&b, "; not through this port: %d. Worst:", len(a.Elsewhere))
-	sep := " "
+	fmt.Fprintf(&b, "; not through this port: %d", len(a.Elsewhere))
+	if n := a.Possible(); n > 0 {
+		fmt.Fprintf(&b, "; only possibly: %d", n)
+	}
+	if n := len(a.Suppressed); n > 0 {
+		fmt.Fprintf(&b, "; suppressed by VEX statements: %d", n)
+	}
+	sep := ". Worst: "
 	for _, m := range worst(a) {
 		fmt.Fprintf(&b, "%s%s (%s) %s", sep, m.ID, m.Grade(), m.Summary)
 		sep = "; "
 	}
 	b.WriteString(".")
-	if n := len(a.Suppressed); n > 0 {
-		fmt.Fprintf(&b, " Suppressed by VEX statements: %d.", n)
-	}
-	if !a.FixReachable.IsZero() && a.FixReachable != a.FixAll {
-		fmt.Fprintf(&b, " The smallest step that fixes the reachable ones: %s.", a.FixReachable)
-	}
-	if !a.FixAll.IsZero() {
-		fmt.Fprintf(&b, " The release that fixes all: %s.", a.FixAll)
-	} else {
-		b.WriteString(" No known release fixes all.")
-	}
 	if a.Reason != "" {
 		fmt.Fprintf(&b, " Note: %s.", a.Reason)
 	}

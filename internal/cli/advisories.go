@@ -349,7 +349,8 @@ func newAdvisoriesUpdate(s streams) *cobra.Command {
 	f := newFlags("advisories update")
 	f.group("Flags")
 	f.list(&o.advisories, "advisories", "", "FILE", "begin with the advisories in this file instead of the built-in ones", checkFileName)
-	f.text(&output, "output", "o", "FILE", "write the result, for -advisories FILE; without it nothing is written", nil)
+	// Not called output: what the environment says for that is for scan.
+	f.text(&output, "write", "o", "FILE", "write the result, for -advisories FILE; without it nothing is written", nil)
 	f.text(&asOf, "as-of", "", "YYYY-MM-DD", "the records are all there were on that day; without it the day of the advisories stays", checkDay)
 	cmd := &cobra.Command{
 		Use:   "update [flags] FILE|FOLDER ...",

@@ -80,6 +80,14 @@ func explain(w io.Writer, set *fingerprint.Set, id string) error {
 			return nil
 		}
 	}
+	advisories, err := builtinAdvisories()
+	if err != nil {
+		return err
+	}
+	if a := advisories.Find(id); a != nil {
+		showAdvisory(w, a)
+		return nil
+	}
 	return fmt.Errorf("nothing is known about %q: see \"clawsonar explain\" for the list", id)
 }
 

@@ -126,14 +126,15 @@ func decode(data []byte, name string, into any) error {
 	return nil
 }
 
-// yamlError puts the library's message, which may have several lines, on one.
+// yamlError puts the library's message on one line. Of several errors it keeps
+// the first: the others often follow from it.
 func yamlError(err error) string {
-	var many *yaml.TypeError
 	text := err.Error()
+	var many *yaml.LoadErrors
 	if errors.As(err, &many) && len(many.Errors) > 0 {
-		text = many.Errors[0]
+		text = many.Errors[0].Error()
 	}
-	text = strings.TrimPrefix(strings.TrimPrefix(text, "yaml: "), "unmarshal errors:")
+	text = strings.TrimPrefix(text, "yaml: ")
 	return strings.Join(strings.Fields(text), " ")
 }
 

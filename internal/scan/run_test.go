@@ -515,36 +515,78 @@ func TestEachTargetOnce(t *testing.T) {
 
 // Silent members of ranges are tried again at the end. What answers then is
 // counted, listed and judged as if it had answered at once; what does not stays
-// silent, and no more than the sample is tried.
+// silent. With ListAll, too, each has one line.
 func TestRecheck(t *testing.T) {
-	t.Parallel()
 	const n = 6
-	var seen atomic.Int32
-	s := raw(t, func(c net.Conn) {
-		if i := seen.Add(1); i <= n || i == 2*n {
-			hold(c)
-			return
-		}
-		greet("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")(c)
-	})
-	cfg := config(t, builtin(t), swept(s.addr, n))
-	cfg.Concurrency, cfg.Recheck, cfg.Prober.Timeout = n, 100, time.Second
-	targets, summary := run(t, t.Context(), cfg)
-	if want := (event.MissEstimate{Reprobed: n, Found: n - 1}); summary.MissEstimate != want {
-		t.Errorf("estimate %+v, want %+v", summary.MissEstimate, want)
+	for _, all := range []bool{false, true} {
+		t.Run(fmt.Sprintf("all=%t", all), func(t *testing.T) {
+			t.Parallel()
+			var seen atomic.Int32
+			s := raw(t, func(c net.Conn) {
+				if i := seen.Add(1); i <= n || i == 2*n {
+					hold(c)
+					return
+				}
+				greet("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")(c)
+			})
+			cfg := config(t, builtin(t), swept(s.addr, n))
+			cfg.Concurrency, cfg.Recheck, cfg.ListAll, cfg.Prober.Timeout = n, 100, all, time.Second
+			targets, summary := run(t, t.Context(), cfg)
+			if want := (event.MissEstimate{Reprobed: n, Found: n - 1}); summary.MissEstimate != want {
+				t.Errorf("estimate %+v, want %+v", summary.MissEstimate, want)
+			}
+			want := map[string]int{"other": n - 1, "silent": 1}
+			if !maps.Equal(summary.Outcomes, want) || summary.Targets != n || !summary.Complete {
+				t.Errorf("summary %+v, want %d: %v", summary, n, want)
+			}
+			if !all {
+				delete(want, "silent")
+			}
+			if got := outcomes(targets); !maps.Equal(got, want) {
+				t.Errorf("lines %v, want %v", got, want)
+			}
+		})
 	}
-	if want := map[string]int{"other": n - 1, "silent": 1}; !maps.Equal(summary.Outcomes, want) || summary.Targets != n || !summary.Complete {
-		t.Errorf("summary %+v, want %d: %v", summary, n, want)
-	}
-	if got := outcomes(targets); !maps.Equal(got, map[string]int{"other": n - 1}) {
-		t.Errorf("lines %v", got)
-	}
+}
 
-	mute := raw(t, hold)
-	cfg = config(t, builtin(t), swept(mute.addr, n))
-	cfg.Concurrency, cfg.Recheck, cfg.Prober.Timeout = n, 2, 200*time.Millisecond
-	targets, summary = run(t, t.Context(), cfg)
-	if want := (event.MissEstimate{Reprobed: 2}); summary.MissEstimate != want || summary.Outcomes["silent"] != n || len(targets) != 0 {
-		t.Errorf("a sample of 2: %d lines, summary %+v", len(targets), summary)
+// No more than the sample is tried again, and after an interrupt nothing; the
+// lines are the same.
+func TestRecheckSample(t *testing.T) {
+	const n = 6
+	for _, c := range []struct {
+		name      string
+		recheck   int
+		interrupt bool
+		reprobed  int
+	}{
+		{"none", 0, false, 0},
+		{"two", 2, false, 2},
+		{"interrupted", 100, true, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			var seen atomic.Int32
+			mute := raw(t, func(conn net.Conn) {
+				if seen.Add(1) == n && c.interrupt {
+					cancel()
+				}
+				hold(conn)
+			})
+			cfg := config(t, builtin(t), swept(mute.addr, n))
+			cfg.Concurrency, cfg.Recheck, cfg.ListAll, cfg.Prober.Timeout, cfg.Grace = n, c.recheck, true, time.Second, plenty
+			targets, summary := run(t, ctx, cfg)
+			if want := (event.MissEstimate{Reprobed: c.reprobed}); summary.MissEstimate != want {
+				t.Errorf("estimate %+v, want %+v", summary.MissEstimate, want)
+			}
+			want := map[string]int{"silent": n}
+			if got := outcomes(targets); !maps.Equal(got, want) || !maps.Equal(summary.Outcomes, want) {
+				t.Errorf("lines %v, summary %+v, want %v", got, summary, want)
+			}
+			if n := int(seen.Load()); n != int(summary.Targets)+c.reprobed {
+				t.Errorf("%d connections", n)
+			}
+		})
 	}
 }

@@ -102,10 +102,8 @@ func Run(ctx context.Context, cfg Config) (event.Summary, error) {
 	if err != nil {
 		return e.summary, err
 	}
-	if ctx.Err() == nil {
-		if err := e.recheck(ctx, probing); err != nil {
-			return e.summary, err
-		}
+	if err := e.recheck(ctx, probing); err != nil {
+		return e.summary, err
 	}
 	e.summary.Complete = issued == n && ctx.Err() == nil
 	e.summary.Finished = time.Now().UTC().Truncate(time.Millisecond)
@@ -179,17 +177,17 @@ func (e *engine) checkpoints(w *window) (finish func() error) {
 
 // recheck tries a sample of the silent targets again, a few at a time: what
 // answers now was missed because too much was going on at once, or a packet was
-// lost.
+// lost. After an interrupt none is tried any more, only listed.
 func (e *engine) recheck(ctx, probing context.Context) error {
 	const atOnce = 50
 	var group errgroup.Group
 	group.SetLimit(min(atOnce, max(e.cfg.Concurrency, 1)))
-	for _, t := range e.silent {
-		if ctx.Err() != nil {
-			break
-		}
+	for _, s := range e.silent {
 		group.Go(func() error {
-			o := e.cfg.Prober.Probe(probing, t)
+			if ctx.Err() != nil {
+				return e.write(s.line)
+			}
+			o := e.cfg.Prober.Probe(probing, s.Target)
 			e.mu.Lock()
 			e.summary.MissEstimate.Reprobed++
 			// What this machine failed at says nothing of the target.
@@ -202,9 +200,9 @@ func (e *engine) recheck(ctx, probing context.Context) error {
 			}
 			e.mu.Unlock()
 			if !answered {
-				return nil
+				return e.write(s.line)
 			}
-			return e.done(t, &o)
+			return e.done(s.Target, &o)
 		})
 	}
 	if err := group.Wait(); err != nil {
@@ -217,16 +215,25 @@ func (e *engine) recheck(ctx, probing context.Context) error {
 }
 
 // sample keeps a silent target, each with the same chance, up to cfg.Recheck of
-// them (Vitter's algorithm R). The caller holds mu.
-func (e *engine) sample(t target.Target) {
+// them (Vitter's algorithm R), and returns the line to write now: none for one
+// that is kept, since a target has one line and this one may yet answer. The
+// caller holds mu.
+func (e *engine) sample(t target.Target, line *event.Target) *event.Target {
 	e.silences++
 	if len(e.silent) < e.cfg.Recheck {
-		e.silent = append(e.silent, t)
-		return
+		e.silent = append(e.silent, silence{t, line})
+		return nil
 	}
 	if i := rand.Uint64N(e.silences); i < uint64(len(e.silent)) {
-		e.silent[i] = t
+		line, e.silent[i] = e.silent[i].line, silence{t, line}
 	}
+	return line
+}
+
+// silence is a silent target and its line, nil if it is to be counted only.
+type silence struct {
+	target.Target
+	line *event.Target
 }
 
 type engine struct {
@@ -236,7 +243,7 @@ type engine struct {
 	mu      sync.Mutex  // guards what follows, and Emit
 	summary event.Summary
 	// A sample of the silent members of ranges, and how many there were.
-	silent   []target.Target
+	silent   []silence
 	silences uint64
 }
 
@@ -318,14 +325,29 @@ func (e *engine) done(t target.Target, o *evidence.Observation) error {
 	for _, f := range findings {
 		e.summary.Findings[string(f.Severity)]++
 	}
-	counted := o.Outcome == evidence.Closed || o.Outcome == evidence.Silent
-	if t.Swept && o.Outcome == evidence.Silent {
-		e.sample(t)
+	silent := o.Outcome == evidence.Silent
+	if t.Swept && (silent || o.Outcome == evidence.Closed) && !e.cfg.ListAll {
+		ev = nil
 	}
-	if t.Swept && counted && !e.cfg.ListAll {
+	if t.Swept && silent {
+		ev = e.sample(t, ev)
+	}
+	return e.emit(ev)
+}
+
+// write puts a target's line into the stream.
+func (e *engine) write(line *event.Target) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.emit(line)
+}
+
+// emit is write for a caller that holds mu.
+func (e *engine) emit(line *event.Target) error {
+	if line == nil || e.failed.Load() {
 		return nil
 	}
-	if err := e.cfg.Emit(event.Event{Target: ev}); err != nil {
+	if err := e.cfg.Emit(event.Event{Target: line}); err != nil {
 		e.failed.Store(true)
 		e.stop()
 		return err
