@@ -36,6 +36,7 @@ func outcomes(targets []*event.Target) map[string]int {
 // Closed and silent members of ranges are counted, and listed only on demand;
 // whatever else they are, and whoever is named by himself, has a line.
 func TestLines(t *testing.T) {
+	t.Parallel()
 	set := builtin(t)
 	shut := closed(t)
 	mute := raw(t, hold).addr
@@ -317,6 +318,7 @@ func TestInterruptedFromTheStart(t *testing.T) {
 // A reset is tried again as often as was asked for and no more; the line
 // counts what all attempts cost.
 func TestRetries(t *testing.T) {
+	t.Parallel()
 	set := builtin(t)
 	cost := func(retries int, handle func(net.Conn)) (*event.Target, int) {
 		s := raw(t, handle)

@@ -50,6 +50,7 @@ func rooms() map[string][]string {
 		"internal/structure":      {},
 		"internal/lab":            {},
 		"internal/e2e":            {},
+		"internal/bench":          {},
 		"internal/tools/releases": {"internal/release"},
 		"internal/tools/captures": append([]string{"internal/lab"}, domain...),
 	}

@@ -1,0 +1,2 @@
+// Package bench holds benchmarks of the whole engine; see "make bench".
+package bench

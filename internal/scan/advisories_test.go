@@ -1,0 +1,86 @@
+package scan
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/clawsonar/clawsonar/internal/advisory"
+	"github.com/clawsonar/clawsonar/internal/fingerprint"
+)
+
+// What the judgement of a gateway means for its advisories.
+func TestAdvisories(t *testing.T) {
+	line := func(id, surface, credential string) string {
+		return `{"id":"` + id + `","published":"2026-03-01","date_of":"ghsa","severity":"high","package":"openclaw","ranges":[{"fixed":"2026.3.1"}],` +
+			`"surface":"x","gateway_surface":"` + surface + `","credential":"` + credential + `","summary":"text","source":"aig"}`
+	}
+	const free, needs, local = "GHSA-2222-2222-2222", "GHSA-3333-3333-3333", "GHSA-4444-4444-4444"
+	db, err := advisory.Load([]byte(`{"as_of":"2026-10-05","newest":"2026.9.6","advisories":[` + strings.Join([]string{
+		line(free, "true", "none"), line(needs, "true", "required"), line(local, "false", "n/a"),
+	}, ",\n") + `]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	vex, _, err := advisory.LoadVEX([]byte(`{"@context":"https://openvex.dev/ns/v0.2.0","statements":[
+		{"vulnerability":{"name":"`+free+`"},"products":[{"@id":"10.0.0.7:1"}],"status":"fixed"},
+		{"vulnerability":{"name":"`+local+`"},"products":[{"@id":"10.0.0.7:1"}],"status":"fixed"}]}`), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type row = string // id, status, reach and suppression
+	for _, tt := range []struct {
+		name     string
+		change   func(*fingerprint.Verdict)
+		hostPort string
+		all      bool
+		want     []row
+		reason   string
+	}{
+		{"asks for a credential", nil, "", false, []row{free + " affected reachable ", needs + " affected credential "}, ""},
+		{"all", nil, "", true, []row{free + " affected reachable ", needs + " affected credential ", local + " affected elsewhere "}, ""},
+		{"open", func(v *fingerprint.Verdict) { v.Auth.State = fingerprint.Open }, "", false,
+			[]row{free + " affected reachable ", needs + " affected reachable "}, ""},
+		{"unknown is neither safe nor open", func(v *fingerprint.Verdict) { v.Auth.State = fingerprint.Unknown }, "", false,
+			[]row{free + " affected reachable ", needs + " affected credential "}, ""},
+		{"gated", func(v *fingerprint.Verdict) { v.Auth.State = fingerprint.Gated }, "", false,
+			[]row{free + " affected credential ", needs + " affected credential "}, ""},
+		{"several releases", func(v *fingerprint.Verdict) { v.Version.Candidates = []string{"2026.2.2", "2026.3.1"} }, "", false,
+			[]row{free + " possible reachable ", needs + " possible credential "}, ""},
+		{"a hint", func(v *fingerprint.Verdict) { v.Version.Confidence = fingerprint.Tentative }, "", false,
+			[]row{free + " possible reachable ", needs + " possible credential "}, ""},
+		{"no release", func(v *fingerprint.Verdict) { v.Version = fingerprint.Version{} }, "", true, nil, "the release is not known"},
+		{"one release has no place in the order", func(v *fingerprint.Verdict) { v.Version.Candidates = []string{"2026.2.2", "dev"} }, "", true, nil, "the release is not known"},
+		{"suppressed for this target", nil, "10.0.0.7:1", false, []row{needs + " affected credential ", free + " affected reachable fixed"}, ""},
+		{"suppressed, all", nil, "10.0.0.7:1", true, []row{needs + " affected credential ", free + " affected reachable fixed", local + " affected elsewhere fixed"}, ""},
+	} {
+		v := fingerprint.Verdict{
+			Product: "openclaw", Confidence: fingerprint.Firm,
+			Version: fingerprint.Version{Candidates: []string{"2026.2.2"}, Confidence: fingerprint.Certain},
+			Auth:    fingerprint.Auth{State: fingerprint.Required},
+		}
+		if tt.change != nil {
+			tt.change(&v)
+		}
+		a := &Advisories{DB: db, VEX: vex, All: tt.all}
+		as := a.assess(&v, tt.hostPort, nil)
+		var got []row
+		for _, e := range a.list(as) {
+			got = append(got, strings.Join([]string{e.ID, e.Status, e.Reach, e.Suppressed}, " "))
+		}
+		if !slices.Equal(got, tt.want) || !strings.HasPrefix(as.Reason, tt.reason) || (as.Reason == "") != (tt.reason == "") {
+			t.Errorf("%s: %q, reason %q; want %q, %q", tt.name, got, as.Reason, tt.want, tt.reason)
+		}
+	}
+	for name, v := range map[string]fingerprint.Verdict{
+		"another product": {Product: "other", Confidence: fingerprint.Certain},
+		"a guess":         {Product: "openclaw", Confidence: fingerprint.Tentative},
+	} {
+		if (&Advisories{DB: db}).assess(&v, "", nil) != nil {
+			t.Errorf("%s: assessed", name)
+		}
+	}
+	if (*Advisories)(nil).assess(&fingerprint.Verdict{Product: "openclaw", Confidence: fingerprint.Certain}, "", nil) != nil {
+		t.Error("assessed without data")
+	}
+}
