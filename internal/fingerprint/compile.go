@@ -51,9 +51,6 @@ func Load(fsys fs.FS) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(names) == 0 {
-		return nil, fmt.Errorf("no fingerprint: a folder of fingerprints holds one NAME.yaml a product")
-	}
 	s := &Set{}
 	if data, err := fs.ReadFile(fsys, frontsFile); err == nil {
 		if err := s.loadFronts(data); err != nil {
@@ -83,6 +80,9 @@ func Load(fsys fs.FS) (*Set, error) {
 			}
 		}
 		s.products = append(s.products, p)
+	}
+	if len(s.products) == 0 {
+		return nil, fmt.Errorf("no fingerprint of a product: a folder of fingerprints holds one NAME.yaml a product")
 	}
 	return s, s.check()
 }

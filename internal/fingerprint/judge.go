@@ -18,6 +18,11 @@ func (s *Set) Next(o *evidence.Observation, level Level) (evidence.Request, bool
 	if o.Requests >= MaxRequests {
 		return evidence.Request{}, false
 	}
+	if len(o.Exchanges) == 0 {
+		// The page, which every product asks for first. Most targets of a sweep
+		// do not get further.
+		return s.products[0].Requests[0].request(o.Base), true
+	}
 	answers := collect(o)
 	for _, p := range s.products {
 		v := view{p: p, o: o, answers: answers}

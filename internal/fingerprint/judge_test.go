@@ -58,6 +58,9 @@ func TestAuthProof(t *testing.T) {
 		{"the same without a cache", "openclaw-2026.6.11-none", func(t *testing.T, c *evidence.Capture) {
 			only(c, "root config challenge")
 		}, fingerprint.Open},
+		{"a copy of it on a file server", "openclaw-2026.9.6-none", func(t *testing.T, c *evidence.Capture) {
+			only(c, "root config sw health ready")
+		}, fingerprint.Unknown},
 		{"public page alone", "openclaw-2026.6.11-none", func(t *testing.T, c *evidence.Capture) {
 			only(c, "root challenge sw health ready")
 		}, fingerprint.Unknown},

@@ -98,14 +98,14 @@ func Run(ctx context.Context, cfg Config) (event.Summary, error) {
 	e.stop = stop
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(e.cfg.Grace, stop) })()
 
-	issued, err := e.sweep(ctx, probing, n)
+	complete, err := e.sweep(ctx, probing, n)
 	if err != nil {
 		return e.summary, err
 	}
 	if err := e.recheck(ctx, probing); err != nil {
 		return e.summary, err
 	}
-	e.summary.Complete = issued == n && ctx.Err() == nil
+	e.summary.Complete = complete && ctx.Err() == nil
 	e.summary.Finished = time.Now().UTC().Truncate(time.Millisecond)
 	final := e.summary
 	if err := cfg.Emit(event.Event{Summary: &final}); err != nil {
@@ -114,35 +114,43 @@ func Run(ctx context.Context, cfg Config) (event.Summary, error) {
 	return e.summary, nil
 }
 
-// sweep probes the run's targets in their order and returns how many it has
-// issued, those of an earlier run included.
-func (e *engine) sweep(ctx, probing context.Context, n uint64) (issued uint64, err error) {
+// sweep probes the run's targets in their order and reports whether all of
+// them, those of an earlier run included, are done. The workers live as long as
+// the sweep: a goroutine for each target would grow its stack anew each time.
+func (e *engine) sweep(ctx, probing context.Context, n uint64) (complete bool, err error) {
 	order, shard := target.NewOrder(e.cfg.Space.Len(), e.cfg.Seed), e.cfg.shard()
 	w := newWindow(e.cfg.From)
 	defer context.AfterFunc(probing, w.end)()
 	finishCheckpoints := e.checkpoints(w)
-	var group errgroup.Group
-	group.SetLimit(max(e.cfg.Concurrency, 1))
-	for issued = e.cfg.From; issued < n && ctx.Err() == nil && !e.failed.Load(); issued++ {
-		w.wait(issued)
-		position := issued
-		group.Go(func() error {
-			// The end of the run may have come while t waited for its turn.
+	var next atomic.Uint64
+	next.Store(e.cfg.From)
+	work := func() error {
+		for {
+			i := next.Add(1) - 1
+			if i >= n {
+				return nil
+			}
+			w.wait(i)
 			if ctx.Err() != nil || e.failed.Load() {
 				return nil
 			}
-			err := e.target(probing, e.cfg.Space.At(order.At(shard.At(position))))
-			if err == nil && probing.Err() == nil {
-				w.finish(position)
+			if err := e.target(probing, e.cfg.Space.At(order.At(shard.At(i)))); err != nil {
+				return err
 			}
-			return err
-		})
+			if probing.Err() == nil {
+				w.finish(i)
+			}
+		}
+	}
+	var group errgroup.Group
+	for range min(uint64(max(e.cfg.Concurrency, 1)), n-min(e.cfg.From, n)) {
+		group.Go(work)
 	}
 	if err := group.Wait(); err != nil {
 		finishCheckpoints()
-		return issued, fmt.Errorf("write results: %w", err)
+		return false, fmt.Errorf("write results: %w", err)
 	}
-	return issued, finishCheckpoints()
+	return w.mark() >= n, finishCheckpoints()
 }
 
 // checkpoints has the low-water mark written while the sweep runs; the function
@@ -291,6 +299,19 @@ func (e *engine) probe(ctx context.Context, t target.Target) error {
 
 // done judges an observation and emits its event.
 func (e *engine) done(t target.Target, o *evidence.Observation) error {
+	silent := o.Outcome == evidence.Silent
+	unlisted := t.Swept && !e.cfg.ListAll && (silent || o.Outcome == evidence.Closed)
+	if unlisted {
+		// Nearly all of a sweep ends here, so nothing more is done for it.
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.summary.Targets++
+		e.summary.Outcomes[string(o.Outcome)]++
+		if silent {
+			e.sample(t, nil)
+		}
+		return nil
+	}
 	verdict := e.cfg.Prober.Set.Judge(o)
 	recognised := verdict.Confidence.Rank() >= fingerprint.Firm.Rank()
 	if recognised && o.Outcome == evidence.Other {
@@ -324,10 +345,6 @@ func (e *engine) done(t target.Target, o *evidence.Observation) error {
 	}
 	for _, f := range findings {
 		e.summary.Findings[string(f.Severity)]++
-	}
-	silent := o.Outcome == evidence.Silent
-	if t.Swept && (silent || o.Outcome == evidence.Closed) && !e.cfg.ListAll {
-		ev = nil
 	}
 	if t.Swept && silent {
 		ev = e.sample(t, ev)
