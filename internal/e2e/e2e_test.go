@@ -72,6 +72,7 @@ func TestRealGateways(t *testing.T) {
 
 	t.Run("verdicts", func(t *testing.T) { verdicts(t, running) })
 	t.Run("gate", func(t *testing.T) { gate(t, running) })
+	t.Run("advisories", func(t *testing.T) { advisories(t, running) })
 	t.Run("no harm", func(t *testing.T) { noHarm(t, running) })
 	t.Run("this machine", func(t *testing.T) { thisMachine(ctx, t, l, running) })
 	t.Run("plain nginx", func(t *testing.T) { plainNginx(ctx, t) })
@@ -210,6 +211,54 @@ func find(t *testing.T, running []lab.Running, name string) lab.Running {
 		t.Fatalf("no instance %s", name)
 	}
 	return running[i]
+}
+
+// advisories looks at what is said to apply to gateways of three releases, open
+// and closed.
+func advisories(t *testing.T, running []lab.Running) {
+	var table bytes.Buffer
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "instance\tthrough the gateway\treachable by a stranger\tneed a credential\tworst of them\t")
+	for _, c := range []struct {
+		name string
+		none bool // no advisory is known
+	}{
+		{"openclaw-2026.3.13-none", false}, {"openclaw-2026.3.13-token", false},
+		{"openclaw-2026.6.11-none", false}, {"openclaw-2026.6.11-token", false},
+		{"openclaw-2026.9.6-none", true}, {"openclaw-2026.9.6-token", true},
+	} {
+		r := find(t, running, c.name)
+		targets, _, _ := scan(t, address(r))
+		if len(targets) != 1 {
+			t.Errorf("%s: %d target lines, want 1", c.name, len(targets))
+			continue
+		}
+		list := targets[0].Advisories
+		reachable, guarded, worst := 0, 0, "-"
+		for i, a := range list {
+			if i == 0 {
+				worst = a.ID + " " + string(a.Severity)
+			}
+			switch {
+			case a.Reach == "reachable":
+				reachable++
+			default:
+				guarded++
+			}
+			if a.Reach == "reachable" && r.Truth.AuthState == "required" && a.Credential == "required" {
+				t.Errorf("%s: %s needs a credential, but is said to be reachable without", c.name, a.ID)
+			}
+		}
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\t\n", c.name, len(list), reachable, guarded, worst)
+		if c.none != (len(list) == 0) {
+			t.Errorf("%s: %d advisories", c.name, len(list))
+		}
+		if open := r.Truth.AuthState == "open"; !c.none && open != (guarded == 0) {
+			t.Errorf("%s: %d advisories wait behind a credential", c.name, guarded)
+		}
+	}
+	w.Flush()
+	t.Logf("advisories on real gateways\n%s", table.String())
 }
 
 // noHarm scans the oldest, a middle and the newest release 20 times each, open
