@@ -88,7 +88,7 @@ func Run(checks []Check, s Subject) []event.Finding {
 func (d Doc) finding(s Subject, severity event.Severity, discriminator, detail string, because ...string) event.Finding {
 	return event.Finding{
 		ID: d.ID, Severity: severity, Title: d.Title, Detail: detail, Remediation: strings.Join(strings.Fields(d.Fix), " "),
-		Controls: d.Controls, References: d.References, Evidence: because,
+		Controls: d.Controls, References: d.References, Evidence: append([]string{}, because...),
 		Key: key(d.ID, s.HostPort+s.Observation.Base, discriminator),
 	}
 }

@@ -356,10 +356,12 @@ func (o *scanOptions) mayProbe(scope *target.Scope, spec target.Spec) error {
 	if spec.Name != "" || o.authorized && o.contact != "" {
 		return nil
 	}
-	for _, a := range []netip.Addr{spec.First, spec.Last} {
-		if scope.Reach(a) == target.Public {
-			return fmt.Errorf("target %q: %s is globally reachable: state your right to probe it with -authorized and -contact", spec.Input, a)
+	if scope.HasPublic(spec.First, spec.Last) {
+		what := "it is"
+		if spec.First != spec.Last {
+			what = "it has addresses that are"
 		}
+		return fmt.Errorf("target %q: %s globally reachable: state your right to probe with -authorized and -contact", spec.Input, what)
 	}
 	return nil
 }

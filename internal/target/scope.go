@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
 // Reach says who can get to an address, by the IANA special-purpose address
@@ -145,6 +146,23 @@ func (s *Scope) Reach(addr netip.Addr) Reach {
 		}
 	}
 	return Public
+}
+
+// HasPublic reports whether a range has a globally reachable address in it. Of
+// a block that is partly special it says yes.
+func (s *Scope) HasPublic(first, last netip.Addr) bool {
+	return slices.ContainsFunc(cover(first.Unmap(), last.Unmap()), func(p netip.Prefix) bool {
+		inside := false
+		for _, r := range s.special {
+			switch {
+			case r.reach == Public && r.prefix.Overlaps(p):
+				return true
+			case r.reach != Public && r.prefix.Bits() <= p.Bits() && r.prefix.Contains(p.Addr()):
+				inside = true
+			}
+		}
+		return !inside
+	})
 }
 
 // Check returns nil when addr may be contacted, else the reason why not.

@@ -226,3 +226,21 @@ func TestCoverProperty(t *testing.T) {
 		}
 	})
 }
+
+func TestHasPublic(t *testing.T) {
+	s := NewScope(nil, nil, false)
+	for text, want := range map[string]bool{
+		"127.0.0.0/8": false, "10.0.0.0/8": false, "192.168.1.0/24": false, "172.16.0.0/12": false, "fd00::/8": false,
+		"10.0.0.0-10.255.255.255": false, "192.168.0.9-192.168.77.3": false, "::1": false, "100.64.0.0/10": false,
+		"8.8.8.8": true, "0.0.0.0/0": true, "10.0.0.0-192.168.0.0": true, "172.0.0.0/8": true, "10.0.0.0/7": true,
+		"192.0.0.0/24": true, "::/0": true, "2001:4860::/32": true, "fc00::/6": true,
+	} {
+		p, err := Parse(text, "", []uint16{1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.HasPublic(p.First, p.Last); got != want {
+			t.Errorf("%s: %t, want %t", text, got, want)
+		}
+	}
+}
