@@ -157,8 +157,8 @@ type Finding struct {
 	Remediation string   `json:"remediation"`
 	Controls    []string `json:"controls"`
 	References  []string `json:"references"`
-	Evidence    []string `json:"evidence"`
-	Key         string   `json:"key"` // stable across runs, versions and wording
+	Evidence    []string `json:"evidence"` // ids of the target's evidence that show it
+	Key         string   `json:"key"`      // stable across runs, versions and wording
 	Suppressed  string   `json:"suppressed,omitempty"`
 }
 

@@ -44,3 +44,50 @@ func Facts(x *evidence.Exchange) map[string]string {
 	}
 	return facts
 }
+
+// Exchanges returns the ids of the exchanges in which something was seen: the
+// names are those of signals, version sources, or exchanges. Each id is there
+// once; what no exchange showed (a port, a certificate) has none.
+func (s *Set) Exchanges(product string, names []string, o *evidence.Observation) []string {
+	out := []string{}
+	add := func(id string) {
+		if o.Exchange(id) != nil && !slices.Contains(out, id) {
+			out = append(out, id)
+		}
+	}
+	for _, p := range s.products {
+		if p.ID != product {
+			continue
+		}
+		v := view{p: p, o: o, answers: collect(o)}
+		var trace func(name string)
+		trace = func(name string) {
+			sig, ok := p.signals[name]
+			switch {
+			case !ok:
+				add(name)
+				for _, src := range p.Version {
+					if slices.Contains(strings.Split(name, "+"), src.Source) {
+						add(src.On)
+					}
+				}
+			case !sig.cond.empty():
+				for _, next := range slices.Concat(sig.cond.All, sig.cond.Any) {
+					if v.sees(next) {
+						trace(next)
+					}
+				}
+			default:
+				for _, id := range sig.On {
+					if a, ok := v.answers[id]; ok && sig.match.holds(a) {
+						add(id)
+					}
+				}
+			}
+		}
+		for _, name := range names {
+			trace(name)
+		}
+	}
+	return out
+}

@@ -115,3 +115,22 @@ func TestIconHash(t *testing.T) {
 		t.Errorf("only %d recorded icons", icons)
 	}
 }
+
+// Evidence is traced from what was seen to the exchanges that show it.
+func TestExchanges(t *testing.T) {
+	c := recorded(t)["openclaw/openclaw-2026.9.6-none.yaml"]
+	o := c.Observation()
+	set := builtin(t)
+	for _, tt := range []struct{ names, want string }{
+		{"config.authorized alive", "config tools-get challenge"},
+		{"tools.missing-scope", "tools"},
+		{"assets", "root"},
+		{"sw.js+assets", "sw root"},
+		{"root config", "root config"},
+		{"root.port tools.unauthorized nothing", ""},
+	} {
+		if got := strings.Join(set.Exchanges("openclaw", strings.Fields(tt.names), &o), " "); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.names, got, tt.want)
+		}
+	}
+}

@@ -324,6 +324,10 @@ func (e *engine) done(t target.Target, o *evidence.Observation) error {
 		HostPort: t.HostPort(), Reach: e.reach(t), Bound: bound, Process: t.Process,
 		Observation: o, Verdict: &verdict, Releases: releases, Advisories: advisories,
 	})
+	for i := range findings {
+		// Checks name signals; a reader wants the exchanges that show them.
+		findings[i].Evidence = e.cfg.Prober.Set.Exchanges(verdict.Product, findings[i].Evidence, o)
+	}
 	ev := e.event(t, o, &verdict, findings)
 	if advisories != nil {
 		ev.Advisories = e.cfg.Advisories.list(advisories)
