@@ -31,7 +31,7 @@ the old package ("npm uninstall -g clawdbot"). Scan again.`,
 		}
 		brand := s.Verdict.Brand
 		if brand == "clawdbot" || brand == "moltbot" {
-			return []event.Finding{doc.finding(s, event.High, "", "Its page says "+brand+".", s.Verdict.Because...)}
+			return []event.Finding{doc.finding(s, event.High, "", "Its page says "+brand+".", "root")}
 		}
 		candidates := s.Verdict.Version.Candidates
 		for _, c := range candidates {
