@@ -98,28 +98,22 @@ func readAdvisories(name string) (*advisory.DB, error) {
 	return db, nil
 }
 
-func builtinAdvisories() (*advisory.DB, error) {
-	data, err := fs.ReadFile(fingerprints.FS, advisoryFile)
-	if err != nil {
-		return nil, fmt.Errorf("built-in data: %w", err)
-	}
-	db, err := advisory.Load(data)
-	if err != nil {
-		return nil, fmt.Errorf("built-in %w", err)
-	}
-	return db, nil
-}
+func builtinAdvisories() (*advisory.DB, error) { return builtin(advisoryFile, advisory.Load) }
 
-func builtinReleases() (*release.Table, error) {
-	data, err := fs.ReadFile(fingerprints.FS, releaseFile)
+func builtinReleases() (*release.Table, error) { return builtin(releaseFile, release.Load) }
+
+// builtin loads a file of the program's own data.
+func builtin[T any](file string, load func([]byte) (T, error)) (T, error) {
+	data, err := fs.ReadFile(fingerprints.FS, file)
 	if err != nil {
-		return nil, fmt.Errorf("built-in data: %w", err)
+		var none T
+		return none, fmt.Errorf("built-in data: %w", err)
 	}
-	table, err := release.Load(data)
+	loaded, err := load(data)
 	if err != nil {
-		return nil, fmt.Errorf("built-in %w", err)
+		return loaded, fmt.Errorf("built-in %w", err)
 	}
-	return table, nil
+	return loaded, nil
 }
 
 func newAdvisories(s streams) *cobra.Command {
