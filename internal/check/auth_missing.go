@@ -44,7 +44,7 @@ explain auth-missing`,
 	}
 	return Check{doc, func(s Subject) []event.Finding {
 		v := s.Verdict
-		if !s.recognised() || v.Auth.State != fingerprint.Open {
+		if !s.gateway() || v.Auth.State != fingerprint.Open {
 			return nil
 		}
 		detail := "A request without any credential was let in"

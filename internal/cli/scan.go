@@ -82,7 +82,7 @@ func (o *scanOptions) flags() *flags {
 	f.integer(&o.retries, "retries", "", 1, 0, "further attempts when a connection is reset or this machine fails")
 	f.duration(&o.maxRuntime, "max-runtime", "", 0, "stop issuing targets after this time")
 	f.group("Depth")
-	f.choice(&o.level, "level", "", "LEVEL", "standard", "passive or standard", []string{"passive", "standard"})
+	f.choice(&o.level, "level", "", "LEVEL", "standard", "passive, standard or deep; deep says more to the gateway and leaves lines in its log", []string{"passive", "standard", "deep"})
 	f.group("Authorisation")
 	f.boolean(&o.authorized, "authorized", "", "I am authorised to probe these targets; needed for globally reachable ones")
 	f.text(&o.contact, "contact", "", "MAIL-OR-URL", "whom a target's operator can ask, sent in the User-Agent; needed likewise", checkContact)

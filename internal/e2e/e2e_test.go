@@ -81,7 +81,13 @@ func TestRealGateways(t *testing.T) {
 // scan runs the program and returns its events and exit code.
 func scan(t *testing.T, args ...string) ([]event.Target, *event.Summary, int) {
 	t.Helper()
-	cmd := exec.Command(program, append([]string{"scan", "-f", "jsonl"}, args...)...)
+	return scanFrom(t, nil, args...)
+}
+
+// scanFrom is scan from another network namespace.
+func scanFrom(t *testing.T, from *lab.Namespace, args ...string) ([]event.Target, *event.Summary, int) {
+	t.Helper()
+	cmd := from.Command(program, append([]string{"scan", "-f", "jsonl"}, args...)...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	code := 0

@@ -24,7 +24,11 @@ type Capture struct {
 	Front   string `yaml:"front,omitempty"`   // what stands before it
 	Comment string `yaml:"comment,omitempty"` // what is special
 	Port    uint16 `yaml:"port,omitempty"`    // 0 for one that says nothing
-	Base    string `yaml:"base,omitempty"`    // base path, as in a target
+	Host    string `yaml:"host,omitempty"`    // the name it was asked by; "" for a bare address
+	// Reach says where it was looked at from, in the words of the result stream;
+	// "" for the same machine.
+	Reach string `yaml:"reach,omitempty"`
+	Base  string `yaml:"base,omitempty"` // base path, as in a target
 
 	Expect    Expectation        `yaml:"expect"`
 	TLS       *TLSInfo           `yaml:"tls,omitempty"`
@@ -40,6 +44,9 @@ type Expectation struct {
 	Candidates []string `yaml:"candidates,omitempty,flow"` // one: that exact release
 	Auth       string   `yaml:"auth,omitempty"`
 	Front      string   `yaml:"front,omitempty"`
+	// Findings are the checks that must raise something; nil where that has not
+	// been looked at.
+	Findings []string `yaml:"findings,omitempty,flow"`
 }
 
 // CapturedExchange is an Exchange as it is written to a file.
@@ -51,6 +58,10 @@ type CapturedExchange struct {
 	Header   []string  `yaml:"header,omitempty"` // "Name: value"
 	Body     string    `yaml:"body,omitempty"`
 	Original *Original `yaml:"original,omitempty"`
+	// WebSocket: it was an opening; Say names what was said to the first frame.
+	// Replicas do not answer what is said.
+	WebSocket bool   `yaml:"websocket,omitempty"`
+	Say       string `yaml:"say,omitempty"`
 }
 
 // Original stands in for a body that was reduced to the facts in it: the body
@@ -102,8 +113,12 @@ func (c *Capture) Observation() Observation {
 	if port == 0 {
 		port = 1
 	}
+	date, err := time.Parse(time.DateOnly, c.Date)
+	if err != nil {
+		date = time.Unix(0, 0).UTC()
+	}
 	o := Observation{
-		Time: time.Unix(0, 0).UTC(), Addr: netip.AddrPortFrom(netip.IPv6Loopback(), port),
+		Time: date, Name: c.Host, Addr: netip.AddrPortFrom(netip.IPv6Loopback(), port),
 		Scheme: "http", Base: c.Base, Outcome: Other, TLS: c.TLS, Connections: 1,
 	}
 	if c.TLS != nil {

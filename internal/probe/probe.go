@@ -10,6 +10,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/handshake"
 	"github.com/clawsonar/clawsonar/internal/target"
 	"github.com/clawsonar/clawsonar/internal/wire"
 )
@@ -27,14 +28,29 @@ type Prober struct {
 func (p *Prober) Probe(ctx context.Context, t target.Target) evidence.Observation {
 	s := p.Wire.Open(ctx, t, p.Timeout)
 	o := s.Observation()
-	for {
-		req, ok := p.Set.Next(o, p.Level)
-		if !ok || !s.Do(req) {
-			break
-		}
+	goOn := p.walk(s, o)
+	if goOn && o.TLS != nil && p.Set.Recognises(o) {
+		s.Legacy()
 	}
 	s.Close()
 	return *o
+}
+
+// walk makes the requests of the plan and reports whether more could follow.
+func (p *Prober) walk(s *wire.Session, o *evidence.Observation) bool {
+	for {
+		req, ok := p.Set.Next(o, p.Level)
+		if !ok {
+			return o.Outcome == evidence.Other
+		}
+		var reply wire.Reply
+		if req.Say != "" {
+			reply = func(first []byte) ([]byte, error) { return handshake.Message(req.Say, first, time.Now()) }
+		}
+		if !s.Converse(req, reply) {
+			return false
+		}
+	}
 }
 
 // Resolve looks up a name's addresses.
