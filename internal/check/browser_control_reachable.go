@@ -1,19 +1,15 @@
 package check
 
-import (
-	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/fingerprint"
-)
+import "github.com/clawsonar/clawsonar/internal/event"
 
 func browserControlReachable() Check {
 	doc := Doc{
 		ID:       "browser-control-reachable",
 		Title:    "The gateway's browser control can be reached",
 		Severity: event.Critical,
-		When: `The HTTP service with which the gateway steers its browser answered. It listens on
-loopback alone, so from elsewhere something forwards to it: critical when it
-answered without a credential, medium when it asked for one. Over loopback it is for
-information.`,
+		When: `The HTTP service with which the gateway steers its browser told its state without
+a credential. It listens on loopback alone, so from elsewhere something forwards to
+it. Over loopback it is for information.`,
 		Why: `The service opens pages, types and clicks in the agent's browser, with all that it
 is logged in to. Releases before 2026.2.17 ask for no credential there.`,
 		Fix: `Stop what forwards to the port (the gateway's plus 2), and update: current releases
@@ -30,13 +26,9 @@ ask for the gateway's credential.`,
 		if !s.recognised() || s.Verdict.Product != "openclaw-browser" {
 			return nil
 		}
-		open := s.Verdict.Auth.State == fingerprint.Open
-		switch {
-		case s.loopback():
+		if s.loopback() {
 			return []event.Finding{doc.finding(s, event.Info, "", "It answers over loopback, where it belongs.", s.Verdict.Because...)}
-		case open:
-			return []event.Finding{doc.finding(s, event.Critical, "", "It answers at "+s.HostPort+" without a credential.", s.Verdict.Because...)}
 		}
-		return []event.Finding{doc.finding(s, event.Medium, "", "It answers at "+s.HostPort+" and asks for a credential.", s.Verdict.Because...)}
+		return []event.Finding{doc.finding(s, event.Critical, "", "It answers at "+s.HostPort+" without a credential.", s.Verdict.Because...)}
 	}}
 }

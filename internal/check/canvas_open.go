@@ -26,7 +26,8 @@ taken for local: clawsonar explain everyone-is-local`,
 	}
 	return Check{doc, func(s Subject) []event.Finding {
 		toAll := s.Verdict.Trait("canvas-for-all") != nil
-		if !s.gateway() || s.Verdict.Surface("canvas") == "" || s.loopback() && !toAll {
+		host := s.Verdict.Product == "openclaw-canvas" // on a port of its own
+		if !s.gateway() && !(host && s.recognised()) || s.Verdict.Surface("canvas") == "" || s.loopback() && !toAll {
 			return nil
 		}
 		return []event.Finding{doc.finding(s, event.Medium, "", "The canvas answers without a credential.", "canvas.shown")}

@@ -1,9 +1,6 @@
 package check
 
-import (
-	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/fingerprint"
-)
+import "github.com/clawsonar/clawsonar/internal/event"
 
 func cdpReachable() Check {
 	doc := Doc{
@@ -32,9 +29,6 @@ shops, the owner's accounts. He reads its cookies and files, too.`,
 		}
 		if s.loopback() {
 			return []event.Finding{doc.finding(s, event.Info, "", "It answers over loopback, where it belongs.", s.Verdict.Because...)}
-		}
-		if s.Verdict.Auth.State != fingerprint.Open {
-			return nil
 		}
 		return []event.Finding{doc.finding(s, event.Critical, "", "A DevTools endpoint answers at "+s.HostPort+".", s.Verdict.Because...)}
 	}}

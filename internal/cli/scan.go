@@ -50,6 +50,7 @@ type scanOptions struct {
 
 	level, contact string
 	authorized     bool
+	helpers, bases bool
 
 	output                    []string
 	format                    string
@@ -83,6 +84,8 @@ func (o *scanOptions) flags() *flags {
 	f.duration(&o.maxRuntime, "max-runtime", "", 0, "stop issuing targets after this time")
 	f.group("Depth")
 	f.choice(&o.level, "level", "", "LEVEL", "standard", "passive, standard or deep; deep says more to the gateway and leaves lines in its log", []string{"passive", "standard", "deep"})
+	f.boolean(&o.helpers, "helpers", "", "try the ports of a gateway's helpers on every host, not only where a gateway is found")
+	f.boolean(&o.bases, "base-paths", "", "look for the page below the usual base paths, not only where / leads to one")
 	f.group("Authorisation")
 	f.boolean(&o.authorized, "authorized", "", "I am authorised to probe these targets; needed for globally reachable ones")
 	f.text(&o.contact, "contact", "", "MAIL-OR-URL", "whom a target's operator can ask, sent in the User-Agent; needed likewise", checkContact)
@@ -223,11 +226,11 @@ func (o *scanOptions) prepare(s streams, set *fingerprint.Set) (*scan.Config, *p
 		Prober: &probe.Prober{
 			Wire:  wire.New(wire.Options{Scope: scope, Limiter: pace.New(o.rate), UserAgent: agent}),
 			Set:   set,
-			Level: level, Timeout: o.timeout,
+			Level: level, Timeout: o.timeout, Bases: o.bases,
 		},
 		Checks:      check.All(),
 		Advisories:  advisories,
-		Concurrency: o.concurrency, Retries: o.retries, ListAll: o.verbose,
+		Concurrency: o.concurrency, Retries: o.retries, ListAll: o.verbose, Helpers: true,
 		Head: event.Scan{
 			Type: "scan", Schema: event.Schema,
 			Tool:    event.Tool{Name: "clawsonar", Version: version},
@@ -300,7 +303,9 @@ func readPrefixes(file string) ([]netip.Prefix, error) {
 func (o *scanOptions) addTargets(s streams, cfg *scan.Config, set *fingerprint.Set, args []string) error {
 	var own []uint16
 	for _, p := range set.Products() {
-		own = append(own, p.Ports...)
+		if !p.Helper || o.helpers {
+			own = append(own, p.Ports...)
+		}
 	}
 	ports := append(slices.Clone(own), webPorts()...)
 	if o.ports != "" {

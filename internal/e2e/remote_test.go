@@ -18,10 +18,10 @@ import (
 	"github.com/clawsonar/clawsonar/internal/lab"
 )
 
-// remote opens the lab and a pair of network namespaces.
-func remote(t *testing.T, what string) (context.Context, *lab.Lab, *lab.Net) {
+// open opens the lab for a test of that name, or skips it.
+func open(t *testing.T, what string, tools ...string) (*lab.Lab, context.Context) {
 	t.Helper()
-	if missing := lab.Missing("npm", "nginx", "caddy", "netns"); len(missing) > 0 {
+	if missing := lab.Missing(append([]string{"npm", "nginx", "caddy"}, tools...)...); len(missing) > 0 {
 		t.Skipf("SKIPPED, NOT TESTED: %s: this machine lacks %s", what, strings.Join(missing, ", "))
 	}
 	root, err := lab.ModuleRoot()
@@ -34,6 +34,13 @@ func remote(t *testing.T, what string) (context.Context, *lab.Lab, *lab.Net) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return l, ctx
+}
+
+// remote is open with a pair of network namespaces.
+func remote(t *testing.T, what string) (context.Context, *lab.Lab, *lab.Net) {
+	t.Helper()
+	l, ctx := open(t, what, "netns")
 	n, err := lab.NewNet()
 	if err != nil {
 		t.Fatal(err)

@@ -199,6 +199,30 @@ func (s *Set) Products() []Product {
 	return out
 }
 
+// HelperPorts returns the ports on which the helpers of a gateway at the given
+// port may listen.
+func (s *Set) HelperPorts(gateway uint16) []uint16 {
+	var out []uint16
+	add := func(port uint16) {
+		if port != gateway && port > 0 && !slices.Contains(out, port) {
+			out = append(out, port)
+		}
+	}
+	for _, p := range s.products {
+		if !p.Helper {
+			continue
+		}
+		for _, port := range p.Ports {
+			add(port)
+		}
+		for _, distance := range p.Near {
+			add(gateway + distance)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 // Releases returns the release table of a product, or nil.
 func (s *Set) Releases(product string) *release.Table {
 	for _, p := range s.products {
@@ -259,6 +283,11 @@ func (c *compiler) basics() error {
 	}
 	if c.Name == "" {
 		return c.errorf(nil, "name is missing")
+	}
+	for i, base := range c.Bases {
+		if !strings.HasPrefix(base, "/") || strings.HasSuffix(base, "/") || strings.Trim(base[1:], "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			return c.errorf([]any{"bases", i}, "base path %q: write it as /claw, with small letters, digits and hyphens", base)
+		}
 	}
 	if len(c.Identity) == 0 {
 		return c.errorf(nil, "identity is missing: nothing would ever be recognised")

@@ -20,7 +20,14 @@ func maxRequests(l Level) int {
 // Next returns the request to make now, given what has been seen so far, or
 // false when nothing that may be asked would add to the verdict.
 func (s *Set) Next(o *evidence.Observation, level Level) (evidence.Request, bool) {
-	if o.Requests >= maxRequests(level) {
+	// What was asked elsewhere, of other base paths, does not count.
+	elsewhere := 0
+	for i := range o.Exchanges {
+		if strings.Contains(o.Exchanges[i].ID, "@") {
+			elsewhere++
+		}
+	}
+	if o.Requests-elsewhere >= maxRequests(level) {
 		return evidence.Request{}, false
 	}
 	if o.Exchange(rootID) == nil {

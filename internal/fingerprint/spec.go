@@ -29,6 +29,7 @@ type spec struct {
 	Version  []versionSource   `yaml:"version"`
 	Surfaces []surfaceRule     `yaml:"surfaces"`
 	Traits   []traitRule       `yaml:"traits"`
+	Bases    []string          `yaml:"bases"` // usual base paths, tried when / hints at one or when asked for
 	Notes    []noteRule        `yaml:"notes"`
 }
 

@@ -52,14 +52,14 @@ func NewNet() (*Net, error) {
 		"netns add " + n.Viewer.name,
 		"-n " + n.Gateway.name + " link add link0 type veth peer name link0 netns " + n.Viewer.name,
 	} {
-		if err := run(ip, args); err != nil {
+		if err := runTool(ip, args); err != nil {
 			n.Close()
 			return nil, err
 		}
 	}
 	for _, side := range []*Namespace{n.Gateway, n.Viewer} {
 		for _, args := range []string{"addr add " + side.Addr.String() + "/24 dev link0", "link set lo up", "link set link0 up"} {
-			if err := run(ip, "-n "+side.name+" "+args); err != nil {
+			if err := runTool(ip, "-n "+side.name+" "+args); err != nil {
 				n.Close()
 				return nil, err
 			}
@@ -68,7 +68,7 @@ func NewNet() (*Net, error) {
 	return n, nil
 }
 
-func run(tool, args string) error {
+func runTool(tool, args string) error {
 	if out, err := exec.Command(tool, strings.Fields(args)...).CombinedOutput(); err != nil {
 		return fmt.Errorf("ip %s: %w: %s", args, err, strings.TrimSpace(string(out)))
 	}
@@ -78,7 +78,7 @@ func run(tool, args string) error {
 // Close removes the namespaces.
 func (n *Net) Close() {
 	for _, side := range []*Namespace{n.Gateway, n.Viewer} {
-		_ = run(side.ip, "netns delete "+side.name)
+		_ = runTool(side.ip, "netns delete "+side.name)
 	}
 }
 

@@ -152,6 +152,11 @@ func DeepMatrix(n *Net) []Instance {
 		add(version, "password", Password, nil)
 		add(version, "trusted-proxy", TrustedProxy, proxies("192.0.2.9"))
 		add(version, "trusted-viewer", TrustedProxy, proxies(n.Viewer.Addr.String()), "trusted-proxy-spoofable")
+		if version == newest {
+			// Without a header it refuses everything, its page included.
+			last := &list[len(list)-1].Truth
+			last.Candidates, last.Findings = nil, []string{"trusted-proxy-spoofable"}
+		}
 	}
 	for _, version := range []string{summer, newest} {
 		add(version, "any-origin", Token, ui(map[string]any{"allowedOrigins": []string{"*"}}), "origin-wildcard")
@@ -159,6 +164,9 @@ func DeepMatrix(n *Net) []Instance {
 	}
 	add(summer, "no-device", Token, ui(map[string]any{"dangerouslyDisableDeviceAuth": true, "allowedOrigins": []string{"*"}}),
 		"origin-wildcard", "device-auth-disabled")
+	// From the gateway's own page alone. Its origin has a port, so it is fixed.
+	own := ui(map[string]any{"dangerouslyDisableDeviceAuth": true, "allowedOrigins": []string{"http://" + n.Gateway.Addr.String() + ":18789"}})
+	add(summer, "no-device-own", Token, func(c *Config) { own(c); c.Port = 18789 }, "device-auth-disabled")
 	// Nothing to be seen of a predecessor's origins: it checks none.
 	add(oldest, "token", Token, nil)
 	return list

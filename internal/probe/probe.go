@@ -21,6 +21,9 @@ type Prober struct {
 	Set     *fingerprint.Set
 	Level   fingerprint.Level
 	Timeout time.Duration // for one target, from the first connection on
+	// Bases has every usual base path tried where / is not a product's page, and
+	// not only those that / leads to.
+	Bases bool
 }
 
 // Probe makes the requests and returns what was seen. Failures of the target
@@ -29,11 +32,30 @@ func (p *Prober) Probe(ctx context.Context, t target.Target) evidence.Observatio
 	s := p.Wire.Open(ctx, t, p.Timeout)
 	o := s.Observation()
 	goOn := p.walk(s, o)
+	if goOn {
+		goOn = p.elsewhere(s, o)
+	}
 	if goOn && o.TLS != nil && p.Set.Recognises(o) {
 		s.Legacy()
 	}
 	s.Close()
 	return *o
+}
+
+// elsewhere looks for the page below the usual base paths, if there is reason to,
+// and leaves the observation at the first that has it.
+func (p *Prober) elsewhere(s *wire.Session, o *evidence.Observation) bool {
+	for _, base := range p.Set.Bases(o, p.Bases) {
+		p.Set.Rebase(o, base)
+		if !p.walk(s, o) {
+			return false
+		}
+		if p.Set.Paged(o) {
+			return true
+		}
+		p.Set.Rebase(o, "")
+	}
+	return true
 }
 
 // walk makes the requests of the plan and reports whether more could follow.

@@ -34,6 +34,7 @@ type Config struct {
 	Concurrency int         // targets in flight, at least 1
 	Retries     int         // further attempts after a reset or a fault of this machine
 	ListAll     bool        // emit closed and silent members of ranges, too
+	Helpers     bool        // where a gateway is found, also try the ports of its helpers
 	Head        event.Scan
 	// Emit receives the stream, one event at a time. An error of it ends the
 	// run: it is not called again, and targets in flight are given up.
@@ -253,6 +254,8 @@ type engine struct {
 	// A sample of the silent members of ranges, and how many there were.
 	silent   []silence
 	silences uint64
+
+	tried hosts // helper ports
 }
 
 // target probes one target of the space: one address, or all addresses of a
@@ -294,7 +297,10 @@ func (e *engine) probe(ctx context.Context, t target.Target) error {
 		}
 	}
 	o.Requests, o.Connections = requests, connections
-	return e.done(t, &o)
+	if err := e.done(t, &o); err != nil || !e.wantsHelpers(&o) {
+		return err
+	}
+	return e.helpers(ctx, t)
 }
 
 // done judges an observation and emits its event.
@@ -312,6 +318,7 @@ func (e *engine) done(t target.Target, o *evidence.Observation) error {
 		}
 		return nil
 	}
+	t.Base = o.Base // it may have been found out
 	verdict := e.cfg.Prober.Set.Judge(o)
 	recognised := verdict.Confidence.Rank() >= fingerprint.Firm.Rank()
 	if recognised && o.Outcome == evidence.Other {

@@ -235,9 +235,6 @@ func (s *Session) Legacy() {
 	s.w.release(c)
 }
 
-// Rebase changes the base path: what is asked from now on is asked below it.
-func (s *Session) Rebase(base string) { s.obs.Base = base }
-
 // dropped reports whether a connection ended before any byte of an answer.
 func dropped(err error) bool {
 	outcome, _ := classify(err)
