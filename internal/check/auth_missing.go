@@ -51,6 +51,8 @@ explain auth-missing`,
 		switch {
 		case v.Auth.Mode == "none":
 			detail += "; authentication is switched off (mode none)"
+		case v.Trait("credential-added") != nil:
+			detail += ", although the gateway asks for one: something in front of it adds one, or a user's name, for everybody"
 		case v.Front.Kind != "":
 			detail += " through " + v.Front.Kind + ", which may be adding a credential for everybody"
 		}

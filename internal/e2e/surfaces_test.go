@@ -28,6 +28,30 @@ func TestSurfaces(t *testing.T) {
 	t.Cleanup(stop)
 	judge(t, nil, running)
 
+	// What is there without being something to mend.
+	for name, want := range map[string]string{
+		"openclaw-2026.3.13-none-extras":  "tools-invoke:open openai-chat:present openai-responses:present hooks:present readiness-details:open",
+		"openclaw-2026.6.11-none-extras":  "tools-invoke: openai-models:open openai-chat:present openai-responses:present hooks:present admin-rpc:present sessions:open",
+		"openclaw-2026.6.11-token-extras": "openai-models:gated openai-chat:present openai-responses:present hooks:present admin-rpc:gated sessions:",
+		"openclaw-2026.9.6-none-extras":   "openai-models:open hooks:present admin-rpc:present sessions:open mcp-apps:present startup-details:open terminal:present",
+		"openclaw-2026.9.6-token-extras":  "openai-models:gated hooks:present admin-rpc:gated mcp-apps: terminal:present",
+		"openclaw-2026.9.6-secure":        "openai-models: openai-chat: hooks: admin-rpc: terminal: canvas: metrics: control-ui:open bootstrap-config:gated",
+	} {
+		targets, _, _ := scan(t, find(t, running, name).URL)
+		if len(targets) != 1 {
+			t.Fatalf("%s: %d target lines, want 1", name, len(targets))
+		}
+		got := map[string]string{}
+		for _, s := range targets[0].Surfaces {
+			got[s.ID] = s.State
+		}
+		for _, one := range strings.Fields(want) {
+			if id, state, _ := strings.Cut(one, ":"); got[id] != state {
+				t.Errorf("%s: surface %s is %q, want %q", name, id, got[id], state)
+			}
+		}
+	}
+
 	secure := find(t, running, "openclaw-2026.9.6-secure")
 	targets, _, _ := scan(t, secure.URL)
 	if len(targets) != 1 {

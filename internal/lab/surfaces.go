@@ -27,6 +27,9 @@ func SurfaceMatrix(dir string) ([]Instance, *Authority, error) {
 		list = append(list, i)
 		return &list[len(list)-1]
 	}
+	// Two ports below those that are given to outgoing connections and above those
+	// of gateways.
+	sandboxPorts := map[Mode]int{None: 32401, Token: 32402}
 	for _, version := range []string{spring, summer, newest} {
 		for _, mode := range []Mode{None, Token} {
 			state := "required"
@@ -39,6 +42,13 @@ func SurfaceMatrix(dir string) ([]Instance, *Authority, error) {
 				}}},
 				"hooks": map[string]any{"enabled": true, "token": rand.Text()},
 			}, "openai-api-enabled", "hooks-enabled")
+			extra := list[len(list)-1].Gateway.Extra
+			if version != spring {
+				extra["plugins"] = map[string]any{"entries": map[string]any{"admin-http-rpc": map[string]any{"enabled": true}}}
+			}
+			if version == newest {
+				extra["mcp"] = map[string]any{"apps": map[string]any{"enabled": true, "sandboxPort": sandboxPorts[mode]}}
+			}
 		}
 	}
 	tls := func(suffix, host string, until time.Time, findings ...string) error {
