@@ -119,6 +119,15 @@ func (d Doc) finding(s Subject, severity event.Severity, discriminator, detail s
 	}
 }
 
+// short caps a text that a target chose.
+func short(s string) string {
+	const limit = 120
+	if len(s) > limit {
+		return strings.ToValidUTF8(s[:limit], "") + "..."
+	}
+	return s
+}
+
 // key identifies a finding across runs, versions of the tool and changes of
 // wording: 32 hex digits of a SHA-256.
 func key(parts ...string) string {

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/event"
@@ -30,8 +31,10 @@ certificate.`,
 			return nil
 		}
 		names := "no name at all"
-		if len(i.Names) > 0 {
-			names = strings.Join(i.Names, ", ")
+		if n := len(i.Names); n > 3 {
+			names = fmt.Sprintf("%s and %d more names", short(strings.Join(i.Names[:3], ", ")), n-3)
+		} else if n > 0 {
+			names = short(strings.Join(i.Names, ", "))
 		}
 		return []event.Finding{doc.finding(s, event.Medium, "", "It is for "+names+", not for "+s.Observation.Name+".")}
 	}}

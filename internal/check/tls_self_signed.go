@@ -34,6 +34,6 @@ gateway.tls.keyPath), or pin its fingerprint in every client.`,
 		if !s.recognised() || i == nil || !i.SelfSigned {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.Low, "", "The certificate of "+i.Subject+" is signed with its own key.")}
+		return []event.Finding{doc.finding(s, event.Low, "", "The certificate of "+short(i.Subject)+" is signed with its own key.")}
 	}}
 }

@@ -139,6 +139,9 @@ type TLS struct {
 	SHA256     string   `json:"sha256,omitempty"`
 	// VerifyError says why the certificate does not verify; "" when it does.
 	VerifyError string `json:"verify_error,omitempty"`
+	NameError   string `json:"name_error,omitempty"` // why it is not one for the name that was asked for
+	Legacy      string `json:"legacy,omitempty"`     // version below 1.2 that is accepted
+	HSTS        string `json:"hsts,omitempty"`       // Strict-Transport-Security of the page (RFC 6797)
 }
 
 // Surface is one part of the product that can be reached.

@@ -353,6 +353,9 @@ func (r *requestSpec) permitted() error {
 		if r.Path != "" || r.Body != "" || r.WebSocket || len(r.Headers) > 0 {
 			return fmt.Errorf("rfb is no HTTP: it has no path, header or body")
 		}
+		if r.Level < Standard {
+			return fmt.Errorf("rfb needs level: standard")
+		}
 		return nil
 	case "GET", "HEAD":
 		if r.Body != "" {

@@ -31,7 +31,7 @@ func (s *Set) Next(o *evidence.Observation, level Level) (evidence.Request, bool
 		return evidence.Request{}, false
 	}
 	if o.Exchange(rootID) == nil {
-		return s.opening(o)
+		return s.opening(o, level)
 	}
 	answers := collect(o)
 	for _, p := range s.products {
@@ -52,11 +52,11 @@ func (s *Set) Next(o *evidence.Observation, level Level) (evidence.Request, bool
 // opening returns the first thing to ask: on the ports of a product that speaks
 // first, what it says; else, and if that did not come, the page, which every
 // product asks for first. Most targets of a sweep do not get further.
-func (s *Set) opening(o *evidence.Observation) (evidence.Request, bool) {
+func (s *Set) opening(o *evidence.Observation, level Level) (evidence.Request, bool) {
 	for _, p := range s.products {
 		for i := range p.Requests {
 			r := &p.Requests[i]
-			if !r.First || !slices.Contains(p.Ports, o.Addr.Port()) {
+			if !r.First || r.Level > level || !slices.Contains(p.Ports, o.Addr.Port()) {
 				continue
 			}
 			x := o.Exchange(r.ID)

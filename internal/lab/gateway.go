@@ -131,11 +131,18 @@ func (l *Lab) Start(ctx context.Context, workdir string, c Config) (*Gateway, er
 		}
 		g.proc.stop()
 		missing := missingPackage(g.Log())
-		if missing == "" || try == startTries {
+		switch {
+		case try == startTries || missing == "" && !tooSlow(g.Log()):
 			return fail(fmt.Errorf("%w\n%s", err, lastLines(g.Log(), 15)))
-		}
-		if err := l.addPackage(ctx, c.dirName(), missing); err != nil {
-			return fail(err)
+		case missing == "":
+			// What it left is half done.
+			if err := errors.Join(os.RemoveAll(g.stateDir()), os.MkdirAll(g.stateDir(), 0o700)); err != nil {
+				return fail(err)
+			}
+		default:
+			if err := l.addPackage(ctx, c.dirName(), missing); err != nil {
+				return fail(err)
+			}
 		}
 		if err := os.Remove(g.proc.log); err != nil {
 			return fail(err)
@@ -324,6 +331,12 @@ func merge(base, over map[string]any) map[string]any {
 		out[key] = value
 	}
 	return out
+}
+
+// tooSlow reports whether a recent release gave up because the machine was busy:
+// it expects a thread of its own to be there within a second or two.
+func tooSlow(log string) bool {
+	return strings.Contains(log, "state lease heartbeat did not become ready")
 }
 
 // missingModule matches Node's complaint (ERR_MODULE_NOT_FOUND) about a package

@@ -66,13 +66,13 @@ func SurfaceMatrix(dir string) ([]Instance, *Authority, error) {
 	}
 	// Nothing to mend: a credential is asked for, the certificate verifies, the
 	// terminal is off.
-	if err := tls("secure", "", time.Now().Add(20*time.Hour)); err != nil {
+	if err := tls("secure", "", time.Now().Add(40*time.Hour)); err != nil {
 		return nil, nil, err
 	}
 	if err := tls("expired", "", time.Now().Add(-48*time.Hour), "tls-expired"); err != nil {
 		return nil, nil, err
 	}
-	if err := tls("other-name", "other.example", time.Now().Add(20*time.Hour), "tls-name-mismatch"); err != nil {
+	if err := tls("other-name", "other.example", time.Now().Add(40*time.Hour), "tls-name-mismatch"); err != nil {
 		return nil, nil, err
 	}
 	list[len(list)-1].Host = "localhost"

@@ -87,6 +87,12 @@ func run(ctx context.Context, out, only string) error {
 			return err
 		}
 	}
+	if wanted.MatchString("helpers") {
+		found++
+		if err := recordHelpers(ctx, l, work, filepath.Join(root, filepath.Dir(out))); err != nil {
+			return err
+		}
+	}
 	if found == 0 {
 		return fmt.Errorf("flag -run: no instance is called like %s", only)
 	}
@@ -112,19 +118,26 @@ func recordAll(ctx context.Context, l *lab.Lab, n *lab.Net, instances []lab.Inst
 		if err != nil {
 			return fmt.Errorf("%s: %w", r.Name, err)
 		}
-		var file bytes.Buffer
-		enc := yaml.NewEncoder(&file)
-		enc.SetIndent(2)
-		if err := enc.Encode(c); err != nil {
+		if err := write(filepath.Join(out, r.Name+".yaml"), c, work); err != nil {
 			return err
 		}
-		text := scrub(file.Bytes(), work)
-		if err := os.WriteFile(filepath.Join(out, r.Name+".yaml"), text, 0o644); err != nil {
-			return err
-		}
-		fmt.Printf("%-36s %d answers\n", r.Name, len(c.Exchanges))
 	}
 	return nil
+}
+
+// write puts a capture into its file.
+func write(path string, c evidence.Capture, work string) error {
+	var file bytes.Buffer
+	enc := yaml.NewEncoder(&file)
+	enc.SetIndent(2)
+	if err := enc.Encode(c); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	fmt.Printf("%-60s %d answers\n", filepath.Base(path), len(c.Exchanges))
+	return os.WriteFile(path, scrub(file.Bytes(), work), 0o644)
 }
 
 // extra are requests that no rule makes today; what they show is recorded for
@@ -145,6 +158,7 @@ func extra(base string) []evidence.Request {
 // another process, in a network namespace of its own.
 type look struct {
 	URL, Base string
+	Product   string
 	Deep      bool // go on at level deep, as the scanner would
 }
 
@@ -156,7 +170,7 @@ type answers struct {
 
 // record looks at an instance and makes a capture of it.
 func record(ctx context.Context, n *lab.Net, r lab.Running) (evidence.Capture, error) {
-	l := look{URL: r.URL, Base: r.Instance.Gateway.BasePath, Deep: strings.HasSuffix(r.Name, "-deep")}
+	l := look{Product: "openclaw", URL: r.URL, Base: r.Instance.Gateway.BasePath, Deep: strings.HasSuffix(r.Name, "-deep")}
 	var got answers
 	var err error
 	reach := ""
@@ -241,18 +255,22 @@ func ask(ctx context.Context, l look) (answers, error) {
 	var out answers
 	for done := map[string]bool{}; ; {
 		// The page comes first; with it the plan grows.
-		at := slices.IndexFunc(set.Plan("openclaw", o), func(r evidence.Request) bool { return !done[r.ID] })
+		at := slices.IndexFunc(set.Plan(l.Product, o), func(r evidence.Request) bool { return !done[r.ID] })
 		if at < 0 {
 			break
 		}
-		req := set.Plan("openclaw", o)[at]
+		req := set.Plan(l.Product, o)[at]
 		done[req.ID] = true
-		if !s.Do(req) {
+		ok := s.Converse(req, reply(req))
+		if !ok {
 			return answers{}, fmt.Errorf("no answer to %s: %s", req.ID, o.Err)
 		}
 		out.add(o, req)
 	}
 	for _, req := range extra(t.Base) {
+		if l.Product != "openclaw" {
+			break
+		}
 		if !s.Do(req) {
 			return answers{}, fmt.Errorf("no answer to %s: %s", req.ID, o.Err)
 		}
@@ -272,14 +290,20 @@ func ask(ctx context.Context, l look) (answers, error) {
 		if !ok {
 			return out, nil
 		}
-		ok = deep.Converse(req, func(first []byte) ([]byte, error) { return handshake.Message(req.Say, first, time.Now()) })
-		if !ok {
+		if !deep.Converse(req, reply(req)) {
 			return answers{}, fmt.Errorf("no answer to %s: %s", req.ID, deep.Observation().Err)
 		}
 		if o.Exchange(req.ID) == nil {
 			out.add(deep.Observation(), req)
 		}
 	}
+}
+
+func reply(req evidence.Request) wire.Reply {
+	if req.Say == "" {
+		return nil
+	}
+	return func(first []byte) ([]byte, error) { return handshake.Message(req.Say, first, time.Now()) }
 }
 
 // add reduces and keeps the exchange that has just been made.
