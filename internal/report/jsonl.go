@@ -18,7 +18,7 @@ type jsonl struct {
 	enc encoder
 }
 
-func newJSONL(w io.Writer, _ Options) Sink { return &jsonl{w: w} }
+func newJSONL(w io.Writer, _ Options, _ *catalogue) Sink { return &jsonl{w: w} }
 
 func (s *jsonl) Event(e event.Event) error {
 	v, err := payload(e)
