@@ -254,6 +254,8 @@ type Diff struct {
 	Closed  int `json:"closed"`  // findings, see Closed
 	Unseen  int `json:"unseen"`  // findings, see Unseen
 	Changed int `json:"changed"` // targets whose verdict or release is another, or that are new or gone
+	// Advisories is how many are new, over all targets.
+	Advisories int `json:"advisories"`
 }
 
 // MissEstimate says how many silent targets were tried again and answered.

@@ -171,7 +171,7 @@ func (t *tally) headline() []statement {
 // changed is the headline of a comparison.
 func (t *tally) changed(d *event.Diff) []statement {
 	c := t.c
-	if d.Opened+d.Closed+d.Unseen+d.Changed == 0 {
+	if d.Opened+d.Closed+d.Unseen+d.Changed+d.Advisories == 0 {
 		return []statement{{c.say("Nothing has changed."), plain}}
 	}
 	var out []statement
@@ -187,6 +187,9 @@ func (t *tally) changed(d *event.Diff) []statement {
 	}
 	if n := d.Changed; n > 0 {
 		out = append(out, statement{c.count(n, "%d target is no longer what it was.", "%d targets are no longer what they were."), plain})
+	}
+	if n := d.Advisories; n > 0 {
+		out = append(out, statement{c.count(n, "%d advisory is new for its target.", "%d advisories are new for their targets."), doubt})
 	}
 	return out
 }

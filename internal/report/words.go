@@ -56,6 +56,8 @@ func (c *catalogue) verdict(t *event.Target) (string, tone) {
 		return c.say("UNKNOWN - local error"), doubt
 	case "interrupted":
 		return c.say("UNKNOWN - interrupted"), doubt
+	case "absent": // in a comparison: the newer scan has no line for it
+		return c.say("UNKNOWN - not listed now"), doubt
 	default:
 		return c.say("UNKNOWN - %s", t.Outcome), doubt
 	}
