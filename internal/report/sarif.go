@@ -65,7 +65,7 @@ type (
 	}
 	sarifRule struct {
 		ID         string         `json:"id"`
-		Name       string         `json:"name"`
+		Name       string         `json:"name,omitempty"`
 		Short      sarifText      `json:"shortDescription"`
 		Full       sarifText      `json:"fullDescription"`
 		Help       sarifText      `json:"help"`
@@ -323,7 +323,7 @@ func advisoryRule(a *event.Advisory) sarifRule {
 		id += " (" + a.CVE + ")"
 	}
 	out := sarifRule{
-		ID: a.ID, Name: pascal(a.ID), Short: plainText(sentence(cmp.Or(a.Summary, id))), Full: plainText(sentence(id + ": " + a.Summary)),
+		ID: a.ID, Short: plainText(sentence(cmp.Or(a.Summary, id))), Full: plainText(sentence(id + ": " + a.Summary)),
 		Help:       plainText(fmt.Sprintf("A published vulnerability of this release. Update. More: clawsonar explain %s", a.ID)),
 		HelpURI:    advisoryURL(a.ID),
 		Config:     sarifConfig{level(a.Severity)},
