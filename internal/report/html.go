@@ -268,7 +268,7 @@ func (h *htmlSink) section(i int) section {
 	if t.Auth != nil {
 		add(c.say("Verdict shown by"), strings.Join(t.Auth.Because, ", "))
 	}
-	add(c.say("Address"), strings.Join(c.about(t), "; "))
+	add(c.say("Address"), strings.Join(c.about(t), c.say("; ")))
 	if t.Target.Source != "args" {
 		add(c.say("Named in"), t.Target.Source)
 	}
@@ -324,7 +324,7 @@ func (h *htmlSink) tls(t *event.TLS) string {
 	if t.VerifyError != "" {
 		parts = append(parts, c.text(t.VerifyError))
 	}
-	return strings.Join(parts, "; ")
+	return strings.Join(parts, c.say("; "))
 }
 
 func (h *htmlSink) found(f *event.Finding) found {

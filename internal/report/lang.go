@@ -30,7 +30,8 @@ type catalogue struct {
 	rules    []rule.Rule
 }
 
-// pattern is a text with holes: {1}, {2} and so on stand for what differs.
+// pattern is a text with holes: {1}, {2} and so on stand for what differs;
+// {1:ids} in the translation stands for the ids of advisories in it.
 type pattern struct {
 	source string
 	match  *regexp.Regexp
@@ -71,8 +72,8 @@ func parseCatalogue(name string, data []byte) (*catalogue, error) {
 	}
 	c := &catalogue{exact: map[string]string{}}
 	for _, e := range entries {
-		source, text := squeeze(e.EN), squeeze(e.Text)
-		if source == "" || text == "" {
+		source, text := unfold(e.EN), unfold(e.Text)
+		if strings.TrimSpace(source) == "" || strings.TrimSpace(text) == "" {
 			return nil, fmt.Errorf("%s: a text is empty: %q", name, source+text)
 		}
 		if _, ok := c.exact[source]; ok {
@@ -98,9 +99,20 @@ func parseCatalogue(name string, data []byte) (*catalogue, error) {
 }
 
 var (
-	hole       = regexp.MustCompile(`\{[1-9]\}`)
+	hole       = regexp.MustCompile(`\{[1-9](?::ids)?\}`)
 	quotedHole = regexp.MustCompile(`\\\{[1-9]\\\}`)
+
+	advisoryIDs = regexp.MustCompile(`\b(?:GHSA(?:-[0-9a-z]{4}){3}|CVE-[0-9]{4}-[0-9]{4,})\b`)
 )
+
+// unfold makes one line of a text that is written over several. One that is not
+// keeps its spaces.
+func unfold(s string) string {
+	if strings.Contains(strings.TrimSpace(s), "\n") {
+		return squeeze(s)
+	}
+	return strings.Trim(s, "\n")
+}
 
 // squeeze makes one line of a text that was wrapped.
 func squeeze(s string) string { return strings.Join(strings.Fields(s), " ") }
@@ -129,24 +141,42 @@ func (c *catalogue) count(n int, one, many string) string {
 }
 
 // text translates what the stream says: the whole of it, or else each of its
-// sentences that the catalogue holds.
+// sentences that the catalogue holds. What it does not hold stays English.
 func (c *catalogue) text(s string) string {
 	if c == nil || s == "" {
 		return s
 	}
 	s = squeeze(s)
-	if out, ok := c.whole(s); ok {
-		return out
+	out, _ := c.translate(s)
+	return out
+}
+
+// translate is text, and says whether all of it was translated. A hole of a
+// pattern spans sentences only if nothing else fits.
+func (c *catalogue) translate(s string) (string, bool) {
+	if out, ok := c.exact[s]; ok {
+		return out, true
+	}
+	parts := sentences(s)
+	if len(parts) == 1 {
+		return c.whole(s)
 	}
 	var b strings.Builder
-	for _, part := range sentences(s) {
+	all := true
+	for _, part := range parts {
 		out, ok := c.whole(part)
 		if !ok && b.Len() > 0 {
 			b.WriteByte(' ')
 		}
 		b.WriteString(out)
+		all = all && ok
 	}
-	return b.String()
+	if !all {
+		if out, ok := c.whole(s); ok && !strings.HasPrefix(c.source(s), "{1}") {
+			return out, true
+		}
+	}
+	return b.String(), all
 }
 
 // whole translates s if the catalogue holds it, or a pattern that fits it.
@@ -164,6 +194,9 @@ func (c *catalogue) whole(s string) (string, bool) {
 			if i >= len(m) {
 				return ""
 			}
+			if strings.HasSuffix(h, ":ids}") {
+				return strings.Join(advisoryIDs.FindAllString(m[i], -1), c.say(", "))
+			}
 			if inner, ok := c.exact[m[i]]; ok {
 				return inner
 			}
@@ -173,9 +206,19 @@ func (c *catalogue) whole(s string) (string, bool) {
 	return s, false
 }
 
+// source returns the pattern that fits s.
+func (c *catalogue) source(s string) string {
+	for _, p := range c.patterns {
+		if p.match.MatchString(s) {
+			return p.source
+		}
+	}
+	return ""
+}
+
 // has reports whether the catalogue holds a text of the stream.
 func (c *catalogue) has(s string) bool {
-	_, ok := c.whole(squeeze(s))
+	_, ok := c.translate(squeeze(s))
 	return ok
 }
 

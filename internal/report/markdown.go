@@ -111,7 +111,7 @@ func (m *markdown) title() string {
 	}
 	for _, sev := range []event.Severity{event.Critical, event.High, event.Medium, event.Low} {
 		if n := s.Findings[string(sev)]; n > 0 {
-			return c.say("%d findings of severity %s", n, c.severity(sev))
+			return pick(n == 1, c.say("%d %s finding", n, c.severity(sev)), c.say("%d %s findings", n, c.severity(sev)))
 		}
 	}
 	if n := m.auth()["unknown"] + m.auth()["blocked"]; n > 0 || len(m.failed()) > 0 || !s.Complete {
@@ -156,7 +156,7 @@ func (m *markdown) block(x *card, open bool) string {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "<details%s><summary><code>%s</code> %s</summary>\n\n", pick(open, " open", ""),
-		htmlText(where(x.Target.Target)), htmlText(strings.Join(append(about, c.about(x.Target)...), "; ")))
+		htmlText(where(x.Target.Target)), htmlText(strings.Join(append(about, c.about(x.Target)...), c.say("; "))))
 	for _, ch := range x.Changes {
 		fmt.Fprintf(&b, "- %s\n", md(c.change(ch)))
 	}
@@ -175,7 +175,7 @@ func (m *markdown) block(x *card, open bool) string {
 
 func (m *markdown) finding(f *event.Finding) string {
 	c := m.c
-	title := md(c.severity(f.Severity)) + ": " + md(c.title(f.ID, f.Title))
+	title := md(c.say("%s: %s", c.severity(f.Severity), c.title(f.ID, f.Title)))
 	switch {
 	case f.Suppressed != "":
 		return fmt.Sprintf("- ~~%s~~ %s (%s)\n", title, mdCode(f.ID), md(c.say("suppressed: %s", c.text(f.Suppressed))))

@@ -269,7 +269,7 @@ func (t *table) details() {
 		if r.product != "" {
 			facts = append(facts, r.product)
 		}
-		t.prose(2, strings.Join(append(facts, r.facts...), "; "), r.tone)
+		t.prose(2, strings.Join(append(facts, r.facts...), t.c.say("; ")), r.tone)
 		for _, m := range r.remarks {
 			t.prose(2, m, plain)
 		}
@@ -489,40 +489,83 @@ func (t *table) wrap(s string, indent int) []string {
 	return wrap(s, min(t.width, proseWidth)-indent)
 }
 
-// wrap breaks s at spaces into lines of at most width columns; a word that is
-// wider is broken where the line is full. It returns at least one line.
+// wrap breaks s at spaces, and between wide characters, into lines of at most
+// width columns; a word that is wider is broken where the line is full. It
+// returns at least one line.
 func wrap(s string, width int) []string {
 	var lines []string
 	var line strings.Builder
 	used := 0
-	for word := range strings.FieldsSeq(s) {
-		w := twwidth.WidthNoCache(word)
-		if used > 0 && used+1+w > width {
-			lines = append(lines, line.String())
-			line.Reset()
-			used = 0
+	end := func() {
+		lines = append(lines, line.String())
+		line.Reset()
+		used = 0
+	}
+	for _, u := range units(s) {
+		w := twwidth.WidthNoCache(u.text)
+		gap := 0
+		if u.spaced && used > 0 {
+			gap = 1
 		}
-		if used > 0 {
+		if used > 0 && used+gap+w > width {
+			end()
+			gap = 0
+		}
+		if gap > 0 {
 			line.WriteByte(' ')
 			used++
 		}
 		if w <= width {
-			line.WriteString(word)
+			line.WriteString(u.text)
 			used += w
 			continue
 		}
-		for _, r := range word {
+		for _, r := range u.text {
 			w := twwidth.WidthNoCache(string(r))
 			if used > 0 && used+w > width {
-				lines = append(lines, line.String())
-				line.Reset()
-				used = 0
+				end()
 			}
 			line.WriteRune(r)
 			used += w
 		}
 	}
 	return append(lines, line.String())
+}
+
+// unit is what a line is not broken within.
+type unit struct {
+	text   string
+	spaced bool // a space goes before it
+}
+
+// units splits s into words, and those at wide characters, which scripts without
+// spaces use. Punctuation stays with what it closes or opens.
+func units(s string) []unit {
+	const closing, opening = "，。；：、！？）】》”’", "（【《“‘"
+	var out []unit
+	for word := range strings.FieldsSeq(s) {
+		cur, spaced := "", true
+		flush := func() {
+			if cur != "" {
+				out = append(out, unit{cur, spaced})
+				cur, spaced = "", false
+			}
+		}
+		last := rune(0)
+		for _, r := range word {
+			wide := twwidth.WidthNoCache(string(r)) > 1 && r != last
+			if wide || twwidth.WidthNoCache(string(last)) > 1 {
+				glued := strings.ContainsRune(closing, r) || strings.ContainsRune(opening, last)
+				if !glued && cur != "" {
+					flush()
+				}
+			}
+			cur += string(r)
+			last = r
+		}
+		flush()
+	}
+	return out
 }
 
 const reset = "\x1b[0m"

@@ -242,7 +242,7 @@ func (t *tally) facts() []fact {
 	c, s := t.c, t.totals()
 	gateways, auth := s.Outcomes["identified"], t.auth()
 	targets, failed := t.byOutcome()
-	out := []fact{{c.say("Targets"), listing(s.Targets, slices.Concat(targets, failed)), plain}}
+	out := []fact{{c.say("Targets"), c.listing(s.Targets, slices.Concat(targets, failed)), plain}}
 
 	if gateways > 0 {
 		names := map[string]string{
@@ -255,7 +255,7 @@ func (t *tally) facts() []fact {
 				parts = append(parts, fmt.Sprintf("%d %s", auth[state], names[state]))
 			}
 		}
-		out = append(out, fact{c.say("Gateways"), listing(int64(gateways), parts), plain})
+		out = append(out, fact{c.say("Gateways"), c.listing(int64(gateways), parts), plain})
 	}
 
 	var found []string
@@ -264,7 +264,7 @@ func (t *tally) facts() []fact {
 			found = append(found, fmt.Sprintf("%d %s", n, c.severity(sev)))
 		}
 	}
-	findings := cmp.Or(strings.Join(found, ", "), c.say("none"))
+	findings := cmp.Or(strings.Join(found, c.say(", ")), c.say("none"))
 	if s.Suppressed > 0 {
 		findings += c.say(" (%d suppressed)", s.Suppressed)
 	}
@@ -274,7 +274,7 @@ func (t *tally) facts() []fact {
 		failed = append([]string{c.count(n, "%d gateway", "%d gateways")}, failed...)
 	}
 	if len(failed) > 0 {
-		out = append(out, fact{c.say("Not judged"), c.say("%s. Not judged does not mean safe.", strings.Join(failed, ", ")), doubt})
+		out = append(out, fact{c.say("Not judged"), c.say("%s. Not judged does not mean safe.", strings.Join(failed, c.say(", "))), doubt})
 	}
 	if m := s.MissEstimate; m.Reprobed > 0 {
 		silent := c.count(m.Reprobed, "%d silent target", "%d silent targets")
@@ -321,7 +321,7 @@ func (t *tally) provenance() []fact {
 			scan = append(scan, c.say("took %s", d.Round(unit)))
 		}
 	}
-	out := []fact{{c.say("Scan"), strings.Join(scan, ", "), plain}}
+	out := []fact{{c.say("Scan"), strings.Join(scan, c.say(", ")), plain}}
 	if old := t.scan.Compared; old != nil {
 		out = append(out, fact{c.say("Compared"), c.say("with the scan of %s, %s", minute(old.Started), t.tool(old.Tool)), plain})
 	}
@@ -345,7 +345,7 @@ func (t *tally) provenance() []fact {
 	}
 	data += dated(c.say(" as of %s", t.clean(d.ReleasesAsOf, 30)), d.ReleasesAsOf)
 	if d.Advisories > 0 {
-		data += ", " + c.count(d.Advisories, "%d advisory", "%d advisories")
+		data += c.say(", ") + c.count(d.Advisories, "%d advisory", "%d advisories")
 		data += dated(c.say(" as of %s", t.clean(d.AdvisoriesAsOf, 30)), d.AdvisoriesAsOf)
 	}
 	if mood == doubt {
@@ -361,11 +361,11 @@ func (t *tally) tool(x event.Tool) string {
 func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
 // listing is a total and what it is made of.
-func listing(total int64, parts []string) string {
+func (c *catalogue) listing(total int64, parts []string) string {
 	if len(parts) == 0 {
 		return fmt.Sprint(total)
 	}
-	return fmt.Sprintf("%d: %s", total, strings.Join(parts, ", "))
+	return c.say("%d: %s", total, strings.Join(parts, c.say(", ")))
 }
 
 func pick[T any](cond bool, yes, no T) T {
