@@ -75,5 +75,6 @@ func (c *encoder) encode(v any) ([]byte, error) {
 
 // suspect reports whether encode escapes r. In encoded JSON the only control
 // character left is the line break at the end, and anything beyond ASCII is
-// inside a string.
-func suspect(r rune) bool { return r != '\n' && hidden(r) }
+// inside a string. U+FFFD is escaped because encoding/json does so when it stands
+// in for invalid UTF-8: what is read and written again must not change.
+func suspect(r rune) bool { return r != '\n' && (hidden(r) || r == utf8.RuneError) }

@@ -228,12 +228,15 @@ func mdReplacer() *strings.Replacer {
 	)
 }
 
-// mdCode is clean text in a code span. A back quote cannot be in it; a bar would
-// end a table's cell even there.
+// mdCode is clean text as code. What would end a code span, or a table's cell
+// even within one, or looks like markup, goes into an element instead.
 func mdCode(s string) string {
-	s = strings.NewReplacer("`", "'", "|", `\|`).Replace(CleanN(s, 300))
-	if s == "" {
+	s = CleanN(s, 300)
+	switch {
+	case s == "":
 		return ""
+	case strings.ContainsAny(s, "`|<>&\\"):
+		return "<code>" + strings.NewReplacer("|", "&#124;", "`", "&#96;", `\`, "&#92;", "*", "&#42;", "_", "&#95;", "[", "&#91;", "]", "&#93;", "~", "&#126;").Replace(htmlText(s)) + "</code>"
 	}
 	return "`" + s + "`"
 }

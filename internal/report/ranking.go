@@ -27,7 +27,7 @@ func (r *ranking) add(t *event.Target) {
 	if (t.Outcome == "closed" || t.Outcome == "silent") && !r.quiet && len(t.Changes) == 0 {
 		return
 	}
-	c := card{t, worstSeverity(t.Findings), alarm(t)}
+	c := card{t, event.Severity(CleanN(string(worstSeverity(t.Findings)), 40)), alarm(t)}
 	i, _ := slices.BinarySearchFunc(r.cards, c, compareCards)
 	if len(r.cards) == r.limit {
 		r.more++

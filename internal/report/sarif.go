@@ -394,7 +394,7 @@ func sentence(s string) string {
 // pascal is an id as a name: "auth-missing" as "AuthMissing".
 func pascal(id string) string {
 	var b strings.Builder
-	for part := range strings.FieldsFuncSeq(id, func(r rune) bool { return r == '-' || r == '_' || r == ' ' || r == '.' }) {
+	for part := range strings.FieldsFuncSeq(id, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
 		r, n := utf8.DecodeRuneInString(part)
 		b.WriteString(string(unicode.ToUpper(r)) + part[n:])
 	}
