@@ -438,10 +438,10 @@ func (h *htmlSink) releases() chart {
 	return draw("releases", c.say("Gateways by month of their release"), c.say("gateways by release"), bars)
 }
 
-// draw lays the bars out in a drawing 400 units wide. Empty bars at the end are
+// draw lays the bars out in a drawing 320 units wide. Empty bars at the end are
 // left out.
 func draw(id, title, what string, bars []bar) chart {
-	const line, left, wide = 26, 150, 200
+	const line, left, wide = 24, 134, 140 // page.html has the same numbers
 	for len(bars) > 1 && bars[len(bars)-1].N == 0 {
 		bars = bars[:len(bars)-1]
 	}
@@ -453,7 +453,7 @@ func draw(id, title, what string, bars []bar) chart {
 	}
 	for i := range bars {
 		b := &bars[i]
-		b.Y, b.TextY = i*line+4, i*line+18
+		b.Y, b.TextY = i*line+4, i*line+17
 		b.Width = b.N * wide / most
 		if b.N > 0 {
 			b.Width = max(b.Width, 2)

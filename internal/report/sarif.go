@@ -222,9 +222,9 @@ func compact(v any) ([]byte, error) {
 
 // Flush writes one rule and one result a line.
 func (s *sarif) Flush() error {
-	name, version := CleanN(cmp.Or(s.tool.Name, "clawsonar"), 60), CleanN(cmp.Or(s.tool.Version, "0.0.0"), 60)
+	version := semantic(s.tool.Version)
 	driver, err := compact(map[string]any{
-		"name": name, "version": version, "semanticVersion": semantic(version), "informationUri": "https://github.com/clawsonar/clawsonar",
+		"name": "clawsonar", "version": version, "semanticVersion": version, "informationUri": "https://github.com/clawsonar/clawsonar",
 	})
 	if err != nil {
 		return err
