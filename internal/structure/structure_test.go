@@ -50,6 +50,7 @@ func rooms() map[string][]string {
 		"testdata/captures": {},
 
 		// Not part of the program.
+		"internal/ci":             {},
 		"internal/structure":      {},
 		"internal/lab":            {},
 		"internal/e2e":            {},
