@@ -24,7 +24,6 @@ import (
 	"github.com/clawsonar/clawsonar/internal/pace"
 	"github.com/clawsonar/clawsonar/internal/policy"
 	"github.com/clawsonar/clawsonar/internal/probe"
-	"github.com/clawsonar/clawsonar/internal/report"
 	"github.com/clawsonar/clawsonar/internal/scan"
 	"github.com/clawsonar/clawsonar/internal/target"
 	"github.com/clawsonar/clawsonar/internal/wire"
@@ -52,13 +51,8 @@ type scanOptions struct {
 	authorized     bool
 	helpers, bases bool
 
-	output                    []string
-	format                    string
-	silent, verbose, monochro bool
-
-	failOn           string
-	failOnIncomplete bool
-
+	outputOptions
+	gateOptions
 	advisoryOptions
 	stateOptions
 
@@ -100,16 +94,8 @@ func (o *scanOptions) flags() *flags {
 
 // outputFlags adds the flags about what comes out.
 func (o *scanOptions) outputFlags(f *flags) {
-	f.group("Output")
-	f.list(&o.output, "output", "o", "[FORMAT=]FILE", "write the results to a file as well; repeatable", checkOutput)
-	f.choice(&o.format, "format", "f", "FORMAT", "table", strings.Join(report.Formats(), ", "), report.Formats())
-	f.boolean(&o.silent, "silent", "", "nothing on stderr but errors")
-	f.boolean(&o.verbose, "verbose", "v", "list closed and silent members of ranges, too")
-	f.boolean(&o.monochro, "no-color", "", "no colour (so does the environment's NO_COLOR)")
-	f.group("Gate")
-	f.choice(&o.failOn, "fail-on", "", "SEVERITY", "none", "exit 3 on findings from this severity on: low, medium, high or critical",
-		[]string{"none", "low", "medium", "high", "critical"})
-	f.boolean(&o.failOnIncomplete, "fail-on-incomplete", "", "exit 4 when not everything could be judged")
+	o.outputOptions.flags(f)
+	o.gateOptions.flags(f)
 }
 
 func checkPorts(s string) error {
@@ -145,6 +131,7 @@ func (o *scanOptions) configFile() (string, bool) {
 func newScan(s streams) *cobra.Command {
 	var o scanOptions
 	f := o.flags()
+	o.ownIgnore = true
 	cmd := &cobra.Command{
 		Use:   "scan [flags] [TARGET ...]",
 		Short: "Probe targets and report what a stranger would find",
@@ -205,7 +192,7 @@ func (o *scanOptions) prepare(s streams, set *fingerprint.Set) (*scan.Config, *p
 	if err := level.UnmarshalText([]byte(o.level)); err != nil {
 		return nil, nil, fmt.Errorf("-level: %w", err)
 	}
-	severity, err := policy.ParseFailOn(o.failOn)
+	gate, err := o.gate()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -239,7 +226,7 @@ func (o *scanOptions) prepare(s streams, set *fingerprint.Set) (*scan.Config, *p
 			Authorization: event.Authorization{Authorized: o.authorized, Contact: o.contact},
 		},
 	}
-	return cfg, &policy.Gate{FailOn: severity, FailOnIncomplete: o.failOnIncomplete}, nil
+	return cfg, gate, nil
 }
 
 // dataInfo says how fresh the built-in knowledge is.
@@ -450,15 +437,12 @@ func dryRun(s streams, cfg *scan.Config) error {
 
 // run scans and writes the reports.
 func (o *scanOptions) run(s streams, cfg *scan.Config, gate *policy.Gate) error {
-	out, err := openOutputs(s, o)
+	out, err := openPipeline(s, &o.outputOptions, &o.gateOptions, gate)
 	if err != nil {
 		return usage(err)
 	}
-	defer out.abandon()
-	cfg.Emit = func(e event.Event) error {
-		gate.Event(e)
-		return out.event(e)
-	}
+	defer out.out.abandon()
+	cfg.Emit = out.event
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// From the first signal on, a second one ends the process at once.
@@ -470,11 +454,11 @@ func (o *scanOptions) run(s streams, cfg *scan.Config, gate *policy.Gate) error 
 		defer cancel()
 	}
 	cfg.Count = new(scan.Count)
-	finish := progress(s, o, cfg.Count)
+	finish := progress(s, &o.outputOptions, cfg.Count)
 	_, err = scan.Run(run, *cfg)
 	finish()
 	if err == nil {
-		err = out.finish()
+		err = out.out.finish()
 	}
 	if err != nil {
 		return err
@@ -485,8 +469,6 @@ func (o *scanOptions) run(s streams, cfg *scan.Config, gate *policy.Gate) error 
 		}
 		return &exitError{code: exitInterrupted}
 	}
-	if code := gate.Exit(); code != policy.Passed {
-		return &exitError{code: code}
-	}
-	return nil
+	out.notes(s, &o.outputOptions)
+	return out.exit()
 }

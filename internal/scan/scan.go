@@ -357,6 +357,11 @@ func (e *engine) done(t target.Target, o *evidence.Observation) error {
 	for _, f := range findings {
 		e.summary.Findings[string(f.Severity)]++
 	}
+	for _, a := range ev.Advisories {
+		if a.Suppressed != "" {
+			e.summary.Suppressed++
+		}
+	}
 	if t.Swept && silent {
 		ev = e.sample(t, ev)
 	}

@@ -20,7 +20,7 @@ func rooms() map[string][]string {
 		"fingerprints", "testdata/captures",
 		"internal/advisory", "internal/check", "internal/event", "internal/evidence", "internal/fingerprint", "internal/local",
 		"internal/handshake", "internal/pace", "internal/policy", "internal/probe", "internal/release", "internal/replica",
-		"internal/report", "internal/scan", "internal/target", "internal/wire",
+		"internal/redact", "internal/report", "internal/rule", "internal/scan", "internal/stored", "internal/target", "internal/wire",
 	}
 	return map[string][]string{
 		"cmd/clawsonar":      {"internal/cli"},
@@ -40,14 +40,18 @@ func rooms() map[string][]string {
 		"internal/check":       {"internal/advisory", "internal/event", "internal/evidence", "internal/fingerprint", "internal/release"},
 		"internal/scan": {"internal/target", "internal/pace", "internal/probe", "internal/check",
 			"internal/advisory", "internal/event", "internal/evidence", "internal/fingerprint", "internal/release"},
+		"internal/rule":    {"internal/event"},
 		"internal/policy":  {"internal/event"},
-		"internal/report":  {"internal/event"},
+		"internal/report":  {"internal/event", "internal/rule"},
+		"internal/redact":  {"internal/event"},
+		"internal/stored":  {"internal/event", "internal/rule"},
 		"internal/replica": {"internal/evidence"},
 
 		"fingerprints":      {},
 		"testdata/captures": {},
 
 		// Not part of the program.
+		"internal/ci":             {},
 		"internal/structure":      {},
 		"internal/lab":            {},
 		"internal/e2e":            {},
