@@ -181,7 +181,12 @@ func floor(b *testing.B, port uint16, refused bool) {
 					if i >= uint64(b.N) {
 						return
 					}
-					c, err := dialer.Dial("tcp", space.At(i).Addr.String())
+					t, err := space.At(i)
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					c, err := dialer.Dial("tcp", t.Addr.String())
 					if err != nil {
 						if !refused || !errors.Is(err, syscall.ECONNREFUSED) {
 							b.Error(err)

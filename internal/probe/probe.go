@@ -39,7 +39,5 @@ func (p *Prober) Probe(ctx context.Context, t target.Target) evidence.Observatio
 
 // Resolve looks up a name's addresses.
 func (p *Prober) Resolve(ctx context.Context, name string) ([]netip.Addr, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
-	defer cancel()
 	return p.Wire.Resolve(ctx, name)
 }

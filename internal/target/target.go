@@ -31,8 +31,8 @@ type Target struct {
 	// in a list resolves to, or part of a range that goes beyond the special
 	// block it lies in. Such a target is not contacted at special addresses.
 	Implied bool
-	// Swept targets are members of a range or of a set of ports: when closed
-	// or silent they are counted, not listed.
+	// Swept targets are members of a range or of a set of ports: when closed,
+	// silent or excluded they are counted, not listed.
 	Swept bool
 	// Bound and Process say which listener of this machine it is, as the
 	// operating system tells; "" for all others.

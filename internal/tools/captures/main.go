@@ -149,5 +149,5 @@ func parse(r lab.Running) (target.Target, error) {
 	if err := space.Add(spec); err != nil {
 		return target.Target{}, err
 	}
-	return space.At(0), nil
+	return space.At(0)
 }
