@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -43,6 +44,7 @@ func TestMain(m *testing.M) {
 		serve(what)
 		return
 	}
+	debug.SetGCPercent(400) // as the command does
 	os.Exit(m.Run())
 }
 

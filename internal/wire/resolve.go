@@ -29,6 +29,7 @@ const (
 type Resolver struct {
 	family string
 	turns  chan struct{}
+	ask    func(ctx context.Context, network, name string) ([]netip.Addr, error)
 
 	mu      sync.Mutex
 	answers map[string]*answer
@@ -44,7 +45,10 @@ type answer struct {
 
 // NewResolver returns a resolver that takes those addresses of a name.
 func NewResolver(family string) *Resolver {
-	return &Resolver{family: family, turns: make(chan struct{}, lookupsAtOnce), answers: map[string]*answer{}}
+	return &Resolver{
+		family: family, turns: make(chan struct{}, lookupsAtOnce),
+		ask: net.DefaultResolver.LookupNetIP, answers: map[string]*answer{},
+	}
 }
 
 // Resolve looks up the addresses of a name, IPv4 first, each once. It does not
@@ -115,7 +119,7 @@ func (r *Resolver) lookup(ctx context.Context, name string) ([]netip.Addr, error
 	case OnlyIPv6:
 		network = "ip6"
 	}
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, network, name)
+	addrs, err := r.ask(ctx, network, name)
 	if err != nil {
 		return nil, err
 	}

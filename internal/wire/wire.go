@@ -80,10 +80,8 @@ func New(opt Options) *Wire {
 	}
 	w.buffers.New = func() any { return bufio.NewReaderSize(nil, bufSize) }
 	w.dialer = net.Dialer{
-		Timeout:   opt.ConnectTimeout,
 		KeepAlive: -1,
-		// The last gate before a packet leaves: whatever was parsed, resolved
-		// or redirected before, this is the address that would be contacted.
+		// The address as the dialer has read it.
 		Control: func(_, address string, _ syscall.RawConn) error {
 			ap, err := netip.ParseAddrPort(address)
 			if err != nil {
@@ -180,29 +178,46 @@ type conn struct {
 	used     bool        // at least one exchange was completed on it
 }
 
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// dialStandard connects by way of the standard library.
+func (w *Wire) dialStandard(run context.Context, deadline time.Time, addr netip.AddrPort) (c net.Conn, stop func() bool, err error) {
+	dialer := w.dialer
+	dialer.Deadline = deadline
+	if c, err = dialer.DialContext(run, "tcp", addr.String()); err != nil {
+		return nil, nil, err
+	}
+	return c, context.AfterFunc(run, func() { _ = c.Close() }), nil
+}
+
 // dial connects to the target's address, with TLS when secure is set.
 // The connection lives until the deadline or the end of the run's context. Each
 // TCP connection that is established is counted in connections.
 func (w *Wire) dial(run context.Context, deadline time.Time, t target.Target, secure bool, connections *int) (*conn, *evidence.TLSInfo, error) {
+	// The last gate before a packet leaves: whatever was parsed, resolved or
+	// redirected before, this is the address that is contacted.
 	if err := w.opt.Scope.CheckTarget(t); err != nil {
 		return nil, nil, &scopeError{err}
 	}
-	dialer := w.dialer
-	dialer.Deadline = deadline
-	raw, err := dialer.DialContext(run, "tcp", t.Addr.String())
+	raw, stop, err := w.connect(run, earlier(time.Now().Add(w.opt.ConnectTimeout), deadline), t.Addr, secure)
 	if err != nil {
 		return nil, nil, err
 	}
 	*connections++
 	// One deadline for everything that happens on the connection.
 	if err := raw.SetDeadline(deadline); err != nil {
+		stop()
 		raw.Close()
 		return nil, nil, err
 	}
-	c := &conn{Conn: raw, deadline: deadline}
-	// Closing, other than a deadline in the past, cannot be undone by a later
-	// deadline.
-	c.stop = context.AfterFunc(run, func() { raw.Close() })
+	// The end of the run closes it: other than a deadline in the past, that
+	// cannot be undone by a later deadline.
+	c := &conn{Conn: raw, deadline: deadline, stop: stop}
 	var info *evidence.TLSInfo
 	if secure {
 		tc := tls.Client(raw, &tls.Config{
