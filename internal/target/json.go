@@ -262,6 +262,9 @@ func (rec *record) inner() (*record, error) {
 func (l *List) address(in *input, text string, yield func(Spec) error) error {
 	text, _, _ = strings.Cut(text, "#")
 	text, _, _ = strings.Cut(text, "?")
+	if !strings.Contains(text, "://") {
+		return in.fail(fmt.Errorf("%q is not a URL", text))
+	}
 	spec, err := Parse(text, in.source(), nil)
 	if err != nil {
 		return in.fail(err)

@@ -326,6 +326,9 @@ func (l *List) wants(port uint16) bool { return slices.Contains(l.Ports, port) }
 
 // take hands out the wanted ports of a host, under each of its names.
 func (l *List) take(in *input, h host, yield func(Spec) error) error {
+	if h.addr == "" && len(h.names) == 0 {
+		return in.fail(errors.New("names no host"))
+	}
 	spec := Spec{Source: in.source()}
 	if h.addr != "" {
 		addr, err := netip.ParseAddr(h.addr)
