@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -43,6 +44,7 @@ func TestMain(m *testing.M) {
 		serve(what)
 		return
 	}
+	debug.SetGCPercent(400) // as the command does
 	os.Exit(m.Run())
 }
 
@@ -181,7 +183,12 @@ func floor(b *testing.B, port uint16, refused bool) {
 					if i >= uint64(b.N) {
 						return
 					}
-					c, err := dialer.Dial("tcp", space.At(i).Addr.String())
+					t, err := space.At(i)
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					c, err := dialer.Dial("tcp", t.Addr.String())
 					if err != nil {
 						if !refused || !errors.Is(err, syscall.ECONNREFUSED) {
 							b.Error(err)

@@ -11,13 +11,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/term"
 
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/report"
-	"github.com/clawsonar/clawsonar/internal/scan"
 )
 
 // outputs are all the places the stream goes to.
@@ -186,40 +184,4 @@ func terminalOptions(w io.Writer, o *outputOptions) report.Options {
 	locale := cmp.Or(os.Getenv("LC_ALL"), os.Getenv("LC_CTYPE"), os.Getenv("LANG"))
 	opt.ASCII = o.lang == "en" && !strings.Contains(strings.ToUpper(strings.ReplaceAll(locale, "-", "")), "UTF8")
 	return opt
-}
-
-// progress keeps one line on a terminal up to date; the function it returns
-// ends that.
-func progress(s streams, o *outputOptions, c *scan.Count) (finish func()) {
-	f, ok := s.err.(*os.File)
-	if !ok || o.silent || !term.IsTerminal(int(f.Fd())) {
-		return func() {}
-	}
-	stop, done := make(chan struct{}), make(chan struct{})
-	start := time.Now()
-	go func() {
-		defer close(done)
-		tick := time.NewTicker(250 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-stop:
-				fmt.Fprint(f, "\r\x1b[K")
-				return
-			case <-tick.C:
-				fmt.Fprint(f, "\r\x1b[K"+progressLine(c, time.Since(start)))
-			}
-		}
-	}()
-	return func() { close(stop); <-done }
-}
-
-func progressLine(c *scan.Count, elapsed time.Duration) string {
-	done, total := c.Done.Load(), c.Total.Load()
-	line := fmt.Sprintf("%d of %d targets, %d gateways, %.0f/s", done, total, c.Found.Load(), float64(done)/elapsed.Seconds())
-	if done > 0 && done < total {
-		left := time.Duration(float64(elapsed) / float64(done) * float64(total-done))
-		line += ", about " + left.Round(time.Second).String() + " left"
-	}
-	return line
 }

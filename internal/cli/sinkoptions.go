@@ -39,7 +39,7 @@ func (o *outputOptions) flags(f *flags) {
 	f.boolean(&o.redact, "redact", "", "addresses, names and the like become pseudonyms, others in each run")
 	f.text(&o.redactKey, "redact-key", "", "FILE", "-redact with the key in this file: the same pseudonyms in each run", nil)
 	f.boolean(&o.silent, "silent", "", "nothing on stderr but errors")
-	f.boolean(&o.verbose, "verbose", "v", "list closed and silent members of ranges, too")
+	f.boolean(&o.verbose, "verbose", "v", "list closed, silent and excluded members of ranges, too")
 	f.boolean(&o.monochro, "no-color", "", "no colour (so does the environment's NO_COLOR)")
 }
 

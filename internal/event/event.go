@@ -261,10 +261,14 @@ type Diff struct {
 	Advisories int `json:"advisories"`
 }
 
-// MissEstimate says how many silent targets were tried again and answered.
+// MissEstimate says how many silent targets were tried again and answered, and
+// how many of the others would then answer as well: the estimate, and the upper
+// end of its 95 % confidence interval.
 type MissEstimate struct {
-	Reprobed int `json:"reprobed"`
-	Found    int `json:"found"`
+	Reprobed     int `json:"reprobed"`
+	Found        int `json:"found"`
+	Missed       int `json:"missed"`
+	MissedAtMost int `json:"missed_at_most"`
 }
 
 // MarshalJSON writes the one member that is set.

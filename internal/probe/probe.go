@@ -77,7 +77,5 @@ func (p *Prober) walk(s *wire.Session, o *evidence.Observation) bool {
 
 // Resolve looks up a name's addresses.
 func (p *Prober) Resolve(ctx context.Context, name string) ([]netip.Addr, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
-	defer cancel()
 	return p.Wire.Resolve(ctx, name)
 }

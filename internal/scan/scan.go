@@ -6,7 +6,9 @@ package scan
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -20,20 +22,27 @@ import (
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/pace"
 	"github.com/clawsonar/clawsonar/internal/probe"
 	"github.com/clawsonar/clawsonar/internal/target"
 )
 
 // Config says what to scan and how.
 type Config struct {
-	Space       *target.Space
+	Space *target.Space
+	// Stream, if set, hands out what to scan instead of Space, as it comes: the
+	// entries in their order, each in its seeded order. It has no shards and
+	// nothing to go on from. An error of it ends the run as an interrupt does,
+	// and is what Run returns.
+	Stream      func(yield func(target.Spec) error) error
 	Scope       *target.Scope
 	Prober      *probe.Prober
 	Checks      []check.Check
 	Advisories  *Advisories // nil: none are matched
 	Concurrency int         // targets in flight, at least 1
+	Gate        *pace.Gate  // lets as many in at a time; nil for one of Concurrency
 	Retries     int         // further attempts after a reset or a fault of this machine
-	ListAll     bool        // emit closed and silent members of ranges, too
+	ListAll     bool        // emit closed, silent and excluded members of ranges, too
 	Helpers     bool        // where a gateway is found, also try the ports of its helpers
 	Head        event.Scan
 	// Emit receives the stream, one event at a time. An error of it ends the
@@ -66,7 +75,8 @@ func (c *Config) shard() target.Shard {
 	return c.Shard
 }
 
-// Count is the progress of a scan; safe to read at any time.
+// Count is the progress of a scan; safe to read at any time. Total is 0 while it
+// is not known.
 type Count struct {
 	Total, Done, Found atomic.Int64
 }
@@ -85,8 +95,9 @@ func Run(ctx context.Context, cfg Config) (event.Summary, error) {
 	if e.cfg.Count == nil {
 		e.cfg.Count = new(Count)
 	}
-	n := cfg.Targets()
-	e.cfg.Count.Total.Store(int64(n - min(cfg.From, n)))
+	if e.cfg.Gate == nil {
+		e.cfg.Gate = pace.NewGate(cfg.Concurrency)
+	}
 	head := cfg.Head
 	if err := cfg.Emit(event.Event{Scan: &head}); err != nil {
 		return e.summary, fmt.Errorf("write results: %w", err)
@@ -99,8 +110,13 @@ func Run(ctx context.Context, cfg Config) (event.Summary, error) {
 	e.stop = stop
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(e.cfg.Grace, stop) })()
 
-	complete, err := e.sweep(ctx, probing, n)
-	if err != nil {
+	sweep := e.sweep
+	if cfg.Stream != nil {
+		sweep = e.stream
+	}
+	complete, err := sweep(ctx, probing)
+	var broken *StreamError
+	if err != nil && !errors.As(err, &broken) {
 		return e.summary, err
 	}
 	if err := e.recheck(ctx, probing); err != nil {
@@ -112,46 +128,71 @@ func Run(ctx context.Context, cfg Config) (event.Summary, error) {
 	if err := cfg.Emit(event.Event{Summary: &final}); err != nil {
 		return e.summary, fmt.Errorf("write results: %w", err)
 	}
+	if broken != nil {
+		return e.summary, broken
+	}
 	return e.summary, nil
 }
 
 // sweep probes the run's targets in their order and reports whether all of
 // them, those of an earlier run included, are done. The workers live as long as
 // the sweep: a goroutine for each target would grow its stack anew each time.
-func (e *engine) sweep(ctx, probing context.Context, n uint64) (complete bool, err error) {
+func (e *engine) sweep(ctx, probing context.Context) (complete bool, err error) {
+	n := e.cfg.Targets()
+	e.cfg.Count.Total.Store(int64(n - min(e.cfg.From, n)))
 	order, shard := target.NewOrder(e.cfg.Space.Len(), e.cfg.Seed), e.cfg.shard()
 	w := newWindow(e.cfg.From)
 	defer context.AfterFunc(probing, w.end)()
 	finishCheckpoints := e.checkpoints(w)
 	var next atomic.Uint64
 	next.Store(e.cfg.From)
-	work := func() error {
-		for {
-			i := next.Add(1) - 1
-			if i >= n {
-				return nil
-			}
-			w.wait(i)
-			if ctx.Err() != nil || e.failed.Load() {
-				return nil
-			}
-			if err := e.target(probing, e.cfg.Space.At(order.At(shard.At(i)))); err != nil {
-				return err
-			}
-			if probing.Err() == nil {
-				w.finish(i)
-			}
+	err = e.work(ctx, n-min(e.cfg.From, n), func() (bool, error) {
+		i := next.Add(1) - 1
+		if i >= n {
+			return false, nil
 		}
-	}
-	var group errgroup.Group
-	for range min(uint64(max(e.cfg.Concurrency, 1)), n-min(e.cfg.From, n)) {
-		group.Go(work)
-	}
-	if err := group.Wait(); err != nil {
-		finishCheckpoints()
-		return false, fmt.Errorf("write results: %w", err)
+		w.wait(i)
+		if ctx.Err() != nil || e.failed.Load() {
+			return false, nil
+		}
+		t, err := e.cfg.Space.At(order.At(shard.At(i)))
+		if err != nil {
+			return false, err
+		}
+		if err := e.target(probing, t); err != nil {
+			return false, err
+		}
+		if probing.Err() == nil {
+			w.finish(i)
+		}
+		return true, nil
+	})
+	if err != nil {
+		_ = finishCheckpoints() // the first error is the cause
+		return false, err
 	}
 	return w.mark() >= n, finishCheckpoints()
+}
+
+// work has as many workers as targets may be in flight do one after the other,
+// until do reports false.
+func (e *engine) work(ctx context.Context, n uint64, do func() (bool, error)) error {
+	gate := e.cfg.Gate
+	defer context.AfterFunc(ctx, gate.Close)()
+	var group errgroup.Group
+	for range min(uint64(max(e.cfg.Concurrency, 1)), n) {
+		group.Go(func() error {
+			for gate.Enter() {
+				more, err := do()
+				gate.Leave()
+				if !more {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return group.Wait()
 }
 
 // checkpoints has the low-water mark written while the sweep runs; the function
@@ -215,12 +256,29 @@ func (e *engine) recheck(ctx, probing context.Context) error {
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return fmt.Errorf("write results: %w", err)
+		return err
 	}
-	if e.summary.Outcomes[string(evidence.Silent)] == 0 {
+	silent := e.summary.Outcomes[string(evidence.Silent)]
+	estimate(&e.summary.MissEstimate, silent)
+	if silent == 0 {
 		delete(e.summary.Outcomes, string(evidence.Silent))
 	}
 	return nil
+}
+
+// estimate says how many of the silent targets would answer if they were tried
+// again, too, from those that were. The interval is Wilson's score interval.
+func estimate(m *event.MissEstimate, silent int) {
+	rest := float64(silent - (m.Reprobed - m.Found))
+	if m.Reprobed == 0 || rest <= 0 {
+		return
+	}
+	const z = 1.96 // 95 %
+	n := float64(m.Reprobed)
+	p := float64(m.Found) / n
+	upper := (p + z*z/(2*n) + z*math.Sqrt(p*(1-p)/n+z*z/(4*n*n))) / (1 + z*z/n)
+	m.Missed = int(math.Round(p * rest))
+	m.MissedAtMost = int(math.Ceil(upper * rest))
 }
 
 // sample keeps a silent target, each with the same chance, up to cfg.Recheck of
@@ -262,6 +320,10 @@ type engine struct {
 // name.
 func (e *engine) target(ctx context.Context, t target.Target) error {
 	defer e.cfg.Count.Done.Add(1)
+	// Dialling checks this again, on the address that is dialled.
+	if err := e.cfg.Scope.CheckTarget(t); err != nil {
+		return e.excluded(t, err)
+	}
 	if t.Addr.Addr().IsValid() {
 		return e.probe(ctx, t)
 	}
@@ -279,6 +341,13 @@ func (e *engine) target(ctx context.Context, t target.Target) error {
 		}
 	}
 	return nil
+}
+
+func (e *engine) excluded(t target.Target, why error) error {
+	return e.done(t, &evidence.Observation{
+		Time: time.Now(), Addr: t.Addr, Name: t.Name, Base: t.Base,
+		Outcome: evidence.Excluded, Err: why.Error(),
+	})
 }
 
 func (e *engine) probe(ctx context.Context, t target.Target) error {
@@ -306,7 +375,7 @@ func (e *engine) probe(ctx context.Context, t target.Target) error {
 // done judges an observation and emits its event.
 func (e *engine) done(t target.Target, o *evidence.Observation) error {
 	silent := o.Outcome == evidence.Silent
-	unlisted := t.Swept && !e.cfg.ListAll && (silent || o.Outcome == evidence.Closed)
+	unlisted := t.Swept && !e.cfg.ListAll && (silent || o.Outcome == evidence.Closed || o.Outcome == evidence.Excluded)
 	if unlisted {
 		// Nearly all of a sweep ends here, so nothing more is done for it.
 		e.mu.Lock()
@@ -383,7 +452,7 @@ func (e *engine) emit(line *event.Target) error {
 	if err := e.cfg.Emit(event.Event{Target: line}); err != nil {
 		e.failed.Store(true)
 		e.stop()
-		return err
+		return fmt.Errorf("write results: %w", err)
 	}
 	return nil
 }

@@ -1,20 +1,19 @@
 package target
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"math/bits"
 	"net/netip"
 	"net/url"
 	"strings"
 )
 
-// Spec is one entry of the user's input: a name, or a range of addresses (of
-// one address, mostly), each with the same ports.
+// Spec is one entry of the user's input: a name to resolve, or a range of
+// addresses (of one address, mostly), each with the same ports. An address with
+// a name is dialled as it is, and called by that name.
 type Spec struct {
-	First, Last netip.Addr // invalid for a name
+	First, Last netip.Addr // invalid for a name to resolve
 	Name        string
 	Ports       []uint16
 	Scheme      string
@@ -23,6 +22,7 @@ type Spec struct {
 	Source      string
 	Bound       string // see Target
 	Process     string
+	Implied     bool // see Target; of a range, Space.Add finds out itself
 }
 
 // maxName is the longest host name in text form (RFC 1035 section 2.3.4).
@@ -231,46 +231,6 @@ func checkName(name string) error {
 	// section 2: a top-level domain is never all digits).
 	if last := labels[len(labels)-1]; strings.Trim(last, "0123456789") == "" {
 		return errors.New("not a valid address")
-	}
-	return nil
-}
-
-// maxLine bounds one line of a list file, in bytes.
-const maxLine = 4096
-
-// ReadList reads one target a line; blank lines and lines that begin with "#"
-// are skipped, so is what follows a "#" after a space or tab. Errors name file
-// and line.
-func ReadList(r io.Reader, name string, defaults []uint16, yield func(Spec) error) error {
-	sc := bufio.NewScanner(r)
-	sc.Buffer(make([]byte, 0, 1024), maxLine)
-	line := 0
-	for sc.Scan() {
-		line++
-		text := sc.Text()
-		if line == 1 {
-			text = strings.TrimPrefix(text, "\ufeff")
-		}
-		for _, mark := range []string{" #", "\t#"} {
-			text, _, _ = strings.Cut(text, mark)
-		}
-		text = strings.TrimSpace(text)
-		if text == "" || text[0] == '#' {
-			continue
-		}
-		source := fmt.Sprintf("%s:%d", name, line)
-		spec, err := Parse(text, source, defaults)
-		if err != nil {
-			return fmt.Errorf("%s: %w", source, err)
-		}
-		if err := yield(spec); err != nil {
-			return err
-		}
-	}
-	if err := sc.Err(); errors.Is(err, bufio.ErrTooLong) {
-		return fmt.Errorf("%s:%d: line is longer than %d bytes: one target a line is expected", name, line+1, maxLine)
-	} else if err != nil {
-		return fmt.Errorf("read %s: %w", name, err)
 	}
 	return nil
 }

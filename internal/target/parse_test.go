@@ -1,8 +1,6 @@
 package target
 
 import (
-	"errors"
-	"fmt"
 	"net/netip"
 	"reflect"
 	"strings"
@@ -245,60 +243,6 @@ func TestPorts(t *testing.T) {
 	}
 }
 
-func TestReadList(t *testing.T) {
-	long := strings.Repeat("x", maxLine)
-	tests := []struct {
-		name, in string
-		want     []string // "source input"
-		err      string
-	}{
-		{"empty", "", nil, ""},
-		{"bom, crlf, comments", "\ufeff10.0.0.1\r\n# note\r\n\r\n  10.0.0.2:80  # why\r\ngw.example\t# tab\r\n", []string{
-			"l.txt:1 10.0.0.1", "l.txt:4 10.0.0.2:80", "l.txt:5 gw.example"}, ""},
-		{"no final newline", "10.0.0.1\n10.0.0.2", []string{"l.txt:1 10.0.0.1", "l.txt:2 10.0.0.2"}, ""},
-		{"bom and comment", "\ufeff# a list\n::1\n", []string{"l.txt:2 ::1"}, ""},
-		{"only comments", "#\n   # x\n", nil, ""},
-		{"bad line", "10.0.0.1\n\nnot/it\n10.0.0.2\n", []string{"l.txt:1 10.0.0.1"}, `l.txt:3: target "not/it"`},
-		{"secret", "http://a:S3CRET@h/\n", nil, "l.txt:1: target URL holds a user name or password"},
-		{"long line", "10.0.0.1\n" + long + "\n", []string{"l.txt:1 10.0.0.1"}, "l.txt:2: line is longer than 4096 bytes"},
-		{"long last line", long + long, nil, "l.txt:1: line is longer than 4096 bytes"},
-		{"utf-16", "\xff\xfe1\x000\x00", nil, "l.txt:1: "},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			var got []string
-			err := ReadList(strings.NewReader(tt.in), "l.txt", defaultPorts, func(s Spec) error {
-				got = append(got, s.Source+" "+s.Input)
-				return nil
-			})
-			if !reflect.DeepEqual(got, tt.want) {
-				t.Errorf("got %q, want %q", got, tt.want)
-			}
-			switch {
-			case tt.err == "" && err != nil:
-				t.Error(err)
-			case tt.err != "" && (err == nil || !strings.HasPrefix(err.Error(), tt.err)):
-				t.Errorf("error %v, want %q", err, tt.err)
-			}
-		})
-	}
-
-	stop := errors.New("enough")
-	n := 0
-	err := ReadList(strings.NewReader("10.0.0.1\n10.0.0.2\n"), "l.txt", defaultPorts, func(Spec) error { n++; return stop })
-	if err != stop || n != 1 {
-		t.Errorf("after the callback's error: %v, %d calls", err, n)
-	}
-	err = ReadList(failing{}, "l.txt", defaultPorts, func(Spec) error { return nil })
-	if err == nil || err.Error() != "read l.txt: disk gone" {
-		t.Errorf("read error: %v", err)
-	}
-}
-
-type failing struct{}
-
-func (failing) Read([]byte) (int, error) { return 0, errors.New("disk gone") }
-
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"10.0.0.0/24", "10.0.0.1-9", "[::1]:80", "fe80::1%eth0", "gw.example:80",
 		"https://gw.example:8443/claw", "::ffff:10.0.0.0/104", "http://a:b@c/", "xn--a.b", "::/0"} {
@@ -326,7 +270,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for _, i := range []uint64{0, space.Len() - 1} {
-			at := space.At(i)
+			at := at(t, &space, i)
 			if at.Addr.Port() == 0 {
 				t.Fatalf("target without port: %+v", at)
 			}
@@ -361,23 +305,6 @@ func FuzzPorts(f *testing.F) {
 				t.Fatalf("port %d is zero or twice", p)
 			}
 			seen[p] = true
-		}
-	})
-}
-
-func FuzzReadList(f *testing.F) {
-	f.Add("\ufeff10.0.0.1\r\n# x\n\ngw.example # y\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		lines := strings.Count(text, "\n") + 1
-		err := ReadList(strings.NewReader(text), "l.txt", defaultPorts, func(s Spec) error {
-			var n int
-			if _, err := fmt.Sscanf(s.Source, "l.txt:%d", &n); err != nil || n < 1 || n > lines {
-				t.Fatalf("source %q in a list of %d lines", s.Source, lines)
-			}
-			return nil
-		})
-		if err != nil && !strings.HasPrefix(err.Error(), "l.txt:") {
-			t.Fatalf("error without file and line: %v", err)
 		}
 	})
 }

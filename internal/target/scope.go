@@ -113,28 +113,77 @@ type barred struct {
 // Scope says which addresses may be contacted. Make one with NewScope; it is
 // safe for concurrent use.
 type Scope struct {
-	allow, deny []netip.Prefix
+	allow, deny blocks
+	names       map[string]bool // denied
+	everything  bool            // there is no allow list
 	public      bool
 	special     []rule
 	never       []barred
+	text        string
 }
 
-// NewScope returns a scope. An empty allow list allows everything that is not
+// NewScope returns a scope. A nil allow list allows everything that is not
 // denied; deny wins over allow; multicast, broadcast, unspecified and cloud
 // metadata addresses are always denied. Globally reachable addresses are
 // allowed only when public is set, that is, when the operator has stated the
-// right to probe them.
+// right to probe them. Names that are denied are not contacted at any address.
 //
 // What is said of an IPv4 address holds for the IPv6 addresses that lead to it
 // by translation or tunnel (NAT64, 6to4, Teredo), too; only allow does not
 // reach them.
-func NewScope(allow, deny []netip.Prefix, public bool) *Scope {
-	return &Scope{allow: allow, deny: deny, public: public, special: special(), never: never()}
+func NewScope(allow, deny []netip.Prefix, public bool, names ...string) *Scope {
+	s := &Scope{
+		allow: newBlocks(allow), deny: newBlocks(deny), names: map[string]bool{},
+		everything: allow == nil, public: public,
+		special: special(), never: never(),
+		text: fmt.Sprintf("allow %v, deny %v %q, public %t", allow, deny, names, public),
+	}
+	for _, name := range names {
+		s.names[name] = true
+	}
+	return s
 }
 
 // String names what the scope was made from: the same text, the same scope.
-func (s *Scope) String() string {
-	return fmt.Sprintf("allow %v, deny %v, public %t", s.allow, s.deny, s.public)
+func (s *Scope) String() string { return s.text }
+
+// blocks is a set of blocks. Looking an address up takes one step for each
+// length of prefix there is in it, however many blocks there are.
+type blocks struct {
+	lengths4, lengths6 []int
+	set                map[netip.Prefix]struct{}
+}
+
+func newBlocks(prefixes []netip.Prefix) blocks {
+	b := blocks{set: make(map[netip.Prefix]struct{}, len(prefixes))}
+	for _, p := range prefixes {
+		lengths := &b.lengths6
+		if p.Addr().Is4() {
+			lengths = &b.lengths4
+		}
+		if !slices.Contains(*lengths, p.Bits()) {
+			*lengths = append(*lengths, p.Bits())
+		}
+		b.set[p.Masked()] = struct{}{}
+	}
+	slices.Sort(b.lengths4)
+	slices.Sort(b.lengths6)
+	return b
+}
+
+// find returns the widest block that an address is in.
+func (b *blocks) find(addr netip.Addr) (netip.Prefix, bool) {
+	lengths := b.lengths6
+	if addr.Is4() {
+		lengths = b.lengths4
+	}
+	for _, n := range lengths {
+		p := netip.PrefixFrom(addr, n).Masked()
+		if _, ok := b.set[p]; ok {
+			return p, true
+		}
+	}
+	return netip.Prefix{}, false
 }
 
 // Reach classifies an address.
@@ -165,6 +214,22 @@ func (s *Scope) HasPublic(first, last netip.Addr) bool {
 	})
 }
 
+// beyondSpecial reports whether a range has special addresses in it, but is more
+// than a part of their block: 0.0.0.0/0 was not written to have 127.0.0.1
+// scanned.
+func beyondSpecial(first, last netip.Addr) bool {
+	for _, r := range special() {
+		from, to := r.prefix.Addr(), lastOf(r.prefix)
+		if r.reach == Public || from.Is4() != first.Is4() || last.Less(from) || to.Less(first) {
+			continue
+		}
+		if first.Less(from) || to.Less(last) {
+			return true
+		}
+	}
+	return false
+}
+
 // Check returns nil when addr may be contacted, else the reason why not.
 func (s *Scope) Check(addr netip.Addr) error {
 	if !addr.IsValid() {
@@ -180,15 +245,8 @@ func (s *Scope) Check(addr netip.Addr) error {
 			return fmt.Errorf("%s leads to an IPv4 address: %w", addr, err)
 		}
 	}
-	if len(s.allow) > 0 {
-		inside := false
-		for _, p := range s.allow {
-			if p.Contains(addr) {
-				inside = true
-				break
-			}
-		}
-		if !inside {
+	if !s.everything {
+		if _, inside := s.allow.find(addr); !inside {
 			return fmt.Errorf("%s is outside the scope", addr)
 		}
 	}
@@ -202,6 +260,27 @@ func (s *Scope) Check(addr netip.Addr) error {
 	return nil
 }
 
+// CheckTarget returns nil when a target may be contacted, else the reason why
+// not. Of one whose name is still to be resolved it can judge only the name.
+func (s *Scope) CheckTarget(t Target) error {
+	if s.names[t.Name] {
+		return fmt.Errorf("%s is excluded", t.Name)
+	}
+	addr := t.Addr.Addr()
+	if !addr.IsValid() && t.Name != "" {
+		return nil
+	}
+	if err := s.Check(addr); err != nil {
+		return err
+	}
+	if t.Implied && s.everything {
+		if reach := s.Reach(addr); reach != Public {
+			return fmt.Errorf("%s is %s and was not written down itself: add it to the targets or to the scope", addr, reach)
+		}
+	}
+	return nil
+}
+
 // refuse returns why addr is never contacted or denied, or nil.
 func (s *Scope) refuse(addr netip.Addr) error {
 	for _, b := range s.never {
@@ -209,10 +288,8 @@ func (s *Scope) refuse(addr netip.Addr) error {
 			return fmt.Errorf("%s is never contacted: %s", addr, b.why)
 		}
 	}
-	for _, p := range s.deny {
-		if p.Contains(addr) {
-			return fmt.Errorf("%s is excluded by %s", addr, p)
-		}
+	if p, ok := s.deny.find(addr); ok {
+		return fmt.Errorf("%s is excluded by %s", addr, p)
 	}
 	return nil
 }
@@ -262,19 +339,6 @@ func embedded(addr netip.Addr) []netip.Addr {
 		add(b[12], b[13], b[14], b[15])
 	}
 	return out
-}
-
-// Prefixes reads one address or CIDR block, or an address range, as the
-// blocks of a scope.
-func Prefixes(text string) ([]netip.Prefix, error) {
-	spec, err := Parse(text, "", nil)
-	if err != nil {
-		return nil, err
-	}
-	if spec.Name != "" || spec.Ports != nil {
-		return nil, fmt.Errorf("%q is not an address, CIDR block or address range", text)
-	}
-	return cover(spec.First, spec.Last), nil
 }
 
 // cover returns the smallest list of blocks that is exactly first…last.

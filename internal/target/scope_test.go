@@ -1,6 +1,7 @@
 package target
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -12,11 +13,11 @@ func prefixes(t testing.TB, texts ...string) []netip.Prefix {
 	t.Helper()
 	var out []netip.Prefix
 	for _, text := range texts {
-		p, err := Prefixes(text)
+		r, err := ParseRule(text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		out = append(out, p...)
+		out = append(out, r.Blocks...)
 	}
 	return out
 }
@@ -154,7 +155,7 @@ func TestReach(t *testing.T) {
 	}
 }
 
-func TestPrefixes(t *testing.T) {
+func TestParseRule(t *testing.T) {
 	tests := []struct{ in, want, err string }{
 		{"10.0.0.1", "10.0.0.1/32", ""},
 		{"10.0.0.0/8", "10.0.0.0/8", ""},
@@ -164,27 +165,121 @@ func TestPrefixes(t *testing.T) {
 		{"10.0.0.1-4", "10.0.0.1/32 10.0.0.2/31 10.0.0.4/32", ""},
 		{"fe80::1%eth0", "fe80::1/128", ""},
 		{"255.255.255.254-255.255.255.255", "255.255.255.254/31", ""},
-		{"gw.example", "", "is not an address, CIDR block or address range"},
-		{"http://10.0.0.1/", "", "is not an address, CIDR block or address range"},
+		{"GW.example.", "name gw.example", ""},
+		{"AS64500", "AS 64500", ""},
+		{"as4294967295", "AS 4294967295", ""},
+		{"asterisk.example", "name asterisk.example", ""},
+		{"http://10.0.0.1/", "", "is not an address, CIDR block, address range, host name or AS number"},
 		// Read as an address it would let in, or shut out, all other ports.
-		{"10.0.0.1:80", "", "is not an address, CIDR block or address range"},
-		{"10.0.0.1:1", "", "is not an address, CIDR block or address range"},
+		{"10.0.0.1:80", "", "is not an address, CIDR block"},
+		{"gw.example:1", "", "is not an address, CIDR block"},
 		{"10.0.0.1/8", "", "bits set beyond its prefix"},
+		{"*.example", "", "not an address or host name"},
 	}
 	for _, tt := range tests {
-		got, err := Prefixes(tt.in)
+		got, err := ParseRule(tt.in)
 		if tt.err != "" {
 			if err == nil || !strings.Contains(err.Error(), tt.err) {
-				t.Errorf("Prefixes(%q): error %v, want one with %q", tt.in, err, tt.err)
+				t.Errorf("ParseRule(%q): error %v, want one with %q", tt.in, err, tt.err)
 			}
 			continue
 		}
-		var texts []string
-		for _, p := range got {
-			texts = append(texts, p.String())
+		text := strings.Trim(fmt.Sprint(got.Blocks), "[]")
+		switch {
+		case got.Name != "":
+			text = "name " + got.Name
+		case got.AS != 0:
+			text = fmt.Sprint("AS ", got.AS)
 		}
-		if text := strings.Join(texts, " "); err != nil || text != tt.want {
-			t.Errorf("Prefixes(%q) = %s, %v; want %s", tt.in, text, err, tt.want)
+		if err != nil || text != tt.want {
+			t.Errorf("ParseRule(%q) = %s, %v; want %s", tt.in, text, err, tt.want)
+		}
+	}
+}
+
+func TestASBlocks(t *testing.T) {
+	for name, text := range map[string]string{
+		"pyasn":   "; IP-ASN32-DAT file\n10.0.0.0/9\t64500\n10.128.0.0/9\t64501\n2001:db8::/32\t64500\n",
+		"iptoasn": "10.0.0.0\t10.127.255.255\t64500\tZZ\tEXAMPLE\n10.128.0.0\t10.255.255.255\t64501\tZZ\tOTHER\n2001:db8::\t2001:db8:ffff:ffff:ffff:ffff:ffff:ffff\t64500\tZZ\tX\n0.0.0.0\t0.255.255.255\t0\tNone\tNot routed\n",
+		"pfx2as":  "10.0.0.0\t9\t64500_64501\n2001:db8::\t32\t64500\n",
+		"csv":     "10.0.0.0,10.127.255.255,64500,\"Example, Inc.\"\n2001:db8::/32,AS64500\n",
+	} {
+		got, err := ASBlocks(strings.NewReader(text), "as.txt", map[uint32]bool{64500: true})
+		if err != nil || len(got) != 1 || fmt.Sprint(got[64500]) != "[10.0.0.0/9 2001:db8::/32]" {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+	for _, text := range []string{"\n10.0.0.0/8", "\nAS64500", "\n10.0.0.0 10.0.0.9", "\n10.0.0.9 10.0.0.1 64500", "\n10.0.0.0 33 64500", "\n10.0.0.0/8 x", "\nx 64500"} {
+		if _, err := ASBlocks(strings.NewReader(text), "as.txt", nil); err == nil || !strings.HasPrefix(err.Error(), "as.txt:2: not known: expected is") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// What nobody wrote down is not contacted at special addresses; what was
+// written down, in the targets or in the scope, is.
+func TestImplied(t *testing.T) {
+	anything, inside := NewScope(nil, nil, true), NewScope(prefixes(t, "10.0.0.0/8"), nil, true)
+	for _, c := range []struct {
+		scope   *Scope
+		text    string
+		index   uint64
+		allowed bool
+	}{
+		{anything, "10.0.0.0/8", 0, true},
+		{anything, "127.0.0.0/8", 1, true},
+		{anything, "0.0.0.0/0", 10 << 24, false},
+		{anything, "0.0.0.0/0", 11 << 24, true},
+		{anything, "0.0.0.0/0", 127<<24 + 1, false},
+		{anything, "10.255.0.0-11.0.255.255", 0, false},
+		{anything, "10.255.0.0-11.0.255.255", 1 << 16, true},
+		{inside, "0.0.0.0/0", 10 << 24, true},
+		{anything, "192.0.0.0/24", 9, true},
+		{anything, "2001:db8::/120", 1, true},
+		{anything, "2001:db7:ffff:ffff:ffff:ffff:ffff:ffff-2001:db8::9", 0, true},
+		{anything, "2001:db7:ffff:ffff:ffff:ffff:ffff:ffff-2001:db8::9", 1, false},
+	} {
+		s := mustSpace(t, []uint16{1}, c.text)
+		if err := c.scope.CheckTarget(at(t, s, c.index)); (err == nil) != c.allowed {
+			t.Errorf("%s, target %d: %v, want allowed %t", c.text, c.index, err, c.allowed)
+		}
+	}
+	resolved := Target{Name: "gw.example", Addr: netip.MustParseAddrPort("10.0.0.1:80"), Implied: true}
+	if err := anything.CheckTarget(resolved); err == nil || !strings.Contains(err.Error(), "10.0.0.1 is private and was not written down itself") {
+		t.Errorf("a listed name that resolves to a private address: %v", err)
+	}
+	if err := inside.CheckTarget(resolved); err != nil {
+		t.Errorf("the same, with the address in the scope: %v", err)
+	}
+	resolved.Implied = false
+	if err := anything.CheckTarget(resolved); err != nil {
+		t.Errorf("a name on the command line: %v", err)
+	}
+}
+
+func TestDeniedNames(t *testing.T) {
+	s := NewScope(nil, nil, true, "gw.example")
+	for name, want := range map[string]bool{"gw.example": false, "a.gw.example": true, "": true} {
+		for _, addr := range []netip.AddrPort{{}, netip.MustParseAddrPort("10.0.0.1:80")} {
+			if name == "" && !addr.IsValid() {
+				continue
+			}
+			if err := s.CheckTarget(Target{Name: name, Addr: addr}); (err == nil) != want {
+				t.Errorf("%q at %s: %v, want allowed %t", name, addr, err, want)
+			}
+		}
+	}
+	if NewScope([]netip.Prefix{}, nil, true).Check(netip.MustParseAddr("10.0.0.1")) == nil {
+		t.Error("a scope whose allow list turned out empty allows everything")
+	}
+}
+
+func BenchmarkCheckTarget(b *testing.B) {
+	s := NewScope(nil, prefixes(b, "10.1.0.0/16", "10.2.0.5-10.2.0.9"), false)
+	t := Target{Addr: netip.MustParseAddrPort("127.0.0.1:80")}
+	for b.Loop() {
+		if s.CheckTarget(t) != nil {
+			b.Fatal()
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"math/bits"
 	"net/netip"
 	"sort"
@@ -14,60 +15,104 @@ import (
 // IPv4. Anything above is a mistyped IPv6 prefix.
 const maxSpace = 1 << 40
 
-// Space is the indexed set of all targets of a run. Its memory depends on the
-// number of entries the user wrote, not on the number of targets.
+// Space is the indexed set of all targets of a run. Its memory depends neither
+// on the number of entries nor on the number of targets: what goes beyond
+// maxHeld entries is in a temporary file until Close. The zero Space is empty.
+// At may be called concurrently, but not with Add.
 type Space struct {
-	specs []Spec
-	ends  []uint64 // ends[i] is the index after the last target of specs[i]
+	specs  []Spec
+	ends   []uint64 // ends[i] is the index after the last target of specs[i]
+	more   *spool   // entries after those
+	length uint64
+	digest hash.Hash
 }
 
-// Add appends an entry. It fails when the space grows beyond 2^40 targets.
+// maxHeld is how many entries are held in memory: about 1 MB.
+const maxHeld = 4096
+
+// Add appends an entry. It fails when the space grows beyond 2^40 targets, or
+// the temporary file cannot be written.
 func (s *Space) Add(spec Spec) error {
 	n := uint64(1)
-	if spec.Name == "" {
+	if spec.First.IsValid() {
 		var ok bool
 		if n, ok = count(spec.First, spec.Last); !ok {
 			n = maxSpace + 1
 		}
 	}
-	if hi, lo := bits.Mul64(n, uint64(len(spec.Ports))); hi != 0 || lo > maxSpace || s.Len()+lo > maxSpace {
+	hi, n := bits.Mul64(n, uint64(len(spec.Ports)))
+	if hi != 0 || n > maxSpace || s.length+n > maxSpace {
 		return fmt.Errorf("target %q makes more than 2^40 targets: name a smaller block", spec.Input)
-	} else {
-		n = lo
 	}
-	s.specs = append(s.specs, spec)
-	s.ends = append(s.ends, s.Len()+n)
+	if spec.First != spec.Last {
+		spec.Implied = beyondSpecial(spec.First, spec.Last)
+	}
+	if s.digest == nil {
+		s.digest = sha256.New()
+	}
+	fmt.Fprintf(s.digest, "%s %s %q %v %q %q %t\n", spec.First, spec.Last, spec.Name, spec.Ports, spec.Scheme, spec.Base, spec.Implied)
+	switch {
+	case n == 0: // nothing to scan
+	case len(s.specs) < maxHeld:
+		s.specs = append(s.specs, spec)
+		s.ends = append(s.ends, s.length+n)
+	default:
+		if s.more == nil {
+			var err error
+			if s.more, err = newSpool(); err != nil {
+				return err
+			}
+		}
+		if err := s.more.add(&spec, s.length, n); err != nil {
+			return err
+		}
+	}
+	s.length += n
 	return nil
 }
 
-// Len returns the number of targets.
-func (s *Space) Len() uint64 {
-	if len(s.ends) == 0 {
-		return 0
+// Close removes the temporary file, if there is one.
+func (s *Space) Close() {
+	if s.more != nil {
+		s.more.close()
 	}
-	return s.ends[len(s.ends)-1]
 }
 
+// Len returns the number of targets.
+func (s *Space) Len() uint64 { return s.length }
+
 // At returns target i, 0 <= i < Len: entries in the order they were added,
-// within an entry address by address, for each address port by port.
-func (s *Space) At(i uint64) Target {
+// within an entry address by address, for each address port by port. It fails
+// only when the temporary file does.
+func (s *Space) At(i uint64) (Target, error) {
 	k := sort.Search(len(s.ends), func(k int) bool { return i < s.ends[k] })
+	if k == len(s.ends) {
+		spec, place, err := s.more.at(i)
+		if err != nil {
+			return Target{}, err
+		}
+		return spec.target(place), nil
+	}
 	if k > 0 {
 		i -= s.ends[k-1]
 	}
-	spec := &s.specs[k]
-	ports := uint64(len(spec.Ports))
+	return s.specs[k].target(i), nil
+}
+
+// target returns the i-th target of an entry.
+func (s *Spec) target(i uint64) Target {
+	ports := uint64(len(s.Ports))
 	t := Target{
-		Name: spec.Name, Scheme: spec.Scheme, Base: spec.Base,
-		Input: spec.Input, Source: spec.Source,
-		Bound: spec.Bound, Process: spec.Process,
-		Swept: ports > 1 || spec.First != spec.Last,
+		Name: s.Name, Scheme: s.Scheme, Base: s.Base,
+		Input: s.Input, Source: s.Source,
+		Bound: s.Bound, Process: s.Process, Implied: s.Implied,
+		Swept: ports > 1 || s.First != s.Last,
 	}
 	var addr netip.Addr
-	if spec.Name == "" {
-		addr = plus(spec.First, i/ports)
+	if s.First.IsValid() {
+		addr = plus(s.First, i/ports)
 	}
-	t.Addr = netip.AddrPortFrom(addr, spec.Ports[i%ports])
+	t.Addr = netip.AddrPortFrom(addr, s.Ports[i%ports])
 	return t
 }
 
@@ -88,10 +133,8 @@ func plus(addr netip.Addr, n uint64) netip.Addr {
 // Digest identifies the targets of the space and their order: the same digest,
 // the same target at every index.
 func (s *Space) Digest() string {
-	h := sha256.New()
-	for i := range s.specs {
-		spec := &s.specs[i]
-		fmt.Fprintf(h, "%s %s %q %v %q %q\n", spec.First, spec.Last, spec.Name, spec.Ports, spec.Scheme, spec.Base)
+	if s.digest == nil {
+		return ""
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	return hex.EncodeToString(s.digest.Sum(nil))
 }

@@ -23,6 +23,18 @@ func mustSpace(t testing.TB, ports []uint16, texts ...string) *Space {
 	return &s
 }
 
+func at(t interface {
+	Helper()
+	Fatal(...any)
+}, s *Space, i uint64) Target {
+	t.Helper()
+	target, err := s.At(i)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return target
+}
+
 func TestSpaceAt(t *testing.T) {
 	s := mustSpace(t, []uint16{1, 2}, "10.0.0.255-10.0.1.0", "gw.example", "http://h.example/b", "2001:db8::ffff:ffff:ffff:ffff-2001:db8:0:1::", "10.0.0.7:9")
 	want := []struct {
@@ -40,15 +52,15 @@ func TestSpaceAt(t *testing.T) {
 		t.Fatalf("%d targets, want %d", s.Len(), len(want))
 	}
 	for i, w := range want {
-		got := s.At(uint64(i))
+		got := at(t, s, uint64(i))
 		if got.HostPort() != w.hostPort || got.Swept != w.swept {
 			t.Errorf("At(%d) = %s swept %t, want %s %t", i, got.HostPort(), got.Swept, w.hostPort, w.swept)
 		}
 	}
-	if got := s.At(6); got.Scheme != "http" || got.Base != "/b" || got.Name != "h.example" || got.Input != "http://h.example/b" || got.Source != "args" {
+	if got := at(t, s, 6); got.Scheme != "http" || got.Base != "/b" || got.Name != "h.example" || got.Input != "http://h.example/b" || got.Source != "args" {
 		t.Errorf("URL target: %+v", got)
 	}
-	zoned := mustSpace(t, []uint16{1}, "fe80::1%eth0").At(0)
+	zoned := at(t, mustSpace(t, []uint16{1}, "fe80::1%eth0"), 0)
 	if zoned.Addr.Addr().Zone() != "eth0" {
 		t.Errorf("zone is lost: %v", zoned.Addr)
 	}
@@ -90,7 +102,7 @@ func TestSpaceLimit(t *testing.T) {
 	if s.Len() != 1<<40 {
 		t.Errorf("a refused entry changed the space: %d", s.Len())
 	}
-	if last := s.At(1<<40 - 1).Addr.Addr(); last != netip.MustParseAddr("2001:db8::ff:ffff:ffff") {
+	if last := at(t, s, 1<<40-1).Addr.Addr(); last != netip.MustParseAddr("2001:db8::ff:ffff:ffff") {
 		t.Errorf("last of 2^40: %s", last)
 	}
 }
@@ -105,8 +117,8 @@ func TestSpaceEmptyEntry(t *testing.T) {
 	if err := s.Add(spec); err != nil {
 		t.Fatal(err)
 	}
-	if s.Len() != 2 || s.At(1).HostPort() != "10.0.0.2:1" {
-		t.Errorf("%d targets, second %s", s.Len(), s.At(1).HostPort())
+	if s.Len() != 2 || at(t, s, 1).HostPort() != "10.0.0.2:1" {
+		t.Errorf("%d targets, second %s", s.Len(), at(t, s, 1).HostPort())
 	}
 }
 
@@ -153,7 +165,7 @@ func TestSpaceProperty(t *testing.T) {
 		}
 		seen := map[Target]bool{}
 		for i := range want {
-			at := s.At(i)
+			at := at(t, &s, i)
 			if seen[at] {
 				t.Fatalf("target %v twice", at.Addr)
 			}

@@ -1,6 +1,13 @@
 // Package target says what is scanned: it reads what a user names, counts and
 // addresses the space of targets that follows from it, and knows the scope
 // outside which nothing is ever contacted.
+//
+// A list of any length is read once, entry by entry. Space keeps the first few
+// thousand entries in memory and the others in a temporary file, so that every
+// target has an index and can be looked up by it: lists, too, have a seeded
+// order, shards and a journal, an error in the last line is found before the
+// first packet, and what becomes of the list afterwards does not matter. The
+// memory of ten million lines is about 1 MB.
 package target
 
 import (
@@ -20,8 +27,12 @@ type Target struct {
 	Base   string // base path without the final slash: "" or "/claw"
 	Input  string // as the user wrote it
 	Source string // where: "args", "stdin:3", "hosts.txt:3", "local"
-	// Swept targets are members of a range or of a set of ports: when closed
-	// or silent they are counted, not listed.
+	// Implied targets have an address that nobody wrote down: it is what a name
+	// in a list resolves to, or part of a range that goes beyond the special
+	// block it lies in. Such a target is not contacted at special addresses.
+	Implied bool
+	// Swept targets are members of a range or of a set of ports: when closed,
+	// silent or excluded they are counted, not listed.
 	Swept bool
 	// Bound and Process say which listener of this machine it is, as the
 	// operating system tells; "" for all others.

@@ -196,7 +196,7 @@ func (s *Session) connect() error {
 	}
 	// Waiting for one's turn is not the target's slowness.
 	begin := time.Now()
-	if err := s.w.opt.Limiter.Wait(s.ctx); err != nil {
+	if err := s.w.opt.Limiter.Wait(s.ctx, s.t.Addr.Addr()); err != nil {
 		// Whatever the limiter calls it, it is the run that has no more time.
 		return context.Canceled
 	}
@@ -206,7 +206,7 @@ func (s *Session) connect() error {
 	} else {
 		s.deadline = s.deadline.Add(time.Since(begin))
 	}
-	c, info, err := s.w.dial(s.ctx, s.deadline, s.t, s.secure, 0, &s.obs.Connections)
+	c, info, err := s.dial(s.secure, 0)
 	if err != nil {
 		return err
 	}
@@ -224,15 +224,43 @@ func (s *Session) connect() error {
 // agrees on a version below 1.2, and records it. It makes one connection.
 func (s *Session) Legacy() {
 	s.hangUp()
-	if s.obs.TLS == nil || s.w.opt.Limiter.Wait(s.ctx) != nil {
+	if s.obs.TLS == nil || s.w.opt.Limiter.Wait(s.ctx, s.t.Addr.Addr()) != nil {
 		return
 	}
-	c, info, err := s.w.dial(s.ctx, s.deadline, s.t, true, tls.VersionTLS11, &s.obs.Connections)
+	c, info, err := s.dial(true, tls.VersionTLS11)
 	if err != nil {
 		return
 	}
 	s.obs.TLS.Legacy = info.Version
 	s.w.release(c)
+}
+
+// maxScarce is how long a connection is tried again while this machine is short
+// of something.
+const maxScarce = 5 * time.Second
+
+// dial connects. That this machine has run short of descriptors, ports or
+// memory says nothing of the target: the connection is tried again, with fewer
+// others beside it.
+func (s *Session) dial(secure bool, newest uint16) (*conn, *evidence.TLSInfo, error) {
+	waited := time.Duration(0)
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		c, info, err := s.w.dial(s.ctx, s.deadline, s.t, secure, newest, &s.obs.Connections)
+		if err == nil || !scarce(err) {
+			return c, info, err
+		}
+		s.w.opt.Gate.Strained()
+		if waited >= maxScarce {
+			return nil, nil, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-s.ctx.Done():
+			return nil, nil, context.Canceled
+		}
+		waited += pause
+		s.deadline = s.deadline.Add(pause)
+	}
 }
 
 // dropped reports whether a connection ended before any byte of an answer.

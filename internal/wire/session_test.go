@@ -299,7 +299,7 @@ func TestInterrupt(t *testing.T) {
 func TestInterruptOutsideExchange(t *testing.T) {
 	s := serve(t, hello)
 	ctx, cancel := context.WithCancel(t.Context())
-	w := newWire(Options{Limiter: pace.New(1)})
+	w := newWire(Options{Limiter: pace.New(1, 0)})
 	session := w.Open(ctx, s.Target, plenty)
 	if !session.Do(get("a")) {
 		t.Fatal("first request")
@@ -338,7 +338,7 @@ func TestInterruptOutsideExchange(t *testing.T) {
 // The wait for the limiter is not the target's time.
 func TestPaceIsNotTheTargetsTime(t *testing.T) {
 	s := serve(t, func(p *peer) { p.request(); p.send("HTTP/1.0 200 OK\r\n\r\n") })
-	w := newWire(Options{Limiter: pace.New(2)})
+	w := newWire(Options{Limiter: pace.New(2, 0)})
 	ask(t, w, s.Target, plenty, get("x")) // takes the token
 	o := ask(t, w, s.Target, 400*time.Millisecond, get("a"), get("b"), get("c"))
 	if len(o.Exchanges) != 3 || o.Connections != 3 {

@@ -30,15 +30,20 @@ import (
 type Options struct {
 	Scope   *target.Scope // required
 	Limiter *pace.Limiter // nil = no limit
-	// ConnectTimeout bounds one TCP connect; default 3 s, which allows for one
-	// lost SYN (retransmitted after 1 s, RFC 6298).
-	ConnectTimeout time.Duration
+	// Gate is told when this machine runs short of something; may be nil.
+	Gate           *pace.Gate
+	Resolver       *Resolver     // nil = one for all addresses
+	ConnectTimeout time.Duration // bounds one TCP connect; default ConnectTimeout
 	// FrameTimeout bounds the wait for the first frame after an accepted
 	// WebSocket opening; default 3 s.
 	FrameTimeout time.Duration
 	UserAgent    string
 	Roots        *x509.CertPool // nil = the system's
 }
+
+// ConnectTimeout bounds one TCP connect unless another time is set. It allows
+// for one lost SYN (retransmitted after 1 s, RFC 6298).
+const ConnectTimeout = 3 * time.Second
 
 // Limits on what a target can make us hold.
 const (
@@ -60,10 +65,13 @@ type Wire struct {
 // New returns a Wire.
 func New(opt Options) *Wire {
 	if opt.ConnectTimeout == 0 {
-		opt.ConnectTimeout = 3 * time.Second
+		opt.ConnectTimeout = ConnectTimeout
 	}
 	if opt.FrameTimeout == 0 {
 		opt.FrameTimeout = 3 * time.Second
+	}
+	if opt.Resolver == nil {
+		opt.Resolver = NewResolver(AllAddresses)
 	}
 	w := &Wire{opt: opt}
 	// Old servers are what an audit is about, so every suite is offered.
@@ -72,10 +80,8 @@ func New(opt Options) *Wire {
 	}
 	w.buffers.New = func() any { return bufio.NewReaderSize(nil, bufSize) }
 	w.dialer = net.Dialer{
-		Timeout:   opt.ConnectTimeout,
 		KeepAlive: -1,
-		// The last gate before a packet leaves: whatever was parsed, resolved
-		// or redirected before, this is the address that would be contacted.
+		// The address as the dialer has read it.
 		Control: func(_, address string, _ syscall.RawConn) error {
 			ap, err := netip.ParseAddrPort(address)
 			if err != nil {
@@ -96,27 +102,10 @@ type scopeError struct{ err error }
 func (e *scopeError) Error() string { return e.err.Error() }
 func (e *scopeError) Unwrap() error { return e.err }
 
-// Resolve looks up the addresses of a name, IPv4 first, each once. It does not
-// check the scope: dialling does.
+// Resolve looks up the addresses of a name. It does not check the scope:
+// dialling does.
 func (w *Wire) Resolve(ctx context.Context, name string) ([]netip.Addr, error) {
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
-	if err != nil {
-		return nil, err
-	}
-	var v4, v6 []netip.Addr
-	seen := make(map[netip.Addr]bool)
-	for _, a := range addrs {
-		if a = a.Unmap(); seen[a] {
-			continue
-		}
-		seen[a] = true
-		if a.Is4() {
-			v4 = append(v4, a)
-		} else {
-			v6 = append(v6, a)
-		}
-	}
-	return append(v4, v6...), nil
+	return w.opt.Resolver.Resolve(ctx, name)
 }
 
 // classify turns an error of the network into an outcome and a short text.
@@ -141,9 +130,8 @@ func classify(err error) (evidence.Outcome, string) {
 		return evidence.Reset, "connection reset"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTDOWN):
 		return evidence.Unreachable, "no route to the target"
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.EADDRNOTAVAIL),
-		errors.Is(err, syscall.ENOBUFS), errors.Is(err, syscall.ENOMEM), errors.Is(err, syscall.EACCES),
-		errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EAFNOSUPPORT), errors.Is(err, syscall.EINVAL):
+	case scarce(err), errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM),
+		errors.Is(err, syscall.EAFNOSUPPORT), errors.Is(err, syscall.EINVAL):
 		return evidence.LocalError, "this machine: " + text(given)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),
 		errors.As(err, &timeout) && timeout.Timeout():
@@ -153,6 +141,17 @@ func classify(err error) (evidence.Outcome, string) {
 		return evidence.Unreachable, text(given)
 	}
 	return evidence.ProtocolError, text(given)
+}
+
+// scarce reports whether this machine has run short of something, which may pass.
+func scarce(err error) bool {
+	err = portable(err)
+	for _, no := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOBUFS, syscall.ENOMEM} {
+		if errors.Is(err, no) {
+			return true
+		}
+	}
+	return false
 }
 
 // stopped is the text of what the end of the run cut short.
@@ -179,27 +178,47 @@ type conn struct {
 	used     bool        // at least one exchange was completed on it
 }
 
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// dialStandard connects by way of the standard library.
+func (w *Wire) dialStandard(run context.Context, deadline time.Time, addr netip.AddrPort) (c net.Conn, stop func() bool, err error) {
+	dialer := w.dialer
+	dialer.Deadline = deadline
+	if c, err = dialer.DialContext(run, "tcp", addr.String()); err != nil {
+		return nil, nil, err
+	}
+	return c, context.AfterFunc(run, func() { _ = c.Close() }), nil
+}
+
 // dial connects to the target's address, with TLS when secure is set, of no
 // later version than newest unless that is 0.
 // The connection lives until the deadline or the end of the run's context. Each
 // TCP connection that is established is counted in connections.
 func (w *Wire) dial(run context.Context, deadline time.Time, t target.Target, secure bool, newest uint16, connections *int) (*conn, *evidence.TLSInfo, error) {
-	dialer := w.dialer
-	dialer.Deadline = deadline
-	raw, err := dialer.DialContext(run, "tcp", t.Addr.String())
+	// The last gate before a packet leaves: whatever was parsed, resolved or
+	// redirected before, this is the address that is contacted.
+	if err := w.opt.Scope.CheckTarget(t); err != nil {
+		return nil, nil, &scopeError{err}
+	}
+	raw, stop, err := w.connect(run, earlier(time.Now().Add(w.opt.ConnectTimeout), deadline), t.Addr, secure)
 	if err != nil {
 		return nil, nil, err
 	}
 	*connections++
 	// One deadline for everything that happens on the connection.
 	if err := raw.SetDeadline(deadline); err != nil {
+		stop()
 		raw.Close()
 		return nil, nil, err
 	}
-	c := &conn{Conn: raw, deadline: deadline}
-	// Closing, other than a deadline in the past, cannot be undone by a later
-	// deadline.
-	c.stop = context.AfterFunc(run, func() { raw.Close() })
+	// The end of the run closes it: other than a deadline in the past, that
+	// cannot be undone by a later deadline.
+	c := &conn{Conn: raw, deadline: deadline, stop: stop}
 	var info *evidence.TLSInfo
 	if secure {
 		tc := tls.Client(raw, &tls.Config{

@@ -323,5 +323,5 @@ func parse(l look) (target.Target, error) {
 	if err := space.Add(spec); err != nil {
 		return target.Target{}, err
 	}
-	return space.At(0), nil
+	return space.At(0)
 }

@@ -1,0 +1,141 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/scan"
+)
+
+// progressOptions are the flags about what is said while a scan runs.
+type progressOptions struct {
+	stats    bool
+	interval time.Duration
+}
+
+func (o *progressOptions) flags(f *flags) {
+	f.group("Progress")
+	f.boolean(&o.stats, "stats", "", "write how far the scan is to stderr, one line of JSON at a time")
+	f.duration(&o.interval, "stats-interval", "", 5*time.Second, "how often")
+}
+
+// stats is a line of -stats. Adding a field does not break its readers.
+type stats struct {
+	Type      string   `json:"type"` // "stats"
+	ElapsedS  float64  `json:"elapsed_s"`
+	Done      int64    `json:"done"`
+	Total     int64    `json:"total"` // 0 while it is not known
+	Found     int64    `json:"found"` // products recognised
+	Rate      float64  `json:"rate"`  // targets a second since the line before
+	InFlight  int      `json:"in_flight"`
+	Limit     int      `json:"limit"`    // how many may be in flight at present
+	Strained  int      `json:"strained"` // times this machine ran short of descriptors, ports or memory
+	RemainsS  *float64 `json:"remains_s"`
+	Completed bool     `json:"completed"` // the last line
+}
+
+// progress says how far a scan is: a line that is kept up to date on a
+// terminal, or lines of JSON. The function it returns ends that.
+func (o *progressOptions) progress(s streams, silent bool, cfg *scan.Config) (finish func()) {
+	f, ok := s.err.(*os.File)
+	switch {
+	case o.stats:
+		meter := &meter{cfg: cfg, start: time.Now()}
+		enc := json.NewEncoder(s.err)
+		return repeat(o.interval, func(last bool) { _ = enc.Encode(meter.read(time.Now(), last)) })
+	case ok && !silent && term.IsTerminal(int(f.Fd())):
+		return terminalLine(f, cfg)
+	}
+	return func() {}
+}
+
+func terminalLine(w io.Writer, cfg *scan.Config) (finish func()) {
+	const erase = "\r\x1b[K"
+	meter := &meter{cfg: cfg, start: time.Now()}
+	return repeat(250*time.Millisecond, func(last bool) {
+		if last {
+			fmt.Fprint(w, erase)
+			return
+		}
+		fmt.Fprint(w, erase+meter.read(time.Now(), false).line())
+	})
+}
+
+// repeat has something done at each interval, and once at the end.
+func repeat(interval time.Duration, do func(last bool)) (finish func()) {
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(interval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-stop:
+				do(true)
+				return
+			case <-tick.C:
+				do(false)
+			}
+		}
+	}()
+	return func() { close(stop); <-done }
+}
+
+// meter reads the counters of a scan.
+type meter struct {
+	cfg    *scan.Config
+	start  time.Time
+	before time.Time
+	done   int64 // at that time
+}
+
+func (m *meter) read(now time.Time, last bool) stats {
+	if m.before.IsZero() {
+		m.before = m.start
+	}
+	c := m.cfg.Count
+	elapsed := now.Sub(m.start).Seconds()
+	st := stats{
+		Type: "stats", ElapsedS: elapsed, Completed: last,
+		Done: c.Done.Load(), Total: c.Total.Load(), Found: c.Found.Load(),
+	}
+	st.InFlight, st.Limit, st.Strained = m.cfg.Gate.Load()
+	if d := now.Sub(m.before).Seconds(); d > 0 {
+		st.Rate = float64(st.Done-m.done) / d
+	}
+	if st.Done > 0 && st.Done <= st.Total {
+		remains := elapsed / float64(st.Done) * float64(st.Total-st.Done)
+		st.RemainsS = &remains
+	}
+	m.before, m.done = now, st.Done
+	return st
+}
+
+// line is what a terminal shows.
+func (st stats) line() string {
+	text := fmt.Sprintf("%d targets", st.Done)
+	if st.Total > 0 {
+		text = fmt.Sprintf("%d of %d targets", st.Done, st.Total)
+	}
+	text += fmt.Sprintf(", %d gateways, %.0f/s", st.Found, st.Rate)
+	if st.RemainsS != nil && st.Done < st.Total {
+		left := time.Duration(*st.RemainsS * float64(time.Second))
+		text += ", about " + left.Round(time.Second).String() + " left"
+	}
+	return text
+}
+
+// sayMissed says what the second look at silent targets means for the others.
+func (o *scanOptions) sayMissed(s streams, m event.MissEstimate) {
+	if o.silent || m.Found == 0 {
+		return
+	}
+	fmt.Fprintf(s.err, "clawsonar: %d of %d silent targets answered when they were tried again, slowly: of the other silent ones about %d were missed, hardly more than %d; a lower -concurrency or -rate-limit misses fewer\n",
+		m.Found, m.Reprobed, m.Missed, m.MissedAtMost)
+}

@@ -1,0 +1,197 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/pace"
+	"github.com/clawsonar/clawsonar/internal/scan"
+	"github.com/clawsonar/clawsonar/internal/target"
+)
+
+// addTargets fills the space from arguments, list, stdin or this machine, or
+// has the list read while the scan runs.
+func (o *scanOptions) addTargets(s streams, cfg *scan.Config, set *fingerprint.Set, args []string) error {
+	var own []uint16
+	for _, p := range set.Products() {
+		if !p.Helper || o.helpers {
+			own = append(own, p.Ports...)
+		}
+	}
+	ports := append(slices.Clone(own), webPorts()...)
+	if o.ports != "" {
+		p, err := target.Ports(o.ports)
+		if err != nil {
+			return usage(fmt.Errorf("-ports: %w", err))
+		}
+		ports, own = p, p
+	}
+	base, err := parseBase(o.basePath)
+	if err != nil {
+		return usage(err)
+	}
+	admit := func(spec target.Spec, add func(target.Spec) error) error {
+		if spec.Base == "" {
+			spec.Base = base
+		}
+		err := o.mayProbe(cfg.Scope, spec)
+		if err == nil {
+			err = add(spec)
+		}
+		if err != nil && spec.Source != fromArgs {
+			err = fmt.Errorf("%s: %w", spec.Source, err)
+		}
+		return err
+	}
+	add := func(spec target.Spec) error { return admit(spec, cfg.Space.Add) }
+	for _, arg := range args {
+		spec, err := target.Parse(arg, fromArgs, ports)
+		if err != nil {
+			return usage(err)
+		}
+		if err := add(spec); err != nil {
+			return usage(err)
+		}
+	}
+	file := o.list
+	if file == "" && len(args) == 0 && isPipe(s.in) {
+		file = "-"
+	}
+	if !o.stream {
+		switch {
+		case file != "":
+			return usage(o.readList(s, file, ports, add))
+		case len(args) > 0:
+			return nil
+		}
+		return o.addLocal(s, own, add)
+	}
+	if err := o.mayStream(file, args); err != nil {
+		return usage(err)
+	}
+	cfg.Stream = func(yield func(target.Spec) error) error {
+		return usage(o.readList(s, file, ports, func(spec target.Spec) error { return admit(spec, yield) }))
+	}
+	return nil
+}
+
+// mayStream refuses what cannot be had of a list that is not known yet.
+func (o *scanOptions) mayStream(file string, args []string) error {
+	switch {
+	case len(args) > 0:
+		return errors.New("-stream: targets come from -list or stdin alone")
+	case file == "":
+		return errors.New("-stream: name a list with -list, or pipe one in")
+	case o.shard != "" || o.journal != "" || o.resume != "":
+		return errors.New("-stream: a list that is still being written has no shards and no journal")
+	case o.dryRun:
+		return errors.New("-stream: a list that is still being written cannot be counted: leave out -dry-run or -stream")
+	}
+	return nil
+}
+
+// fromArgs is the source of a target on the command line.
+const fromArgs = "args"
+
+// mayProbe refuses what is globally reachable unless the operator has stated
+// the right to probe it. Names are judged by the scope, once they are resolved.
+func (o *scanOptions) mayProbe(scope *target.Scope, spec target.Spec) error {
+	if !spec.First.IsValid() || o.authorized && o.contact != "" {
+		return nil
+	}
+	if scope.HasPublic(spec.First, spec.Last) {
+		what := "it is"
+		if spec.First != spec.Last {
+			what = "it has addresses that are"
+		}
+		return fmt.Errorf("target %q: %s globally reachable: state your right to probe with -authorized and -contact", spec.Input, what)
+	}
+	return nil
+}
+
+// parseBase reads a base path, by the rules for the path of a URL.
+func parseBase(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	spec, err := target.Parse("http://localhost/"+strings.TrimLeft(path, "/"), "", nil)
+	if err != nil || strings.Contains(path, "://") {
+		// Not repeated: what does not parse may hold a password or token.
+		return "", errors.New("that is not a path: write it as /claw")
+	}
+	return spec.Base, nil
+}
+
+// readList reads a list of at least one target; "-" is stdin.
+func (o *scanOptions) readList(s streams, file string, ports []uint16, add func(target.Spec) error) error {
+	l := target.List{Name: file, Ports: ports, Only: o.ports != ""}
+	which, in := "-list: "+file, s.in
+	if file == "-" {
+		l.Name, which = "stdin", "stdin"
+	} else {
+		r, err := os.Open(file)
+		if err != nil {
+			return fmt.Errorf("-list: %w", err)
+		}
+		defer r.Close()
+		in = r
+	}
+	n := 0
+	err := l.Read(in, func(spec target.Spec) error {
+		n++
+		return add(spec)
+	})
+	switch {
+	case err != nil:
+		return err
+	case n == 0 && l.Passed > 0:
+		return fmt.Errorf("%s names no target on a port that is wanted, but %d open ones: choose with -ports", which, l.Passed)
+	case n == 0 && file == "-":
+		return errors.New("stdin names no target: give one a line (to scan this machine, take stdin from /dev/null)")
+	case n == 0:
+		return fmt.Errorf("%s names no target: give one a line", which)
+	case o.silent:
+		return nil
+	}
+	if l.Passed > 0 {
+		fmt.Fprintf(s.err, "clawsonar: %s: %d open ports were passed over: -ports names those to scan\n", l.Name, l.Passed)
+	}
+	if l.Cut {
+		fmt.Fprintf(s.err, "clawsonar: %s breaks off: what is whole in it is scanned (-stream waits for the rest of a pipe)\n", l.Name)
+	}
+	return nil
+}
+
+// isPipe reports whether somebody is feeding stdin: a terminal, /dev/null and
+// a closed stdin do not.
+func isPipe(in io.Reader) bool {
+	f, ok := in.(*os.File)
+	if !ok {
+		return in != nil
+	}
+	info, err := f.Stat()
+	return err == nil && (info.Mode()&os.ModeNamedPipe != 0 || info.Mode().IsRegular())
+}
+
+// spare is how many files are open besides one connection for each target in
+// flight: standard streams, outputs, the journal, look-ups of names.
+const spare = 100
+
+// inFlight returns how many targets may be in flight: what the user wants, as
+// far as this process may have that many connections.
+func (o *scanOptions) inFlight(s streams) int {
+	files := pace.Descriptors()
+	most := max(files-spare, files/2, 1)
+	if files == 0 || o.concurrency <= most {
+		return o.concurrency
+	}
+	if !o.silent {
+		fmt.Fprintf(s.err, "clawsonar: %d targets at a time instead of %d: this process may have %d files open (ulimit -n)\n", most, o.concurrency, files)
+	}
+	return most
+}

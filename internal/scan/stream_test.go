@@ -1,0 +1,93 @@
+package scan_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/scan"
+	"github.com/clawsonar/clawsonar/internal/target"
+)
+
+// Targets that come one by one are probed as they come, ranges in full, and the
+// run ends when they do.
+func TestStream(t *testing.T) {
+	addr := everywhere(t)
+	cfg := config(t, builtin(t))
+	seen := make(chan struct{}, 100)
+	cfg.Stream = func(yield func(target.Spec) error) error {
+		if err := yield(parsed(t, "127.9.2.1", addr.Port())); err != nil {
+			return err
+		}
+		<-seen // before the next is there
+		return yield(parsed(t, "127.9.2.16/28", addr.Port()))
+	}
+	cfg.Emit = func(e event.Event) error {
+		if e.Target != nil {
+			seen <- struct{}{}
+		}
+		return nil
+	}
+	targets, summary := run(t, t.Context(), cfg)
+	ips := map[string]bool{}
+	for _, ev := range targets {
+		ips[ev.Target.IP] = true
+	}
+	if len(ips) != 17 || len(targets) != 17 || !summary.Complete {
+		t.Errorf("%d addresses in %d lines, summary %+v", len(ips), len(targets), summary)
+	}
+}
+
+// A stream that breaks ends the run: what came before is in the results, and
+// the summary says that it is not complete.
+func TestStreamError(t *testing.T) {
+	addr := everywhere(t)
+	broken := errors.New("line 2 is broken")
+	cfg := config(t, builtin(t))
+	cfg.Stream = func(yield func(target.Spec) error) error {
+		if err := yield(parsed(t, "127.9.2.1", addr.Port())); err != nil {
+			return err
+		}
+		return broken
+	}
+	var events []event.Event
+	cfg.Emit = func(e event.Event) error { events = append(events, e); return nil }
+	_, err := scan.Run(t.Context(), cfg)
+	var stream *scan.StreamError
+	if !errors.As(err, &stream) || !errors.Is(err, broken) || !strings.Contains(err.Error(), "line 2") {
+		t.Errorf("error %v", err)
+	}
+	if len(events) != 3 || events[1].Target == nil || events[2].Summary == nil || events[2].Summary.Complete {
+		t.Errorf("events %+v", events)
+	}
+}
+
+// A stream that does not end does not hold up an interrupt.
+func TestStreamInterrupted(t *testing.T) {
+	addr := everywhere(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	release := make(chan struct{})
+	defer close(release)
+	cfg := config(t, builtin(t))
+	cfg.Stream = func(yield func(target.Spec) error) error {
+		if err := yield(parsed(t, "127.9.2.1", addr.Port())); err != nil {
+			return err
+		}
+		<-release // as in a read of stdin
+		return yield(parsed(t, "127.9.2.2", addr.Port()))
+	}
+	cfg.Emit = func(e event.Event) error {
+		if e.Target != nil {
+			cancel()
+		}
+		return nil
+	}
+	begin := time.Now()
+	targets, summary := run(t, ctx, cfg)
+	if len(targets) != 1 || summary.Complete || time.Since(begin) > plenty {
+		t.Errorf("%d lines, summary %+v, after %v", len(targets), summary, time.Since(begin))
+	}
+}

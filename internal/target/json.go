@@ -1,0 +1,309 @@
+package target
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+)
+
+// record is what is read of a JSON object, or line of CSV, of a scanner or
+// search engine. The names are theirs:
+//
+//	masscan  ip, ports[]: port, proto, status, service.name
+//	zmap     saddr, sport
+//	naabu    ip, host (only when it is not the ip), port, protocol, tls
+//	httpx    url, failed
+//	Shodan   ip_str, port, transport, hostnames, http, ssl
+//	Censys   ip, services[]: port, service_name, extended_service_name,
+//	         transport_protocol; dns.names. In its newer platform all of it is
+//	         inside another object, and service_name is protocol
+//	FOFA     host, ip, port, protocol
+type record struct {
+	IP    loose  `json:"ip"` // in Shodan's a number
+	IPStr string `json:"ip_str"`
+	SAddr string `json:"saddr"`
+
+	Host      loose    `json:"host"`
+	Hostnames []string `json:"hostnames"`
+	DNS       struct {
+		Names []string `json:"names"`
+	} `json:"dns"`
+
+	Port, SPort loose
+	Ports       []openPort
+	Services    []openPort
+	Protocol    string
+	Transport   string
+	TLS         present
+	HTTP, SSL   present
+
+	URL    string
+	Failed bool
+	// Finished is what old releases of masscan end their list with.
+	Finished present
+
+	Resource, Result *record
+	HostV1           *record `json:"host_v1"`
+}
+
+// openPort is a member of a record's list of ports: an object or a number.
+type openPort struct {
+	Port      loose
+	Proto     string
+	Status    string
+	Service   struct{ Name string }
+	Name      string `json:"service_name"`
+	Extended  string `json:"extended_service_name"`
+	Protocol  loose  // naabu before 2.1 has a number
+	Transport string `json:"transport_protocol"`
+	TLS       present
+}
+
+func (p *openPort) UnmarshalJSON(data []byte) error {
+	type plain openPort
+	if data[0] == '{' {
+		return json.Unmarshal(data, (*plain)(p))
+	}
+	return json.Unmarshal(data, &p.Port)
+}
+
+// loose is a text that some write as a number, and some as an object.
+type loose struct {
+	text   string
+	object json.RawMessage
+}
+
+func (t *loose) UnmarshalJSON(data []byte) error {
+	switch data[0] {
+	case '"':
+		return json.Unmarshal(data, &t.text)
+	case '{':
+		t.object = bytes.Clone(data)
+	case 'n':
+	default:
+		t.text = string(data)
+	}
+	return nil
+}
+
+// present is whether there is something: true, a text, an object that is not
+// empty.
+type present bool
+
+func (p *present) UnmarshalJSON(data []byte) error {
+	switch string(data) {
+	case "null", "false", `""`, "0", "{}", "[]":
+		*p = false
+	default:
+		*p = true
+	}
+	return nil
+}
+
+// readJSON reads objects one after the other: JSON lines, a list, or either
+// with the irregular commas of masscan's releases.
+func (l *List) readJSON(in *input, yield func(Spec) error) error {
+	for {
+		data, err := in.object()
+		switch {
+		case err == io.EOF:
+			return nil
+		case err == errCut:
+			l.Cut = true
+			return nil
+		case err != nil:
+			return err
+		}
+		at := *in
+		at.line -= bytes.Count(data, []byte("\n"))
+		// Old releases of masscan do not quote this one.
+		if bytes.HasPrefix(data, []byte("{finished")) {
+			continue
+		}
+		var rec record
+		if err := json.Unmarshal(data, &rec); err != nil {
+			return at.fail(fmt.Errorf("not JSON that is known: %w", err))
+		}
+		if err := l.record(&at, &rec, yield); err != nil {
+			return err
+		}
+	}
+}
+
+// errCut is the end of a document in its middle.
+var errCut = errors.New("breaks off")
+
+// object returns the next JSON object; io.EOF when there is none. What it holds
+// is looked at only as far as finding its end needs.
+func (in *input) object() ([]byte, error) {
+	var out []byte
+	depth, quoted, escaped := 0, false, false
+	for {
+		c, err := in.ReadByte()
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			if depth == 0 {
+				return nil, io.EOF
+			}
+			return nil, errCut
+		}
+		if err != nil {
+			return nil, in.failed(err)
+		}
+		if c == '\n' {
+			in.line++
+		}
+		if depth == 0 && c != '{' {
+			// 0x1e begins a record of a JSON sequence (RFC 7464).
+			if strings.IndexByte(" \t\r\n,[]\x1e", c) < 0 {
+				return nil, in.fail(errors.New("a JSON object is expected"))
+			}
+			continue
+		}
+		if len(out) == maxRecord {
+			return nil, in.fail(fmt.Errorf("JSON object is larger than %d MiB", maxRecord>>20))
+		}
+		out = append(out, c)
+		switch {
+		case escaped:
+			escaped = false
+		case quoted:
+			escaped, quoted = c == '\\', c != '"'
+		case c == '"':
+			quoted = true
+		case c == '{':
+			depth++
+		case c == '}':
+			if depth--; depth == 0 {
+				return out, nil
+			}
+		}
+	}
+}
+
+// record takes the targets that a record names.
+func (l *List) record(in *input, rec *record, yield func(Spec) error) error {
+	rec, err := rec.inner()
+	if err != nil {
+		return in.fail(fmt.Errorf("not JSON that is known: %w", err))
+	}
+	switch {
+	case rec.Failed || bool(rec.Finished):
+		return nil
+	case rec.URL != "":
+		return l.address(in, rec.URL, yield)
+	}
+	h := host{addr: firstText(rec.IPStr, rec.SAddr, rec.IP.text)}
+	name, scheme := hostOf(rec.Host.text)
+	if _, err := netip.ParseAddr(name); err == nil {
+		h.addr = firstText(h.addr, name)
+	} else if name != "" {
+		h.names = append(h.names, name)
+	}
+	h.names = append(append(h.names, rec.Hostnames...), rec.DNS.Names...)
+	if h.addr == "" && len(h.names) == 0 {
+		return in.fail(errors.New("JSON object names no host: expected is what masscan, zmap, naabu, httpx, Shodan, Censys or FOFA write"))
+	}
+	if text := firstText(rec.Port.text, rec.SPort.text); text != "" || rec.Port.object != nil {
+		h.known = true
+		if tcp(rec.Transport) && tcp(rec.Protocol) {
+			if rec.Port.object != nil { // releases of naabu before 2.1
+				var p openPort
+				if err := json.Unmarshal(rec.Port.object, &p); err != nil {
+					return in.fail(err)
+				}
+				text, rec.TLS = p.Port.text, p.TLS
+			}
+			web := firstText(scheme, strings.ToLower(rec.Protocol))
+			h.add(text, bool(rec.HTTP) || strings.HasPrefix(web, "http"), bool(rec.TLS || rec.SSL) || web == "https")
+		}
+	}
+	for _, p := range append(rec.Ports, rec.Services...) {
+		h.known = true
+		if p.Status != "" && p.Status != "open" || !tcp(p.Proto) || !tcp(p.Transport) || !tcp(p.Protocol.text) {
+			continue
+		}
+		name := strings.ToLower(firstText(p.Extended, p.Name, p.Protocol.text, p.Service.Name))
+		if h.again = p.Service.Name != ""; h.again && name != "http" {
+			continue
+		}
+		h.add(p.Port.text, strings.HasPrefix(name, "http"), bool(p.TLS) || name == "https")
+	}
+	return l.take(in, h, yield)
+}
+
+// inner returns the record itself, or the one that it only wraps.
+func (rec *record) inner() (*record, error) {
+	for {
+		switch {
+		case rec.HostV1 != nil:
+			rec = rec.HostV1
+		case rec.Resource != nil:
+			rec = rec.Resource
+		case rec.Result != nil:
+			rec = rec.Result
+		case rec.Host.object != nil:
+			in := new(record)
+			if err := json.Unmarshal(rec.Host.object, in); err != nil {
+				return nil, err
+			}
+			rec = in
+		default:
+			return rec, nil
+		}
+	}
+}
+
+// address takes a URL that httpx has found. Its query is not part of a base
+// path.
+func (l *List) address(in *input, text string, yield func(Spec) error) error {
+	text, _, _ = strings.Cut(text, "#")
+	text, _, _ = strings.Cut(text, "?")
+	if !strings.Contains(text, "://") {
+		return in.fail(fmt.Errorf("%q is not a URL", text))
+	}
+	spec, err := Parse(text, in.source(), nil)
+	if err != nil {
+		return in.fail(err)
+	}
+	if l.Only && !l.wants(spec.Ports[0]) {
+		l.Passed++
+		return nil
+	}
+	spec.Implied = spec.Name != ""
+	return yield(spec)
+}
+
+// hostOf returns the host of what may be a URL, host:port or host, and the
+// scheme if there is one.
+func hostOf(text string) (name, scheme string) {
+	if i := strings.Index(text, "://"); i >= 0 {
+		scheme, text = text[:i], text[i+3:]
+		text, _, _ = strings.Cut(text, "/")
+	}
+	if name, _, ok := splitPort(text); ok {
+		text = name
+	}
+	return strings.Trim(text, "[]"), scheme
+}
+
+// tcp reports whether a protocol runs over TCP, as far as it is known not to.
+func tcp(protocol string) bool {
+	switch strings.ToLower(protocol) {
+	case "udp", "sctp", "icmp", "quic":
+		return false
+	}
+	return true
+}
+
+func firstText(texts ...string) string {
+	for _, text := range texts {
+		if text != "" {
+			return text
+		}
+	}
+	return ""
+}
