@@ -35,6 +35,8 @@ func reduce(x *evidence.Exchange) evidence.CapturedExchange {
 	case x.Method == evidence.RFB:
 		out.Body = string(x.Body)
 		return out
+	case x.Method == "HEAD":
+		return out // has none
 	case kind == "text/html" && x.Status == 200:
 		out.Body = page(x.Body)
 	case strings.Contains(kind, "javascript"):
