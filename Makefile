@@ -1,6 +1,6 @@
 # Everything a developer or CI does. Go alone builds, tests and runs the demo;
 # e2e and captures need npm, nginx and Caddy as well.
-.PHONY: build test e2e bench lint demo generate captures fuzz
+.PHONY: build test e2e e2e-report bench lint demo generate captures fuzz
 
 build:
 	go build -trimpath -o bin/clawsonar ./cmd/clawsonar
@@ -11,13 +11,18 @@ test:
 e2e:
 	go test -tags e2e -count=1 -v -timeout 60m ./internal/e2e
 
+# The reports in the programs that read them: needs npm and chromium.
+e2e-report:
+	npm install --prefix .cache/report --no-save --no-audit --no-fund --ignore-scripts axe-core@4.14.1 @microsoft/sarif-multitool@5.7.0
+	go test -tags e2e -count=1 -v -timeout 15m -run '^(TestBrowser|TestSARIFMultitool)' ./internal/report
+
 bench:
 	go test -run '^$$' -bench . -benchmem ./...
 
 lint:
 	@test -z "$$(gofmt -l cmd fingerprints internal testdata)" || { echo "gofmt needed:"; gofmt -l cmd fingerprints internal testdata; exit 1; }
 	go vet ./...
-	go vet -tags e2e ./internal/e2e ./internal/lab
+	go vet -tags e2e ./internal/e2e ./internal/lab ./internal/report
 	go tool staticcheck ./...
 	go test -count=1 ./internal/structure
 

@@ -44,13 +44,15 @@ explain auth-missing`,
 	}
 	return Check{doc, func(s Subject) []event.Finding {
 		v := s.Verdict
-		if !s.recognised() || v.Auth.State != fingerprint.Open {
+		if !s.gateway() || v.Auth.State != fingerprint.Open {
 			return nil
 		}
 		detail := "A request without any credential was let in"
 		switch {
 		case v.Auth.Mode == "none":
 			detail += "; authentication is switched off (mode none)"
+		case v.Trait("credential-added") != nil:
+			detail += ", although the gateway asks for one: something in front of it adds one, or a user's name, for everybody"
 		case v.Front.Kind != "":
 			detail += " through " + v.Front.Kind + ", which may be adding a credential for everybody"
 		}

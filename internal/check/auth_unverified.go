@@ -26,7 +26,7 @@ it as well.`,
 		Controls: []string{"nvdb:N2", "cncert:C2"},
 	}
 	return Check{doc, func(s Subject) []event.Finding {
-		if !s.recognised() || s.Verdict.Auth.State != fingerprint.Unknown {
+		if !s.gateway() || s.Verdict.Auth.State != fingerprint.Unknown {
 			return nil
 		}
 		return []event.Finding{doc.finding(s, event.Info, "", unverifiedReason(s.Observation))}

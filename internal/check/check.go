@@ -50,6 +50,9 @@ func (s *Subject) recognised() bool {
 	return s.Verdict.Confidence.Rank() >= fingerprint.Firm.Rank()
 }
 
+// gateway reports whether the product is a gateway, and no helper beside one.
+func (s *Subject) gateway() bool { return s.recognised() && !s.Verdict.Helper }
+
 // loopback reports whether the target was reached over loopback.
 func (s *Subject) loopback() bool { return s.Reach == "loopback" }
 
@@ -64,12 +67,35 @@ type Check struct {
 func All() []Check {
 	return []Check{
 		authMissing(),
+		trustedProxySpoofable(),
+		cdpReachable(),
+		browserControlReachable(),
+		novncReachable(),
+		everyoneIsLocal(),
+		originWildcard(),
+		originHostFallback(),
+		deviceAuthDisabled(),
 		legacyProduct(),
 		exposedToInternet(),
-		listensBeyondLoopback(),
 		advisoryAffected(),
 		releaseOutdated(),
+		proxyAttributionBlocked(),
+		listensBeyondLoopback(),
+		terminalEnabled(),
+		openaiAPIEnabled(),
+		canvasOpen(),
+		metricsPublic(),
 		plainHTTP(),
+		tlsExpired(),
+		tlsNameMismatch(),
+		tlsSelfSigned(),
+		tlsOld(),
+		readinessDetailsPublic(),
+		bootstrapConfigPublic(),
+		filesystemPathsPublic(),
+		assistantNamePublic(),
+		sourceMapsPublic(),
+		hooksEnabled(),
 		authUnverified(),
 	}
 }
@@ -91,6 +117,15 @@ func (d Doc) finding(s Subject, severity event.Severity, discriminator, detail s
 		Controls: d.Controls, References: d.References, Evidence: append([]string{}, because...),
 		Key: key(d.ID, s.HostPort+s.Observation.Base, discriminator),
 	}
+}
+
+// short caps a text that a target chose.
+func short(s string) string {
+	const limit = 120
+	if len(s) > limit {
+		return strings.ToValidUTF8(s[:limit], "") + "..."
+	}
+	return s
 }
 
 // key identifies a finding across runs, versions of the tool and changes of

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 
@@ -114,11 +115,127 @@ func cases() []struct {
 			}
 		}
 	}
+	// with makes several changes.
+	with := func(changes ...func(*check.Subject)) func(*check.Subject) {
+		return func(s *check.Subject) {
+			for _, change := range changes {
+				change(s)
+			}
+		}
+	}
+	traits := func(ids ...string) func(*check.Subject) {
+		return func(s *check.Subject) {
+			for _, id := range ids {
+				s.Verdict.Traits = append(s.Verdict.Traits, fingerprint.Trait{ID: id, Because: []string{"details"}})
+			}
+		}
+	}
+	surface := func(id, state string) func(*check.Subject) {
+		return func(s *check.Subject) {
+			s.Verdict.Surfaces = append(s.Verdict.Surfaces, fingerprint.Surface{ID: id, State: state, Path: "/" + id})
+		}
+	}
+	helper := func(product string, state fingerprint.State) func(*check.Subject) {
+		return func(s *check.Subject) {
+			s.Verdict = &fingerprint.Verdict{
+				Product: product, Name: product, Helper: true, Confidence: fingerprint.Certain, Because: []string{"rfb.version"},
+				Auth: fingerprint.Auth{State: state},
+			}
+		}
+	}
+	scanned := time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC)
+	tls := func(i evidence.TLSInfo) func(*check.Subject) {
+		return func(s *check.Subject) {
+			if i.Version == "" {
+				i.Version = "TLS 1.3"
+			}
+			i.SHA256 = "00"
+			if i.NotAfter.IsZero() {
+				i.NotAfter = scanned.Add(time.Hour)
+			}
+			s.Observation.TLS, s.Observation.Time = &i, scanned
+		}
+	}
+	open, loopback := auth(fingerprint.Open, ""), reach("loopback")
 	return []struct {
 		check, name string
 		change      func(*check.Subject)
 		want        event.Severity
 	}{
+		{"everyone-is-local", "from elsewhere", traits("taken-for-local"), event.High},
+		{"everyone-is-local", "over loopback", with(traits("taken-for-local"), loopback), ""},
+		{"everyone-is-local", "details of unknown cause", with(traits("details-shown"), open), ""},
+
+		{"proxy-attribution-blocked", "refused", with(traits("proxy-refused"), auth(fingerprint.Blocked, "")), event.Medium},
+		{"proxy-attribution-blocked", "our address is the proxy's", traits("proxy-refused", "proxy-spoofable"), ""},
+
+		{"trusted-proxy-spoofable", "mode trusted-proxy", with(traits("proxy-spoofable"), auth(fingerprint.Required, "trusted-proxy")), event.Critical},
+		{"trusted-proxy-spoofable", "mode token", with(traits("proxy-spoofable"), auth(fingerprint.Required, "token")), event.High},
+		{"trusted-proxy-spoofable", "another address is the proxy's", auth(fingerprint.Required, "trusted-proxy"), ""},
+
+		{"origin-wildcard", "passes", traits("origin-any"), event.High},
+		{"origin-wildcard", "only under its own name", traits("origin-of-host"), ""},
+		{"origin-host-fallback", "passes", traits("origin-of-host"), event.High},
+		{"origin-host-fallback", "any passes", traits("origin-any"), ""},
+		{"device-auth-disabled", "not asked", traits("no-device-asked"), event.High},
+		{"device-auth-disabled", "any origin passes", traits("origin-any"), ""},
+
+		{"openai-api-enabled", "chat, asks for a credential", surface("openai-chat", "present"), event.Info},
+		{"openai-api-enabled", "models, asks for a credential", surface("openai-models", "gated"), event.Info},
+		{"openai-api-enabled", "responses, open", with(surface("openai-responses", "present"), open), event.Critical},
+		{"openai-api-enabled", "off and open", open, ""},
+		{"hooks-enabled", "on", surface("hooks", "present"), event.Info},
+		{"hooks-enabled", "off", surface("terminal", "present"), ""},
+		{"terminal-enabled", "asks for a credential", surface("terminal", "present"), event.Low},
+		{"terminal-enabled", "open", with(surface("terminal", "present"), open), event.Critical},
+		{"terminal-enabled", "off and open", open, ""},
+
+		{"canvas-open", "to all", with(surface("canvas", "open"), traits("canvas-for-all")), event.Medium},
+		{"canvas-open", "to all, over loopback", with(surface("canvas", "open"), traits("canvas-for-all"), loopback), event.Medium},
+		{"canvas-open", "from elsewhere", surface("canvas", "open"), event.Medium},
+		{"canvas-open", "to local clients, over loopback", with(surface("canvas", "open"), loopback), ""},
+		{"canvas-open", "on a port of its own", with(helper("openclaw-canvas", fingerprint.Open), surface("canvas", "open")), event.Medium},
+		{"canvas-open", "on a port of its own, over loopback", with(helper("openclaw-canvas", fingerprint.Open), surface("canvas", "open"), loopback), ""},
+
+		{"metrics-public", "open", surface("metrics", "open"), event.Medium},
+		{"metrics-public", "gated", surface("metrics", "gated"), ""},
+		{"readiness-details-public", "from elsewhere", with(traits("details-shown"), open), event.Low},
+		{"readiness-details-public", "over loopback", with(traits("details-shown"), loopback), ""},
+		{"readiness-details-public", "everybody is local", traits("details-shown", "taken-for-local"), ""},
+		{"bootstrap-config-public", "public", traits("config-public"), event.Low},
+		{"bootstrap-config-public", "given because all is open", open, ""},
+		{"filesystem-paths-public", "listed", traits("config-public", "paths-public"), event.Low},
+		{"filesystem-paths-public", "not listed", traits("config-public"), ""},
+		{"assistant-name-public", "in the page", traits("assistant-public"), event.Low},
+		{"assistant-name-public", "in the configuration", traits("config-public"), ""},
+		{"source-maps-public", "served", surface("source-maps", "open"), event.Low},
+		{"source-maps-public", "not served", surface("control-ui", "open"), ""},
+
+		{"cdp-reachable", "from elsewhere", helper("cdp", fingerprint.Open), event.Critical},
+		{"cdp-reachable", "over loopback", with(helper("cdp", fingerprint.Open), loopback), event.Info},
+		{"cdp-reachable", "another helper", helper("vnc", fingerprint.Open), ""},
+		{"browser-control-reachable", "from elsewhere", helper("openclaw-browser", fingerprint.Open), event.Critical},
+		{"browser-control-reachable", "over loopback", with(helper("openclaw-browser", fingerprint.Open), loopback), event.Info},
+		{"browser-control-reachable", "another helper", helper("cdp", fingerprint.Open), ""},
+		{"novnc-reachable", "VNC without a password", helper("vnc", fingerprint.Open), event.Critical},
+		{"novnc-reachable", "noVNC without a password", helper("novnc", fingerprint.Open), event.Critical},
+		{"novnc-reachable", "with a password", helper("vnc", fingerprint.Required), event.Medium},
+		{"novnc-reachable", "not known", helper("novnc", fingerprint.Unknown), event.Medium},
+		{"novnc-reachable", "over loopback", with(helper("vnc", fingerprint.Open), loopback), event.Info},
+		{"novnc-reachable", "another helper", helper("cdp", fingerprint.Open), ""},
+
+		{"tls-self-signed", "self-signed", tls(evidence.TLSInfo{SelfSigned: true, Subject: "CN=openclaw-gateway"}), event.Low},
+		{"tls-self-signed", "signed by an authority", tls(evidence.TLSInfo{VerifyError: "certificate signed by unknown authority"}), ""},
+		{"tls-expired", "expired", tls(evidence.TLSInfo{NotAfter: scanned.Add(-time.Hour)}), event.Medium},
+		{"tls-expired", "not yet valid", tls(evidence.TLSInfo{NotBefore: scanned.Add(time.Minute)}), event.Medium},
+		{"tls-expired", "valid", tls(evidence.TLSInfo{}), ""},
+		{"tls-name-mismatch", "another name", tls(evidence.TLSInfo{NameError: "certificate is valid for a.example, not gw.example", Names: []string{"a.example"}}), event.Medium},
+		{"tls-name-mismatch", "no name", tls(evidence.TLSInfo{NameError: "certificate relies on legacy Common Name field"}), event.Medium},
+		{"tls-name-mismatch", "self-signed, which is said", tls(evidence.TLSInfo{NameError: "x", SelfSigned: true}), ""},
+		{"tls-old", "1.1 is accepted", tls(evidence.TLSInfo{Legacy: "TLS 1.1"}), event.Low},
+		{"tls-old", "1.0 is all there is", tls(evidence.TLSInfo{Version: "TLS 1.0", Legacy: "TLS 1.0"}), event.Medium},
+		{"tls-old", "1.2 and up", tls(evidence.TLSInfo{Version: "TLS 1.2"}), ""},
+
 		{"auth-missing", "mode none", auth(fingerprint.Open, "none"), event.Critical},
 		{"auth-missing", "open, mode not shown", auth(fingerprint.Open, ""), event.Critical},
 		{"auth-missing", "open through a proxy", func(s *check.Subject) {
@@ -271,14 +388,37 @@ func wellFormed(t *testing.T, doc check.Doc, f event.Finding) {
 // check new to them. Add to this list, never change it.
 func goldenKeys() map[string]string {
 	return map[string]string{
-		"auth-missing":            "cad1cc8d751f1e946f2836203499261e",
-		"legacy-product":          "f15c355f4d062230646728a612f418dc",
-		"exposed-to-internet":     "e1050e292b4ccd561b9db0acf79c347e",
-		"listens-beyond-loopback": "8787124d4a58141559f2edc48a22a3b1",
-		"advisory-affected":       "c9a8b8c040d6a16f572bfe6a925c59ef",
-		"release-outdated":        "70a420824509fc51c4776aaf24402609",
-		"plain-http":              "3869f858393302b6f247d65c0ccf4a77",
-		"auth-unverified":         "efbd39f3ec3ff2b4a538ad5ba5320a67",
+		"auth-missing":              "cad1cc8d751f1e946f2836203499261e",
+		"assistant-name-public":     "4a445887d4ce4e75055aa5e167fbcd33",
+		"bootstrap-config-public":   "80e001eba51212e684fe12b6fb0f614e",
+		"browser-control-reachable": "e01491c5c188ff0aa9e165eeda3c7d6f",
+		"canvas-open":               "e0132bffc95920e7fdd750bfc25b730c",
+		"cdp-reachable":             "d715c0c05ce072b160e845c240580286",
+		"device-auth-disabled":      "a72320676d145422720cce4ad0182ee6",
+		"everyone-is-local":         "c2220bdf0cd41cff3351bf5ebfc88098",
+		"filesystem-paths-public":   "b21a59fdfe88247eeec809fdcb0ff237",
+		"hooks-enabled":             "b8a58bb75cf7866a015e93a948c6619c",
+		"metrics-public":            "879efcf3c56959b88ec4a3070bfab308",
+		"novnc-reachable":           "f7d0d5f888d6d39404e48d7e183da3f7",
+		"openai-api-enabled":        "82caab642fa7a0aa2de952ca0239360a",
+		"origin-host-fallback":      "581103ab7a52a0d1ffa40a466efc2b3f",
+		"origin-wildcard":           "08bd8135714aedd023d61c3b02b48b86",
+		"proxy-attribution-blocked": "2bfbe3cc9076d8890029127141dd80d7",
+		"readiness-details-public":  "470a542ed0d9e962b5c40c020e86aee2",
+		"source-maps-public":        "3d3335597925981e928de720b9e5dc51",
+		"terminal-enabled":          "3a1e432e52ac1594c59b4e7d0a925fbf",
+		"tls-expired":               "4b4b3842a234c91769ed9368a9632da6",
+		"tls-name-mismatch":         "8d772e805db2ee5da610c1c30b8df700",
+		"tls-old":                   "c6558fe83eec5a3f724eaf63bba842a6",
+		"tls-self-signed":           "8a379a7d562fc5e9f66c685ced63c679",
+		"trusted-proxy-spoofable":   "0060b4411a332ba36862f0938dd61093",
+		"legacy-product":            "f15c355f4d062230646728a612f418dc",
+		"exposed-to-internet":       "e1050e292b4ccd561b9db0acf79c347e",
+		"listens-beyond-loopback":   "8787124d4a58141559f2edc48a22a3b1",
+		"advisory-affected":         "c9a8b8c040d6a16f572bfe6a925c59ef",
+		"release-outdated":          "70a420824509fc51c4776aaf24402609",
+		"plain-http":                "3869f858393302b6f247d65c0ccf4a77",
+		"auth-unverified":           "efbd39f3ec3ff2b4a538ad5ba5320a67",
 	}
 }
 

@@ -23,7 +23,7 @@ a log-in of its own in front. Scan again from outside.`,
 		References: []string{"https://docs.openclaw.ai/gateway/security"},
 	}
 	return Check{doc, func(s Subject) []event.Finding {
-		if !s.recognised() || s.Reach != "public" {
+		if !s.gateway() || s.Reach != "public" {
 			return nil
 		}
 		return []event.Finding{doc.finding(s, event.High, "",

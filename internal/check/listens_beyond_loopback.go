@@ -24,7 +24,7 @@ switch on gateway.tls.`,
 		References: []string{"https://docs.openclaw.ai/gateway/security"},
 	}
 	return Check{doc, func(s Subject) []event.Finding {
-		if !s.recognised() || !s.Bound.IsValid() || s.Bound.Addr().IsLoopback() {
+		if !s.gateway() || !s.Bound.IsValid() || s.Bound.Addr().IsLoopback() {
 			return nil
 		}
 		detail := "The listener is bound to " + s.Bound.String()

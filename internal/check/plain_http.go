@@ -21,7 +21,7 @@ the token.`,
 		References: []string{"https://docs.openclaw.ai/gateway/security"},
 	}
 	return Check{doc, func(s Subject) []event.Finding {
-		if !s.recognised() || s.Observation.Scheme != "http" {
+		if !s.gateway() || s.Observation.Scheme != "http" {
 			return nil
 		}
 		if s.loopback() {

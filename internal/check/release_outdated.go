@@ -40,7 +40,7 @@ current image), restart the gateway and scan again.`,
 		References: []string{"https://docs.openclaw.ai/install/updating"},
 	}
 	return Check{doc, func(s Subject) []event.Finding {
-		if !s.recognised() || s.Releases == nil || len(s.Verdict.Version.Candidates) == 0 {
+		if !s.gateway() || s.Releases == nil || len(s.Verdict.Version.Candidates) == 0 {
 			return nil
 		}
 		// The newest of those that fit decides: it is at least as old.

@@ -98,6 +98,8 @@ Scan only what you run yourself or are authorised to scan.`,
 	})
 	root.AddCommand(
 		newScan(s),
+		newReport(s),
+		newDiff(s),
 		newExplain(s),
 		newFingerprints(s),
 		newAdvisories(s),

@@ -63,6 +63,7 @@ func runDemo(s streams, o scanOptions) error {
 	if err != nil {
 		return usage(err)
 	}
+	cfg.Helpers = false // what else listens here is not part of the tour
 	var targets []string
 	for _, name := range demoCases() {
 		c, ok := all[name]

@@ -33,7 +33,7 @@ type outFile struct {
 	moved bool // f is beside path until the end
 }
 
-func openOutputs(s streams, o *scanOptions) (*outputs, error) {
+func openOutputs(s streams, o *outputOptions) (*outputs, error) {
 	out := &outputs{}
 	sink, err := report.New(o.format, s.out, terminalOptions(s.out, o))
 	if err != nil {
@@ -73,7 +73,7 @@ func checkOutput(spec string) error {
 	return err
 }
 
-func (out *outputs) open(format, path string, o *scanOptions) error {
+func (out *outputs) open(format, path string, o *outputOptions) error {
 	for _, other := range out.files {
 		if filepath.Clean(other.path) == filepath.Clean(path) {
 			return fmt.Errorf("%s is named twice: give each report a file of its own", path)
@@ -100,7 +100,9 @@ func (out *outputs) open(format, path string, o *scanOptions) error {
 	}
 	out.files = append(out.files, file)
 	file.w = bufio.NewWriter(file.f)
-	sink, err := report.New(format, file.w, report.Options{Width: 100, Verbose: o.verbose})
+	options := o.reportOptions()
+	options.Width = 100
+	sink, err := report.New(format, file.w, options)
 	if err != nil {
 		return err
 	}
@@ -167,8 +169,8 @@ func (out *outputs) abandon() {
 }
 
 // terminalOptions fits a report to where it is shown.
-func terminalOptions(w io.Writer, o *scanOptions) report.Options {
-	opt := report.Options{Verbose: o.verbose}
+func terminalOptions(w io.Writer, o *outputOptions) report.Options {
+	opt := o.reportOptions()
 	f, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return opt
@@ -180,6 +182,6 @@ func terminalOptions(w io.Writer, o *scanOptions) report.Options {
 	}
 	// The first that is set counts (POSIX, Base Definitions, section 8.2).
 	locale := cmp.Or(os.Getenv("LC_ALL"), os.Getenv("LC_CTYPE"), os.Getenv("LANG"))
-	opt.ASCII = !strings.Contains(strings.ToUpper(strings.ReplaceAll(locale, "-", "")), "UTF8")
+	opt.ASCII = o.lang == "en" && !strings.Contains(strings.ToUpper(strings.ReplaceAll(locale, "-", "")), "UTF8")
 	return opt
 }

@@ -20,7 +20,6 @@ import (
 	"github.com/clawsonar/clawsonar/internal/pace"
 	"github.com/clawsonar/clawsonar/internal/policy"
 	"github.com/clawsonar/clawsonar/internal/probe"
-	"github.com/clawsonar/clawsonar/internal/report"
 	"github.com/clawsonar/clawsonar/internal/scan"
 	"github.com/clawsonar/clawsonar/internal/target"
 	"github.com/clawsonar/clawsonar/internal/wire"
@@ -45,15 +44,11 @@ type scanOptions struct {
 
 	level, contact string
 	authorized     bool
-
-	output                    []string
-	format                    string
-	silent, verbose, monochro bool
-
-	failOn           string
-	failOnIncomplete bool
+	helpers, bases bool
 
 	scopeOptions
+	outputOptions
+	gateOptions
 	advisoryOptions
 	stateOptions
 	progressOptions
@@ -81,7 +76,9 @@ func (o *scanOptions) flags() *flags {
 	f.integer(&o.retries, "retries", "", 1, 0, "further attempts when a connection is reset or this machine fails")
 	f.duration(&o.maxRuntime, "max-runtime", "", 0, "stop issuing targets after this time")
 	f.group("Depth")
-	f.choice(&o.level, "level", "", "LEVEL", "standard", "passive or standard", []string{"passive", "standard"})
+	f.choice(&o.level, "level", "", "LEVEL", "standard", "passive, standard or deep; deep says more to the gateway and leaves lines in its log", []string{"passive", "standard", "deep"})
+	f.boolean(&o.helpers, "helpers", "", "try the ports of a gateway's helpers on every host, not only where a gateway is found")
+	f.boolean(&o.bases, "base-paths", "", "look for the page below the usual base paths, not only where / leads to one")
 	f.group("Authorisation")
 	f.boolean(&o.authorized, "authorized", "", "I am authorised to probe these targets; needed for globally reachable ones")
 	f.text(&o.contact, "contact", "", "MAIL-OR-URL", "whom a target's operator can ask, sent in the User-Agent; needed likewise", checkContact)
@@ -97,16 +94,8 @@ func (o *scanOptions) flags() *flags {
 
 // outputFlags adds the flags about what comes out.
 func (o *scanOptions) outputFlags(f *flags) {
-	f.group("Output")
-	f.list(&o.output, "output", "o", "[FORMAT=]FILE", "write the results to a file as well; repeatable", checkOutput)
-	f.choice(&o.format, "format", "f", "FORMAT", "table", strings.Join(report.Formats(), ", "), report.Formats())
-	f.boolean(&o.silent, "silent", "", "nothing on stderr but errors")
-	f.boolean(&o.verbose, "verbose", "v", "list closed, silent and excluded members of ranges, too")
-	f.boolean(&o.monochro, "no-color", "", "no colour (so does the environment's NO_COLOR)")
-	f.group("Gate")
-	f.choice(&o.failOn, "fail-on", "", "SEVERITY", "none", "exit 3 on findings from this severity on: low, medium, high or critical",
-		[]string{"none", "low", "medium", "high", "critical"})
-	f.boolean(&o.failOnIncomplete, "fail-on-incomplete", "", "exit 4 when not everything could be judged")
+	o.outputOptions.flags(f)
+	o.gateOptions.flags(f)
 }
 
 func checkPorts(s string) error {
@@ -137,6 +126,7 @@ func (o *scanOptions) configFile() (string, bool) {
 func newScan(s streams) *cobra.Command {
 	var o scanOptions
 	f := o.flags()
+	o.ownIgnore = true
 	cmd := &cobra.Command{
 		Use:   "scan [flags] [TARGET ...]",
 		Short: "Probe targets and report what a stranger would find",
@@ -201,7 +191,7 @@ func (o *scanOptions) prepare(s streams, set *fingerprint.Set) (*scan.Config, *p
 	if err := level.UnmarshalText([]byte(o.level)); err != nil {
 		return nil, nil, fmt.Errorf("-level: %w", err)
 	}
-	severity, err := policy.ParseFailOn(o.failOn)
+	gate, err := o.gate()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -219,19 +209,19 @@ func (o *scanOptions) prepare(s streams, set *fingerprint.Set) (*scan.Config, *p
 		agent += " (+" + o.contact + ")"
 	}
 	inFlight := o.inFlight(s)
-	gate := pace.NewGate(inFlight)
+	places := pace.NewGate(inFlight)
 	cfg := &scan.Config{
 		Space: new(target.Space), Scope: scope,
 		Prober: &probe.Prober{
 			Wire: wire.New(wire.Options{
-				Scope: scope, Limiter: pace.New(o.rate, o.hostRate), Gate: gate, Resolver: resolver, UserAgent: agent,
+				Scope: scope, Limiter: pace.New(o.rate, o.hostRate), Gate: places, Resolver: resolver, UserAgent: agent,
 			}),
 			Set:   set,
-			Level: level, Timeout: o.timeout,
+			Level: level, Timeout: o.timeout, Bases: o.bases,
 		},
 		Checks:      check.All(),
 		Advisories:  advisories,
-		Concurrency: inFlight, Gate: gate, Retries: o.retries, ListAll: o.verbose,
+		Concurrency: inFlight, Gate: places, Retries: o.retries, ListAll: o.verbose, Helpers: true,
 		Head: event.Scan{
 			Type: "scan", Schema: event.Schema,
 			Tool:    event.Tool{Name: "clawsonar", Version: version},
@@ -240,7 +230,7 @@ func (o *scanOptions) prepare(s streams, set *fingerprint.Set) (*scan.Config, *p
 			Authorization: event.Authorization{Authorized: o.authorized, Contact: o.contact},
 		},
 	}
-	return cfg, &policy.Gate{FailOn: severity, FailOnIncomplete: o.failOnIncomplete}, nil
+	return cfg, gate, nil
 }
 
 // dataInfo says how fresh the built-in knowledge is.
@@ -255,15 +245,12 @@ func dataInfo(set *fingerprint.Set, advisories *advisory.DB) event.Data {
 
 // run scans and writes the reports.
 func (o *scanOptions) run(s streams, cfg *scan.Config, gate *policy.Gate) error {
-	out, err := openOutputs(s, o)
+	out, err := openPipeline(s, &o.outputOptions, &o.gateOptions, gate)
 	if err != nil {
 		return usage(err)
 	}
-	defer out.abandon()
-	cfg.Emit = func(e event.Event) error {
-		gate.Event(e)
-		return out.event(e)
-	}
+	defer out.out.abandon()
+	cfg.Emit = out.event
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// From the first signal on, a second one ends the process at once.
@@ -281,7 +268,7 @@ func (o *scanOptions) run(s streams, cfg *scan.Config, gate *policy.Gate) error 
 	finish()
 	var stream *scan.StreamError
 	if err == nil || errors.As(err, &stream) { // what was found before is not lost
-		err = errors.Join(out.finish(), err)
+		err = errors.Join(out.out.finish(), err)
 	}
 	if err != nil {
 		return err
@@ -293,8 +280,6 @@ func (o *scanOptions) run(s streams, cfg *scan.Config, gate *policy.Gate) error 
 		}
 		return &exitError{code: exitInterrupted}
 	}
-	if code := gate.Exit(); code != policy.Passed {
-		return &exitError{code: code}
-	}
-	return nil
+	out.notes(s, &o.outputOptions)
+	return out.exit()
 }

@@ -41,11 +41,11 @@ type sourced struct {
 // makeScope reads everything that says what may be contacted. What cannot be
 // read, or understood, stops the run: it might be what is not to be contacted.
 func (o *scanOptions) makeScope(s streams, resolver *wire.Resolver) (*target.Scope, error) {
-	allow, err := rules("-allow", o.allow, "-scope", o.scope)
+	allow, err := readRules("-allow", o.allow, "-scope", o.scope)
 	if err != nil {
 		return nil, err
 	}
-	deny, err := rules("-exclude", o.exclude, "-exclude-file", o.excludeFile)
+	deny, err := readRules("-exclude", o.exclude, "-exclude-file", o.excludeFile)
 	if err != nil {
 		return nil, err
 	}
@@ -90,8 +90,8 @@ func (o *scanOptions) makeScope(s streams, resolver *wire.Resolver) (*target.Sco
 	return target.NewScope(allowed, denied, o.authorized && o.contact != "", names...), nil
 }
 
-// rules reads those of a flag, and those of the file that another flag names.
-func rules(flag string, texts []string, fileFlag, file string) ([]sourced, error) {
+// readRules reads those of a flag, and those of the file that another flag names.
+func readRules(flag string, texts []string, fileFlag, file string) ([]sourced, error) {
 	var out []sourced
 	for _, text := range texts {
 		r, err := target.ParseRule(text)

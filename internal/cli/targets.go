@@ -19,7 +19,9 @@ import (
 func (o *scanOptions) addTargets(s streams, cfg *scan.Config, set *fingerprint.Set, args []string) error {
 	var own []uint16
 	for _, p := range set.Products() {
-		own = append(own, p.Ports...)
+		if !p.Helper || o.helpers {
+			own = append(own, p.Ports...)
+		}
 	}
 	ports := append(slices.Clone(own), webPorts()...)
 	if o.ports != "" {

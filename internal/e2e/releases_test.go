@@ -7,12 +7,10 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"text/tabwriter"
-	"time"
 
 	"github.com/clawsonar/clawsonar/internal/lab"
 )
@@ -82,18 +80,5 @@ func more(t *testing.T) (*lab.Lab, context.Context) {
 	if os.Getenv("CLAWSONAR_E2E_RELEASES") == "" {
 		t.Skip("SKIPPED, NOT TESTED: ten more releases and the forks: set CLAWSONAR_E2E_RELEASES=1")
 	}
-	if missing := lab.Missing("npm"); len(missing) > 0 {
-		t.Skipf("SKIPPED, NOT TESTED: ten more releases and the forks: this machine lacks %s", strings.Join(missing, ", "))
-	}
-	root, err := lab.ModuleRoot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Minute)
-	t.Cleanup(cancel)
-	l, err := lab.Open(ctx, filepath.Join(root, ".cache", "lab"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l, ctx
+	return open(t, "ten more releases and the forks")
 }

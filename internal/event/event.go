@@ -32,6 +32,15 @@ type Scan struct {
 	Shard         string        `json:"shard"`
 	Data          Data          `json:"data"`
 	Authorization Authorization `json:"authorization"`
+	// Compared is there only in the stream that a comparison of two scans gives:
+	// the older one. The rest of Scan is of the newer one.
+	Compared *Compared `json:"compared_with,omitempty"`
+}
+
+// Compared names the scan that another one was compared with.
+type Compared struct {
+	Tool    Tool      `json:"tool"`
+	Started time.Time `json:"started"`
 }
 
 // Tool names the program that made the stream.
@@ -76,6 +85,15 @@ type Target struct {
 	Connections int      `json:"connections"`
 	DurationMS  int64    `json:"duration_ms"`
 	Error       string   `json:"error"`
+	// Changes says, in a comparison of two scans, what is no longer as it was.
+	Changes []Change `json:"changes,omitempty"`
+}
+
+// Change is one difference between two scans of a target.
+type Change struct {
+	What string `json:"what"` // target, verdict, release
+	Old  string `json:"old"`
+	New  string `json:"new"`
 }
 
 // Address says which target this is and where it was named.
@@ -139,6 +157,9 @@ type TLS struct {
 	SHA256     string   `json:"sha256,omitempty"`
 	// VerifyError says why the certificate does not verify; "" when it does.
 	VerifyError string `json:"verify_error,omitempty"`
+	NameError   string `json:"name_error,omitempty"` // why it is not one for the name that was asked for
+	Legacy      string `json:"legacy,omitempty"`     // version below 1.2 that is accepted
+	HSTS        string `json:"hsts,omitempty"`       // Strict-Transport-Security of the page (RFC 6797)
 }
 
 // Surface is one part of the product that can be reached.
@@ -159,7 +180,24 @@ type Finding struct {
 	References  []string `json:"references"`
 	Evidence    []string `json:"evidence"` // ids of the target's evidence that show it
 	Key         string   `json:"key"`      // stable across runs, versions and wording
-	Suppressed  string   `json:"suppressed,omitempty"`
+	// Suppressed says what takes it back (an ignore file, a baseline), and why;
+	// "" when nothing does.
+	Suppressed string `json:"suppressed,omitempty"`
+	// Change is set in a comparison of two scans: Opened, Closed or Unseen.
+	Change string `json:"change,omitempty"`
+}
+
+// What became of a finding between two scans.
+const (
+	Opened = "opened" // only the newer scan has it
+	Closed = "closed" // the newer scan shows that it is gone
+	Unseen = "unseen" // the newer scan does not have it, and does not show that it is gone
+)
+
+// Active reports whether the finding stands: not suppressed, and in a comparison
+// not of the past.
+func (f *Finding) Active() bool {
+	return f.Suppressed == "" && f.Change != Closed && f.Change != Unseen
 }
 
 // Advisory is one published vulnerability that concerns the release.
@@ -201,10 +239,26 @@ type Summary struct {
 	Targets      int64          `json:"targets"`
 	Outcomes     map[string]int `json:"outcomes"`
 	Auth         map[string]int `json:"auth"`
-	Findings     map[string]int `json:"findings"` // by severity
-	Suppressed   int            `json:"suppressed"`
+	Findings     map[string]int `json:"findings"`   // by severity
+	Suppressed   int            `json:"suppressed"` // findings and advisories
 	Complete     bool           `json:"complete"`
 	MissEstimate MissEstimate   `json:"miss_estimate"`
+	// Notes say what the operator should know of the run, such as entries of the
+	// ignore file that match nothing.
+	Notes []string `json:"notes,omitempty"`
+	// Diff is there in a comparison of two scans. The other numbers then are
+	// those of the targets listed.
+	Diff *Diff `json:"diff,omitempty"`
+}
+
+// Diff counts what a comparison of two scans found.
+type Diff struct {
+	Opened  int `json:"opened"`  // findings, see Opened
+	Closed  int `json:"closed"`  // findings, see Closed
+	Unseen  int `json:"unseen"`  // findings, see Unseen
+	Changed int `json:"changed"` // targets whose verdict or release is another, or that are new or gone
+	// Advisories is how many are new, over all targets.
+	Advisories int `json:"advisories"`
 }
 
 // MissEstimate says how many silent targets were tried again and answered, and

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +25,12 @@ type Capture struct {
 	Front   string `yaml:"front,omitempty"`   // what stands before it
 	Comment string `yaml:"comment,omitempty"` // what is special
 	Port    uint16 `yaml:"port,omitempty"`    // 0 for one that says nothing
-	Base    string `yaml:"base,omitempty"`    // base path, as in a target
+	Host    string `yaml:"host,omitempty"`    // the name it was asked by; "" for a bare address
+	// Reach says where it was looked at from, in the words of the result stream;
+	// "" for the same machine.
+	Reach string `yaml:"reach,omitempty"`
+	Bound string `yaml:"bound,omitempty"` // what its listener is bound to, where this machine is looked at
+	Base  string `yaml:"base,omitempty"`  // base path, as in a target
 
 	Expect    Expectation        `yaml:"expect"`
 	TLS       *TLSInfo           `yaml:"tls,omitempty"`
@@ -39,7 +45,11 @@ type Expectation struct {
 	Brand      string   `yaml:"brand,omitempty"`
 	Candidates []string `yaml:"candidates,omitempty,flow"` // one: that exact release
 	Auth       string   `yaml:"auth,omitempty"`
+	Gate       string   `yaml:"gate,omitempty"` // what asks, when the auth state is gated; "" where that has not been looked at
 	Front      string   `yaml:"front,omitempty"`
+	// Findings are the checks that must raise something; nil where that has not
+	// been looked at.
+	Findings []string `yaml:"findings,omitempty,flow"`
 }
 
 // CapturedExchange is an Exchange as it is written to a file.
@@ -51,6 +61,10 @@ type CapturedExchange struct {
 	Header   []string  `yaml:"header,omitempty"` // "Name: value"
 	Body     string    `yaml:"body,omitempty"`
 	Original *Original `yaml:"original,omitempty"`
+	// WebSocket: it was an opening; Say names what was said to the first frame.
+	// Replicas do not answer what is said.
+	WebSocket bool   `yaml:"websocket,omitempty"`
+	Say       string `yaml:"say,omitempty"`
 }
 
 // Original stands in for a body that was reduced to the facts in it: the body
@@ -95,6 +109,11 @@ func LoadCaptures(fsys fs.FS, dir string) (map[string]Capture, error) {
 	return out, err
 }
 
+// Deep reports whether the capture holds what only level deep asks for.
+func (c *Capture) Deep() bool {
+	return slices.ContainsFunc(c.Exchanges, func(x CapturedExchange) bool { return strings.HasPrefix(x.ID, "device") })
+}
+
 // Observation returns what a probe that made every recorded request would have
 // seen.
 func (c *Capture) Observation() Observation {
@@ -102,8 +121,14 @@ func (c *Capture) Observation() Observation {
 	if port == 0 {
 		port = 1
 	}
+	// The end of the day: a certificate that was made for the recording is valid.
+	date, err := time.Parse(time.DateOnly, c.Date)
+	if err != nil {
+		date = time.Unix(0, 0).UTC()
+	}
+	date = date.Add(24*time.Hour - time.Second)
 	o := Observation{
-		Time: time.Unix(0, 0).UTC(), Addr: netip.AddrPortFrom(netip.IPv6Loopback(), port),
+		Time: date, Name: c.Host, Addr: netip.AddrPortFrom(netip.IPv6Loopback(), port),
 		Scheme: "http", Base: c.Base, Outcome: Other, TLS: c.TLS, Connections: 1,
 	}
 	if c.TLS != nil {

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -92,8 +93,10 @@ type Exchange struct {
 	Path   string // as sent, base path included
 	Status int    // 0 when no HTTP answer came
 	Header Header
-	// Body is the answer's body up to the request's cap; for a WebSocket
-	// opening that was accepted it is the payload of the first data frame.
+	// Body is the answer's body up to the request's cap. For a WebSocket opening
+	// that was accepted it is the payload of the first data frame, or of the one
+	// that came back for what was said to it. For RFB it is two lines: the
+	// version as sent, and "security types: 1 2" with the numbers offered.
 	Body      []byte
 	Truncated bool   // the body went on beyond the cap
 	Err       string // why there is no (whole) answer; "" when there is
@@ -101,6 +104,11 @@ type Exchange struct {
 	// Original, when set, is the digest of the body as it was before a
 	// recorder reduced it; recorded captures carry it, live probes do not.
 	Original *Digest
+}
+
+// Answered reports whether an answer came, whole or not.
+func (x *Exchange) Answered() bool {
+	return x.Status > 0 || x.Method == RFB && len(x.Body) > 0
 }
 
 // Digest returns the digest of the body as the target sent it.
@@ -143,6 +151,12 @@ type TLSInfo struct {
 	// VerifyError says why the chain does not verify against the system's
 	// roots for the name or address dialled; "" when it does.
 	VerifyError string `yaml:"verify_error"`
+	// NameError says why the certificate is not one for the name that was asked
+	// for; "" when it is, and for a bare address.
+	NameError string `yaml:"name_error,omitempty"`
+	// Legacy is the version that was agreed on when nothing above TLS 1.1 was
+	// offered; "" when that failed or was not tried.
+	Legacy string `yaml:"legacy,omitempty"`
 }
 
 // Observation is everything seen at one target.
@@ -162,6 +176,23 @@ type Observation struct {
 	Duration    time.Duration
 }
 
+// Origin returns the target's web origin (RFC 6454 section 6.2).
+func (o *Observation) Origin() string {
+	host := o.Name
+	switch addr := o.Addr.Addr().WithZone(""); {
+	case host != "":
+	case addr.Is6():
+		host = "[" + addr.String() + "]"
+	default:
+		host = addr.String()
+	}
+	port := o.Addr.Port()
+	if o.Scheme == "http" && port != 80 || o.Scheme == "https" && port != 443 {
+		host += ":" + strconv.Itoa(int(port))
+	}
+	return o.Scheme + "://" + host
+}
+
 // Exchange returns the exchange with the given request id, or nil.
 func (o *Observation) Exchange(id string) *Exchange {
 	for i := range o.Exchanges {
@@ -178,8 +209,13 @@ type Request struct {
 	ID        string
 	Method    string
 	Path      string // base path included
-	Header    Header // beyond Host, User-Agent, Accept, Accept-Encoding
+	Header    Header // beyond User-Agent, Accept, Accept-Encoding; a Host replaces the target's
 	Body      string
-	WebSocket bool // an opening handshake (RFC 6455 section 4.1), then one frame
-	MaxBody   int  // cap on the body kept, in bytes; 0 means the wire's default
+	WebSocket bool   // an opening handshake (RFC 6455 section 4.1), then one frame
+	Say       string // what is said to the first frame, see package handshake; "" for nothing
+	RFB       bool   // no HTTP: the opening of RFB up to the list of security types (RFC 6143 section 7.1)
+	MaxBody   int    // cap on the body kept, in bytes; 0 means the wire's default
 }
+
+// RFB is the method of an exchange that is an RFB opening.
+const RFB = "RFB"

@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/handshake"
 	"github.com/clawsonar/clawsonar/internal/release"
 )
 
@@ -33,6 +34,8 @@ type Product struct {
 	Ports    []uint16
 	Requests []string // "GET /" and so on, in the order they may be made
 	Markers  []string // the signals that alone make the identity certain
+	Helper   bool     // it stands beside a gateway
+	Near     []uint16 // a helper's ports, as distances from the gateway's
 }
 
 // product is a compiled fingerprint.
@@ -95,7 +98,7 @@ func (s *Set) loadFronts(data []byte) error {
 	s.fronts, s.gates = f.Fronts, f.Gates
 	for key, rules := range map[string][]frontRule{"fronts": f.Fronts, "gates": f.Gates} {
 		for i, r := range rules {
-			if r.ID == "" || !r.match.set() {
+			if r.ID == "" || !r.match.set() && r.Host == nil && r.Subject == nil {
 				return fmt.Errorf("%s:%d: a front needs an id and something to see", frontsFile, lineOf(data, key, i))
 			}
 		}
@@ -158,7 +161,7 @@ func (s *Set) distinct() error {
 // key identifies a request by all that goes over the wire.
 func (r *requestSpec) key() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s %t %q", r.method(), r.Path, r.WebSocket, r.Body)
+	fmt.Fprintf(&b, "%s %s %t %q %q", r.method(), r.Path, r.WebSocket, r.Say, r.Body)
 	for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
 		fmt.Fprintf(&b, " %q=%q", strings.ToLower(name), r.Headers[name])
 	}
@@ -166,7 +169,10 @@ func (r *requestSpec) key() string {
 }
 
 func (r *requestSpec) method() string {
-	if r.Method == "" {
+	switch {
+	case r.RFB:
+		return evidence.RFB
+	case r.Method == "":
 		return "GET"
 	}
 	return r.Method
@@ -176,17 +182,44 @@ func (r *requestSpec) method() string {
 func (s *Set) Products() []Product {
 	var out []Product
 	for _, p := range s.products {
-		d := Product{ID: p.ID, Name: p.Name, File: p.file, Ports: p.Ports, Markers: p.markers()}
+		d := Product{ID: p.ID, Name: p.Name, File: p.file, Ports: p.Ports, Markers: p.markers(), Helper: p.Helper, Near: p.Near}
 		for i := range p.Requests {
 			r := &p.Requests[i]
 			verb := r.method()
 			if r.WebSocket {
 				verb = "WebSocket"
 			}
+			if r.Level == Deep {
+				verb = "deep: " + verb
+			}
 			d.Requests = append(d.Requests, verb+" "+r.Path)
 		}
 		out = append(out, d)
 	}
+	return out
+}
+
+// HelperPorts returns the ports on which the helpers of a gateway at the given
+// port may listen.
+func (s *Set) HelperPorts(gateway uint16) []uint16 {
+	var out []uint16
+	add := func(port uint16) {
+		if port != gateway && port > 0 && !slices.Contains(out, port) {
+			out = append(out, port)
+		}
+	}
+	for _, p := range s.products {
+		if !p.Helper {
+			continue
+		}
+		for _, port := range p.Ports {
+			add(port)
+		}
+		for _, distance := range p.Near {
+			add(gateway + distance)
+		}
+	}
+	slices.Sort(out)
 	return out
 }
 
@@ -251,6 +284,11 @@ func (c *compiler) basics() error {
 	if c.Name == "" {
 		return c.errorf(nil, "name is missing")
 	}
+	for i, base := range c.Bases {
+		if !strings.HasPrefix(base, "/") || strings.HasSuffix(base, "/") || strings.Trim(base[1:], "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			return c.errorf([]any{"bases", i}, "base path %q: write it as /claw, with small letters, digits and hyphens", base)
+		}
+	}
 	if len(c.Identity) == 0 {
 		return c.errorf(nil, "identity is missing: nothing would ever be recognised")
 	}
@@ -261,8 +299,11 @@ func validID(s string) bool {
 	return s != "" && len(s) <= 40 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789.-") == ""
 }
 
-// rootPath is the one page that every target is asked for.
-const rootPath = "{base}/"
+// rootPath is the one page that every target is asked for, rootID the request's id.
+const (
+	rootPath = "{base}/"
+	rootID   = "root"
+)
 
 func (c *compiler) requests() error {
 	seen := map[string]bool{}
@@ -276,19 +317,22 @@ func (c *compiler) requests() error {
 			return c.errorf(at, "request id %q is used twice", r.ID)
 		}
 		seen[r.ID] = true
-		if err := permitted(r); err != nil {
+		if err := r.permitted(); err != nil {
 			return c.errorf(at, "request %q: %w", r.ID, err)
 		}
 		isRoot := r.key() == (&requestSpec{Path: rootPath}).key()
-		if isRoot != (i == 0) {
-			return c.errorf(at, "request %q: the first request, and only the first, is GET %s", r.ID, rootPath)
+		if isRoot != (i == 0) || isRoot != (r.ID == rootID) {
+			return c.errorf(at, "request %q: the first request, and only the first, is GET %s with the id %s", r.ID, rootPath, rootID)
 		}
-		if !isRoot && r.When.empty() {
+		if !isRoot && r.When.empty() && !r.First {
 			return c.errorf(at, "request %q has no condition: it would be sent to every web server; add when", r.ID)
 		}
+		if r.First && len(c.Ports) == 0 {
+			return c.errorf(at, "request %q: first needs ports: it is made on the product's own alone", r.ID)
+		}
 		for _, q := range r.For {
-			if !slices.Contains([]string{"identity", "auth", "version"}, q) {
-				return c.errorf(append(at, "for"), "unknown question %q: use identity, auth or version", q)
+			if !slices.Contains([]string{"identity", "auth", "version", "surfaces", "deep"}, q) {
+				return c.errorf(append(at, "for"), "unknown question %q: use identity, auth, version, surfaces or deep", q)
 			}
 		}
 		if err := c.cond(append(at, "when"), r.When); err != nil {
@@ -303,8 +347,16 @@ func (c *compiler) requests() error {
 
 // permitted refuses whatever could harm a target. It is the whole of what a
 // fingerprint may ask for.
-func permitted(r *requestSpec) error {
+func (r *requestSpec) permitted() error {
 	switch r.method() {
+	case evidence.RFB:
+		if r.Path != "" || r.Body != "" || r.WebSocket || len(r.Headers) > 0 {
+			return fmt.Errorf("rfb is no HTTP: it has no path, header or body")
+		}
+		if r.Level < Standard {
+			return fmt.Errorf("rfb needs level: standard")
+		}
+		return nil
 	case "GET", "HEAD":
 		if r.Body != "" {
 			return fmt.Errorf("%s has no body", r.method())
@@ -312,8 +364,10 @@ func permitted(r *requestSpec) error {
 	case "POST":
 		// The gateway refuses this before it looks for a tool: the header
 		// declares a scope that permits nothing.
+		headers := maps.Clone(r.Headers)
+		maps.DeleteFunc(headers, deepHeader)
 		if r.Path != "/tools/invoke" || r.Body != "{}" || r.WebSocket ||
-			len(r.Headers) != 2 || r.Headers["X-OpenClaw-Scopes"] != "none" || r.Headers["Content-Type"] != "application/json" {
+			len(headers) != 2 || headers["X-OpenClaw-Scopes"] != "none" || headers["Content-Type"] != "application/json" {
 			return fmt.Errorf("the only POST that may be sent is the empty /tools/invoke with X-OpenClaw-Scopes: none")
 		}
 		if r.Level < Standard {
@@ -322,7 +376,14 @@ func permitted(r *requestSpec) error {
 	default:
 		return fmt.Errorf("method %q may not be sent: use GET or HEAD", r.Method)
 	}
+	if r.Say != "" && (!r.WebSocket || !handshake.Known(r.Say)) {
+		return fmt.Errorf("say %q: use device, control-ui or rfb, with websocket: true", r.Say)
+	}
+	if r.Say != "" && (r.Level < Standard || r.Say != handshake.RFB && r.Level < Deep) {
+		return fmt.Errorf("say %q needs level: deep (rfb: standard)", r.Say)
+	}
 	rest, _ := strings.CutPrefix(r.Path, "{base}")
+	rest = strings.Replace(rest, "/{script}", "/script", 1)
 	if !strings.HasPrefix(rest, "/") || strings.ContainsFunc(rest, func(c rune) bool { return c <= ' ' || c >= 0x7f || c == '{' || c == '#' }) {
 		return fmt.Errorf("path %q: use a path that begins with / or {base}/", r.Path)
 	}
@@ -334,6 +395,9 @@ func permitted(r *requestSpec) error {
 		return fmt.Errorf("path %q may not be asked for: %s", r.Path, why)
 	}
 	for name, value := range r.Headers {
+		if r.Level == Deep && deepHeader(name, value) {
+			continue
+		}
 		if !slices.Contains([]string{"accept", "content-type", "x-openclaw-scopes"}, strings.ToLower(name)) {
 			return fmt.Errorf("header %q may not be sent: it could be taken for a credential, an identity or an origin", name)
 		}
@@ -345,6 +409,21 @@ func permitted(r *requestSpec) error {
 		return fmt.Errorf("max_body %d: use at most 1048576 bytes", r.MaxBody)
 	}
 	return nil
+}
+
+// deepHeader reports whether a header may be sent at level deep: an origin that
+// nobody has, or the target's own; a host that nobody has; a forwarding header
+// that names a documentation address (RFC 5737).
+func deepHeader(name, value string) bool {
+	switch name {
+	case "Origin":
+		return value == "https://audit.invalid" || value == "http://audit.example" || value == "{origin}"
+	case "Host":
+		return value == "audit.example"
+	case "X-Forwarded-For":
+		return value == "203.0.113.7"
+	}
+	return false
 }
 
 // sideEffect says why a path must not be asked for: it hands out a secret,
@@ -378,13 +457,16 @@ func (c *compiler) signalNames() error {
 			return c.errorf(at, "signal name %q: use small letters, digits, dots and hyphens", name)
 		}
 		kinds := 0
-		for _, is := range []bool{!s.cond.empty(), s.match.set(), s.DefaultPort, s.Subject != nil} {
+		for _, is := range []bool{!s.cond.empty(), s.match.set(), s.DefaultPort, s.Subject != nil, s.Host != nil, s.Release != nil} {
 			if is {
 				kinds++
 			}
 		}
 		if kinds != 1 {
-			return c.errorf(at, "signal %q must be exactly one of: something to see in an answer, a condition on other signals, default_port, subject", name)
+			return c.errorf(at, "signal %q must be exactly one of: something to see in an answer, a condition on other signals, default_port, subject, host, release", name)
+		}
+		if s.Release != nil && c.Releases == "" {
+			return c.errorf(at, "signal %q needs a release table: add releases", name)
 		}
 		if s.match.set() != (len(s.On) > 0) {
 			return c.errorf(at, "signal %q: on and something to see in the answer go together", name)
@@ -484,6 +566,15 @@ func (c *compiler) rules() error {
 			return err
 		}
 	}
+	for i, r := range c.Traits {
+		at := []any{"traits", i}
+		if !validID(r.ID) || len(r.All)+len(r.Any) == 0 {
+			return c.errorf(at, "a trait needs an id and a condition with all or any")
+		}
+		if err := c.cond(at, r.cond); err != nil {
+			return err
+		}
+	}
 	for i, r := range c.Notes {
 		at := []any{"notes", i}
 		if r.Text == "" || r.cond.empty() {
@@ -518,8 +609,19 @@ func (c *compiler) sources() error {
 		if err := c.cond(at, v.cond); err != nil {
 			return err
 		}
+		if c.onRelease(v.cond) {
+			return c.errorf(at, "version source %q depends on the release, which it is to tell", v.Source)
+		}
 	}
 	return nil
+}
+
+// onRelease reports whether a condition looks at the release.
+func (c *compiler) onRelease(cond cond) bool {
+	return slices.ContainsFunc(cond.names(), func(name string) bool {
+		s := c.signals[name]
+		return s.Release != nil || c.onRelease(s.cond)
+	})
 }
 
 func (c *compiler) unused() error {
@@ -531,15 +633,44 @@ func (c *compiler) unused() error {
 	return nil
 }
 
-// request makes the request that goes to a target with the given base path.
-func (r *requestSpec) request(base string) evidence.Request {
+// request makes the request that goes to the target of an observation; false
+// when the page does not name what the path needs.
+func (r *requestSpec) request(o *evidence.Observation, answers map[string]*answer) (evidence.Request, bool) {
+	path := strings.Replace(r.Path, "{base}", o.Base, 1)
+	if strings.Contains(path, "{script}") {
+		script := mainScript(answers)
+		if script == "" {
+			return evidence.Request{}, false
+		}
+		path = strings.Replace(path, "{script}", script, 1)
+	}
 	req := evidence.Request{
-		ID:     r.ID,
-		Method: r.method(), Path: strings.Replace(r.Path, "{base}", base, 1),
-		Body: r.Body, WebSocket: r.WebSocket, MaxBody: r.MaxBody,
+		ID: r.ID, Method: r.method(), Path: path,
+		Body: r.Body, WebSocket: r.WebSocket, Say: r.Say, RFB: r.RFB, MaxBody: r.MaxBody,
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
-		req.Header = append(req.Header, evidence.Field{Name: name, Value: r.Headers[name]})
+		value := r.Headers[name]
+		if value == "{origin}" {
+			value = o.Origin()
+		}
+		req.Header = append(req.Header, evidence.Field{Name: name, Value: value})
 	}
-	return req
+	return req, true
+}
+
+// plainName is the name of an asset that may stand in a path as it is.
+var plainName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*\.js$`)
+
+// mainScript returns the name of the first script of the page.
+func mainScript(answers map[string]*answer) string {
+	a, ok := answers[rootID]
+	if !ok {
+		return ""
+	}
+	for _, name := range a.page().Assets {
+		if plainName.MatchString(name) {
+			return name
+		}
+	}
+	return ""
 }

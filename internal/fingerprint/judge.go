@@ -9,32 +9,76 @@ import (
 	"github.com/clawsonar/clawsonar/internal/release"
 )
 
-// MaxRequests bounds the requests to one target at level standard.
-const MaxRequests = 12
+// maxRequests bounds the requests to one target.
+func maxRequests(l Level) int {
+	if l == Deep {
+		return 24
+	}
+	return 12
+}
 
 // Next returns the request to make now, given what has been seen so far, or
 // false when nothing that may be asked would add to the verdict.
 func (s *Set) Next(o *evidence.Observation, level Level) (evidence.Request, bool) {
-	if o.Requests >= MaxRequests {
+	// What was asked elsewhere, of other base paths, does not count.
+	elsewhere := 0
+	for i := range o.Exchanges {
+		if strings.Contains(o.Exchanges[i].ID, "@") {
+			elsewhere++
+		}
+	}
+	if o.Requests-elsewhere >= maxRequests(level) {
 		return evidence.Request{}, false
 	}
-	if len(o.Exchanges) == 0 {
-		// The page, which every product asks for first. Most targets of a sweep
-		// do not get further.
-		return s.products[0].Requests[0].request(o.Base), true
+	if o.Exchange(rootID) == nil {
+		return s.opening(o, level)
 	}
 	answers := collect(o)
 	for _, p := range s.products {
 		v := view{p: p, o: o, answers: answers}
 		for i := range p.Requests {
 			r := &p.Requests[i]
-			if r.Level > level || o.Exchange(r.ID) != nil || !v.holds(r.When) || !v.wanted(r) {
+			if r.Level > level || r.First || o.Exchange(r.ID) != nil || !v.holds(r.When) || !v.wanted(r, level) {
 				continue
 			}
-			return r.request(o.Base), true
+			if req, ok := r.request(o, answers); ok {
+				return req, true
+			}
 		}
 	}
 	return evidence.Request{}, false
+}
+
+// opening returns the first thing to ask: on the ports of a product that speaks
+// first, what it says; else, and if that did not come, the page, which every
+// product asks for first. Most targets of a sweep do not get further.
+func (s *Set) opening(o *evidence.Observation, level Level) (evidence.Request, bool) {
+	for _, p := range s.products {
+		for i := range p.Requests {
+			r := &p.Requests[i]
+			if !r.First || r.Level > level || !slices.Contains(p.Ports, o.Addr.Port()) {
+				continue
+			}
+			x := o.Exchange(r.ID)
+			if x == nil {
+				return r.request(o, nil)
+			}
+			if x.Answered() {
+				return evidence.Request{}, false
+			}
+		}
+	}
+	return s.products[0].Requests[0].request(o, nil)
+}
+
+// Recognises reports whether a product is recognised, more than as a guess.
+func (s *Set) Recognises(o *evidence.Observation) bool {
+	answers := collect(o)
+	return slices.ContainsFunc(s.products, func(p *product) bool {
+		v := view{p: p, o: o, answers: answers}
+		confidence, _ := v.identity()
+		return confidence.Rank() >= Firm.Rank()
+	})
 }
 
 // Judge derives the verdict from what was seen. Of several products that fit
@@ -45,37 +89,53 @@ func (s *Set) Judge(o *evidence.Observation) Verdict {
 	for _, p := range s.products {
 		v := view{p: p, o: o, answers: answers}
 		if confidence, because := v.identity(); confidence.Rank() > best.Confidence.Rank() {
-			best = Verdict{Product: p.ID, Name: p.Name, Confidence: confidence, Because: because}
+			best = Verdict{Product: p.ID, Name: p.Name, Confidence: confidence, Because: because, Helper: p.Helper}
 			best.Brand = v.brand()
 			best.Version, best.Notes = v.version()
+			best.Notes = slices.Clip(best.Notes)
 			best.Surfaces = v.surfaces()
 			// Of something that may be another product, nothing is claimed.
 			best.Auth = Auth{State: Unknown}
 			if confidence.Rank() >= Firm.Rank() {
 				best.Auth = v.auth()
+				best.Traits = v.traits()
 			}
 			best.Notes = append(best.Notes, v.notes()...)
 		}
 	}
-	best.Front.Kind, best.Front.Because = first(s.fronts, "front.", answers)
+	best.Front.Kind, best.Front.Because = first(s.fronts, "front.", o, answers)
 	if best.Auth.State == "" || best.Auth.State == Unknown {
-		if gate, because := first(s.gates, "gate.", answers); gate != "" {
+		if gate, because := first(s.gates, "gate.", o, answers); gate != "" {
 			best.Auth = Auth{State: Gated, Mode: gate, Because: because}
 		}
 	}
 	return best
 }
 
-// first returns the first front that shows in any answer.
-func first(rules []frontRule, prefix string, answers map[string]*answer) (string, []string) {
-	for _, r := range rules {
-		for _, a := range answers {
-			if r.match.holds(a) {
-				return r.ID, []string{prefix + r.ID}
-			}
+// first returns the first front that shows.
+func first(rules []frontRule, prefix string, o *evidence.Observation, answers map[string]*answer) (string, []string) {
+	for i := range rules {
+		if rules[i].shows(o, answers) {
+			return rules[i].ID, []string{prefix + rules[i].ID}
 		}
 	}
 	return "", nil
+}
+
+func (r *frontRule) shows(o *evidence.Observation, answers map[string]*answer) bool {
+	if len(answers) == 0 || r.Host != nil && !r.Host.MatchString(o.Name) ||
+		r.Subject != nil && (o.TLS == nil || !r.Subject.MatchString(o.TLS.Subject)) {
+		return false
+	}
+	if !r.match.set() {
+		return true
+	}
+	for _, a := range answers {
+		if r.match.holds(a) {
+			return true
+		}
+	}
+	return false
 }
 
 func collect(o *evidence.Observation) map[string]*answer {
@@ -93,6 +153,8 @@ type view struct {
 	o       *evidence.Observation
 	answers map[string]*answer
 	memo    map[string]bool
+	release *Version // once it has been asked for
+	said    []string // with the release: what there is to say of its sources
 }
 
 // sees reports whether a signal shows.
@@ -112,6 +174,10 @@ func (v *view) sees(name string) bool {
 		seen = slices.Contains(v.p.Ports, v.o.Addr.Port())
 	case s.Subject != nil:
 		seen = v.o.TLS != nil && s.Subject.MatchString(v.o.TLS.Subject)
+	case s.Host != nil:
+		seen = s.Host.MatchString(v.o.Name)
+	case s.Release != nil:
+		seen = v.within(s.Release)
 	default:
 		seen = slices.ContainsFunc(s.On, func(id string) bool {
 			a, ok := v.answers[id]
@@ -120,6 +186,16 @@ func (v *view) sees(name string) bool {
 	}
 	v.memo[name] = seen
 	return seen
+}
+
+// within reports whether every release that fits lies in the range, and one
+// does.
+func (v *view) within(r *releaseRange) bool {
+	version, _ := v.version()
+	return len(version.Candidates) > 0 && !slices.ContainsFunc(version.Candidates, func(c string) bool {
+		parsed, err := release.Parse(c)
+		return err != nil || !r.contains(parsed)
+	})
 }
 
 func (v *view) holds(c cond) bool {
@@ -148,7 +224,7 @@ func (v *view) because(c cond) []string {
 }
 
 // wanted reports whether a question that the request can answer is open.
-func (v *view) wanted(r *requestSpec) bool {
+func (v *view) wanted(r *requestSpec, level Level) bool {
 	return len(r.For) == 0 || slices.ContainsFunc(r.For, func(question string) bool {
 		switch question {
 		case "identity":
@@ -156,6 +232,11 @@ func (v *view) wanted(r *requestSpec) bool {
 			return confidence != Certain
 		case "auth":
 			return v.auth().State == Unknown
+		case "surfaces":
+			confidence, _ := v.identity()
+			return confidence.Rank() >= Firm.Rank()
+		case "deep":
+			return level == Deep
 		default:
 			version, _ := v.version()
 			return version.Exact == ""
@@ -200,6 +281,16 @@ func (v *view) surfaces() []Surface {
 	return out
 }
 
+func (v *view) traits() []Trait {
+	var out []Trait
+	for _, r := range v.p.Traits {
+		if v.holds(r.cond) {
+			out = append(out, Trait{ID: r.ID, Because: v.because(r.cond)})
+		}
+	}
+	return out
+}
+
 func (v *view) notes() []string {
 	var out []string
 	for _, r := range v.p.Notes {
@@ -214,6 +305,14 @@ func (v *view) notes() []string {
 // other down; one that contradicts what was found before it lowers the
 // confidence, and is said.
 func (v *view) version() (Version, []string) {
+	if v.release == nil {
+		version, notes := v.askAll()
+		v.release, v.said = &version, notes
+	}
+	return *v.release, v.said
+}
+
+func (v *view) askAll() (Version, []string) {
 	var out Version
 	var notes []string
 	for i := range v.p.Version {
@@ -343,14 +442,20 @@ func (v *view) askAssets(out Version, a *answer) (Version, string) {
 	return out, ""
 }
 
-// Plan returns every request of a product, whatever its condition: what a
-// recorder makes.
-func (s *Set) Plan(product, base string) []evidence.Request {
+// Plan returns every request of a product up to level standard, whatever its
+// condition: what a recorder makes. Those that need what has not been seen in o
+// are left out.
+func (s *Set) Plan(product string, o *evidence.Observation) []evidence.Request {
 	var out []evidence.Request
+	answers := collect(o)
 	for _, p := range s.products {
 		for i := range p.Requests {
-			if p.ID == product {
-				out = append(out, p.Requests[i].request(base))
+			r := &p.Requests[i]
+			if p.ID != product || r.Level > Standard {
+				continue
+			}
+			if req, ok := r.request(o, answers); ok {
+				out = append(out, req)
 			}
 		}
 	}

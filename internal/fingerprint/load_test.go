@@ -1,7 +1,10 @@
 package fingerprint_test
 
 import (
+	"io/fs"
 	"testing"
+
+	"go.yaml.in/yaml/v4"
 
 	"github.com/clawsonar/clawsonar/fingerprints"
 	"github.com/clawsonar/clawsonar/internal/evidence"
@@ -42,8 +45,8 @@ func TestPlanLimits(t *testing.T) {
 	for name, c := range recorded(t) {
 		for _, level := range []fingerprint.Level{fingerprint.Passive, fingerprint.Standard} {
 			o := set.Replay(&c, level)
-			if o.Requests > 8 {
-				t.Errorf("%s at level %s: %d requests, want at most 8", name, level, o.Requests)
+			if o.Requests > 12 {
+				t.Errorf("%s at level %s: %d requests, want at most 12", name, level, o.Requests)
 			}
 			for _, x := range o.Exchanges {
 				if level == fingerprint.Passive && x.Method != "GET" {
@@ -59,5 +62,35 @@ func BenchmarkLoad(b *testing.B) {
 		if _, err := fingerprint.Load(fingerprints.FS); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// Every front and every gate is shown by a capture; that none shows where it
+// must not is part of each capture's expectation.
+func TestFrontsCovered(t *testing.T) {
+	shown := map[string]bool{}
+	for _, c := range recorded(t) {
+		shown["front "+c.Expect.Front], shown["gate "+c.Expect.Gate] = true, true
+	}
+	data, err := fs.ReadFile(fingerprints.FS, "fronts.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct{ Fronts, Gates []struct{ ID string } }
+	if err := yaml.Unmarshal(data, &file); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range file.Fronts {
+		if !shown["front "+f.ID] {
+			t.Errorf("no capture shows the front %s", f.ID)
+		}
+	}
+	for _, g := range file.Gates {
+		if !shown["gate "+g.ID] {
+			t.Errorf("no capture shows the gate %s", g.ID)
+		}
+	}
+	if len(file.Fronts) < 15 || len(file.Gates) < 8 {
+		t.Errorf("%d fronts, %d gates", len(file.Fronts), len(file.Gates))
 	}
 }

@@ -17,7 +17,7 @@ import (
 type match struct {
 	Status  statuses            `yaml:"status"`
 	Type    string              `yaml:"type"`    // media type
-	Header  map[string]*pattern `yaml:"header"`  // of the first field of that name
+	Header  map[string]*pattern `yaml:"header"`  // of one of the fields of that name
 	Without []string            `yaml:"without"` // header fields that must not be there
 	Title   oneOrMore           `yaml:"title"`   // the page's title is one of these
 	Element string              `yaml:"element"` // the page has such an element
@@ -47,14 +47,16 @@ func (m *match) json() bool {
 // holds reports whether the answer in a is what m asks for; cheap tests first.
 func (m *match) holds(a *answer) bool {
 	x := a.Exchange
-	if x.Status == 0 || len(m.Status) > 0 && !slices.Contains(m.Status, x.Status) {
+	if !x.Answered() || len(m.Status) > 0 && !slices.Contains(m.Status, x.Status) {
 		return false
 	}
 	if m.Type != "" && x.MediaType() != m.Type {
 		return false
 	}
 	for name, p := range m.Header {
-		if v, ok := x.Header.Lookup(name); !ok || !p.MatchString(v) {
+		if !slices.ContainsFunc(x.Header, func(f evidence.Field) bool {
+			return strings.EqualFold(f.Name, name) && p.MatchString(f.Value)
+		}) {
 			return false
 		}
 	}

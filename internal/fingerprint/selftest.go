@@ -37,7 +37,11 @@ func (s *Set) Test(captures map[string]evidence.Capture) []string {
 	var problems []string
 	for _, name := range slices.Sorted(maps.Keys(captures)) {
 		c := captures[name]
-		o := s.Replay(&c, Standard)
+		level := Standard
+		if c.Deep() {
+			level = Deep
+		}
+		o := s.Replay(&c, level)
 		v := s.Judge(&o)
 		for _, difference := range v.differs(c.Expect) {
 			problems = append(problems, name+": "+difference)
@@ -76,6 +80,9 @@ func (v *Verdict) differs(want evidence.Expectation) []string {
 		if part.got != part.want {
 			out = append(out, fmt.Sprintf("%s is %q, but was judged %q", part.what, part.want, part.got))
 		}
+	}
+	if want.Gate != "" && v.Auth.Mode != want.Gate {
+		out = append(out, fmt.Sprintf("gate is %q, but was judged %q", want.Gate, v.Auth.Mode))
 	}
 	if exact := len(want.Candidates) == 1; exact != (v.Version.Exact != "") {
 		out = append(out, fmt.Sprintf("exact release is %q with %d candidates", v.Version.Exact, len(want.Candidates)))

@@ -7,14 +7,20 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/clawsonar/clawsonar/internal/release"
 )
 
 // spec is a fingerprint file as it is written.
 type spec struct {
-	ID       string            `yaml:"id"`
-	Name     string            `yaml:"name"`
-	Releases string            `yaml:"releases"` // name of the release table, if there is one
-	Ports    []uint16          `yaml:"ports"`    // where the product listens by default
+	ID       string   `yaml:"id"`
+	Name     string   `yaml:"name"`
+	Releases string   `yaml:"releases"` // name of the release table, if there is one
+	Ports    []uint16 `yaml:"ports"`    // where the product listens by default
+	// Helper products stand beside a gateway: their ports are tried only where
+	// one was found, or when asked for.
+	Helper   bool              `yaml:"helper"`
+	Near     []uint16          `yaml:"near"` // a helper's ports, as distances from the gateway's
 	Requests []requestSpec     `yaml:"requests"`
 	Signals  map[string]signal `yaml:"signals"`
 	Identity []identityRule    `yaml:"identity"`
@@ -22,6 +28,8 @@ type spec struct {
 	Auth     []authRule        `yaml:"auth"`
 	Version  []versionSource   `yaml:"version"`
 	Surfaces []surfaceRule     `yaml:"surfaces"`
+	Traits   []traitRule       `yaml:"traits"`
+	Bases    []string          `yaml:"bases"` // usual base paths, tried when / hints at one or when asked for
 	Notes    []noteRule        `yaml:"notes"`
 }
 
@@ -31,22 +39,34 @@ type frontSpec struct {
 	Gates  []frontRule `yaml:"gates"`
 }
 
+// frontRule holds when all that it names is seen: in one answer, in the name
+// that was asked for, in the certificate.
 type frontRule struct {
-	ID    string `yaml:"id"`
-	Name  string `yaml:"name"`
-	match `yaml:",inline"`
+	ID      string   `yaml:"id"`
+	Name    string   `yaml:"name"`
+	Host    *pattern `yaml:"host"`    // on the target's name
+	Subject *pattern `yaml:"subject"` // on the certificate's subject
+	match   `yaml:",inline"`
 }
 
 type requestSpec struct {
-	ID        string            `yaml:"id"`
-	Method    string            `yaml:"method"` // default GET
-	Path      string            `yaml:"path"`   // "{base}" stands for the base path
-	WebSocket bool              `yaml:"websocket"`
-	Headers   map[string]string `yaml:"headers"`
-	Body      string            `yaml:"body"`
-	Level     Level             `yaml:"level"` // default passive
+	ID     string `yaml:"id"`
+	Method string `yaml:"method"` // default GET
+	// Path: "{base}" stands for the base path, "{script}" for the name of the
+	// page's first script; without one the request is not made.
+	Path      string `yaml:"path"`
+	WebSocket bool   `yaml:"websocket"`
+	// Say names the message with which a WebSocket's first one is answered, see
+	// package handshake. What counts is then the message that comes back.
+	Say     string            `yaml:"say"`
+	RFB     bool              `yaml:"rfb"`   // the opening of a VNC connection, see evidence.Request
+	First   bool              `yaml:"first"` // before GET / on the product's own ports: there the server speaks first
+	Headers map[string]string `yaml:"headers"`
+	Body    string            `yaml:"body"`
+	Level   Level             `yaml:"level"` // default passive
 	// For names the questions that the request can answer; it is sent only
-	// while one of them is open. Empty: sent whenever its condition holds.
+	// while one of them is open. "surfaces" is open on a product that is
+	// recognised, "deep" at that level. Empty: sent whenever its condition holds.
 	For     []string `yaml:"for"`
 	When    cond     `yaml:"when"`
 	MaxBody int      `yaml:"max_body"`
@@ -72,6 +92,22 @@ type signal struct {
 	DefaultPort bool `yaml:"default_port"`
 	// Subject is a pattern on the certificate's subject (RFC 2253 form).
 	Subject *pattern `yaml:"subject"`
+	// Host is a pattern on the name that the target was given by.
+	Host *pattern `yaml:"host"`
+	// Release holds when every release that fits lies in the range, and one
+	// does.
+	Release *releaseRange `yaml:"release"`
+}
+
+// releaseRange is a range of releases, both ends included; an end that is
+// missing is open.
+type releaseRange struct {
+	From release.Version `yaml:"from"`
+	To   release.Version `yaml:"to"`
+}
+
+func (r *releaseRange) contains(v release.Version) bool {
+	return (r.From.IsZero() || v.Compare(r.From) >= 0) && (r.To.IsZero() || v.Compare(r.To) <= 0)
 }
 
 type identityRule struct {
@@ -95,6 +131,13 @@ type surfaceRule struct {
 	Path  string `yaml:"path"`
 	State string `yaml:"state"`
 	cond  `yaml:",inline"`
+}
+
+// traitRule names something that the answers prove about how the product is
+// set up. Several rules may have the same id.
+type traitRule struct {
+	ID   string `yaml:"id"`
+	cond `yaml:",inline"`
 }
 
 type noteRule struct {

@@ -93,7 +93,35 @@ type Verdict struct {
 	Auth       Auth
 	Front      Front
 	Surfaces   []Surface
+	Traits     []Trait
 	Notes      []string // what a reader needs to weigh the verdict
+	Helper     bool     // the product is a helper of a gateway, not one itself
+}
+
+// Trait is something that the answers prove about how the product is set up.
+type Trait struct {
+	ID      string
+	Because []string // signals
+}
+
+// Trait returns the signals that prove a trait, nil when it is not proven.
+func (v *Verdict) Trait(id string) []string {
+	for _, t := range v.Traits {
+		if t.ID == id {
+			return t.Because
+		}
+	}
+	return nil
+}
+
+// Surface returns the state of a surface, "" when it did not show.
+func (v *Verdict) Surface(id string) string {
+	for _, s := range v.Surfaces {
+		if s.ID == id {
+			return s.State
+		}
+	}
+	return ""
 }
 
 // Version is the release, as far as it shows.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"text/template"
@@ -41,6 +40,7 @@ type NginxConfig struct {
 	Forwarded bool              // add Host, X-Real-IP, X-Forwarded-For and -Proto
 	BasicAuth bool              // ask for a password before anything is passed on
 	SetHeader map[string]string // set towards the upstream, for every visitor
+	Net       *Namespace        // where it runs; nil: with everything else
 }
 
 var nginxTemplate = template.Must(template.New("nginx.conf").Parse(`daemon off;
@@ -101,10 +101,10 @@ const welcomePage = `<!DOCTYPE html>
 </html>
 `
 
-// Nginx starts an nginx on a free loopback port, with all its files below
+// Nginx starts an nginx on a free port, on loopback or in a namespace, with all its files below
 // workdir. The context bounds the start only.
 func Nginx(ctx context.Context, workdir string, c NginxConfig) (*Front, error) {
-	f, err := newFront()
+	f, err := newFront(c.Net)
 	if err != nil {
 		return nil, err
 	}
@@ -128,14 +128,14 @@ func Nginx(ctx context.Context, workdir string, c NginxConfig) (*Front, error) {
 		return nil, err
 	}
 	// -e: without it nginx opens the system's error log first.
-	return f.start(ctx, workdir, "nginx", "-p", workdir, "-c", "nginx.conf", "-e", "stderr")
+	return f.start(ctx, c.Net, workdir, "nginx", "-p", workdir, "-c", "nginx.conf", "-e", "stderr")
 }
 
 // Caddy starts a Caddy with a plain reverse_proxy to upstream
-// ("127.0.0.1:PORT") on a free loopback port, with all its files below workdir.
-// The context bounds the start only.
-func Caddy(ctx context.Context, workdir, upstream string) (*Front, error) {
-	f, err := newFront()
+// ("127.0.0.1:PORT") on a free port, on loopback or in a namespace, with all its
+// files below workdir. The context bounds the start only.
+func Caddy(ctx context.Context, n *Namespace, workdir, upstream string) (*Front, error) {
+	f, err := newFront(n)
 	if err != nil {
 		return nil, err
 	}
@@ -153,23 +153,26 @@ http://:%d {
 	if err := writeFiles(workdir, map[string]string{"Caddyfile": config}); err != nil {
 		return nil, err
 	}
-	return f.start(ctx, workdir, "caddy", "run", "--adapter", "caddyfile", "--config", "Caddyfile")
+	return f.start(ctx, n, workdir, "caddy", "run", "--adapter", "caddyfile", "--config", "Caddyfile")
 }
 
-func newFront() (*Front, error) {
+func newFront(n *Namespace) (*Front, error) {
 	addr, err := freePort()
 	if err != nil {
 		return nil, err
 	}
+	if n != nil {
+		addr = netip.AddrPortFrom(n.Addr, addr.Port())
+	}
 	return &Front{Addr: addr, URL: "http://" + addr.String() + "/"}, nil
 }
 
-func (f *Front) start(ctx context.Context, workdir, tool string, args ...string) (*Front, error) {
+func (f *Front) start(ctx context.Context, n *Namespace, workdir, tool string, args ...string) (*Front, error) {
 	path, err := findTool(tool)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w (install the package %s)", tool, err, tool)
 	}
-	cmd := exec.Command(path, args...)
+	cmd := n.Command(path, args...)
 	cmd.Dir = workdir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + workdir}
 	if f.proc, err = startProcess(cmd, filepath.Join(workdir, tool+".log")); err != nil {
@@ -177,7 +180,7 @@ func (f *Front) start(ctx context.Context, workdir, tool string, args ...string)
 	}
 	ctx, cancel := context.WithTimeout(ctx, frontLimit)
 	defer cancel()
-	if err := waitReady(ctx, f.proc, f.URL); err != nil {
+	if err := waitReady(ctx, f.proc, n, f.URL); err != nil {
 		f.Stop()
 		return nil, fmt.Errorf("start %s: %w\n%s", tool, err, lastLines(f.Log(), 10))
 	}

@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -50,11 +49,12 @@ type Config struct {
 	Version string
 
 	Mode           Mode
-	TrustedProxies []string // mode trusted-proxy: addresses whose x-forwarded-user is believed
-	Bind           string   // default "loopback"; releases refuse mode none on any other
-	Port           uint16   // 0: a free one
-	BasePath       string   // of the control UI, as "/claw"
-	TLS            bool     // with a certificate the gateway makes itself
+	TrustedProxies []string   // mode trusted-proxy: addresses whose x-forwarded-user is believed
+	Bind           string     // default "loopback"; releases refuse mode none on any other
+	Port           uint16     // 0: a free one
+	Net            *Namespace // where it runs; nil: with everything else
+	BasePath       string     // of the control UI, as "/claw"
+	TLS            bool       // with a certificate the gateway makes itself
 	NoControlUI    bool
 
 	Extra map[string]any // merged over the configuration file, key by key
@@ -64,7 +64,7 @@ type Config struct {
 // Gateway is a running gateway.
 type Gateway struct {
 	Config  Config
-	Addr    netip.AddrPort // on loopback, also when the gateway listens on more
+	Addr    netip.AddrPort // on loopback, also when the gateway listens on more; in a Net on the link when it listens there
 	URL     string         // of the control UI: scheme, address and base path, ending in "/"
 	Home    string         // its home folder, which holds everything it writes
 	Secret  string         // token or password of this run; never print it
@@ -102,6 +102,9 @@ func (l *Lab) Start(ctx context.Context, workdir string, c Config) (*Gateway, er
 		port, g.release = p, release
 	}
 	g.Addr = netip.AddrPortFrom(loopback(), port)
+	if c.Net != nil && c.Bind == "lan" {
+		g.Addr = netip.AddrPortFrom(c.Net.Addr, port)
+	}
 	scheme := "http"
 	if c.TLS {
 		scheme = "https"
@@ -128,11 +131,18 @@ func (l *Lab) Start(ctx context.Context, workdir string, c Config) (*Gateway, er
 		}
 		g.proc.stop()
 		missing := missingPackage(g.Log())
-		if missing == "" || try == startTries {
+		switch {
+		case try == startTries || missing == "" && !tooSlow(g.Log()):
 			return fail(fmt.Errorf("%w\n%s", err, lastLines(g.Log(), 15)))
-		}
-		if err := l.addPackage(ctx, c.dirName(), missing); err != nil {
-			return fail(err)
+		case missing == "":
+			// What it left is half done.
+			if err := errors.Join(os.RemoveAll(g.stateDir()), os.MkdirAll(g.stateDir(), 0o700)); err != nil {
+				return fail(err)
+			}
+		default:
+			if err := l.addPackage(ctx, c.dirName(), missing); err != nil {
+				return fail(err)
+			}
 		}
 		if err := os.Remove(g.proc.log); err != nil {
 			return fail(err)
@@ -146,7 +156,7 @@ func (g *Gateway) run(ctx context.Context) error {
 	p := programOf(g.Config.Package)
 	entry := filepath.Join(g.lab.dir, g.Config.dirName(), "node_modules",
 		filepath.FromSlash(g.Config.Package), filepath.FromSlash(p.entry))
-	cmd := exec.Command(g.lab.Node(), entry, "gateway", "run",
+	cmd := g.Config.Net.Command(g.lab.Node(), entry, "gateway", "run",
 		"--port", strconv.Itoa(int(g.Addr.Port())), "--allow-unconfigured")
 	cmd.Dir = g.Home
 	cmd.Env = g.environ()
@@ -157,7 +167,7 @@ func (g *Gateway) run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	if err := waitReady(ctx, g.proc, strings.SplitAfter(g.URL, g.Addr.String())[0]+"/readyz"); err != nil {
+	if err := waitReady(ctx, g.proc, g.Config.Net, strings.SplitAfter(g.URL, g.Addr.String())[0]+"/readyz"); err != nil {
 		return err
 	}
 	g.Startup = time.Since(begin)
@@ -166,11 +176,12 @@ func (g *Gateway) run(ctx context.Context) error {
 
 // waitReady polls url until something answers that is not the 503 of a program
 // still starting. Releases without /readyz answer with their page or a 404.
-func waitReady(ctx context.Context, p *process, url string) error {
+func waitReady(ctx context.Context, p *process, n *Namespace, url string) error {
 	client := &http.Client{
 		Timeout: 5 * time.Second,
 		Transport: &http.Transport{
 			DisableKeepAlives: true,
+			DialContext:       n.DialContext,
 			// The certificate is one the gateway has just made for itself.
 			TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
 		},
@@ -195,6 +206,9 @@ func waitReady(ctx context.Context, p *process, url string) error {
 		}
 	}
 }
+
+// loopback is where the gateway's own host reaches it.
+func (g *Gateway) loopback() netip.AddrPort { return netip.AddrPortFrom(loopback(), g.Addr.Port()) }
 
 // Stop ends the gateway and everything it started, and waits for that. Calling
 // it again does nothing.
@@ -317,6 +331,12 @@ func merge(base, over map[string]any) map[string]any {
 		out[key] = value
 	}
 	return out
+}
+
+// tooSlow reports whether a recent release gave up because the machine was busy:
+// it expects a thread of its own to be there within a second or two.
+func tooSlow(log string) bool {
+	return strings.Contains(log, "state lease heartbeat did not become ready")
 }
 
 // missingModule matches Node's complaint (ERR_MODULE_NOT_FOUND) about a package

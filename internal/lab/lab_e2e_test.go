@@ -334,7 +334,7 @@ func TestFronts(t *testing.T) {
 		})
 	}
 	t.Run("caddy", func(t *testing.T) {
-		f, err := Caddy(t.Context(), t.TempDir(), none.Addr.String())
+		f, err := Caddy(t.Context(), nil, t.TempDir(), none.Addr.String())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,6 +18,10 @@ const (
 	NginxFront FrontKind = "nginx" // proxy_pass and nothing else
 	CaddyFront FrontKind = "caddy" // plain reverse_proxy
 
+	NginxUpgradeFront   FrontKind = "nginx-upgrade"   // passes WebSockets on, but not for whom it speaks
+	NginxForwardedFront FrontKind = "nginx-forwarded" // says for whom it speaks
+	NginxUserFront      FrontKind = "nginx-user"      // says that everybody is the same user
+
 	NginxTokenFront FrontKind = "nginx-token" // adds the gateway's token for everybody
 	NginxLoginFront FrontKind = "nginx-login" // asks for a password of its own
 )
@@ -30,6 +34,7 @@ type Instance struct {
 	Gateway Config
 	Front   FrontKind
 	Truth   Truth
+	Host    string // name to look at it by; "" for its address
 	Comment string // what is special, for the capture
 }
 
@@ -41,8 +46,9 @@ type Truth struct {
 	Release    string
 	Candidates []string // releases that cannot be told apart from outside; nil: no version can be seen at all
 	AuthState  string
-	AuthMode   string // "" where the answers cannot show it
-	Front      string // kind of the front, "" without
+	AuthMode   string   // "" where the answers cannot show it
+	Findings   []string // of those that depend on where one looks from and what is switched on; see Telling
+	Front      string   // kind of the front, "" without
 }
 
 // Running is an instance that answers.
@@ -55,11 +61,8 @@ type Running struct {
 // Matrix returns the standard instances.
 func Matrix() []Instance {
 	const (
-		clawdbot = "2026.1.24-3"
+		clawdbot = oldest
 		rebrand  = "2026.1.29"
-		spring   = "2026.3.13"
-		summer   = "2026.6.11"
-		newest   = "2026.9.6"
 	)
 	var list []Instance
 	add := func(front FrontKind, state string, c Config, edit ...func(*Truth)) {
@@ -89,7 +92,7 @@ func Matrix() []Instance {
 
 	add(NoFront, "open", named("none", "clawdbot", clawdbot, None), shared)
 	add(NoFront, "required", named("token", "clawdbot", clawdbot, Token), shared)
-	// Mode none does not exist in this one.
+	// Mode none does not exist in this one. It shows its canvas to everybody.
 	add(NoFront, "required", named("token", "openclaw", rebrand, Token))
 	for _, version := range []string{spring, summer, newest} {
 		add(NoFront, "open", named("none", "openclaw", version, None))
@@ -144,6 +147,23 @@ func Forks() []Instance {
 	}
 }
 
+// nginx describes the nginx that stands in front of an instance's gateway.
+func (i *Instance) nginx(g *Gateway) NginxConfig {
+	c := NginxConfig{Upstream: "http://" + g.loopback().String(), Net: g.Config.Net, Upgrade: i.Front != NginxFront}
+	switch i.Front {
+	case NginxForwardedFront:
+		c.Forwarded = true
+	case NginxTokenFront:
+		c.SetHeader = map[string]string{"Authorization": "Bearer " + g.Secret}
+	case NginxUserFront:
+		c.Forwarded = true
+		c.SetHeader = map[string]string{"X-Forwarded-User": "somebody"}
+	case NginxLoginFront:
+		c.BasicAuth = true
+	}
+	return c
+}
+
 // StartMatrix starts the gateways that the instances need, parallel at a time
 // and each once, then the fronts. The function it returns stops them all, and
 // is never nil.
@@ -174,17 +194,10 @@ func (l *Lab) StartMatrix(ctx context.Context, workdir string, instances []Insta
 		var f *Front
 		switch instance.Front {
 		case NoFront:
-		case NginxFront:
-			f, err = Nginx(ctx, dir, NginxConfig{Upstream: "http://" + g.Addr.String()})
-		case NginxTokenFront:
-			f, err = Nginx(ctx, dir, NginxConfig{
-				Upstream: "http://" + g.Addr.String(), Upgrade: true,
-				SetHeader: map[string]string{"Authorization": "Bearer " + g.Secret},
-			})
-		case NginxLoginFront:
-			f, err = Nginx(ctx, dir, NginxConfig{Upstream: "http://" + g.Addr.String(), Upgrade: true, BasicAuth: true})
 		case CaddyFront:
-			f, err = Caddy(ctx, dir, g.Addr.String())
+			f, err = Caddy(ctx, g.Config.Net, dir, g.loopback().String())
+		default:
+			f, err = Nginx(ctx, dir, instance.nginx(g))
 		}
 		if err != nil {
 			stop()
@@ -193,6 +206,9 @@ func (l *Lab) StartMatrix(ctx context.Context, workdir string, instances []Insta
 		if f != nil {
 			fronts = append(fronts, f)
 			r.URL = f.URL
+		}
+		if instance.Host != "" {
+			r.URL = strings.Replace(r.URL, g.Addr.Addr().String(), instance.Host, 1)
 		}
 		running = append(running, r)
 	}

@@ -1,5 +1,5 @@
-// Package policy decides what a scan's result means for the caller: which exit
-// code it gives.
+// Package policy decides what a scan's result means for the caller: which
+// findings are suppressed, and which exit code the rest gives.
 package policy
 
 import (
@@ -22,7 +22,7 @@ type Gate struct {
 	FailOn           event.Severity // "" fails on no finding
 	FailOnIncomplete bool
 
-	failed     bool // an unsuppressed finding at or above FailOn
+	failed     bool // a finding that stands, at or above FailOn
 	unjudged   bool // a product recognised, its auth state not
 	summarised bool
 	partial    bool // a summary said so
@@ -32,8 +32,9 @@ type Gate struct {
 func (g *Gate) Event(e event.Event) {
 	switch {
 	case e.Target != nil:
-		for _, f := range e.Target.Findings {
-			if g.FailOn != "" && f.Suppressed == "" && atLeast(f.Severity, g.FailOn) {
+		for i := range e.Target.Findings {
+			f := &e.Target.Findings[i]
+			if g.FailOn != "" && f.Active() && atLeast(f.Severity, g.FailOn) {
 				g.failed = true
 			}
 		}

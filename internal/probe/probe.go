@@ -10,6 +10,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/handshake"
 	"github.com/clawsonar/clawsonar/internal/target"
 	"github.com/clawsonar/clawsonar/internal/wire"
 )
@@ -20,6 +21,9 @@ type Prober struct {
 	Set     *fingerprint.Set
 	Level   fingerprint.Level
 	Timeout time.Duration // for one target, from the first connection on
+	// Bases has every usual base path tried where / is not a product's page, and
+	// not only those that / leads to.
+	Bases bool
 }
 
 // Probe makes the requests and returns what was seen. Failures of the target
@@ -27,14 +31,48 @@ type Prober struct {
 func (p *Prober) Probe(ctx context.Context, t target.Target) evidence.Observation {
 	s := p.Wire.Open(ctx, t, p.Timeout)
 	o := s.Observation()
-	for {
-		req, ok := p.Set.Next(o, p.Level)
-		if !ok || !s.Do(req) {
-			break
-		}
+	goOn := p.walk(s, o)
+	if goOn {
+		goOn = p.elsewhere(s, o)
+	}
+	if goOn && o.TLS != nil && p.Set.Recognises(o) {
+		s.Legacy()
 	}
 	s.Close()
 	return *o
+}
+
+// elsewhere looks for the page below the usual base paths, if there is reason to,
+// and leaves the observation at the first that has it.
+func (p *Prober) elsewhere(s *wire.Session, o *evidence.Observation) bool {
+	for _, base := range p.Set.Bases(o, p.Bases) {
+		p.Set.Rebase(o, base)
+		if !p.walk(s, o) {
+			return false
+		}
+		if p.Set.Paged(o) {
+			return true
+		}
+		p.Set.Rebase(o, "")
+	}
+	return true
+}
+
+// walk makes the requests of the plan and reports whether more could follow.
+func (p *Prober) walk(s *wire.Session, o *evidence.Observation) bool {
+	for {
+		req, ok := p.Set.Next(o, p.Level)
+		if !ok {
+			return o.Outcome == evidence.Other
+		}
+		var reply wire.Reply
+		if req.Say != "" {
+			reply = func(first []byte) ([]byte, error) { return handshake.Message(req.Say, first, time.Now()) }
+		}
+		if !s.Converse(req, reply) {
+			return false
+		}
+	}
 }
 
 // Resolve looks up a name's addresses.

@@ -89,7 +89,7 @@ func find(c evidence.Capture, req *http.Request) *evidence.CapturedExchange {
 		switch {
 		case x.ID == "nothing-there":
 			other = x
-		case (x.ID == "challenge") != opening:
+		case x.WebSocket != opening || x.Say != "":
 		case x.Method == req.Method && x.Path == req.URL.RequestURI():
 			return x
 		}

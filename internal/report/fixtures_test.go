@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/rule"
 )
 
 var started = time.Date(2026, 10, 6, 12, 0, 0, 0, time.UTC)
@@ -191,4 +192,46 @@ func many(n int, severity func(i int) event.Severity) []event.Event {
 		}))
 	}
 	return events
+}
+
+// fixtureRules stand for the checks, which this package does not know.
+func fixtureRules() []rule.Rule {
+	docs := []string{"https://docs.example.org/gateway/security"}
+	return []rule.Rule{
+		{ID: "auth-missing", Title: "Anyone who reaches this gateway controls the agent", Severity: event.Critical, Needs: rule.Auth,
+			When: "The gateway let in a request without a credential.", Why: "Whoever can connect can give the agent instructions.", Fix: "Ask for a credential.",
+			Controls: []string{"nvdb:N2", "cncert:C2", "tongbao:T2", "owasp:ASI03"}, References: docs},
+		{ID: "legacy-product", Title: "This is a predecessor of OpenClaw that gets no fixes", Severity: event.High, Needs: rule.Release,
+			When: "The page says so.", Why: "All fixes are missing.", Fix: "Move to OpenClaw.", Controls: []string{"nvdb:N1", "cncert:C7", "tongbao:T1", "owasp:ASI04"}},
+		{ID: "exposed-to-internet", Title: "The gateway answers on a globally reachable address", Severity: event.High, Needs: rule.Remote,
+			When: "It was reached there.", Why: "It will be found.", Fix: "Bind it to loopback.", Controls: []string{"nvdb:N2", "cncert:C1", "tongbao:T2"}},
+		{ID: "advisory-affected", Title: "Published vulnerabilities apply to this release", Severity: event.Critical, Needs: rule.Release,
+			When: "The release is in a range.", Why: "Everybody knows how it is attacked.", Fix: "Update.", Controls: []string{"nvdb:N1", "cncert:C7"}},
+		{ID: "plain-http", Title: "The gateway is spoken to without encryption", Severity: event.Medium,
+			When: "It answered over plain HTTP.", Why: "Anybody on the way can read it.", Fix: "Put TLS in front.", Controls: []string{"nvdb:N2", "tongbao:T2"}, References: docs},
+		{ID: "auth-unverified", Title: "Whether a credential is needed could not be proven", Severity: event.Info,
+			When: "No answer says.", Why: "It may stand open.", Fix: "Scan again.", Controls: []string{"nvdb:N2", "cncert:C2"}},
+	}
+}
+
+// changed is the stream of a comparison, with one of everything.
+func changed() []event.Event {
+	scan := scanEvent()
+	scan.Scan.Compared = &event.Compared{Tool: event.Tool{Name: "clawsonar", Version: "0.1.0"}, Started: started.Add(-7 * 24 * time.Hour)}
+	opened, closed, unseen := missingAuth, plainHTTP, legacy
+	opened.Change, closed.Change, unseen.Change = event.Opened, event.Closed, event.Unseen
+	return []event.Event{
+		scan,
+		gateway("10.0.0.7", func(t *event.Target) {
+			t.Auth = &event.Auth{State: "open", Mode: "none"}
+			t.Version = &event.Version{Exact: "2026.9.6", Candidates: []string{"2026.9.6"}}
+			t.Findings = []event.Finding{opened, closed}
+			t.Changes = []event.Change{{What: "verdict", Old: "auth required", New: "open"}, {What: "release", Old: "2026.5.28", New: "2026.9.6"}}
+			t.Advisories = []event.Advisory{{ID: "GHSA-2222-3333-4444", CVE: "CVE-2026-12345", Severity: event.High, Score: 8.1, Status: "affected", Reach: "reachable", Fixed: "2026.9.7", Summary: "Something is wrong"}}
+		}),
+		{Target: &event.Target{Type: "target", Outcome: "absent", Target: event.Address{IP: "10.0.0.9", Port: 18789, URL: "http://10.0.0.9:18789/"},
+			Findings: []event.Finding{unseen}, Changes: []event.Change{{What: "target", Old: "auth required"}}}},
+		summaryEvent(event.Summary{Targets: 2, Outcomes: map[string]int{"identified": 1, "absent": 1}, Auth: map[string]int{"open": 1}, Findings: map[string]int{"critical": 1},
+			Complete: true, Diff: &event.Diff{Opened: 1, Closed: 1, Unseen: 1, Changed: 2, Advisories: 1}}),
+	}
 }

@@ -24,7 +24,7 @@ type document struct {
 	summary *event.Summary
 }
 
-func newJSON(w io.Writer, _ Options) Sink { return &document{w: w} }
+func newJSON(w io.Writer, _ Options, _ *catalogue) Sink { return &document{w: w} }
 
 func (d *document) Event(e event.Event) error {
 	v, err := payload(e)

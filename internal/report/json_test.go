@@ -79,7 +79,7 @@ func TestJSONLKeepsMarkup(t *testing.T) {
 // TestJSONLWritesOnce checks that a line is never torn by another writer.
 func TestJSONLWritesOnce(t *testing.T) {
 	var w writeCounter
-	s := newJSONL(&w, Options{})
+	s := newJSONL(&w, Options{}, nil)
 	for i, e := range mixed() {
 		if err := s.Event(e); err != nil {
 			t.Fatal(err)
@@ -152,7 +152,7 @@ func TestJSONDocument(t *testing.T) {
 // TestJSONWritesAsItGoes checks that targets do not wait for the end.
 func TestJSONWritesAsItGoes(t *testing.T) {
 	var b bytes.Buffer
-	s := newJSON(&b, Options{})
+	s := newJSON(&b, Options{}, nil)
 	for _, e := range mixed()[:2] {
 		if err := s.Event(e); err != nil {
 			t.Fatal(err)
@@ -170,7 +170,7 @@ func TestJSONOrderErrors(t *testing.T) {
 		"scan after target": {m[1], m[0]},
 		"two summaries":     {m[len(m)-1], m[len(m)-1]},
 	} {
-		s := newJSON(io.Discard, Options{})
+		s := newJSON(io.Discard, Options{}, nil)
 		var err error
 		for _, e := range events {
 			err = s.Event(e)
@@ -220,7 +220,7 @@ func BenchmarkJSONL(b *testing.B) {
 		{"escaped", gateway("10.0.0.1", func(x *event.Target) { x.Error = strings.Repeat("caf\u00e9 \u202e", 100) })},
 	} {
 		b.Run(bm.name, func(b *testing.B) {
-			s := newJSONL(io.Discard, Options{})
+			s := newJSONL(io.Discard, Options{}, nil)
 			b.ReportAllocs()
 			for b.Loop() {
 				if err := s.Event(bm.e); err != nil {
@@ -235,7 +235,7 @@ func BenchmarkTable(b *testing.B) {
 	events := many(1000, func(i int) event.Severity { return event.Severities()[i%5] })
 	b.ReportAllocs()
 	for b.Loop() {
-		s := newTable(io.Discard, Options{})
+		s := newTable(io.Discard, Options{}, nil)
 		for _, e := range events {
 			if err := s.Event(e); err != nil {
 				b.Fatal(err)

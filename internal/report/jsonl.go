@@ -18,7 +18,7 @@ type jsonl struct {
 	enc encoder
 }
 
-func newJSONL(w io.Writer, _ Options) Sink { return &jsonl{w: w} }
+func newJSONL(w io.Writer, _ Options, _ *catalogue) Sink { return &jsonl{w: w} }
 
 func (s *jsonl) Event(e event.Event) error {
 	v, err := payload(e)
@@ -75,5 +75,6 @@ func (c *encoder) encode(v any) ([]byte, error) {
 
 // suspect reports whether encode escapes r. In encoded JSON the only control
 // character left is the line break at the end, and anything beyond ASCII is
-// inside a string.
-func suspect(r rune) bool { return r != '\n' && hidden(r) }
+// inside a string. U+FFFD is escaped because encoding/json does so when it stands
+// in for invalid UTF-8: what is read and written again must not change.
+func suspect(r rune) bool { return r != '\n' && (hidden(r) || r == utf8.RuneError) }

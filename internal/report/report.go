@@ -10,9 +10,11 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/rule"
 )
 
 // Sink takes the events of one stream in their order. It is not safe for
@@ -32,11 +34,17 @@ type Options struct {
 	Width   int  // columns; 0 means 80, fewer than 60 are taken as 60
 	ASCII   bool // nothing but ASCII, for terminals that cannot show more
 	Verbose bool // also list what the short view only counts
+
+	// Rules are the checks that a scan makes: sarif describes them, junit has a
+	// case for each, html says why they matter.
+	Rules []rule.Rule
+	Lang  string // of table, markdown and html, see Languages; "" is English
+	View  string // of markdown, see Views; "" is the usual one
 }
 
 type format struct {
 	name string
-	make func(io.Writer, Options) Sink
+	make func(io.Writer, Options, *catalogue) Sink
 }
 
 // formats lists the formats in the order in which users see them.
@@ -45,6 +53,11 @@ func formats() []format {
 		{"table", newTable},
 		{"jsonl", newJSONL},
 		{"json", newJSON},
+		{"csv", newCSV},
+		{"markdown", newMarkdown},
+		{"html", newHTML},
+		{"sarif", newSARIF},
+		{"junit", newJUnit},
 	}
 }
 
@@ -57,12 +70,23 @@ func Formats() []string {
 	return names
 }
 
-// New returns a sink that writes the named format to w. The JSON formats write
-// each event at once, table everything in Flush.
+// Views returns the names of the views that markdown has besides the usual one.
+func Views() []string { return []string{"nvdb"} }
+
+// New returns a sink that writes the named format to w. jsonl, json, csv and
+// junit write each event at once; table, markdown, html and sarif, which put the
+// worst first and have a limit, in Flush.
 func New(format string, w io.Writer, o Options) (Sink, error) {
+	if o.View != "" && !slices.Contains(Views(), o.View) {
+		return nil, fmt.Errorf("unknown view %q: use %s", CleanN(o.View, 40), strings.Join(Views(), ", "))
+	}
+	c, err := loadCatalogue(o.Lang, o.Rules)
+	if err != nil {
+		return nil, err
+	}
 	for _, f := range formats() {
 		if f.name == format {
-			return f.make(w, o), nil
+			return f.make(w, o, c), nil
 		}
 	}
 	return nil, fmt.Errorf("unknown report format %q: use one of %s", CleanN(format, 40), strings.Join(Formats(), ", "))

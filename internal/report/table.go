@@ -45,10 +45,7 @@ type table struct {
 	rows []row // the worst targets, worst first, at most maxRows
 	more int   // targets that would be listed if there were room
 
-	scan    *event.Scan
-	summary *event.Summary
-	seen    event.Summary // own count, for a stream without summary
-
+	*tally
 	out bytes.Buffer
 }
 
@@ -68,58 +65,37 @@ type row struct {
 	fine                  bool // judged, and nothing to mend: only listed
 }
 
-func newTable(w io.Writer, o Options) Sink {
+func newTable(w io.Writer, o Options, c *catalogue) Sink {
 	width := o.Width
 	if width <= 0 {
 		width = defaultWidth
 	}
-	return &table{
-		w: w, o: o, width: max(width, minWidth),
-		seen: event.Summary{Outcomes: map[string]int{}, Auth: map[string]int{}, Findings: map[string]int{}},
-	}
+	t := &table{w: w, o: o, width: max(width, minWidth), tally: newTally(c)}
+	t.clean = t.ascii
+	return t
 }
 
 func (t *table) Event(e event.Event) error {
 	if _, err := payload(e); err != nil {
 		return err
 	}
-	switch {
-	case e.Scan != nil:
-		t.scan = e.Scan
-	case e.Summary != nil:
-		t.summary = e.Summary
-	default:
+	t.tally.event(e)
+	if e.Target != nil {
 		t.add(e.Target)
 	}
 	return nil
 }
 
-// add counts a target and keeps it if it is among the worst so far.
+// add keeps a target if it is among the worst so far.
 func (t *table) add(x *event.Target) {
-	t.seen.Targets++
-	outcome := x.Outcome
-	if !slices.Contains(outcomes(), outcome) {
-		outcome = "unknown" // keeps the map small whatever the stream says
-	}
-	t.seen.Outcomes[outcome]++
-	if outcome == "identified" {
-		t.seen.Auth[authState(x)]++
-	}
-	for _, f := range x.Findings {
-		if f.Suppressed != "" {
-			t.seen.Suppressed++
-		} else if f.Severity.Rank() > 0 {
-			t.seen.Findings[string(f.Severity)]++
-		}
-	}
-	if (outcome == "closed" || outcome == "silent") && !t.o.Verbose {
+	if (x.Outcome == "closed" || x.Outcome == "silent") && !t.o.Verbose && len(x.Changes) == 0 {
 		return
 	}
 	r := row{
-		target:   event.Address{IP: t.text(x.Target.IP, 60), Port: x.Target.Port},
+		target:   event.Address{IP: t.ascii(x.Target.IP, 60), Port: x.Target.Port},
 		severity: worstSeverity(x.Findings),
 		alarm:    alarm(x),
-		url:      t.text(where(x.Target), 200),
+		url:      t.ascii(where(x.Target), 200),
 	}
 	i, _ := slices.BinarySearchFunc(t.rows, r, compareRows)
 	if len(t.rows) == maxRows {
@@ -145,36 +121,39 @@ func compareRows(a, b row) int {
 
 // fill copies into r what the report says about x.
 func (t *table) fill(r *row, x *event.Target) {
-	v, tone := verdict(x)
+	v, tone := t.c.verdict(x)
 	r.fine = tone == good && r.severity.Rank() <= event.Info.Rank() && len(x.Notes) == 0
-	r.verdict, r.tone = t.text(v, 60), tone
-	r.product = t.text(product(x), 100)
+	r.verdict, r.tone = t.ascii(v, 60), tone
+	r.product = t.ascii(t.c.product(x), 100)
 
 	if x.Target.Name != "" && x.Target.IP != "" {
-		r.facts = append(r.facts, "address "+r.target.IP)
+		r.facts = append(r.facts, t.c.say("address %s", r.target.IP))
 	}
 	if x.Target.Reach == "public" {
-		r.facts = append(r.facts, "globally reachable")
+		r.facts = append(r.facts, t.c.say("globally reachable"))
 	}
 	if x.Target.Bound != "" {
-		r.facts = append(r.facts, "bound to "+t.text(x.Target.Bound, 60))
+		r.facts = append(r.facts, t.c.say("bound to %s", t.ascii(x.Target.Bound, 60)))
 	}
 	if x.Target.Process != "" {
-		r.facts = append(r.facts, "process "+t.text(x.Target.Process, 60))
+		r.facts = append(r.facts, t.c.say("process %s", t.ascii(x.Target.Process, 60)))
 	}
 	if x.Front != nil && x.Front.Kind != "" && x.Front.Kind != "none" {
-		r.facts = append(r.facts, "behind "+t.text(x.Front.Kind, 60))
+		r.facts = append(r.facts, t.c.say("behind %s", t.ascii(x.Front.Kind, 60)))
 	}
 
+	for _, ch := range x.Changes[:min(len(x.Changes), 3)] {
+		r.remarks = append(r.remarks, t.ascii(t.c.change(ch), 200))
+	}
 	limit := 3
 	if t.o.Verbose {
 		limit = maxVerbose
 	}
 	for _, n := range x.Notes[:min(limit, len(x.Notes))] {
-		r.remarks = append(r.remarks, "Note: "+t.text(n, cleanLimit))
+		r.remarks = append(r.remarks, t.c.say("Note: %s", t.said(n, cleanLimit)))
 	}
 	if x.Error != "" && t.o.Verbose {
-		r.remarks = append(r.remarks, "Error: "+t.text(x.Error, cleanLimit))
+		r.remarks = append(r.remarks, t.c.say("Error: %s", t.said(x.Error, cleanLimit)))
 	}
 
 	var fs []event.Finding
@@ -187,8 +166,8 @@ func (t *table) fill(r *row, x *event.Target) {
 		fs = append(fs, f)
 	}
 	slices.SortStableFunc(fs, func(a, b event.Finding) int {
-		if a, b := a.Suppressed != "", b.Suppressed != ""; a != b {
-			return pick(b, -1, 1)
+		if a, b := a.Active(), b.Active(); a != b {
+			return pick(a, -1, 1)
 		}
 		return cmp.Compare(b.Severity.Rank(), a.Severity.Rank())
 	})
@@ -199,16 +178,17 @@ func (t *table) fill(r *row, x *event.Target) {
 	r.hidden = max(len(fs)-limit, 0)
 	for _, f := range fs[:len(fs)-r.hidden] {
 		g := event.Finding{
-			ID:          t.text(f.ID, 60),
+			ID:          t.ascii(f.ID, 60),
 			Severity:    f.Severity,
-			Title:       t.text(f.Title, 200),
-			Detail:      t.text(f.Detail, cleanLimit),
-			Remediation: t.text(f.Remediation, 2*cleanLimit),
-			Suppressed:  t.text(f.Suppressed, 100),
+			Title:       t.ascii(t.c.title(f.ID, CleanN(f.Title, textLimit)), 200),
+			Detail:      t.said(f.Detail, cleanLimit),
+			Remediation: t.ascii(t.c.fix(f.ID, CleanN(f.Remediation, textLimit)), 2*cleanLimit),
+			Suppressed:  t.said(f.Suppressed, 100),
+			Change:      f.Change,
 		}
 		if t.o.Verbose {
 			for _, ref := range f.References[:min(10, len(f.References))] {
-				g.References = append(g.References, t.text(ref, 200))
+				g.References = append(g.References, t.ascii(ref, 200))
 			}
 		}
 		r.findings = append(r.findings, g)
@@ -250,7 +230,7 @@ func (t *table) overview() error {
 		return nil
 	}
 	const verdictColumn = 2
-	rows := [][]cell{{{"WORST", plain}, {"TARGET", plain}, {"VERDICT", plain}, {"PRODUCT", plain}}}
+	rows := [][]cell{{{t.c.say("WORST"), plain}, {t.c.say("TARGET"), plain}, {t.c.say("VERDICT"), plain}, {t.c.say("PRODUCT"), plain}}}
 	for _, r := range t.rows {
 		rows = append(rows, []cell{
 			t.severity(r.severity),
@@ -263,13 +243,13 @@ func (t *table) overview() error {
 		return err
 	}
 	if t.more > 0 {
-		t.prose(0, fmt.Sprintf("... and %s, none of them worse than these. %s", count(t.more, "more target", "more targets"), elsewhere), plain)
+		t.prose(0, t.c.join(t.c.count(t.more, "... and %d more target, not worse than these.", "... and %d more targets, none of them worse than these."), t.elsewhere()), plain)
 	}
 	t.line("")
 	return nil
 }
 
-const elsewhere = "The formats jsonl and json hold everything."
+func (t *table) elsewhere() string { return t.c.say("The formats jsonl and json hold everything.") }
 
 // details writes a block for each of the worst targets that has something to
 // tell.
@@ -289,7 +269,7 @@ func (t *table) details() {
 		if r.product != "" {
 			facts = append(facts, r.product)
 		}
-		t.prose(2, strings.Join(append(facts, r.facts...), "; "), r.tone)
+		t.prose(2, strings.Join(append(facts, r.facts...), t.c.say("; ")), r.tone)
 		for _, m := range r.remarks {
 			t.prose(2, m, plain)
 		}
@@ -297,15 +277,15 @@ func (t *table) details() {
 			t.finding(f)
 		}
 		if r.hidden > 0 {
-			t.prose(gutter, fmt.Sprintf("... and %s, none of them worse. %s", count(r.hidden, "more finding", "more findings"), elsewhere), plain)
+			t.prose(gutter, t.c.join(t.c.count(r.hidden, "... and %d more finding, not worse.", "... and %d more findings, none of them worse."), t.elsewhere()), plain)
 		}
 		if r.suppressed > 0 && !t.o.Verbose {
-			t.prose(gutter, count(r.suppressed, "finding is", "findings are")+" suppressed.", plain)
+			t.prose(gutter, t.c.count(r.suppressed, "%d finding is suppressed.", "%d findings are suppressed."), plain)
 		}
 		t.line("")
 	}
 	if left > 0 {
-		t.prose(0, fmt.Sprintf("The findings of %s are not spelled out here. %s", count(left, "more listed target", "more listed targets"), elsewhere), plain)
+		t.prose(0, t.c.join(t.c.count(left, "The findings of %d more listed target are not spelled out here.", "The findings of %d more listed targets are not spelled out here."), t.elsewhere()), plain)
 		t.line("")
 	}
 }
@@ -316,9 +296,15 @@ func (t *table) finding(f event.Finding) {
 	if f.ID != "" {
 		title += " [" + f.ID + "]"
 	}
-	if f.Suppressed != "" {
+	switch {
+	case f.Suppressed != "":
 		sev.tone = faint
-		title += " - suppressed: " + f.Suppressed
+		title = t.c.say("%s - suppressed: %s", title, f.Suppressed)
+	case f.Change != "":
+		title = t.c.changeMark(f.Change) + title
+		if !f.Active() {
+			sev.tone = faint
+		}
 	}
 	pad := strings.Repeat(" ", max(gutter-2-twwidth.WidthNoCache(sev.text), 0)+2)
 	for i, l := range t.wrap(title, gutter) {
@@ -339,244 +325,15 @@ func (t *table) finding(f event.Finding) {
 		}
 	}
 	if f.Remediation != "" && (f.Severity.Rank() > event.Info.Rank() || t.o.Verbose) {
-		t.prose(gutter, "Fix: "+f.Remediation, plain)
+		t.prose(gutter, t.c.say("Fix: %s", f.Remediation), plain)
 	}
 	for _, ref := range f.References {
 		t.prose(gutter, ref, plain)
 	}
 }
 
-// outcomes lists the outcomes that this version knows, in the order in which
-// the summary names them.
-func outcomes() []string {
-	return []string{
-		"identified", "other", "closed", "silent", "excluded",
-		"unreachable", "reset", "dns-error", "tls-error", "protocol-error", "local-error", "interrupted",
-	}
-}
-
-// summing writes what a manager asks: how many, how bad, how sure.
-func (t *table) summing() error {
-	s := t.summary
-	if s == nil {
-		s = &t.seen
-	}
-	gateways := s.Outcomes["identified"]
-	auth := map[string]int{}
-	known := 0
-	for _, state := range authStates() {
-		auth[state] = s.Auth[state]
-		known += s.Auth[state]
-	}
-	auth["unknown"] += max(gateways-known, 0)
-
-	all, shown := 0, 0
-	for _, n := range s.Outcomes {
-		all += n
-	}
-	var targets, failed []string
-	for i, o := range outcomes() {
-		n := s.Outcomes[o]
-		shown += n
-		if n == 0 {
-			continue
-		}
-		switch {
-		case i == 0:
-			targets = append(targets, count(n, "gateway", "gateways"))
-		case o == "other":
-			targets = append(targets, fmt.Sprintf("%d no known product", n))
-		case o == "silent":
-			targets = append(targets, fmt.Sprintf("%d no answer", n))
-		case i <= 4:
-			targets = append(targets, fmt.Sprintf("%d %s", n, o))
-		default:
-			failed = append(failed, fmt.Sprintf("%d %s", n, o))
-		}
-	}
-	if n := all - shown; n > 0 {
-		failed = append(failed, fmt.Sprintf("%d of a kind this version does not know", n))
-	}
-
-	t.line("SUMMARY")
-	t.headline(s, gateways, auth, len(failed) > 0)
-	t.line("")
-	rows := [][]cell{{{"Targets", plain}, {listing(s.Targets, slices.Concat(targets, failed)), plain}}}
-
-	if gateways > 0 {
-		words := map[string]string{
-			"open": "open", "claimable": "claimable", "required": "auth required", "gated": "gated in front",
-			"blocked": "refusing the proxy", "unknown": "auth unclear",
-		}
-		var parts []string
-		for _, state := range authStates() {
-			if auth[state] > 0 {
-				parts = append(parts, fmt.Sprintf("%d %s", auth[state], words[state]))
-			}
-		}
-		rows = append(rows, []cell{{"Gateways", plain}, {listing(int64(gateways), parts), plain}})
-	}
-
-	var found []string
-	for _, sev := range slices.Backward(event.Severities()) {
-		if n := s.Findings[string(sev)]; n > 0 {
-			found = append(found, fmt.Sprintf("%d %s", n, sev))
-		}
-	}
-	findings := cmp.Or(strings.Join(found, ", "), "none")
-	if s.Suppressed > 0 {
-		findings += fmt.Sprintf(" (%d suppressed)", s.Suppressed)
-	}
-	rows = append(rows, []cell{{"Findings", plain}, {findings, plain}})
-
-	if n := auth["unknown"] + auth["blocked"]; n > 0 {
-		failed = append([]string{count(n, "gateway", "gateways")}, failed...)
-	}
-	if len(failed) > 0 {
-		rows = append(rows, []cell{{"Not judged", doubt}, {strings.Join(failed, ", ") + ". Not judged does not mean safe.", doubt}})
-	}
-	if m := s.MissEstimate; m.Reprobed > 0 {
-		text := fmt.Sprintf("%s tried again, none answered", count(m.Reprobed, "silent target", "silent targets"))
-		mood := plain
-		if m.Found > 0 {
-			text = fmt.Sprintf("%s tried again, %d answered: others may be missed too", count(m.Reprobed, "silent target", "silent targets"), m.Found)
-			mood = doubt
-		}
-		rows = append(rows, []cell{{"Retried", plain}, {text, mood}})
-	}
-	switch {
-	case t.summary == nil:
-		rows = append(rows, []cell{{"Coverage", doubt}, {"INCOMPLETE: the stream ends without a summary; the numbers are those of the targets in it", doubt}})
-	case !s.Complete:
-		rows = append(rows, []cell{{"Coverage", doubt}, {"INCOMPLETE: not every target was judged", doubt}})
-	default:
-		rows = append(rows, []cell{{"Coverage", plain}, {"complete", plain}})
-	}
-	if t.scan != nil {
-		rows = append(rows, t.provenance(s)...)
-	}
-	if err := t.grid(rows, min(t.width, proseWidth)); err != nil {
-		return err
-	}
-	if len(found) > 0 {
-		t.line("")
-		t.prose(0, "What a finding means and how it was decided: clawsonar explain ID", plain)
-	}
-	return nil
-}
-
-// headline writes the result in one or two sentences; failed says that some
-// targets could not be judged.
-func (t *table) headline(s *event.Summary, gateways int, auth map[string]int, failed bool) {
-	dark := auth["unknown"] + auth["blocked"]
-	if n := auth["open"]; n > 0 {
-		t.prose(0, fmt.Sprintf("%d of %s %s OPEN: whoever can reach %s is let in.",
-			n, count(gateways, "gateway", "gateways"), pick(n == 1, "stands", "stand"), pick(n == 1, "it", "them")), worst)
-	}
-	if n := auth["claimable"]; n > 0 {
-		t.prose(0, fmt.Sprintf("%d of %s %s CLAIMABLE: whoever comes first owns %s.",
-			n, count(gateways, "gateway", "gateways"), pick(n == 1, "is", "are"), pick(n == 1, "it", "them")), worst)
-	}
-	if auth["open"]+auth["claimable"] > 0 {
-		return
-	}
-	text, mood := "", plain
-	switch {
-	case dark > 0:
-		text, mood = fmt.Sprintf("No gateway was seen open, but %d of %d could not be judged: do not take %s for safe.",
-			dark, gateways, pick(dark == 1, "it", "them")), doubt
-	case gateways > 0:
-		text = fmt.Sprintf("No gateway stands open: %s a credential.", pick(gateways == 1, "the one found asks for", fmt.Sprintf("all %d found ask for", gateways)))
-		if n := auth["gated"]; n > 0 {
-			text += fmt.Sprintf(" For %d of them it is something in front that asks.", n)
-		}
-		mood = good
-	case s.Targets == 0 && t.summary == nil:
-		text = "There is no result: the stream holds no target."
-	case s.Targets == 0:
-		text = "Nothing was scanned: there was no target."
-	case int64(s.Outcomes["closed"]) == s.Targets:
-		text = "No gateway was found: every target refused the connection."
-	case int64(s.Outcomes["silent"]) == s.Targets:
-		text = "No gateway was found: no target answered."
-	case int64(s.Outcomes["silent"]+s.Outcomes["closed"]) == s.Targets:
-		text = "No gateway was found: every target refused the connection or did not answer."
-	case failed:
-		text, mood = "No gateway was found, but not every target could be judged.", doubt
-	default:
-		text = "No gateway was found."
-	}
-	if !s.Complete && s.Targets > 0 {
-		text, mood = text+" The scan is incomplete.", doubt
-	}
-	t.prose(0, text, mood)
-}
-
-// provenance says what was run, when, and with which data.
-func (t *table) provenance(s *event.Summary) [][]cell {
-	scan := []string{t.text(strings.TrimSpace(t.scan.Tool.Name+" "+t.scan.Tool.Version), 60)}
-	if t.scan.Level != "" {
-		scan = append(scan, "level "+t.text(t.scan.Level, 20))
-	}
-	if t.scan.Shard != "" && t.scan.Shard != "1/1" {
-		scan = append(scan, "only shard "+t.text(t.scan.Shard, 20))
-	}
-	if !t.scan.Started.IsZero() {
-		scan = append(scan, t.scan.Started.UTC().Format("2006-01-02 15:04 UTC"))
-		if d := s.Finished.Sub(t.scan.Started); !s.Finished.IsZero() && d >= 0 {
-			unit := time.Second
-			if d < 10*time.Second {
-				unit = 100 * time.Millisecond
-			}
-			scan = append(scan, "took "+d.Round(unit).String())
-		}
-	}
-	d := t.scan.Data
-	mood := plain
-	dated := func(name, asOf string) string {
-		if asOf == "" {
-			return ""
-		}
-		text := " as of " + t.text(asOf, 30)
-		// By the scan's own clock: a stored report must not change with age.
-		day, err := time.Parse(time.DateOnly, asOf[:min(10, len(asOf))])
-		if err == nil && t.scan.Started.Sub(day) > staleAfter {
-			mood = doubt
-			text += fmt.Sprintf(" (%d days old then)", int(t.scan.Started.Sub(day).Hours()/24))
-		}
-		return text
-	}
-	data := count(d.Releases, "release", "releases")
-	if d.NewestRelease != "" {
-		data += " up to " + t.text(d.NewestRelease, 40)
-	}
-	data += dated("releases", d.ReleasesAsOf)
-	if d.Advisories > 0 {
-		data += ", " + count(d.Advisories, "advisory", "advisories") + dated("advisories", d.AdvisoriesAsOf)
-	}
-	if mood == doubt {
-		data += ": update clawsonar, newer ones are not in here"
-	}
-	return [][]cell{{{"Scan", plain}, {strings.Join(scan, ", "), plain}}, {{"Data", plain}, {data, mood}}}
-}
-
-// listing is a total and what it is made of.
-func listing(total int64, parts []string) string {
-	if len(parts) == 0 {
-		return fmt.Sprint(total)
-	}
-	return fmt.Sprintf("%d: %s", total, strings.Join(parts, ", "))
-}
-
-func pick[T any](cond bool, yes, no T) T {
-	if cond {
-		return yes
-	}
-	return no
-}
-
-// text cleans a string from the stream.
-func (t *table) text(s string, limit int) string {
+// ascii cleans a string from the stream.
+func (t *table) ascii(s string, limit int) string {
 	s = CleanN(s, limit)
 	if !t.o.ASCII {
 		return s
@@ -589,19 +346,45 @@ func (t *table) text(s string, limit int) string {
 	}, s)
 }
 
+// said cleans and translates a text of the stream.
+func (t *table) said(s string, limit int) string {
+	return t.ascii(t.c.text(CleanN(s, textLimit)), limit)
+}
+
+// summing writes what a manager asks: how many, how bad, how sure.
+func (t *table) summing() error {
+	t.line(t.c.say("SUMMARY"))
+	for _, s := range t.headline() {
+		t.prose(0, s.text, s.tone)
+	}
+	t.line("")
+	var rows [][]cell
+	for _, f := range t.facts() {
+		rows = append(rows, []cell{{f.name, pick(f.tone == doubt, doubt, plain)}, {f.text, f.tone}})
+	}
+	if err := t.grid(rows, min(t.width, proseWidth)); err != nil {
+		return err
+	}
+	if len(t.totals().Findings) > 0 {
+		t.line("")
+		t.prose(0, t.c.say("What a finding means and how it was decided: %s", "clawsonar explain ID"), plain)
+	}
+	return nil
+}
+
 // severity returns a severity as a cell; "-" for none.
 func (t *table) severity(s event.Severity) cell {
 	switch s {
 	case "":
 		return cell{"-", plain}
 	case event.Critical:
-		return cell{string(s), worst}
+		return cell{t.c.severity(s), worst}
 	case event.High:
-		return cell{string(s), bad}
+		return cell{t.c.severity(s), bad}
 	case event.Medium:
-		return cell{string(s), doubt}
+		return cell{t.c.severity(s), doubt}
 	}
-	return cell{t.text(string(s), 8), plain}
+	return cell{t.ascii(t.c.severity(s), 8), plain}
 }
 
 // cell is text in a grid. It must be clean.
@@ -706,40 +489,83 @@ func (t *table) wrap(s string, indent int) []string {
 	return wrap(s, min(t.width, proseWidth)-indent)
 }
 
-// wrap breaks s at spaces into lines of at most width columns; a word that is
-// wider is broken where the line is full. It returns at least one line.
+// wrap breaks s at spaces, and between wide characters, into lines of at most
+// width columns; a word that is wider is broken where the line is full. It
+// returns at least one line.
 func wrap(s string, width int) []string {
 	var lines []string
 	var line strings.Builder
 	used := 0
-	for word := range strings.FieldsSeq(s) {
-		w := twwidth.WidthNoCache(word)
-		if used > 0 && used+1+w > width {
-			lines = append(lines, line.String())
-			line.Reset()
-			used = 0
+	end := func() {
+		lines = append(lines, line.String())
+		line.Reset()
+		used = 0
+	}
+	for _, u := range units(s) {
+		w := twwidth.WidthNoCache(u.text)
+		gap := 0
+		if u.spaced && used > 0 {
+			gap = 1
 		}
-		if used > 0 {
+		if used > 0 && used+gap+w > width {
+			end()
+			gap = 0
+		}
+		if gap > 0 {
 			line.WriteByte(' ')
 			used++
 		}
 		if w <= width {
-			line.WriteString(word)
+			line.WriteString(u.text)
 			used += w
 			continue
 		}
-		for _, r := range word {
+		for _, r := range u.text {
 			w := twwidth.WidthNoCache(string(r))
 			if used > 0 && used+w > width {
-				lines = append(lines, line.String())
-				line.Reset()
-				used = 0
+				end()
 			}
 			line.WriteRune(r)
 			used += w
 		}
 	}
 	return append(lines, line.String())
+}
+
+// unit is what a line is not broken within.
+type unit struct {
+	text   string
+	spaced bool // a space goes before it
+}
+
+// units splits s into words, and those at wide characters, which scripts without
+// spaces use. Punctuation stays with what it closes or opens.
+func units(s string) []unit {
+	const closing, opening = "，。；：、！？）】》”’", "（【《“‘"
+	var out []unit
+	for word := range strings.FieldsSeq(s) {
+		cur, spaced := "", true
+		flush := func() {
+			if cur != "" {
+				out = append(out, unit{cur, spaced})
+				cur, spaced = "", false
+			}
+		}
+		last := rune(0)
+		for _, r := range word {
+			wide := twwidth.WidthNoCache(string(r)) > 1 && r != last
+			if wide || twwidth.WidthNoCache(string(last)) > 1 {
+				glued := strings.ContainsRune(closing, r) || strings.ContainsRune(opening, last)
+				if !glued && cur != "" {
+					flush()
+				}
+			}
+			cur += string(r)
+			last = r
+		}
+		flush()
+	}
+	return out
 }
 
 const reset = "\x1b[0m"

@@ -172,7 +172,7 @@ func TestTableUnknownIsNotSafe(t *testing.T) {
 		{"excluded", "", "not scanned"},
 		{"silent", "", "no answer"},
 	} {
-		got, tone := verdict(&event.Target{Outcome: tt.outcome, Auth: &event.Auth{State: tt.state}})
+		got, tone := (*catalogue)(nil).verdict(&event.Target{Outcome: tt.outcome, Auth: &event.Auth{State: tt.state}})
 		if !strings.HasPrefix(got, tt.want) {
 			t.Errorf("verdict(%q, %q) = %q, want %q…", tt.outcome, tt.state, got, tt.want)
 		}
@@ -246,7 +246,7 @@ func TestTableOrder(t *testing.T) {
 // stream, and that what is held does not grow with it.
 func TestTableLimits(t *testing.T) {
 	const n = 5000
-	s := newTable(new(bytes.Buffer), Options{}).(*table)
+	s := newTable(new(bytes.Buffer), Options{}, nil).(*table)
 	for _, e := range many(n, func(i int) event.Severity {
 		if i == n-1 {
 			return event.Critical
@@ -287,7 +287,7 @@ func TestRelease(t *testing.T) {
 		{&event.Version{Candidates: []string{"a", "b", "c"}}, "X a, b or c"},
 		{&event.Version{Candidates: []string{"a", "b", "c", "d"}}, "X a to d (one of 4)"},
 	} {
-		if got := product(&event.Target{Product: &event.Product{Name: "X"}, Version: tt.v}); got != tt.want {
+		if got := (*catalogue)(nil).product(&event.Target{Product: &event.Product{Name: "X"}, Version: tt.v}); got != tt.want {
 			t.Errorf("product(%+v) = %q, want %q", tt.v, got, tt.want)
 		}
 	}

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -29,57 +28,59 @@ const (
 // verdict is the state of a target in at most 24 columns, so that a table can
 // show it beside an address. What was not judged is
 // never worded, or toned, as if it were safe.
-func verdict(t *event.Target) (string, tone) {
+func (c *catalogue) verdict(t *event.Target) (string, tone) {
 	switch t.Outcome {
 	case "identified":
 	case "other":
 		if t.Auth != nil && t.Auth.State == "gated" {
-			return "a log-in in front", plain
+			return c.say("a log-in in front"), plain
 		}
-		return "no known product", plain
+		return c.say("no known product"), plain
 	case "closed":
-		return "closed", faint
+		return c.say("closed"), faint
 	case "silent":
-		return "no answer", faint
+		return c.say("no answer"), faint
 	case "excluded":
-		return "not scanned - excluded", faint
+		return c.say("not scanned - excluded"), faint
 	case "unreachable":
-		return "UNKNOWN - unreachable", doubt
+		return c.say("UNKNOWN - unreachable"), doubt
 	case "reset":
-		return "UNKNOWN - reset", doubt
+		return c.say("UNKNOWN - reset"), doubt
 	case "dns-error":
-		return "UNKNOWN - DNS failed", doubt
+		return c.say("UNKNOWN - DNS failed"), doubt
 	case "tls-error":
-		return "UNKNOWN - TLS failed", doubt
+		return c.say("UNKNOWN - TLS failed"), doubt
 	case "protocol-error":
-		return "UNKNOWN - not HTTP", doubt
+		return c.say("UNKNOWN - not HTTP"), doubt
 	case "local-error":
-		return "UNKNOWN - local error", doubt
+		return c.say("UNKNOWN - local error"), doubt
 	case "interrupted":
-		return "UNKNOWN - interrupted", doubt
+		return c.say("UNKNOWN - interrupted"), doubt
+	case "absent": // in a comparison: the newer scan has no line for it
+		return c.say("UNKNOWN - not listed now"), doubt
 	default:
-		return "UNKNOWN - " + t.Outcome, doubt
+		return c.say("UNKNOWN - %s", t.Outcome), doubt
 	}
 	switch authState(t) {
 	case "open":
 		if t.Auth.Mode == "none" {
-			return "OPEN - no authentication", worst
+			return c.say("OPEN - no authentication"), worst
 		}
 		// Something on the way may add a credential: open all the same.
-		return "OPEN - lets strangers in", worst
+		return c.say("OPEN - lets strangers in"), worst
 	case "claimable":
-		return "CLAIMABLE - has no owner", worst
+		return c.say("CLAIMABLE - has no owner"), worst
 	case "blocked":
-		return "UNKNOWN - refuses proxy", doubt
+		return c.say("UNKNOWN - refuses proxy"), doubt
 	case "gated":
-		return "gated in front", plain
+		return c.say("gated in front"), plain
 	case "required":
 		if t.Auth.Mode != "" {
-			return "auth required (" + t.Auth.Mode + ")", good
+			return c.say("auth required (%s)", t.Auth.Mode), good
 		}
-		return "auth required", good
+		return c.say("auth required"), good
 	}
-	return "UNKNOWN - auth unclear", doubt
+	return c.say("UNKNOWN - auth unclear"), doubt
 }
 
 // authState returns the auth state of an identified target. No state, or one
@@ -111,12 +112,12 @@ func alarm(t *event.Target) int {
 	return n
 }
 
-// worstSeverity returns the worst severity among the unsuppressed findings, ""
-// if there is none.
+// worstSeverity returns the worst severity among the findings that stand, "" if
+// there is none.
 func worstSeverity(fs []event.Finding) event.Severity {
 	var w event.Severity
 	for _, f := range fs {
-		if f.Suppressed == "" && (w == "" || f.Severity.Rank() > w.Rank()) {
+		if f.Active() && (w == "" || f.Severity.Rank() > w.Rank()) {
 			w = f.Severity
 		}
 	}
@@ -153,7 +154,7 @@ func address(a event.Address) netip.AddrPort {
 }
 
 // product names product and release; "" if nothing was recognised.
-func product(t *event.Target) string {
+func (c *catalogue) product(t *event.Target) string {
 	p := t.Product
 	if p == nil {
 		return ""
@@ -174,41 +175,89 @@ func product(t *event.Target) string {
 		name = p.ID
 	}
 	if p.Confidence == "tentative" {
-		name = "perhaps " + name
+		name = c.say("perhaps %s", name)
 	}
-	if r := release(t.Version); r != "" {
+	if r := c.release(t.Version); r != "" {
 		return name + " " + r
 	}
-	return name + ", release unknown"
+	return c.say("%s, release unknown", name)
 }
 
 // release names the release, or those that fit; "" if it is not known.
-func release(v *event.Version) string {
+func (c *catalogue) release(v *event.Version) string {
 	switch {
 	case v == nil || v.Exact == "" && len(v.Candidates) == 0:
 		return ""
 	case v.Exact != "":
 		return v.Exact
 	case len(v.Candidates) <= 3:
-		return enumerate(v.Candidates, "or")
+		return c.enumerate(v.Candidates)
 	}
-	c := v.Candidates
-	return fmt.Sprintf("%s to %s (one of %d)", c[0], c[len(c)-1], len(c))
+	n := len(v.Candidates)
+	return c.say("%s to %s (one of %d)", v.Candidates[0], v.Candidates[n-1], n)
 }
 
 // enumerate joins words as prose does: "a, b or c".
-func enumerate(words []string, conj string) string {
+func (c *catalogue) enumerate(words []string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")
 	}
 	last := len(words) - 1
-	return strings.Join(words[:last], ", ") + " " + conj + " " + words[last]
+	return c.say("%s or %s", strings.Join(words[:last], ", "), words[last])
 }
 
-// count puts a number before its noun: "1 gateway", "2 gateways".
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
+// severity names a severity. What this version does not know stays as it is.
+func (c *catalogue) severity(s event.Severity) string {
+	switch s {
+	case event.Critical:
+		return c.say("critical")
+	case event.High:
+		return c.say("high")
+	case event.Medium:
+		return c.say("medium")
+	case event.Low:
+		return c.say("low")
+	case event.Info:
+		return c.say("info")
 	}
-	return fmt.Sprintf("%d %s", n, many)
+	return string(s)
+}
+
+// join puts sentences after each other: with a space, but not after the full
+// stop of a script that has none.
+func (c *catalogue) join(parts ...string) string {
+	if c != nil {
+		return strings.Join(parts, "")
+	}
+	return strings.Join(parts, " ")
+}
+
+// change says what is no longer as it was.
+func (c *catalogue) change(ch event.Change) string {
+	ch = event.Change{What: CleanN(ch.What, 40), Old: c.text(CleanN(ch.Old, 100)), New: c.text(CleanN(ch.New, 100))}
+	switch ch.What {
+	case "target":
+		if ch.New == "" {
+			return c.say("Changed: the gateway is no longer seen; it was: %s", ch.Old)
+		}
+		return c.say("Changed: the gateway is new: %s", ch.New)
+	case "verdict":
+		return c.say("Changed: the verdict was: %s", ch.Old)
+	case "release":
+		return c.say("Changed: the release was: %s", ch.Old)
+	}
+	return c.say("Changed: %s was: %s", ch.What, ch.Old)
+}
+
+// changeMark stands before the title of a finding in a comparison.
+func (c *catalogue) changeMark(change string) string {
+	switch change {
+	case event.Opened:
+		return c.say("[new] ")
+	case event.Closed:
+		return c.say("[gone] ")
+	case event.Unseen:
+		return c.say("[not seen again] ")
+	}
+	return ""
 }

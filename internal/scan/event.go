@@ -41,7 +41,7 @@ func (e *engine) event(t target.Target, o *evidence.Observation, v *fingerprint.
 		ev.Front = &event.Front{Kind: v.Front.Kind, Because: v.Front.Because}
 	}
 	if o.Scheme != "" {
-		ev.TLS = describeTLS(o.TLS)
+		ev.TLS = describeTLS(o)
 	}
 	for _, s := range v.Surfaces {
 		ev.Surfaces = append(ev.Surfaces, event.Surface(s))
@@ -60,7 +60,8 @@ func list(s []string) []string {
 	return s
 }
 
-func describeTLS(i *evidence.TLSInfo) *event.TLS {
+func describeTLS(o *evidence.Observation) *event.TLS {
+	i := o.TLS
 	if i == nil {
 		return &event.TLS{}
 	}
@@ -68,6 +69,10 @@ func describeTLS(i *evidence.TLSInfo) *event.TLS {
 		Enabled: true, Version: i.Version, Cipher: i.Cipher,
 		Subject: i.Subject, Issuer: i.Issuer, Names: i.Names,
 		SelfSigned: i.SelfSigned, SHA256: i.SHA256, VerifyError: i.VerifyError,
+		NameError: i.NameError, Legacy: i.Legacy,
+	}
+	if x := o.Exchange("root"); x != nil {
+		t.HSTS = x.Header.Get("Strict-Transport-Security")
 	}
 	if i.SHA256 != "" {
 		t.NotBefore = i.NotBefore.UTC().Format(time.RFC3339)

@@ -43,6 +43,7 @@ type Config struct {
 	Gate        *pace.Gate  // lets as many in at a time; nil for one of Concurrency
 	Retries     int         // further attempts after a reset or a fault of this machine
 	ListAll     bool        // emit closed, silent and excluded members of ranges, too
+	Helpers     bool        // where a gateway is found, also try the ports of its helpers
 	Head        event.Scan
 	// Emit receives the stream, one event at a time. An error of it ends the
 	// run: it is not called again, and targets in flight are given up.
@@ -311,6 +312,8 @@ type engine struct {
 	// A sample of the silent members of ranges, and how many there were.
 	silent   []silence
 	silences uint64
+
+	tried hosts // helper ports
 }
 
 // target probes one target of the space: one address, or all addresses of a
@@ -363,7 +366,10 @@ func (e *engine) probe(ctx context.Context, t target.Target) error {
 		}
 	}
 	o.Requests, o.Connections = requests, connections
-	return e.done(t, &o)
+	if err := e.done(t, &o); err != nil || !e.wantsHelpers(&o) {
+		return err
+	}
+	return e.helpers(ctx, t)
 }
 
 // done judges an observation and emits its event.
@@ -381,6 +387,7 @@ func (e *engine) done(t target.Target, o *evidence.Observation) error {
 		}
 		return nil
 	}
+	t.Base = o.Base // it may have been found out
 	verdict := e.cfg.Prober.Set.Judge(o)
 	recognised := verdict.Confidence.Rank() >= fingerprint.Firm.Rank()
 	if recognised && o.Outcome == evidence.Other {
@@ -418,6 +425,11 @@ func (e *engine) done(t target.Target, o *evidence.Observation) error {
 	}
 	for _, f := range findings {
 		e.summary.Findings[string(f.Severity)]++
+	}
+	for _, a := range ev.Advisories {
+		if a.Suppressed != "" {
+			e.summary.Suppressed++
+		}
 	}
 	if t.Swept && silent {
 		ev = e.sample(t, ev)

@@ -30,9 +30,16 @@ var (
 	errLength    = errors.New("broken Content-Length")
 )
 
-// exchange sends one request on c and reads its answer into x. keep reports
-// whether the connection can carry another request.
-func (w *Wire) exchange(c *conn, t target.Target, req evidence.Request, x *evidence.Exchange) (keep bool, err error) {
+// exchange sends one request on c and reads its answer into x; reply, if there
+// is one, makes the answer to a WebSocket's first message. keep reports whether
+// the connection can carry another request.
+func (w *Wire) exchange(c *conn, t target.Target, req evidence.Request, reply Reply, x *evidence.Exchange) (keep bool, err error) {
+	if req.RFB {
+		if err := w.rfb(c, x); err != nil {
+			_, x.Err = classify(err)
+		}
+		return false, nil
+	}
 	if _, err := c.Write(w.encode(t, c.secure(), req)); err != nil {
 		return false, err
 	}
@@ -53,7 +60,7 @@ func (w *Wire) exchange(c *conn, t target.Target, req evidence.Request, x *evide
 	}
 	if h.status == 101 {
 		if req.WebSocket {
-			w.firstFrame(c, limit, x)
+			w.converse(c, limit, reply, x)
 		}
 		return false, nil
 	}
@@ -74,9 +81,13 @@ func (w *Wire) encode(t target.Target, secure bool, req evidence.Request) []byte
 	b.WriteString(req.Method)
 	b.WriteByte(' ')
 	b.WriteString(req.Path)
-	b.WriteString(" HTTP/1.1\r\nHost: ")
-	b.WriteString(hostHeader(t, secure))
-	b.WriteString("\r\nUser-Agent: ")
+	b.WriteString(" HTTP/1.1\r\n")
+	if _, ok := req.Header.Lookup("Host"); !ok {
+		b.WriteString("Host: ")
+		b.WriteString(hostHeader(t, secure))
+		b.WriteString("\r\n")
+	}
+	b.WriteString("User-Agent: ")
 	b.WriteString(w.userAgent())
 	b.WriteString("\r\n")
 	if req.WebSocket {
@@ -404,15 +415,23 @@ func unexpected(err error) error {
 	return err
 }
 
-// firstFrame reads the first message after an accepted opening into x.Body,
-// then, whether one came or not, says goodbye with status 1000 and waits a
-// moment for the answer, so that the other side logs an orderly close.
-func (w *Wire) firstFrame(c *conn, limit int, x *evidence.Exchange) {
-	if err := c.until(w.opt.FrameTimeout); err != nil {
-		x.Err = text(err)
-		return
+// converse reads the first message after an accepted opening into x.Body and,
+// with a reply, answers it and reads the next one instead. Then, whatever came,
+// it says goodbye with status 1000 and waits a moment for the answer, so that
+// the other side logs an orderly close.
+func (w *Wire) converse(c *conn, limit int, reply Reply, x *evidence.Exchange) {
+	kind, err := w.message(c, limit, x)
+	if err == nil && reply != nil {
+		var answer []byte
+		if answer, err = reply(x.Body); err == nil {
+			err = ws.WriteFrame(c, ws.MaskFrame(ws.NewFrame(kind, true, answer)))
+		}
+		x.Body = nil // only what came back for it counts
+		if err == nil {
+			_, err = w.message(c, limit, x)
+		}
 	}
-	if err := readMessage(c.r, limit, x); err != nil {
+	if err != nil {
 		_, x.Err = classify(err)
 	}
 	bye := ws.MaskFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusNormalClosure, "")))
@@ -424,6 +443,14 @@ func (w *Wire) firstFrame(c *conn, limit int, x *evidence.Exchange) {
 	}
 }
 
+// message reads one message into x.Body and returns its kind, text or binary.
+func (w *Wire) message(c *conn, limit int, x *evidence.Exchange) (ws.OpCode, error) {
+	if err := c.until(w.opt.FrameTimeout); err != nil {
+		return 0, err
+	}
+	return readMessage(c.r, limit, x)
+}
+
 // until sets the read deadline to d from now, within the connection's own.
 func (c *conn) until(d time.Duration) error {
 	at := time.Now().Add(d)
@@ -433,42 +460,45 @@ func (c *conn) until(d time.Duration) error {
 	return c.SetReadDeadline(at)
 }
 
-// readMessage reads frames until a text message is complete. Control frames in
-// between are skipped, a bounded number of them.
-func readMessage(r io.Reader, limit int, x *evidence.Exchange) error {
+// readMessage reads frames until a message is complete, and returns its kind.
+// Control frames in between are skipped, a bounded number of them.
+func readMessage(r io.Reader, limit int, x *evidence.Exchange) (kind ws.OpCode, err error) {
 	const maxFrames = 16
 	for range maxFrames {
 		h, err := ws.ReadHeader(r)
 		if err != nil {
-			return unexpected(err)
+			return 0, unexpected(err)
 		}
 		if h.OpCode.IsControl() {
 			if h.OpCode == ws.OpClose {
-				return errors.New("closed before the first message")
+				return 0, errors.New("closed before the first message")
 			}
 			if h.Length > 125 { // RFC 6455 section 5.5
-				return errors.New("oversized control frame")
+				return 0, errors.New("oversized control frame")
 			}
 			if _, err := io.CopyN(io.Discard, r, h.Length); err != nil {
-				return unexpected(err)
+				return 0, unexpected(err)
 			}
 			continue
 		}
 		if h.Masked { // RFC 6455 section 5.1: a server must not mask
-			return errors.New("masked frame from a server")
+			return 0, errors.New("masked frame from a server")
 		}
 		if h.Length > int64(limit-len(x.Body)) {
 			x.Truncated = true
-			return errors.New("first message is larger than its cap")
+			return 0, errors.New("first message is larger than its cap")
 		}
 		part := make([]byte, h.Length)
 		if _, err := io.ReadFull(r, part); err != nil {
-			return unexpected(err)
+			return 0, unexpected(err)
 		}
 		x.Body = append(x.Body, part...)
+		if h.OpCode != ws.OpContinuation {
+			kind = h.OpCode
+		}
 		if h.Fin {
-			return nil
+			return kind, nil
 		}
 	}
-	return errors.New("too many frames before the first message was complete")
+	return 0, errors.New("too many frames before the first message was complete")
 }

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -58,13 +59,28 @@ func (s *Session) hangUp() {
 	}
 }
 
+// Reply makes the answer to the first message that a WebSocket sends. Its error
+// is recorded as that of the exchange.
+type Reply func(first []byte) ([]byte, error)
+
 // Do makes one exchange and records it in the observation. It reports whether
 // the conversation can go on: false after the deadline, an interrupt, or when
 // the target does not speak HTTP at all; the observation's outcome then says
 // which.
-func (s *Session) Do(req evidence.Request) bool {
+func (s *Session) Do(req evidence.Request) bool { return s.Converse(req, nil) }
+
+// Converse is Do for a WebSocket whose first message is answered, if reply is
+// not nil: what is recorded then is the message that comes back.
+func (s *Session) Converse(req evidence.Request, reply Reply) bool {
 	for {
-		x, err := s.try(req)
+		x, err := s.try(req, reply)
+		if err == nil && req.RFB {
+			s.obs.Exchanges = append(s.obs.Exchanges, x)
+			if x.Answered() {
+				s.obs.Outcome = evidence.Other
+			}
+			return s.ctx.Err() == nil && time.Now().Before(s.deadline)
+		}
 		if err == nil {
 			if !s.settled && !s.secure && !s.turned && plainOnTLS(&x) {
 				s.turn(errTLSRecord)
@@ -155,7 +171,7 @@ func (s *Session) outcome(err error) (evidence.Outcome, string) {
 
 // try makes one attempt at an exchange on the current connection, opening one
 // if there is none.
-func (s *Session) try(req evidence.Request) (evidence.Exchange, error) {
+func (s *Session) try(req evidence.Request, reply Reply) (evidence.Exchange, error) {
 	x := evidence.Exchange{ID: req.ID, Method: req.Method, Path: req.Path}
 	if s.c == nil {
 		if err := s.connect(); err != nil {
@@ -163,7 +179,7 @@ func (s *Session) try(req evidence.Request) (evidence.Exchange, error) {
 		}
 	}
 	s.obs.Requests++
-	keep, err := s.w.exchange(s.c, s.t, req, &x)
+	keep, err := s.w.exchange(s.c, s.t, req, reply, &x)
 	if err != nil {
 		return x, err
 	}
@@ -190,12 +206,15 @@ func (s *Session) connect() error {
 	} else {
 		s.deadline = s.deadline.Add(time.Since(begin))
 	}
-	c, info, err := s.dial()
+	c, info, err := s.dial(0)
 	if err != nil {
 		return err
 	}
 	s.c = c
 	if info != nil {
+		if s.obs.TLS != nil {
+			info.Legacy = s.obs.TLS.Legacy
+		}
 		s.obs.TLS = info
 	}
 	return nil
@@ -208,10 +227,10 @@ const maxScarce = 5 * time.Second
 // dial connects. That this machine has run short of descriptors, ports or
 // memory says nothing of the target: the connection is tried again, with fewer
 // others beside it.
-func (s *Session) dial() (*conn, *evidence.TLSInfo, error) {
+func (s *Session) dial(newest uint16) (*conn, *evidence.TLSInfo, error) {
 	waited := time.Duration(0)
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		c, info, err := s.w.dial(s.ctx, s.deadline, s.t, s.secure, &s.obs.Connections)
+		c, info, err := s.w.dial(s.ctx, s.deadline, s.t, s.secure, newest, &s.obs.Connections)
 		if err == nil || !scarce(err) {
 			return c, info, err
 		}
@@ -227,6 +246,21 @@ func (s *Session) dial() (*conn, *evidence.TLSInfo, error) {
 		waited += pause
 		s.deadline = s.deadline.Add(pause)
 	}
+}
+
+// Legacy finds out whether the target, which has been found to speak TLS, also
+// agrees on a version below 1.2, and records it. It makes one connection.
+func (s *Session) Legacy() {
+	s.hangUp()
+	if s.obs.TLS == nil || s.w.opt.Limiter.Wait(s.ctx, s.t.Addr.Addr()) != nil {
+		return
+	}
+	c, info, err := s.w.dial(s.ctx, s.deadline, s.t, true, tls.VersionTLS11, &s.obs.Connections)
+	if err != nil {
+		return
+	}
+	s.obs.TLS.Legacy = info.Version
+	s.w.release(c)
 }
 
 // dropped reports whether a connection ended before any byte of an answer.

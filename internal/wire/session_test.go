@@ -235,7 +235,7 @@ func TestScope(t *testing.T) {
 		}
 		// The dialer refuses by itself, too.
 		var n int
-		_, _, err := w.dial(t.Context(), time.Now().Add(plenty), to, false, &n)
+		_, _, err := w.dial(t.Context(), time.Now().Add(plenty), to, false, 0, &n)
 		if outcome, _ := classify(err); outcome != evidence.Excluded || n != 0 {
 			t.Errorf("%v: dialer: %v", to.Addr, err)
 		}
@@ -589,7 +589,7 @@ func TestInterruptOutlastsDeadlines(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	w := newWire(Options{})
 	var n int
-	c, _, err := w.dial(ctx, time.Now().Add(plenty), s.Target, false, &n)
+	c, _, err := w.dial(ctx, time.Now().Add(plenty), s.Target, false, 0, &n)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -189,7 +189,7 @@ func FuzzReadMessage(f *testing.F) {
 	f.Add([]byte("\x81\x7f\x7f\xff\xff\xff\xff\xff\xff\xff"), uint16(1))
 	f.Fuzz(func(t *testing.T, data []byte, limit uint16) {
 		var x evidence.Exchange
-		err := readMessage(bytes.NewReader(data), int(limit), &x)
+		_, err := readMessage(bytes.NewReader(data), int(limit), &x)
 		if len(x.Body) > int(limit) {
 			t.Fatalf("%d bytes, the cap is %d", len(x.Body), limit)
 		}

@@ -195,10 +195,11 @@ func (w *Wire) dialStandard(run context.Context, deadline time.Time, addr netip.
 	return c, context.AfterFunc(run, func() { _ = c.Close() }), nil
 }
 
-// dial connects to the target's address, with TLS when secure is set.
+// dial connects to the target's address, with TLS when secure is set, of no
+// later version than newest unless that is 0.
 // The connection lives until the deadline or the end of the run's context. Each
 // TCP connection that is established is counted in connections.
-func (w *Wire) dial(run context.Context, deadline time.Time, t target.Target, secure bool, connections *int) (*conn, *evidence.TLSInfo, error) {
+func (w *Wire) dial(run context.Context, deadline time.Time, t target.Target, secure bool, newest uint16, connections *int) (*conn, *evidence.TLSInfo, error) {
 	// The last gate before a packet leaves: whatever was parsed, resolved or
 	// redirected before, this is the address that is contacted.
 	if err := w.opt.Scope.CheckTarget(t); err != nil {
@@ -226,6 +227,7 @@ func (w *Wire) dial(run context.Context, deadline time.Time, t target.Target, se
 			// verifies is found out below and is evidence.
 			InsecureSkipVerify: true,
 			MinVersion:         tls.VersionTLS10,
+			MaxVersion:         newest,
 			CipherSuites:       w.suites,
 			NextProtos:         []string{"http/1.1"},
 		})
@@ -291,6 +293,11 @@ func (w *Wire) describe(state tls.ConnectionState, t target.Target) *evidence.TL
 	}
 	info.SelfSigned = leaf.Subject.String() == leaf.Issuer.String() &&
 		leaf.CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature) == nil
+	if t.Name != "" {
+		if err := leaf.VerifyHostname(t.Name); err != nil {
+			info.NameError = strings.TrimPrefix(err.Error(), "x509: ")
+		}
+	}
 	host := t.Name
 	if host == "" {
 		host = t.Addr.Addr().WithZone("").String()

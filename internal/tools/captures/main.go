@@ -12,11 +12,14 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
+	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v4"
@@ -24,6 +27,7 @@ import (
 	"github.com/clawsonar/clawsonar/fingerprints"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/handshake"
 	"github.com/clawsonar/clawsonar/internal/lab"
 	"github.com/clawsonar/clawsonar/internal/target"
 	"github.com/clawsonar/clawsonar/internal/wire"
@@ -32,10 +36,15 @@ import (
 func main() {
 	out := flag.String("out", filepath.Join("testdata", "captures", "openclaw"), "folder to write to")
 	only := flag.String("run", "", "record only instances whose name matches this regular expression")
+	told := flag.Bool("look", false, "used by the program itself: look at what stdin says")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *out, *only); err != nil {
+	record := func() error { return run(ctx, *out, *only) }
+	if *told {
+		record = func() error { return lookHere(ctx) }
+	}
+	if err := record(); err != nil {
 		fmt.Fprintln(os.Stderr, "captures:", err)
 		os.Exit(1)
 	}
@@ -45,12 +54,6 @@ func run(ctx context.Context, out, only string) error {
 	wanted, err := regexp.Compile(only)
 	if err != nil {
 		return fmt.Errorf("flag -run: %w", err)
-	}
-	instances := slices.DeleteFunc(append(lab.Matrix(), lab.Forks()...), func(i lab.Instance) bool {
-		return !wanted.MatchString(i.Name)
-	})
-	if len(instances) == 0 {
-		return fmt.Errorf("flag -run: no instance is called like %s", only)
 	}
 	root, err := lab.ModuleRoot()
 	if err != nil {
@@ -65,33 +68,76 @@ func run(ctx context.Context, out, only string) error {
 		return err
 	}
 	defer os.RemoveAll(work)
-	set, err := fingerprint.Load(fingerprints.FS)
+	n, err := lab.NewNet()
 	if err != nil {
 		return err
 	}
-	running, stopAll, err := l.StartMatrix(ctx, work, instances, 2)
+	defer n.Close()
+	surfaces, _, err := lab.SurfaceMatrix(work)
+	if err != nil {
+		return err
+	}
+	// A gateway takes most of a gigabyte, so one matrix is recorded after the
+	// other.
+	found := 0
+	for _, matrix := range [][]lab.Instance{lab.Matrix(), lab.Forks(), surfaces, seenFromElsewhere(n), lab.DeepMatrix(n)} {
+		matrix = slices.DeleteFunc(matrix, func(i lab.Instance) bool { return !wanted.MatchString(i.Name) })
+		found += len(matrix)
+		if err := recordAll(ctx, l, n, matrix, work, filepath.Join(root, out)); err != nil {
+			return err
+		}
+	}
+	if wanted.MatchString("helpers") {
+		found++
+		if err := recordHelpers(ctx, l, work, filepath.Join(root, filepath.Dir(out))); err != nil {
+			return err
+		}
+	}
+	if found == 0 {
+		return fmt.Errorf("flag -run: no instance is called like %s", only)
+	}
+	return nil
+}
+
+// seenFromElsewhere are the instances of the remote matrix of which there is no
+// like over loopback.
+func seenFromElsewhere(n *lab.Net) []lab.Instance {
+	return slices.DeleteFunc(lab.RemoteMatrix(n), func(i lab.Instance) bool {
+		return i.Front != lab.NginxUpgradeFront && i.Front != lab.NginxTokenFront
+	})
+}
+
+func recordAll(ctx context.Context, l *lab.Lab, n *lab.Net, instances []lab.Instance, work, out string) error {
+	running, stopAll, err := l.StartMatrix(ctx, filepath.Join(work, "run"), instances, 2)
 	if err != nil {
 		return err
 	}
 	defer stopAll()
 	for _, r := range running {
-		c, err := record(ctx, set, r)
+		c, err := record(ctx, n, r)
 		if err != nil {
 			return fmt.Errorf("%s: %w", r.Name, err)
 		}
-		var file bytes.Buffer
-		enc := yaml.NewEncoder(&file)
-		enc.SetIndent(2)
-		if err := enc.Encode(c); err != nil {
+		if err := write(filepath.Join(out, r.Name+".yaml"), c, work); err != nil {
 			return err
 		}
-		text := scrub(file.Bytes(), work)
-		if err := os.WriteFile(filepath.Join(root, out, r.Name+".yaml"), text, 0o644); err != nil {
-			return err
-		}
-		fmt.Printf("%-36s %d answers\n", r.Name, len(c.Exchanges))
 	}
 	return nil
+}
+
+// write puts a capture into its file.
+func write(path string, c evidence.Capture, work string) error {
+	var file bytes.Buffer
+	enc := yaml.NewEncoder(&file)
+	enc.SetIndent(2)
+	if err := enc.Encode(c); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	fmt.Printf("%-60s %d answers\n", filepath.Base(path), len(c.Exchanges))
+	return os.WriteFile(path, scrub(file.Bytes(), work), 0o644)
 }
 
 // extra are requests that no rule makes today; what they show is recorded for
@@ -108,43 +154,171 @@ func extra(base string) []evidence.Request {
 	return out
 }
 
-func record(ctx context.Context, set *fingerprint.Set, r lab.Running) (evidence.Capture, error) {
-	t, err := parse(r)
+// look is what a recorder is told about one instance; it may do its work in
+// another process, in a network namespace of its own.
+type look struct {
+	URL, Base string
+	Product   string
+	Deep      bool // go on at level deep, as the scanner would
+}
+
+// answers are what it brings back.
+type answers struct {
+	TLS       *evidence.TLSInfo
+	Exchanges []evidence.CapturedExchange
+}
+
+// record looks at an instance and makes a capture of it.
+func record(ctx context.Context, n *lab.Net, r lab.Running) (evidence.Capture, error) {
+	l := look{Product: "openclaw", URL: r.URL, Base: r.Instance.Gateway.BasePath, Deep: strings.HasSuffix(r.Name, "-deep")}
+	var got answers
+	var err error
+	reach := ""
+	if r.Instance.Gateway.Net != nil {
+		reach = "reserved"
+		got, err = lookFrom(n.Viewer, l)
+	} else {
+		got, err = ask(ctx, l)
+	}
 	if err != nil {
 		return evidence.Capture{}, err
 	}
-	w := wire.New(wire.Options{Scope: target.NewScope(nil, nil, false), UserAgent: "clawsonar"})
-	s := w.Open(ctx, t, 30*time.Second)
-	defer s.Close()
-	for _, req := range append(set.Plan("openclaw", t.Base), extra(t.Base)...) {
-		if !s.Do(req) {
-			return evidence.Capture{}, fmt.Errorf("no answer to %s: %s", req.ID, s.Observation().Err)
-		}
-	}
-	o := s.Observation()
 	c := evidence.Capture{
 		Made: "recorded", Date: time.Now().UTC().Format(time.DateOnly),
 		Program: r.Instance.Gateway.Package + " " + r.Truth.Release,
-		Mode:    string(r.Instance.Gateway.Mode), Front: string(r.Front), Base: t.Base,
-		Comment: r.Comment,
+		Mode:    string(r.Instance.Gateway.Mode), Front: string(r.Front), Base: l.Base,
+		Comment: r.Comment, Host: r.Host, Reach: reach,
 		Expect: evidence.Expectation{
 			Product: r.Truth.Product, Brand: r.Truth.Brand, Candidates: r.Truth.Candidates,
-			Auth: r.Truth.AuthState, Front: r.Truth.Front,
+			Auth: r.Truth.AuthState, Front: r.Truth.Front, Findings: slices.Sorted(slices.Values(r.Truth.Findings)),
 		},
-		TLS: o.TLS,
-	}
-	for i := range o.Exchanges {
-		c.Exchanges = append(c.Exchanges, reduce(&o.Exchanges[i]))
+		TLS: got.TLS, Exchanges: got.Exchanges,
 	}
 	return c, nil
 }
 
-func parse(r lab.Running) (target.Target, error) {
-	spec, err := target.Parse(r.URL, "lab", nil)
+// lookFrom has this program look from a network namespace.
+func lookFrom(n *lab.Namespace, l look) (answers, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return answers{}, err
+	}
+	told, err := yaml.Marshal(l)
+	if err != nil {
+		return answers{}, err
+	}
+	cmd := n.Command(self, "-look")
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(told), os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return answers{}, fmt.Errorf("look from another namespace: %w", err)
+	}
+	var got answers
+	return got, yaml.Unmarshal(out, &got)
+}
+
+// lookHere does what lookFrom asks for.
+func lookHere(ctx context.Context) error {
+	told, err := io.ReadAll(os.Stdin)
+	if err != nil {
+		return err
+	}
+	var l look
+	if err := yaml.Unmarshal(told, &l); err != nil {
+		return err
+	}
+	got, err := ask(ctx, l)
+	if err != nil {
+		return err
+	}
+	return yaml.NewEncoder(os.Stdout).Encode(got)
+}
+
+// ask makes every request of the plan, some more, and at level deep those that
+// the scanner would make.
+func ask(ctx context.Context, l look) (answers, error) {
+	set, err := fingerprint.Load(fingerprints.FS)
+	if err != nil {
+		return answers{}, err
+	}
+	t, err := parse(l)
+	if err != nil {
+		return answers{}, err
+	}
+	w := wire.New(wire.Options{Scope: target.NewScope(nil, nil, false), UserAgent: "clawsonar"})
+	if t.Name != "" {
+		t = t.WithAddr(netip.AddrFrom4([4]byte{127, 0, 0, 1}))
+	}
+	s := w.Open(ctx, t, 30*time.Second)
+	defer s.Close()
+	o := s.Observation()
+	var out answers
+	for done := map[string]bool{}; ; {
+		// The page comes first; with it the plan grows.
+		at := slices.IndexFunc(set.Plan(l.Product, o), func(r evidence.Request) bool { return !done[r.ID] })
+		if at < 0 {
+			break
+		}
+		req := set.Plan(l.Product, o)[at]
+		done[req.ID] = true
+		ok := s.Converse(req, reply(req))
+		if !ok {
+			return answers{}, fmt.Errorf("no answer to %s: %s", req.ID, o.Err)
+		}
+		out.add(o, req)
+	}
+	for _, req := range extra(t.Base) {
+		if l.Product != "openclaw" {
+			break
+		}
+		if !s.Do(req) {
+			return answers{}, fmt.Errorf("no answer to %s: %s", req.ID, o.Err)
+		}
+		out.add(o, req)
+	}
+	if t.Scheme == "https" {
+		s.Legacy()
+	}
+	out.TLS = o.TLS
+	if !l.Deep {
+		return out, nil
+	}
+	deep := w.Open(ctx, t, 30*time.Second)
+	defer deep.Close()
+	for {
+		req, ok := set.Next(deep.Observation(), fingerprint.Deep)
+		if !ok {
+			return out, nil
+		}
+		if !deep.Converse(req, reply(req)) {
+			return answers{}, fmt.Errorf("no answer to %s: %s", req.ID, deep.Observation().Err)
+		}
+		if o.Exchange(req.ID) == nil {
+			out.add(deep.Observation(), req)
+		}
+	}
+}
+
+func reply(req evidence.Request) wire.Reply {
+	if req.Say == "" {
+		return nil
+	}
+	return func(first []byte) ([]byte, error) { return handshake.Message(req.Say, first, time.Now()) }
+}
+
+// add reduces and keeps the exchange that has just been made.
+func (a *answers) add(o *evidence.Observation, req evidence.Request) {
+	x := reduce(&o.Exchanges[len(o.Exchanges)-1])
+	x.WebSocket, x.Say = req.WebSocket, req.Say
+	a.Exchanges = append(a.Exchanges, x)
+}
+
+func parse(l look) (target.Target, error) {
+	spec, err := target.Parse(l.URL, "lab", nil)
 	if err != nil {
 		return target.Target{}, err
 	}
-	spec.Base = r.Instance.Gateway.BasePath
+	spec.Base = l.Base
 	var space target.Space
 	if err := space.Add(spec); err != nil {
 		return target.Target{}, err

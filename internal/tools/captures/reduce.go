@@ -46,6 +46,9 @@ func reduce(x *evidence.Exchange) evidence.CapturedExchange {
 	return out
 }
 
+// assistantName is where an early page names the assistant.
+var assistantName = regexp.MustCompile(`(__[A-Z]+_ASSISTANT_NAME__)=`)
+
 // page rebuilds a page from the facts in it.
 func page(body []byte) string {
 	p := fingerprint.ParsePage(body)
@@ -61,6 +64,9 @@ func page(body []byte) string {
 		} else {
 			fmt.Fprintf(&b, "<script type=\"module\" src=\"./assets/%s\"></script>\n", asset)
 		}
+	}
+	if m := assistantName.FindSubmatch(body); m != nil {
+		fmt.Fprintf(&b, "<script>window.%s=\"Assistant\"</script>\n", m[1])
 	}
 	for _, e := range p.Elements {
 		fmt.Fprintf(&b, "<%s></%s>\n", e, e)

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# The scan step of the action: TARGETS (one a line) or LIST (a file) say what to
+# scan; the flags come from the environment as CLAWSONAR_... . The gate's exit code
+# becomes an output, so that the reports are uploaded before the build fails.
+set -euo pipefail
+
+reports=$RUNNER_TEMP/clawsonar-reports
+mkdir -p "$reports"
+
+if [ -z "${LIST:-}" ]; then
+	LIST=$reports/targets.txt
+	printf '%s\n' "${TARGETS:-}" >"$LIST"
+	if ! grep -q '[^[:space:]]' "$LIST"; then
+		if [ -z "${COMPOSE_FILE:-}" ]; then
+			echo "clawsonar: there is nothing to scan: set targets, list or compose-file" >&2
+			exit 2
+		fi
+		echo 127.0.0.1:18789 >"$LIST"
+	fi
+fi
+
+code=0
+"$RUNNER_TEMP/clawsonar-bin/clawsonar" scan -list "$LIST" \
+	-o "jsonl=$reports/scan.jsonl" -o "sarif=$reports/report.sarif" -o "markdown=$reports/report.md" \
+	-o "html=$reports/report.html" -o "junit=$reports/junit.xml" || code=$?
+case $code in
+0 | 3 | 4) ;;
+*) exit "$code" ;; # nothing was scanned, or not written: there is no report
+esac
+
+cat "$reports/report.md" >>"$GITHUB_STEP_SUMMARY"
+{
+	echo "exit-code=$code"
+	echo "reports=$reports"
+} >>"$GITHUB_OUTPUT"

@@ -1,0 +1,30 @@
+package check
+
+import "github.com/clawsonar/clawsonar/internal/event"
+
+func assistantNamePublic() Check {
+	doc := Doc{
+		ID:       "assistant-name-public",
+		Title:    "The assistant's name stands in the public page",
+		Severity: event.Low,
+		When: `The page sets the assistant's name in a script of its own, as releases up to
+2026.2.14 do. Later ones have it in the page's configuration: see
+bootstrap-config-public.`,
+		Why: `The name that the owner gave his assistant, often with his own in it, is there for
+everybody who asks: enough to tell whose agent this is, and to write to it as a
+friend would.`,
+		Fix: `Update to a current release.`,
+		Steps: `1. Update: "npm install -g openclaw@latest", or pull the current image.
+2. Until then give the assistant a name that says nothing of its owner.
+3. Restart the gateway and scan again.`,
+		Controls:   []string{"nvdb:N1", "cncert:C7", "tongbao:T1"},
+		References: []string{"https://docs.openclaw.ai/install/updating"},
+	}
+	return Check{doc, func(s Subject) []event.Finding {
+		because := s.Verdict.Trait("assistant-public")
+		if !s.gateway() || because == nil {
+			return nil
+		}
+		return []event.Finding{doc.finding(s, event.Low, "", "The assistant's name is in the page that everybody gets.", because...)}
+	}}
+}

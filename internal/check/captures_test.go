@@ -1,0 +1,106 @@
+package check_test
+
+import (
+	"io/fs"
+	"maps"
+	"net/netip"
+	"path"
+	"slices"
+	"testing"
+
+	"github.com/clawsonar/clawsonar/fingerprints"
+	"github.com/clawsonar/clawsonar/internal/advisory"
+	"github.com/clawsonar/clawsonar/internal/check"
+	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/release"
+	"github.com/clawsonar/clawsonar/testdata/captures"
+)
+
+// judged runs all checks on a capture as a scan would, from where it was
+// recorded, and returns the ids of what they raise.
+func judged(t *testing.T, set *fingerprint.Set, db *advisory.DB, c evidence.Capture) map[string]bool {
+	t.Helper()
+	level := fingerprint.Standard
+	if c.Deep() {
+		level = fingerprint.Deep
+	}
+	o := set.Replay(&c, level)
+	v := set.Judge(&o)
+	s := check.Subject{
+		HostPort: "gw.example:18789", Reach: c.Reach, Observation: &o, Verdict: &v, Releases: set.Releases(v.Product),
+	}
+	if c.Bound != "" {
+		s.Bound = netip.MustParseAddrPort(c.Bound)
+	}
+	if s.Reach == "" {
+		s.Reach = "loopback"
+	}
+	if v.Product == "openclaw" && v.Confidence.Rank() >= fingerprint.Firm.Rank() {
+		var versions []release.Version
+		for _, candidate := range v.Version.Candidates {
+			versions = append(versions, release.MustParse(candidate))
+		}
+		a := db.Assess(advisory.Subject{Query: advisory.Query{Versions: versions}, HostPort: s.HostPort, Releases: s.Releases})
+		s.Advisories = &a
+	}
+	out := map[string]bool{}
+	for _, f := range check.Run(check.All(), s) {
+		out[f.ID] = true
+	}
+	return out
+}
+
+// Every check is raised by a capture and not by another, and each capture of
+// which that is written down raises just what it must.
+func TestCaptures(t *testing.T) {
+	set := builtin(t)
+	data, err := fs.ReadFile(fingerprints.FS, "advisories/openclaw.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := advisory.Load(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := evidence.LoadCaptures(captures.FS, ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The findings that captures speak of; the others follow from the release and
+	// the way to the target, and need no list.
+	told := map[string]bool{}
+	for _, c := range all {
+		for _, id := range c.Expect.Findings {
+			told[id] = true
+		}
+	}
+	raised := map[string]string{}
+	quiet := map[string]map[string]string{} // by check and folder: the negative is of the same product
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		c := all[name]
+		got := judged(t, set, db, c)
+		for _, one := range check.All() {
+			id := one.Doc.ID
+			if got[id] {
+				raised[id] = name
+			} else {
+				if quiet[id] == nil {
+					quiet[id] = map[string]string{}
+				}
+				quiet[id][path.Dir(name)] = name
+			}
+			if want := slices.Contains(c.Expect.Findings, id); len(c.Expect.Findings) > 0 && told[id] && want != got[id] {
+				t.Errorf("%s: %s raised: %t, want %t", name, id, got[id], want)
+			}
+		}
+	}
+	for _, one := range check.All() {
+		id := one.Doc.ID
+		negative := quiet[id][path.Dir(raised[id])]
+		if raised[id] == "" || negative == "" {
+			t.Errorf("%s: a capture that raises it %q, one that does not %q: both are needed", id, raised[id], negative)
+		}
+		t.Logf("%-26s raised by %-60s not by %s", id, raised[id], negative)
+	}
+}

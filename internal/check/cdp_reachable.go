@@ -1,0 +1,35 @@
+package check
+
+import "github.com/clawsonar/clawsonar/internal/event"
+
+func cdpReachable() Check {
+	doc := Doc{
+		ID:       "cdp-reachable",
+		Title:    "The agent's browser can be steered by anybody who connects",
+		Severity: event.Critical,
+		When: `A Chrome DevTools endpoint answered /json/version on a port where agents' browsers
+listen. The protocol knows no log-in, so the answer is the proof; nothing was
+opened or attached to. Over loopback, where it belongs, it is for information.`,
+		Why: `Whoever connects sees and steers the browser with all that it is logged in to: mail,
+shops, the owner's accounts. He reads its cookies and files, too.`,
+		Fix: `Bind the port to loopback (--remote-debugging-address=127.0.0.1; in Docker publish
+127.0.0.1:PORT:PORT), end the browser's sessions and change the passwords it knew.`,
+		Steps: `1. Close the port now: firewall, or stop the container or forwarder that publishes it.
+2. Start the browser with its default, --remote-debugging-address=127.0.0.1; in Docker
+   publish the port on loopback only ("127.0.0.1:9222:9222").
+3. Log out everywhere in that browser's profile and change the passwords: cookies can
+   be taken in one request.
+4. Scan again from another machine.`,
+		Controls:   []string{"nvdb:N2", "cncert:C1", "tongbao:T2", "owasp:ASI05"},
+		References: []string{"https://docs.openclaw.ai/tools/browser/security"},
+	}
+	return Check{doc, func(s Subject) []event.Finding {
+		if !s.recognised() || s.Verdict.Product != "cdp" {
+			return nil
+		}
+		if s.loopback() {
+			return []event.Finding{doc.finding(s, event.Info, "", "It answers over loopback, where it belongs.", s.Verdict.Because...)}
+		}
+		return []event.Finding{doc.finding(s, event.Critical, "", "A DevTools endpoint answers at "+s.HostPort+".", s.Verdict.Because...)}
+	}}
+}

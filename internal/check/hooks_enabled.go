@@ -1,0 +1,35 @@
+package check
+
+import "github.com/clawsonar/clawsonar/internal/event"
+
+func hooksEnabled() Check {
+	doc := Doc{
+		ID:       "hooks-enabled",
+		Title:    "Webhooks are switched on",
+		Severity: event.Info,
+		When: `/hooks was answered as only an endpoint that is switched on answers: 405, POST
+alone is allowed (2026.3.8 and later), or the refusal of its own (earlier, at level
+deep only, since asking there counts as one failed attempt of your address). Under
+another hooks.path they are not seen.`,
+		Why: `Whoever has the hooks' token has the agent act on text that he writes. The token
+is not the gateway's, travels through other people's services, and is the only
+thing that is asked for.`,
+		Fix: `If nothing uses them, set hooks.enabled to false. Else give them a long random
+hooks.token that is not the gateway's, and let only the sender's addresses through
+to /hooks.`,
+		Steps: `1. If nothing sends hooks, in openclaw.json set hooks.enabled to false, restart,
+   and scan again.
+2. Else: hooks.token random and of 32 bytes or more ("openssl rand -hex 32"), and
+   not the same as gateway.auth.token; hooks.allowedAgentIds with the agents that
+   need them, hooks.allowRequestSessionKey left false.
+3. In the proxy or firewall let only the sender's addresses through to /hooks.`,
+		Controls:   []string{"nvdb:N2", "nvdb:N3", "owasp:ASI01"},
+		References: []string{"https://docs.openclaw.ai/gateway/config-hooks"},
+	}
+	return Check{doc, func(s Subject) []event.Finding {
+		if !s.gateway() || s.Verdict.Surface("hooks") == "" {
+			return nil
+		}
+		return []event.Finding{doc.finding(s, event.Info, "", "It answers on /hooks.", "hooks.on")}
+	}}
+}

@@ -1,0 +1,60 @@
+package check
+
+import (
+	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/fingerprint"
+)
+
+func openaiAPIEnabled() Check {
+	doc := Doc{
+		ID:       "openai-api-enabled",
+		Title:    "The OpenAI-compatible API is switched on",
+		Severity: event.Critical,
+		When: `GET on /v1/chat/completions or /v1/responses was answered as only an endpoint
+that is switched on answers (405, POST alone is allowed), or /v1/models as only
+then. No completion was asked for. Critical when the gateway asks for no
+credential, else for information.`,
+		Why: `The API takes one request for one turn of the agent, with all its tools: no
+device is paired, no origin checked. Any client with the gateway's token, or on
+an open gateway any client at all, can have the agent act and pay for its models.`,
+		Fix: `If nothing uses it, set gateway.http.endpoints.chatCompletions.enabled and
+gateway.http.endpoints.responses.enabled to false and restart. On an open gateway
+mend that first: clawsonar explain auth-missing`,
+		Steps: `1. Is the gateway open? Then follow "clawsonar explain auth-missing" first.
+2. Find out who uses the API. If nobody does, in openclaw.json:
+     gateway.http.endpoints.chatCompletions.enabled: false
+     gateway.http.endpoints.responses.enabled: false
+3. If somebody does, keep it off the internet and let only that client's address
+   through the proxy or firewall to /v1/.
+4. Restart the gateway and scan again.`,
+		Controls:   []string{"nvdb:N2", "nvdb:N3", "cncert:C1", "owasp:ASI02"},
+		References: []string{"https://docs.openclaw.ai/gateway/openai-http-api", "https://docs.openclaw.ai/gateway/openresponses-http-api"},
+	}
+	return Check{doc, func(s Subject) []event.Finding {
+		if !s.gateway() {
+			return nil
+		}
+		var on, because []string
+		for _, surface := range s.Verdict.Surfaces {
+			switch surface.ID {
+			case "openai-chat", "openai-responses":
+				on, because = append(on, surface.Path), append(because, strings.TrimPrefix(surface.ID, "openai-"))
+			case "openai-models":
+				because = append(because, "models")
+			}
+		}
+		if len(because) == 0 {
+			return nil
+		}
+		if len(on) == 0 {
+			on = []string{"/v1/models"}
+		}
+		detail := "It answers on " + strings.Join(on, " and ")
+		if s.Verdict.Auth.State == fingerprint.Open {
+			return []event.Finding{doc.finding(s, event.Critical, "", detail+", and the gateway asks for no credential.", because...)}
+		}
+		return []event.Finding{doc.finding(s, event.Info, "", detail+".", because...)}
+	}}
+}

@@ -1,0 +1,34 @@
+package check
+
+import "github.com/clawsonar/clawsonar/internal/event"
+
+func originHostFallback() Check {
+	doc := Doc{
+		ID:       "origin-host-fallback",
+		Title:    "The gateway accepts any origin that matches the Host header",
+		Severity: event.High,
+		When: `Level deep only, on gateways reached without a proxy. A WebSocket opening for
+the host audit.example from the origin http://audit.example was not refused,
+while one from another foreign origin was.`,
+		Why: `Whoever owns a name can have it point at the gateway's address after the owner's
+browser has loaded a page under it (DNS rebinding). Page and Host header then
+agree, and the gateway takes the page for its own.`,
+		Fix: `In openclaw.json remove
+gateway.controlUi.dangerouslyAllowHostHeaderOriginFallback and list the origins of
+your Control UI in gateway.controlUi.allowedOrigins.`,
+		Steps: `1. In openclaw.json remove, or set to false:
+     gateway.controlUi.dangerouslyAllowHostHeaderOriginFallback
+2. List the origins that you open the Control UI from, in full:
+     gateway.controlUi.allowedOrigins: ["https://claw.example.org"]
+3. Restart the gateway and scan again at -level deep.`,
+		Controls:   []string{"nvdb:N5", "cncert:C1", "owasp:ASI03"},
+		References: []string{"https://docs.openclaw.ai/web/control-ui", "https://docs.openclaw.ai/gateway/security/audit-checks"},
+	}
+	return Check{doc, func(s Subject) []event.Finding {
+		because := s.Verdict.Trait("origin-of-host")
+		if !s.gateway() || because == nil {
+			return nil
+		}
+		return []event.Finding{doc.finding(s, event.High, "", "A connection to the host audit.example with the origin http://audit.example was not refused for it.", because...)}
+	}}
+}

@@ -1,0 +1,36 @@
+package check
+
+import "github.com/clawsonar/clawsonar/internal/event"
+
+func readinessDetailsPublic() Check {
+	doc := Doc{
+		ID:       "readiness-details-public",
+		Title:    "Details of the gateway's state are shown to strangers",
+		Severity: event.Low,
+		When: `From another machine /readyz or /startupz gave the details that are meant for the
+gateway's own host and for clients that are let in. Raised where the reason cannot
+be told: everybody may be taken for local, or something in front may add a
+credential. Where the former is proven, everyone-is-local is raised instead.`,
+		Why: `Which channels fail, since when the gateway runs and which release it is tells an
+attacker when and how to try. And if everybody is taken for local, that is the
+smallest of the consequences.`,
+		Fix: `Have the proxy answer /readyz and /startupz itself or to your monitoring alone, and
+have it say for whom it speaks: clawsonar explain everyone-is-local`,
+		Steps: `1. If a proxy adds a credential or a user's name for everybody, put a log-in in front
+   of it: "clawsonar explain auth-missing".
+2. Else make sure that visitors are not taken for local: "clawsonar explain
+   everyone-is-local".
+3. In the proxy refuse /ready, /readyz, /startup and /startupz to all but your
+   monitoring. /health tells only that the gateway lives.
+4. Scan again from another machine.`,
+		Controls:   []string{"nvdb:N2", "cncert:C1"},
+		References: []string{"https://docs.openclaw.ai/gateway/health"},
+	}
+	return Check{doc, func(s Subject) []event.Finding {
+		because := s.Verdict.Trait("details-shown")
+		if !s.gateway() || because == nil || s.loopback() || s.Verdict.Trait("taken-for-local") != nil {
+			return nil
+		}
+		return []event.Finding{doc.finding(s, event.Low, "", "Seen from another address, it gives details of its state.", because...)}
+	}}
+}

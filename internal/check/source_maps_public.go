@@ -1,0 +1,26 @@
+package check
+
+import "github.com/clawsonar/clawsonar/internal/event"
+
+func sourceMapsPublic() Check {
+	doc := Doc{
+		ID:       "source-maps-public",
+		Title:    "Source maps of the Control UI are served",
+		Severity: event.Low,
+		When: `HEAD on the map of the page's main script was answered with 200 and a media type
+of its own (releases up to 2026.3.28 ship them).`,
+		Why: `The source is public anyway; that the maps are there says that this is an
+unmodified old release, whose holes are in the advisories.`,
+		Fix: `Update to a current release: it ships no source maps.`,
+		Steps: `1. Update: "npm install -g openclaw@latest", or pull the current image.
+2. Restart the gateway and scan again.`,
+		Controls:   []string{"nvdb:N1", "cncert:C7", "tongbao:T1"},
+		References: []string{"https://docs.openclaw.ai/install/updating"},
+	}
+	return Check{doc, func(s Subject) []event.Finding {
+		if !s.gateway() || s.Verdict.Surface("source-maps") == "" {
+			return nil
+		}
+		return []event.Finding{doc.finding(s, event.Low, "", "The map of the page's main script is served.", "source-map.there")}
+	}}
+}

@@ -1,0 +1,38 @@
+package check
+
+import (
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/fingerprint"
+)
+
+func terminalEnabled() Check {
+	doc := Doc{
+		ID:       "terminal-enabled",
+		Title:    "The host's terminal is switched on in the Control UI",
+		Severity: event.Critical,
+		When: `The page says so itself (2026.7.1 and later; from 2026.8.1 on it is on unless
+switched off). Critical when the gateway asks for no credential, else low.`,
+		Why: `Whoever gets into the Control UI has a shell on the host, as the user that runs
+the gateway, without asking the agent: what the agent's tools are forbidden does
+not matter there.`,
+		Fix: `Set gateway.terminal.enabled to false and restart, unless you use it. On an open
+gateway mend that first: clawsonar explain auth-missing`,
+		Steps: `1. Is the gateway open? Then follow "clawsonar explain auth-missing" first, and take
+   it that the host has been used: look through its processes, cron jobs and
+   authorized_keys.
+2. In openclaw.json:
+     gateway.terminal.enabled: false
+3. Restart the gateway and scan again.`,
+		Controls:   []string{"nvdb:N3", "cncert:C1", "owasp:ASI05"},
+		References: []string{"https://docs.openclaw.ai/gateway/config-gateway"},
+	}
+	return Check{doc, func(s Subject) []event.Finding {
+		if !s.gateway() || s.Verdict.Surface("terminal") == "" {
+			return nil
+		}
+		if s.Verdict.Auth.State == fingerprint.Open {
+			return []event.Finding{doc.finding(s, event.Critical, "", "The terminal is on, and the gateway asks for no credential.", "root.terminal")}
+		}
+		return []event.Finding{doc.finding(s, event.Low, "", "The page says that the terminal is on.", "root.terminal")}
+	}}
+}

@@ -1,0 +1,37 @@
+package check
+
+import (
+	"time"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+)
+
+func tlsExpired() Check {
+	doc := Doc{
+		ID:       "tls-expired",
+		Title:    "The certificate is out of date",
+		Severity: event.Medium,
+		When:     `At the time of the scan the certificate's period of validity had ended, or not begun.`,
+		Why: `Clients refuse it, or their users click the warning away and would do so for
+anybody's certificate. A renewal that has failed once is likely to go on failing.`,
+		Fix: `Renew the certificate, restart what serves it, and see why the renewal did not run.`,
+		Steps: `1. Renew: "certbot renew", "tailscale cert NAME", or with gateway.tls.autoGenerate
+   remove the old files and restart the gateway.
+2. Restart or reload what serves it: many programs read certificates only at start.
+3. Find out why the renewal did not run by itself (systemctl list-timers).
+4. Scan again.`,
+		Controls:   []string{"nvdb:N2", "tongbao:T2"},
+		References: []string{"https://docs.openclaw.ai/gateway/config-gateway"},
+	}
+	return Check{doc, func(s Subject) []event.Finding {
+		i := s.Observation.TLS
+		if !s.recognised() || i == nil || i.SHA256 == "" || !s.Observation.Time.Before(i.NotBefore) && !s.Observation.Time.After(i.NotAfter) {
+			return nil
+		}
+		detail := "It was valid until " + i.NotAfter.UTC().Format(time.DateOnly) + "."
+		if s.Observation.Time.Before(i.NotBefore) {
+			detail = "It is valid only from " + i.NotBefore.UTC().Format(time.DateOnly) + " on."
+		}
+		return []event.Finding{doc.finding(s, event.Medium, "", detail)}
+	}}
+}

@@ -1,0 +1,52 @@
+package check
+
+import (
+	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+)
+
+func trustedProxySpoofable() Check {
+	doc := Doc{
+		ID:       "trusted-proxy-spoofable",
+		Title:    "The gateway takes the scanning machine for its trusted proxy",
+		Severity: event.Critical,
+		When: `Level deep only. The gateway looked for the user's name, or for an address to
+attribute the request to, in headers that only its proxy may send, although they
+came from the machine that scanned. Nobody's name was sent.`,
+		Why: `In mode trusted-proxy the gateway believes what its proxy says about who the
+user is. A machine that is taken for the proxy says so, too: one header, and it is
+whoever it likes, without a password. In the other modes it can claim any
+address, that of the gateway's own host included.`,
+		Fix: `In openclaw.json narrow gateway.trustedProxies to the proxy's one address, bind
+the gateway so that only the proxy reaches it (gateway.bind: "loopback", or a
+firewall rule), restart, and look through sessions and paired devices for what you
+do not know.`,
+		Steps: `1. Close the gateway's port to all but the proxy now: gateway.bind "loopback" if
+   the proxy is on the same host, else a firewall rule.
+2. In openclaw.json list the proxy's addresses one by one:
+     gateway.trustedProxies: ["10.0.0.5"]
+   No range, no container bridge, not the network of the users.
+3. Name who may come in:
+     gateway.auth.trustedProxy.allowUsers: ["you@example.org"]
+   and what the proxy must add:
+     gateway.auth.trustedProxy.requiredHeaders: ["x-forwarded-proto"]
+4. Leave gateway.auth.trustedProxy.deviceAutoApprove off.
+5. Restart, and remove devices and sessions that you do not know ("openclaw devices
+   list").
+6. Scan again at -level deep from the same machine: this finding must be gone.`,
+		Controls:   []string{"nvdb:N2", "cncert:C1", "cncert:C2", "owasp:ASI03"},
+		References: []string{"https://docs.openclaw.ai/gateway/trusted-proxy-auth"},
+	}
+	return Check{doc, func(s Subject) []event.Finding {
+		because := s.Verdict.Trait("proxy-spoofable")
+		if !s.gateway() || because == nil {
+			return nil
+		}
+		severity, detail := event.High, "It believes this machine's forwarding headers: whoever scans from here can claim any address"
+		if s.Verdict.Auth.Mode == "trusted-proxy" {
+			severity, detail = event.Critical, "It is in mode trusted-proxy and would believe this machine's word for who the user is"
+		}
+		return []event.Finding{doc.finding(s, severity, "", detail+". Shown by "+strings.Join(because, ", ")+".", because...)}
+	}}
+}

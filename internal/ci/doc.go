@@ -1,0 +1,2 @@
+// Package ci holds the tests of the CI templates: action.yml and ci/.
+package ci

@@ -1,0 +1,173 @@
+//go:build e2e && linux
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/lab"
+)
+
+// open opens the lab for a test of that name, or skips it.
+func open(t *testing.T, what string, tools ...string) (*lab.Lab, context.Context) {
+	t.Helper()
+	if missing := lab.Missing(append([]string{"npm", "nginx", "caddy"}, tools...)...); len(missing) > 0 {
+		t.Skipf("SKIPPED, NOT TESTED: %s: this machine lacks %s", what, strings.Join(missing, ", "))
+	}
+	root, err := lab.ModuleRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Minute)
+	t.Cleanup(cancel)
+	l, err := lab.Open(ctx, filepath.Join(root, ".cache", "lab"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l, ctx
+}
+
+// remote is open with a pair of network namespaces.
+func remote(t *testing.T, what string) (context.Context, *lab.Lab, *lab.Net) {
+	t.Helper()
+	l, ctx := open(t, what, "netns")
+	n, err := lab.NewNet()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(n.Close)
+	return ctx, l, n
+}
+
+// TestFromElsewhere looks at real gateways from another host: what is true over
+// loopback need not be true from there.
+func TestFromElsewhere(t *testing.T) {
+	ctx, l, n := remote(t, "real gateways seen from another host")
+	running, stop, err := l.StartMatrix(ctx, t.TempDir(), lab.RemoteMatrix(n), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	judge(t, n.Viewer, running)
+}
+
+// judge scans every instance from a namespace and holds the verdict, the front
+// and the telling findings against what was configured. It prints the matrix.
+func judge(t *testing.T, from *lab.Namespace, running []lab.Running, args ...string) {
+	t.Helper()
+	var table bytes.Buffer
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "instance\trelease\tauth\tmode\tfront\tfindings that tell\treq\tconn\tms\t")
+	for _, r := range running {
+		targets, _, _ := scanFrom(t, from, append([]string{r.URL}, args...)...)
+		if len(targets) != 1 {
+			t.Errorf("%s: %d target lines, want 1", r.Name, len(targets))
+			continue
+		}
+		got, want := targets[0], r.Truth
+		var auth event.Auth
+		if got.Auth != nil {
+			auth = *got.Auth
+		}
+		if auth.State != want.AuthState {
+			t.Errorf("%s: auth %s because of %v, want %s", r.Name, auth.State, auth.Because, want.AuthState)
+		}
+		if want.AuthMode != "" && auth.Mode != want.AuthMode {
+			t.Errorf("%s: mode %q, want %q", r.Name, auth.Mode, want.AuthMode)
+		}
+		var release []string
+		if got.Version != nil {
+			release = got.Version.Candidates
+		}
+		if !slices.Equal(release, want.Candidates) && len(release)+len(want.Candidates) > 0 {
+			t.Errorf("%s: release %v, want %v", r.Name, release, want.Candidates)
+		}
+		front := ""
+		if got.Front != nil {
+			front = got.Front.Kind
+		}
+		if front != want.Front {
+			t.Errorf("%s: front %q, want %q", r.Name, front, want.Front)
+		}
+		telling := telling(got.Findings)
+		expected := slices.Sorted(slices.Values(want.Findings))
+		if !slices.Equal(telling, expected) && len(telling)+len(expected) > 0 {
+			t.Errorf("%s: findings %v, want %v", r.Name, telling, expected)
+		}
+		most := 12
+		if len(args) > 0 {
+			most = 24
+		} else if got.Connections > 2 {
+			t.Errorf("%s: %d connections, want at most 2", r.Name, got.Connections)
+		}
+		if got.Requests > most {
+			t.Errorf("%s: %d requests, want at most %d", r.Name, got.Requests, most)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t\n", r.Name, strings.Join(release, " or "), auth.State, auth.Mode, front,
+			strings.Join(telling, " "), got.Requests, got.Connections, got.DurationMS)
+	}
+	w.Flush()
+	t.Logf("\n%s", table.String())
+}
+
+// telling returns the ids of the findings that an instance's truth tells.
+func telling(findings []event.Finding) []string {
+	var out []string
+	for _, f := range findings {
+		if slices.Contains(lab.Telling(), f.ID) {
+			out = append(out, f.ID)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// TestDeep looks at real gateways at level deep and compares their state before
+// and after: nothing but lines in the log may be new.
+func TestDeep(t *testing.T) {
+	ctx, l, n := remote(t, "level deep on real gateways")
+	running, stop, err := l.StartMatrix(ctx, t.TempDir(), lab.DeepMatrix(n), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	before := make([]lab.State, len(running))
+	var wg sync.WaitGroup
+	for i, r := range running {
+		wg.Go(func() {
+			var err error
+			if before[i], err = r.Gateway.Settle(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	judge(t, n.Viewer, running, "-level", "deep")
+	time.Sleep(2 * time.Second) // what is written late counts, too
+	for i, r := range running {
+		after, err := r.Gateway.Snapshot(ctx)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		lines := 0
+		for _, c := range lab.WithoutIdle(lab.Diff(before[i], after)) {
+			if c.Kind != lab.LogLine {
+				t.Errorf("%s: level deep changed its state: %s", r.Name, c)
+				continue
+			}
+			lines++
+		}
+		t.Logf("%s: state unchanged, %d log lines", r.Name, lines)
+	}
+}

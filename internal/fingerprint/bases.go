@@ -1,0 +1,94 @@
+package fingerprint
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/evidence"
+)
+
+// Bases returns the usual base paths that may lead to a product whose page does
+// not show at /: those that the answer to / names, in a redirect to the same
+// host or in a link, or with all set every one.
+func (s *Set) Bases(o *evidence.Observation, all bool) []string {
+	x := o.Exchange(rootID)
+	if x == nil || o.Base != "" {
+		return nil
+	}
+	var out []string
+	for _, p := range s.products {
+		v := view{p: p, o: o, answers: collect(o)}
+		if len(p.Bases) == 0 || v.paged() {
+			continue
+		}
+		for _, base := range p.Bases {
+			if (all || hints(x, o, base)) && !slices.Contains(out, base) {
+				out = append(out, base)
+			}
+		}
+	}
+	return out
+}
+
+// Paged reports whether the page of a product shows at the base path that o
+// stands at.
+func (s *Set) Paged(o *evidence.Observation) bool {
+	return slices.ContainsFunc(s.products, func(p *product) bool {
+		v := view{p: p, o: o, answers: collect(o)}
+		return v.paged()
+	})
+}
+
+// paged reports whether a surface shows at the base path itself.
+func (v *view) paged() bool {
+	return slices.ContainsFunc(v.p.Surfaces, func(r surfaceRule) bool { return r.Path == rootPath && v.holds(r.cond) })
+}
+
+// hints reports whether an answer leads to a base path.
+func hints(x *evidence.Exchange, o *evidence.Observation, base string) bool {
+	if x.Status >= 300 && x.Status < 400 {
+		to, err := url.Parse(x.Header.Get("Location"))
+		if err != nil || to.Host != "" && !strings.EqualFold(to.Host, strings.TrimPrefix(o.Origin(), o.Scheme+"://")) {
+			return false
+		}
+		return to.Path == base || strings.HasPrefix(to.Path, base+"/")
+	}
+	if x.MediaType() != "text/html" {
+		return false
+	}
+	for _, quote := range []string{`"`, `'`} {
+		for _, end := range []string{"/" + quote, quote} {
+			if strings.Contains(string(x.Body), "href="+quote+base+end) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Rebase moves an observation to another base path. What was asked below the
+// one before keeps its answer under a name of its own; what was asked below the
+// new one before is seen again.
+func (s *Set) Rebase(o *evidence.Observation, base string) {
+	for i := range o.Exchanges {
+		x := &o.Exchanges[i]
+		id, at, moved := strings.Cut(x.ID, "@")
+		switch {
+		case moved && at == base+"/":
+			x.ID = id
+		case !moved && s.based(id):
+			x.ID = id + "@" + o.Base + "/"
+		}
+	}
+	o.Base = base
+}
+
+// based reports whether a request is made below the base path.
+func (s *Set) based(id string) bool {
+	return slices.ContainsFunc(s.products, func(p *product) bool {
+		return slices.ContainsFunc(p.Requests, func(r requestSpec) bool {
+			return r.ID == id && strings.HasPrefix(r.Path, "{base}")
+		})
+	})
+}

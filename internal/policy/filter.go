@@ -1,0 +1,98 @@
+package policy
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+)
+
+// Baseline is what was known before: the keys of findings. Its memory depends on
+// the number of findings. The zero value holds none.
+type Baseline struct {
+	keys map[string]bool
+}
+
+// Event takes one event of the stored stream.
+func (b *Baseline) Event(e event.Event) {
+	if e.Target == nil {
+		return
+	}
+	if b.keys == nil {
+		b.keys = map[string]bool{}
+	}
+	for i := range e.Target.Findings {
+		// In a comparison, what is gone is no longer known.
+		if f := &e.Target.Findings[i]; f.Key != "" && (f.Active() || f.Suppressed != "") {
+			b.keys[f.Key] = true
+		}
+	}
+}
+
+// Filter marks the findings that an ignore file or a baseline suppresses. They
+// stay in the stream. It goes before the gate and the reports.
+type Filter struct {
+	Ignore   *Ignore   // nil: none
+	Baseline *Baseline // nil: none
+	Now      time.Time // decides which entries have ended
+
+	taken map[string]int // suppressed here, by severity
+	total int
+}
+
+// Event returns the event as it is to go on; the one given is not changed.
+func (f *Filter) Event(e event.Event) event.Event {
+	switch {
+	case e.Target != nil && (f.Ignore != nil || f.Baseline != nil):
+		t := *e.Target
+		t.Findings = slices.Clone(t.Findings)
+		for i := range t.Findings {
+			f.finding(t.Target, &t.Findings[i])
+		}
+		return event.Event{Target: &t}
+	case e.Summary != nil:
+		s := *e.Summary
+		s.Findings = maps.Clone(s.Findings)
+		for severity, n := range f.taken {
+			if s.Findings[severity] -= n; s.Findings[severity] <= 0 {
+				delete(s.Findings, severity)
+			}
+		}
+		s.Suppressed += f.total
+		s.Notes = append(slices.Clip(s.Notes), f.Notes()...)
+		return event.Event{Summary: &s}
+	}
+	return e
+}
+
+func (f *Filter) finding(a event.Address, x *event.Finding) {
+	why := ""
+	if f.Ignore != nil {
+		why = f.Ignore.find(a, x.ID, f.Now) // also of those that are no reason, so that no entry seems unused
+	}
+	if !x.Active() {
+		return
+	}
+	if why == "" && f.Baseline != nil && f.Baseline.keys[x.Key] {
+		why = "baseline"
+	}
+	if why == "" {
+		return
+	}
+	x.Suppressed = why
+	if f.taken == nil {
+		f.taken = map[string]int{}
+	}
+	f.taken[string(x.Severity)]++
+	f.total++
+}
+
+// Notes say which entries of the ignore file have ended or match nothing; call it
+// after the last target.
+func (f *Filter) Notes() []string {
+	if f.Ignore == nil {
+		return nil
+	}
+	return f.Ignore.notes(f.Now)
+}

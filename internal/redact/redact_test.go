@@ -1,0 +1,131 @@
+package redact
+
+import (
+	"encoding/json"
+	"net/netip"
+	"net/url"
+	"reflect"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+)
+
+func redactor(t testing.TB, key string) *Redactor {
+	t.Helper()
+	r, err := New([]byte(key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestKey(t *testing.T) {
+	if _, err := New(make([]byte, MinKey-1)); err == nil || !strings.Contains(err.Error(), "too short") {
+		t.Errorf("short key: %v", err)
+	}
+}
+
+func secretTarget() *event.Target {
+	return &event.Target{
+		Type: "target", Outcome: "identified",
+		Target: event.Address{Input: "gw.acme.example/secretpath", Source: "acme-prod.txt:3", Name: "gw.acme.example", IP: "198.51.100.4", Port: 8443,
+			URL: "https://gw.acme.example:8443/secretpath/", Reach: "public", Bound: "198.51.100.4:8443", Process: "openclaw-gateway"},
+		Product: &event.Product{ID: "openclaw", Brand: "openclaw"},
+		Version: &event.Version{Exact: "2026.9.6"},
+		TLS: &event.TLS{Enabled: true, Subject: "CN=gw.acme.example,O=Acme Inc", Issuer: "CN=Acme Root", Names: []string{"gw.acme.example", "mail.acme.example", "198.51.100.4"},
+			SHA256: strings.Repeat("ab", 32), VerifyError: "certificate is valid for mail.acme.example, not gw.acme.example"},
+		Surfaces: []event.Surface{{ID: "control-ui", State: "open", Path: "/secretpath/"}},
+		Findings: []event.Finding{{ID: "plain-http", Title: "A title", Detail: "It answers at gw.acme.example:8443, ask boss@acme.example or 192.0.2.77 or fd12::9.",
+			Remediation: "Set gateway.bind.", Key: "00112233445566778899aabbccddeeff", Suppressed: "ignore file: the acme balancer"}},
+		Advisories: []event.Advisory{{ID: "GHSA-1", Suppressed: "not affected: acme patched it"}},
+		Evidence: []event.Evidence{{ID: "root", Request: "GET /secretpath/", SHA256: strings.Repeat("cd", 32), Facts: map[string]string{
+			"title": "Acme's Agent", "location": "https://gw.acme.example/login", "server": "nginx", "keys": "a,b", "www-authenticate": `Basic realm="Acme"`, "unheard-of": "acme"}}},
+		Notes: []string{"seen at 198.51.100.4"},
+		Error: "lookup gw.acme.example: no such host",
+	}
+}
+
+func TestNothingOfTheOperatorIsLeft(t *testing.T) {
+	in := secretTarget()
+	before, _ := json.Marshal(in)
+	e := redactor(t, "0123456789abcdef").Event(event.Event{Target: in})
+	out, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{"acme", "198.51.100.4", "secretpath", "boss", "192.0.2.77", "fd12", "001122", "abab", "cdcd"} {
+		if strings.Contains(strings.ToLower(string(out)), secret) {
+			t.Errorf("%s is still there: %s", secret, out)
+		}
+	}
+	for _, kept := range []string{"2026.9.6", "8443", "list:3", "nginx", "Set gateway.bind.", `"reach":"public"`, "openclaw-gateway", "GET /p-", ".invalid"} {
+		if !strings.Contains(string(out), kept) {
+			t.Errorf("%s is gone: %s", kept, out)
+		}
+	}
+	if after, _ := json.Marshal(in); string(after) != string(before) {
+		t.Error("the event that was given is changed")
+	}
+}
+
+func TestStableAndKeyed(t *testing.T) {
+	a, b, c := redactor(t, "0123456789abcdef"), redactor(t, "0123456789abcdef"), redactor(t, "fedcba9876543210")
+	in := event.Event{Target: secretTarget()}
+	if !reflect.DeepEqual(a.Event(in), b.Event(in)) {
+		t.Error("the same key gives something else")
+	}
+	x, y := a.Event(in).Target, c.Event(in).Target
+	if x.Target.IP == y.Target.IP || x.Target.Name == y.Target.Name || x.Findings[0].Key == y.Findings[0].Key {
+		t.Error("another key gives the same")
+	}
+	// Whether two lines are about the same host still shows.
+	if x.TLS.Names[0] != x.Target.Name || !strings.Contains(x.Findings[0].Detail, x.Target.Name) {
+		t.Errorf("the same name has two pseudonyms: %s", x.Findings[0].Detail)
+	}
+}
+
+func TestLoopbackStays(t *testing.T) {
+	in := &event.Target{Target: event.Address{Input: "127.0.0.1:1", Source: "args", IP: "127.0.0.1", Port: 1, URL: "http://127.0.0.1:1/", Bound: "0.0.0.0:1"}}
+	out := redactor(t, "0123456789abcdef").Event(event.Event{Target: in}).Target
+	if !reflect.DeepEqual(in.Target, out.Target) {
+		t.Errorf("%+v", out.Target)
+	}
+}
+
+func TestScanAndSummary(t *testing.T) {
+	r := redactor(t, "0123456789abcdef")
+	if s := r.Event(event.Event{Scan: &event.Scan{Authorization: event.Authorization{Contact: "me@acme.example"}}}).Scan; s.Authorization.Contact != "redacted" {
+		t.Errorf("contact %q", s.Authorization.Contact)
+	}
+	if s := r.Event(event.Event{Summary: &event.Summary{Notes: []string{"acme.yaml:3"}}}).Summary; s.Notes != nil {
+		t.Errorf("notes %q", s.Notes)
+	}
+}
+
+// TestAddresses: any address becomes a valid one that is for documentation, two
+// become two, and a text that holds it no longer does.
+func TestAddresses(t *testing.T) {
+	r := redactor(t, "0123456789abcdef")
+	rapid.Check(t, func(t *rapid.T) {
+		var a netip.Addr
+		if rapid.Bool().Draw(t, "v4") {
+			a = netip.AddrFrom4([4]byte(rapid.SliceOfN(rapid.Byte(), 4, 4).Draw(t, "a")))
+		} else {
+			a = netip.AddrFrom16([16]byte(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "a"))).Unmap()
+		}
+		if a.IsLoopback() || a.IsUnspecified() || documentation.Contains(a) {
+			return
+		}
+		p := r.addr(a)
+		if !documentation.Contains(p) || p != r.addr(a) {
+			t.Fatalf("%s became %s", a, p)
+		}
+		x := r.eraser(&event.Target{}, &url.URL{})
+		if s := x.text("at " + a.String() + " seen"); strings.Contains(s, a.String()) || !strings.Contains(s, p.String()) {
+			t.Fatalf("%s: %q", a, s)
+		}
+	})
+}

@@ -1,0 +1,161 @@
+package report
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// interfaceTexts returns every text that the code and the page's template hand
+// to the catalogue, with the place where they do.
+func interfaceTexts(t *testing.T) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	fset := token.NewFileSet()
+	pkgs, err := parser.ParseDir(fset, ".", func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range pkgs["report"].Files {
+		ast.Inspect(file, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			sel, ok := call.Fun.(*ast.SelectorExpr)
+			if !ok || sel.Sel.Name != "say" && sel.Sel.Name != "count" {
+				return true
+			}
+			args := call.Args
+			if sel.Sel.Name == "count" {
+				if len(args) != 3 {
+					return true // tally.count
+				}
+				args = args[1:]
+			} else {
+				args = args[:1]
+			}
+			for _, a := range args {
+				lit, ok := a.(*ast.BasicLit)
+				if !ok {
+					if !strings.HasSuffix(fset.Position(a.Pos()).Filename, "lang.go") {
+						t.Errorf("%s: a text that is no constant cannot be looked up", fset.Position(a.Pos()))
+					}
+					continue
+				}
+				text, err := strconv.Unquote(lit.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				out[text] = fset.Position(a.Pos()).String()
+			}
+			return true
+		})
+	}
+	page, err := htmlFiles.ReadFile("html/page.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`say "([^"]+)"`).FindAllStringSubmatch(string(page), -1) {
+		out[m[1]] = "html/page.html"
+	}
+	return out
+}
+
+// TestCataloguesAreComplete names every text of the interface that a language
+// lacks. The texts of the checks are looked at in internal/cli, which knows them.
+func TestCataloguesAreComplete(t *testing.T) {
+	texts := interfaceTexts(t)
+	if len(texts) < 100 {
+		t.Fatalf("only %d texts found", len(texts))
+	}
+	for _, lang := range Languages() {
+		c, err := loadCatalogue(lang, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c == nil {
+			continue
+		}
+		for _, text := range slices.Sorted(maps.Keys(texts)) {
+			key := squeeze(text)
+			got, ok := c.exact[text]
+			if !ok {
+				got, ok = c.exact[key]
+			}
+			if !ok {
+				t.Errorf("lang/%s.yaml lacks %q (%s)", lang, text, texts[text])
+				continue
+			}
+			if !slices.Equal(verbs(text), verbs(got)) {
+				t.Errorf("lang/%s.yaml: %q does not take what %q takes", lang, got, text)
+			}
+		}
+	}
+}
+
+var verb = regexp.MustCompile(`%(?:\[\d+\])?([a-z%])`)
+
+// verbs lists the verbs of a format in the order of the arguments.
+func verbs(format string) []string {
+	var out []string
+	for _, m := range verb.FindAllStringSubmatch(format, -1) {
+		out = append(out, m[1])
+	}
+	if strings.Contains(format, "%[") {
+		slices.Sort(out)
+	}
+	return out
+}
+
+func TestCatalogueErrors(t *testing.T) {
+	for in, want := range map[string]string{
+		"- {en: a, text: b}\n- {en: a, text: c}": "twice",
+		"- {en: a}":                              "empty",
+		"- {en: a, txt: b}":                      "txt",
+		"en: a":                                  "f:",
+	} {
+		if _, err := parseCatalogue("f", []byte(in)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: error %v, want %s", in, err, want)
+		}
+	}
+	if _, err := New("table", nil, Options{Lang: "xx"}); err == nil || !strings.Contains(err.Error(), `unknown language "xx": use one of en, zh`) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestCatalogueText(t *testing.T) {
+	c, err := parseCatalogue("f", []byte(`
+- {en: "It runs {1}; {2} is out.", text: "运行 {1}；{2} 已发布。"}
+- {en: "It runs {1}; {2} is out, built {3} days later.", text: "运行 {1}；{2} 已发布，晚 {3} 天。"}
+- {en: "{1} fixes all.", text: "{1} 修复全部。"}
+- {en: "mode {1}", text: "模式 {1}"}
+- {en: "none", text: "无"}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for in, want := range map[string]string{
+		"":                       "",
+		"none":                   "无",
+		"mode none":              "模式 无", // what fills a hole is translated, too
+		"mode token":             "模式 token",
+		"It runs 1; 2 is out.":   "运行 1；2 已发布。",
+		"It runs  1;\n2 is out.": "运行 1；2 已发布。",
+		"It runs 1; 2 is out, built 3 days later.":                 "运行 1；2 已发布，晚 3 天。",
+		"It runs 1; 2 is out. 2026.9.6 fixes all.":                 "运行 1；2 已发布。2026.9.6 修复全部。",
+		"It runs 1; 2 is out. Something else. 2026.9.6 fixes all.": "运行 1；2 已发布。 Something else.2026.9.6 修复全部。",
+		"Nobody knows.": "Nobody knows.",
+	} {
+		if got := c.text(in); got != want {
+			t.Errorf("text(%q) = %q, want %q", in, got, want)
+		}
+	}
+}

@@ -1,0 +1,247 @@
+package report
+
+import (
+	"fmt"
+	"html"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+)
+
+const (
+	// markdownLimit leaves a caller room in a comment, of which GitHub takes
+	// 65,536 characters.
+	markdownLimit = 64_000
+	markdownCards = 100 // targets that are kept: more do not fit anyway
+	markdownOpen  = 3   // targets of which the findings are unfolded
+)
+
+// markdown writes a comment for a pull or merge request: the result, the targets
+// worst first, and folded up what to do. What does not fit is counted. All of it
+// is written in Flush.
+type markdown struct {
+	*tally
+	w       io.Writer
+	ranking ranking
+	b       strings.Builder
+	used    int // characters in b
+}
+
+func newMarkdown(w io.Writer, o Options, c *catalogue) Sink {
+	if o.View != "" {
+		return newControls(w, o, c)
+	}
+	return &markdown{tally: newTally(c), w: w, ranking: ranking{limit: markdownCards, quiet: o.Verbose}}
+}
+
+func (m *markdown) Event(e event.Event) error {
+	if _, err := payload(e); err != nil {
+		return err
+	}
+	m.tally.event(e)
+	if e.Target != nil {
+		m.ranking.add(e.Target)
+	}
+	return nil
+}
+
+func (m *markdown) Flush() error {
+	c := m.c
+	m.put("## " + md(c.say("clawsonar: %s", m.title())) + "\n\n")
+	for _, s := range m.headline() {
+		m.put(pick(s.tone == worst || s.tone == bad || s.tone == doubt, "**"+md(s.text)+"**", md(s.text)) + "\n\n")
+	}
+	var facts strings.Builder
+	facts.WriteString("| | |\n|---|---|\n")
+	for _, f := range m.facts() {
+		fmt.Fprintf(&facts, "| %s | %s |\n", md(f.name), md(f.text))
+	}
+	footer := "<details><summary>" + htmlText(c.say("Coverage and data")) + "</summary>\n\n" + facts.String() + "\n</details>\n\n" +
+		md(c.say("What a finding means and how it was decided:")) + " `clawsonar explain ID`\n"
+	room := markdownLimit - utf8.RuneCountInString(footer) - 500 // and what was left out
+
+	cards := m.ranking.cards
+	if len(cards) > 0 {
+		m.put(fmt.Sprintf("| %s | %s | %s | %s |\n|---|---|---|---|\n", md(c.say("Worst")), md(c.say("Target")), md(c.say("Verdict")), md(c.say("Product"))))
+		rows := 0
+		for i := range cards {
+			row := m.row(&cards[i])
+			// Half of the room is for the findings.
+			if !m.fits(row, room/2) {
+				break
+			}
+			m.put(row)
+			rows++
+		}
+		if left := len(cards) - rows + m.ranking.more; left > 0 {
+			m.put("\n" + md(c.count(left, "... and %d more target, not worse than these.", "... and %d more targets, none of them worse than these.")) + "\n")
+		}
+		m.put("\n")
+	}
+	left, unfolded := 0, 0
+	for i := range cards {
+		block := m.block(&cards[i], unfolded < markdownOpen)
+		if block == "" {
+			continue
+		}
+		if left > 0 || !m.fits(block, room) {
+			left++
+			continue
+		}
+		unfolded++
+		m.put(block)
+	}
+	if left > 0 {
+		m.put(md(c.count(left, "The findings of %d more listed target are not spelled out here.", "The findings of %d more listed targets are not spelled out here.")) + "\n\n")
+	}
+	m.put(footer)
+	if _, err := io.WriteString(m.w, m.b.String()); err != nil {
+		return fmt.Errorf("write markdown report: %w", err)
+	}
+	return nil
+}
+
+// title is the result in a few words.
+func (m *markdown) title() string {
+	c, s := m.c, m.totals()
+	if d := s.Diff; d != nil {
+		return c.say("%d new, %d gone", d.Opened, d.Closed)
+	}
+	for _, sev := range []event.Severity{event.Critical, event.High, event.Medium, event.Low} {
+		if n := s.Findings[string(sev)]; n > 0 {
+			return pick(n == 1, c.say("%d %s finding", n, c.severity(sev)), c.say("%d %s findings", n, c.severity(sev)))
+		}
+	}
+	if n := m.auth()["unknown"] + m.auth()["blocked"]; n > 0 || len(m.failed()) > 0 || !s.Complete {
+		return c.say("not everything could be judged")
+	}
+	return c.say("nothing to mend")
+}
+
+func (m *markdown) put(s string) {
+	m.b.WriteString(s)
+	m.used += utf8.RuneCountInString(s)
+}
+
+func (m *markdown) fits(s string, room int) bool { return m.used+utf8.RuneCountInString(s) <= room }
+
+func (m *markdown) row(x *card) string {
+	verdict, _ := m.c.verdict(x.Target)
+	product := m.c.product(x.Target)
+	return fmt.Sprintf("| %s | %s | %s | %s |\n", severityCell(m.c, x.severity), mdCode(where(x.Target.Target)), md(verdict), pick(product == "", "–", md(product)))
+}
+
+func severityCell(c *catalogue, s event.Severity) string {
+	switch s {
+	case "":
+		return "–"
+	case event.Critical, event.High:
+		return "**" + md(c.severity(s)) + "**"
+	}
+	return md(c.severity(s))
+}
+
+// block spells out the findings of a target; "" if there is nothing to tell.
+func (m *markdown) block(x *card, open bool) string {
+	c := m.c
+	if len(x.Findings)+len(x.Notes)+len(x.Changes) == 0 {
+		return ""
+	}
+	verdict, _ := c.verdict(x.Target)
+	about := []string{verdict}
+	if p := c.product(x.Target); p != "" {
+		about = append(about, p)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "<details%s><summary><code>%s</code> %s</summary>\n\n", pick(open, " open", ""),
+		htmlText(where(x.Target.Target)), htmlText(strings.Join(append(about, c.about(x.Target)...), c.say("; "))))
+	for _, ch := range x.Changes {
+		fmt.Fprintf(&b, "- %s\n", md(c.change(ch)))
+	}
+	for i := range x.Findings {
+		b.WriteString(m.finding(&x.Findings[i]))
+	}
+	for _, n := range x.Notes {
+		fmt.Fprintf(&b, "- %s\n", md(c.say("Note: %s", c.text(n))))
+	}
+	if text := m.advisories(x.Target); text != "" {
+		fmt.Fprintf(&b, "- %s\n", text)
+	}
+	b.WriteString("\n</details>\n\n")
+	return b.String()
+}
+
+func (m *markdown) finding(f *event.Finding) string {
+	c := m.c
+	title := md(c.say("%s: %s", c.severity(f.Severity), c.title(f.ID, f.Title)))
+	switch {
+	case f.Suppressed != "":
+		return fmt.Sprintf("- ~~%s~~ %s (%s)\n", title, mdCode(f.ID), md(c.say("suppressed: %s", c.text(f.Suppressed))))
+	case !f.Active():
+		return fmt.Sprintf("- %s ~~%s~~ %s\n", md(c.changeMark(f.Change)), title, mdCode(f.ID))
+	}
+	out := fmt.Sprintf("- %s**%s** %s\n  <br>%s\n", md(c.changeMark(f.Change)), title, mdCode(f.ID), md(c.text(f.Detail)))
+	if f.Remediation != "" && f.Severity.Rank() > event.Info.Rank() {
+		out += fmt.Sprintf("  <br>**%s** %s\n", md(c.say("Fix:")), md(c.fix(f.ID, f.Remediation)))
+	}
+	return out
+}
+
+// advisories counts those that stand and names the first.
+func (m *markdown) advisories(t *event.Target) string {
+	const named = 5
+	var names []string
+	n := 0
+	for i := range t.Advisories {
+		a := &t.Advisories[i]
+		if a.Suppressed != "" {
+			continue
+		}
+		if n++; len(names) == named {
+			continue
+		}
+		name := mdCode(a.ID)
+		if u := advisoryURL(a.ID); u != "" {
+			name = "[" + a.ID + "](" + u + ")"
+		}
+		names = append(names, name+" ("+md(m.c.severity(a.Severity))+")")
+	}
+	if n == 0 {
+		return ""
+	}
+	return md(m.c.count(n, "%d advisory that concerns the gateway's port:", "%d advisories that concern the gateway's port:")) + " " +
+		strings.Join(names, ", ") + pick(n > named, ", ...", "")
+}
+
+// md makes clean text show as it is in Markdown as GitHub and GitLab read it: no
+// markup, no link, no mention of anybody. The caller puts something before it in
+// its line.
+func md(s string) string { return mdReplacer().Replace(CleanN(s, textLimit)) }
+
+func mdReplacer() *strings.Replacer {
+	return strings.NewReplacer(
+		`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "|", `\|`, "~", `\~`, "!", `\!`,
+		"<", "&lt;", ">", "&gt;", "&", "&amp;", "$", "&#36;",
+		"@", "@<!-- -->", "#", "#<!-- -->", "://", "&#58;//", "www.", "www&#46;", "WWW.", "WWW&#46;",
+	)
+}
+
+// mdCode is clean text as code. What would end a code span, or a table's cell
+// even within one, or looks like markup, goes into an element instead.
+func mdCode(s string) string {
+	s = CleanN(s, 300)
+	switch {
+	case s == "":
+		return ""
+	case strings.ContainsAny(s, "`|<>&\\"):
+		return "<code>" + strings.NewReplacer("|", "&#124;", "`", "&#96;", `\`, "&#92;", "*", "&#42;", "_", "&#95;", "[", "&#91;", "]", "&#93;", "~", "&#126;").Replace(htmlText(s)) + "</code>"
+	}
+	return "`" + s + "`"
+}
+
+// htmlText is clean text within an element of HTML in Markdown.
+func htmlText(s string) string {
+	return strings.NewReplacer("@", "@<!-- -->", "://", ":<!-- -->//").Replace(html.EscapeString(CleanN(s, textLimit)))
+}

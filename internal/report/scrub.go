@@ -1,0 +1,64 @@
+package report
+
+import (
+	"reflect"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+)
+
+// What the formats for people take of a stream. A scan records far less; the
+// limits hold against foreign files.
+const (
+	textLimit = 2000 // runes of a string
+	listLimit = 1000 // members of a list
+)
+
+// scrub returns a copy of a target in which every string is clean, see CleanN,
+// and every list and string capped. By reflection, so that a new field is clean
+// from its first day.
+func scrub(t *event.Target) *event.Target {
+	out := new(event.Target)
+	scrubValue(reflect.ValueOf(out).Elem(), reflect.ValueOf(t).Elem())
+	return out
+}
+
+func scrubValue(to, from reflect.Value) {
+	switch from.Kind() {
+	case reflect.String:
+		to.SetString(CleanN(from.String(), textLimit))
+	case reflect.Pointer:
+		if !from.IsNil() {
+			to.Set(reflect.New(from.Type().Elem()))
+			scrubValue(to.Elem(), from.Elem())
+		}
+	case reflect.Struct:
+		for i := range from.NumField() {
+			scrubValue(to.Field(i), from.Field(i))
+		}
+	case reflect.Slice:
+		if from.IsNil() {
+			return
+		}
+		n := min(from.Len(), listLimit)
+		to.Set(reflect.MakeSlice(from.Type(), n, n))
+		for i := range n {
+			scrubValue(to.Index(i), from.Index(i))
+		}
+	case reflect.Map:
+		if from.IsNil() {
+			return
+		}
+		to.Set(reflect.MakeMap(from.Type()))
+		for _, key := range from.MapKeys() {
+			if to.Len() == listLimit {
+				return
+			}
+			k, v := reflect.New(key.Type()).Elem(), reflect.New(from.Type().Elem()).Elem()
+			scrubValue(k, key)
+			scrubValue(v, from.MapIndex(key))
+			to.SetMapIndex(k, v)
+		}
+	default:
+		to.Set(from)
+	}
+}

@@ -1,0 +1,376 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+)
+
+// tally counts a stream and puts the result into words: what a manager asks for,
+// in every format for people.
+type tally struct {
+	c       *catalogue
+	clean   func(s string, limit int) string
+	scan    *event.Scan
+	summary *event.Summary
+	seen    event.Summary // own count, for a stream without summary
+}
+
+func newTally(c *catalogue) *tally {
+	return &tally{
+		c: c, clean: CleanN,
+		seen: event.Summary{Outcomes: map[string]int{}, Auth: map[string]int{}, Findings: map[string]int{}},
+	}
+}
+
+// event takes one event of the stream.
+func (t *tally) event(e event.Event) {
+	switch {
+	case e.Scan != nil:
+		t.scan = e.Scan
+	case e.Summary != nil:
+		t.summary = e.Summary
+	case e.Target != nil:
+		t.count(e.Target)
+	}
+}
+
+func (t *tally) count(x *event.Target) {
+	t.seen.Targets++
+	t.seen.Outcomes[knownOutcome(x)]++
+	if x.Outcome == "identified" {
+		t.seen.Auth[authState(x)]++
+	}
+	for i := range x.Findings {
+		f := &x.Findings[i]
+		switch {
+		case f.Suppressed != "":
+			t.seen.Suppressed++
+		case f.Active() && f.Severity.Rank() > 0:
+			t.seen.Findings[string(f.Severity)]++
+		}
+	}
+	for i := range x.Advisories {
+		if x.Advisories[i].Suppressed != "" {
+			t.seen.Suppressed++
+		}
+	}
+}
+
+// knownOutcome is the outcome of a target; "unknown" for one that this version
+// does not know, which keeps maps small whatever the stream says.
+func knownOutcome(x *event.Target) string {
+	if slices.Contains(outcomes(), x.Outcome) {
+		return x.Outcome
+	}
+	return "unknown"
+}
+
+// outcomes lists the outcomes that this version knows, in the order in which
+// the summary names them.
+func outcomes() []string {
+	return []string{
+		"identified", "other", "closed", "silent", "excluded",
+		"unreachable", "reset", "dns-error", "tls-error", "protocol-error", "local-error", "interrupted",
+	}
+}
+
+// totals is the stream's summary, or the own count if it has none.
+func (t *tally) totals() *event.Summary {
+	if t.summary != nil {
+		return t.summary
+	}
+	return &t.seen
+}
+
+// auth is the number of gateways by state; one whose state is not known to this
+// version counts as unknown.
+func (t *tally) auth() map[string]int {
+	s := t.totals()
+	auth := map[string]int{}
+	known := 0
+	for _, state := range authStates() {
+		auth[state] = s.Auth[state]
+		known += s.Auth[state]
+	}
+	auth["unknown"] += max(s.Outcomes["identified"]-known, 0)
+	return auth
+}
+
+// diff is the count of a comparison; nil if the stream is none.
+func (t *tally) diff() *event.Diff { return t.totals().Diff }
+
+// statement is text with its tone. It is clean.
+type statement struct {
+	text string
+	tone tone
+}
+
+// headline is the result in one or two sentences.
+func (t *tally) headline() []statement {
+	if d := t.diff(); d != nil {
+		return t.changed(d)
+	}
+	c, s, auth := t.c, t.totals(), t.auth()
+	gateways := s.Outcomes["identified"]
+	all := c.count(gateways, "%d gateway", "%d gateways")
+	dark := auth["unknown"] + auth["blocked"]
+	var out []statement
+	if n := auth["open"]; n > 0 {
+		out = append(out, statement{pick(n == 1,
+			c.say("%d of %s stands OPEN: whoever can reach it is let in.", n, all),
+			c.say("%d of %s stand OPEN: whoever can reach them is let in.", n, all)), worst})
+	}
+	if n := auth["claimable"]; n > 0 {
+		out = append(out, statement{pick(n == 1,
+			c.say("%d of %s is CLAIMABLE: whoever comes first owns it.", n, all),
+			c.say("%d of %s are CLAIMABLE: whoever comes first owns them.", n, all)), worst})
+	}
+	if len(out) > 0 {
+		return out
+	}
+	text, mood := "", plain
+	switch {
+	case dark > 0:
+		text, mood = pick(dark == 1,
+			c.say("No gateway was seen open, but %d of %d could not be judged: do not take it for safe.", dark, gateways),
+			c.say("No gateway was seen open, but %d of %d could not be judged: do not take them for safe.", dark, gateways)), doubt
+	case gateways > 0:
+		text = pick(gateways == 1,
+			c.say("No gateway stands open: the one found asks for a credential."),
+			c.say("No gateway stands open: all %d found ask for a credential.", gateways))
+		if n := auth["gated"]; n > 0 {
+			text = c.join(text, c.say("For %d of them it is something in front that asks.", n))
+		}
+		mood = good
+	case s.Targets == 0 && t.summary == nil:
+		text = c.say("There is no result: the stream holds no target.")
+	case s.Targets == 0:
+		text = c.say("Nothing was scanned: there was no target.")
+	case int64(s.Outcomes["closed"]) == s.Targets:
+		text = c.say("No gateway was found: every target refused the connection.")
+	case int64(s.Outcomes["silent"]) == s.Targets:
+		text = c.say("No gateway was found: no target answered.")
+	case int64(s.Outcomes["silent"]+s.Outcomes["closed"]) == s.Targets:
+		text = c.say("No gateway was found: every target refused the connection or did not answer.")
+	case len(t.failed()) > 0:
+		text, mood = c.say("No gateway was found, but not every target could be judged."), doubt
+	default:
+		text = c.say("No gateway was found.")
+	}
+	if !s.Complete && s.Targets > 0 {
+		text, mood = c.join(text, c.say("The scan is incomplete.")), doubt
+	}
+	return []statement{{text, mood}}
+}
+
+// changed is the headline of a comparison.
+func (t *tally) changed(d *event.Diff) []statement {
+	c := t.c
+	if d.Opened+d.Closed+d.Unseen+d.Changed+d.Advisories == 0 {
+		return []statement{{c.say("Nothing has changed."), plain}}
+	}
+	var out []statement
+	if n := d.Opened; n > 0 {
+		out = append(out, statement{c.count(n, "%d finding is new.", "%d findings are new."), bad})
+	}
+	if n := d.Closed; n > 0 {
+		out = append(out, statement{c.count(n, "%d finding is gone.", "%d findings are gone."), good})
+	}
+	if n := d.Unseen; n > 0 {
+		out = append(out, statement{c.count(n, "%d finding was not seen again, which does not show that it is gone.",
+			"%d findings were not seen again, which does not show that they are gone."), doubt})
+	}
+	if n := d.Changed; n > 0 {
+		out = append(out, statement{c.count(n, "%d target is no longer what it was.", "%d targets are no longer what they were."), plain})
+	}
+	if n := d.Advisories; n > 0 {
+		out = append(out, statement{c.count(n, "%d advisory is new for its target.", "%d advisories are new for their targets."), doubt})
+	}
+	return out
+}
+
+// failed lists the targets that could not be judged, by outcome.
+func (t *tally) failed() []string {
+	_, failed := t.byOutcome()
+	return failed
+}
+
+// byOutcome lists the numbers of targets, those that failed apart.
+func (t *tally) byOutcome() (targets, failed []string) {
+	c, s := t.c, t.totals()
+	all, shown := 0, 0
+	for _, n := range s.Outcomes {
+		all += n
+	}
+	names := map[string]string{
+		"other": c.say("no known product"), "silent": c.say("no answer"), "closed": c.say("closed"), "excluded": c.say("excluded"),
+		"unreachable": c.say("unreachable"), "reset": c.say("reset"), "dns-error": c.say("dns-error"), "tls-error": c.say("tls-error"),
+		"protocol-error": c.say("protocol-error"), "local-error": c.say("local-error"), "interrupted": c.say("interrupted"),
+	}
+	for i, o := range outcomes() {
+		n := s.Outcomes[o]
+		shown += n
+		switch {
+		case n == 0:
+		case o == "identified":
+			targets = append(targets, c.count(n, "%d gateway", "%d gateways"))
+		case i <= 4:
+			targets = append(targets, fmt.Sprintf("%d %s", n, names[o]))
+		default:
+			failed = append(failed, fmt.Sprintf("%d %s", n, names[o]))
+		}
+	}
+	if n := all - shown; n > 0 {
+		failed = append(failed, c.say("%d of a kind this version does not know", n))
+	}
+	return targets, failed
+}
+
+// fact is one line of the summary. It is clean.
+type fact struct {
+	name, text string
+	tone       tone
+}
+
+// facts answer how many, how bad, how sure, and with which data.
+func (t *tally) facts() []fact {
+	c, s := t.c, t.totals()
+	gateways, auth := s.Outcomes["identified"], t.auth()
+	targets, failed := t.byOutcome()
+	out := []fact{{c.say("Targets"), c.listing(s.Targets, slices.Concat(targets, failed)), plain}}
+
+	if gateways > 0 {
+		names := map[string]string{
+			"open": c.say("open"), "claimable": c.say("claimable"), "required": c.say("auth required"), "gated": c.say("gated in front"),
+			"blocked": c.say("refusing the proxy"), "unknown": c.say("auth unclear"),
+		}
+		var parts []string
+		for _, state := range authStates() {
+			if auth[state] > 0 {
+				parts = append(parts, fmt.Sprintf("%d %s", auth[state], names[state]))
+			}
+		}
+		out = append(out, fact{c.say("Gateways"), c.listing(int64(gateways), parts), plain})
+	}
+
+	var found []string
+	for _, sev := range slices.Backward(event.Severities()) {
+		if n := s.Findings[string(sev)]; n > 0 {
+			found = append(found, fmt.Sprintf("%d %s", n, c.severity(sev)))
+		}
+	}
+	findings := cmp.Or(strings.Join(found, c.say(", ")), c.say("none"))
+	if s.Suppressed > 0 {
+		findings += c.say(" (%d suppressed)", s.Suppressed)
+	}
+	out = append(out, fact{c.say("Findings"), findings, plain})
+
+	if n := auth["unknown"] + auth["blocked"]; n > 0 {
+		failed = append([]string{c.count(n, "%d gateway", "%d gateways")}, failed...)
+	}
+	if len(failed) > 0 {
+		out = append(out, fact{c.say("Not judged"), c.say("%s. Not judged does not mean safe.", strings.Join(failed, c.say(", "))), doubt})
+	}
+	if m := s.MissEstimate; m.Reprobed > 0 {
+		silent := c.count(m.Reprobed, "%d silent target", "%d silent targets")
+		f := fact{c.say("Retried"), c.say("%s tried again, none answered", silent), plain}
+		if m.Found > 0 {
+			f.text, f.tone = c.say("%s tried again, %d answered: others may be missed too", silent, m.Found), doubt
+		}
+		out = append(out, f)
+	}
+	switch {
+	case t.summary == nil:
+		out = append(out, fact{c.say("Coverage"), c.say("INCOMPLETE: the stream ends without a summary; the numbers are those of the targets in it"), doubt})
+	case !s.Complete:
+		out = append(out, fact{c.say("Coverage"), c.say("INCOMPLETE: not every target was judged"), doubt})
+	default:
+		out = append(out, fact{c.say("Coverage"), c.say("complete"), plain})
+	}
+	if t.scan != nil {
+		out = append(out, t.provenance()...)
+	}
+	for _, n := range s.Notes[:min(len(s.Notes), 20)] {
+		out = append(out, fact{c.say("Note"), c.text(t.clean(n, cleanLimit)), doubt})
+	}
+	return out
+}
+
+// provenance says what was run, when, and with which data.
+func (t *tally) provenance() []fact {
+	c, s := t.c, t.totals()
+	scan := []string{t.tool(t.scan.Tool)}
+	if t.scan.Level != "" {
+		scan = append(scan, c.say("level %s", t.clean(t.scan.Level, 20)))
+	}
+	if t.scan.Shard != "" && t.scan.Shard != "1/1" {
+		scan = append(scan, c.say("only shard %s", t.clean(t.scan.Shard, 20)))
+	}
+	if !t.scan.Started.IsZero() {
+		scan = append(scan, minute(t.scan.Started))
+		if d := s.Finished.Sub(t.scan.Started); !s.Finished.IsZero() && d >= 0 {
+			unit := time.Second
+			if d < 10*time.Second {
+				unit = 100 * time.Millisecond
+			}
+			scan = append(scan, c.say("took %s", d.Round(unit)))
+		}
+	}
+	out := []fact{{c.say("Scan"), strings.Join(scan, c.say(", ")), plain}}
+	if old := t.scan.Compared; old != nil {
+		out = append(out, fact{c.say("Compared"), c.say("with the scan of %s, %s", minute(old.Started), t.tool(old.Tool)), plain})
+	}
+	d := t.scan.Data
+	mood := plain
+	dated := func(text, asOf string) string {
+		if asOf == "" {
+			return ""
+		}
+		// By the scan's own clock: a stored report must not change with age.
+		day, err := time.Parse(time.DateOnly, asOf[:min(10, len(asOf))])
+		if err == nil && t.scan.Started.Sub(day) > staleAfter {
+			mood = doubt
+			text += c.say(" (%d days old then)", int(t.scan.Started.Sub(day).Hours()/24))
+		}
+		return text
+	}
+	data := c.count(d.Releases, "%d release", "%d releases")
+	if d.NewestRelease != "" {
+		data += c.say(" up to %s", t.clean(d.NewestRelease, 40))
+	}
+	data += dated(c.say(" as of %s", t.clean(d.ReleasesAsOf, 30)), d.ReleasesAsOf)
+	if d.Advisories > 0 {
+		data += c.say(", ") + c.count(d.Advisories, "%d advisory", "%d advisories")
+		data += dated(c.say(" as of %s", t.clean(d.AdvisoriesAsOf, 30)), d.AdvisoriesAsOf)
+	}
+	if mood == doubt {
+		data += c.say(": update clawsonar, newer ones are not in here")
+	}
+	return append(out, fact{c.say("Data"), data, mood})
+}
+
+func (t *tally) tool(x event.Tool) string {
+	return t.clean(strings.TrimSpace(x.Name+" "+x.Version), 60)
+}
+
+func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+
+// listing is a total and what it is made of.
+func (c *catalogue) listing(total int64, parts []string) string {
+	if len(parts) == 0 {
+		return fmt.Sprint(total)
+	}
+	return c.say("%d: %s", total, strings.Join(parts, c.say(", ")))
+}
+
+func pick[T any](cond bool, yes, no T) T {
+	if cond {
+		return yes
+	}
+	return no
+}

@@ -1,0 +1,71 @@
+// Package rule says what the reports need to know about the checks: their
+// documentation, and when the absence of a finding means something.
+package rule
+
+import "github.com/clawsonar/clawsonar/internal/event"
+
+// Rule is one check as the reports see it.
+type Rule struct {
+	ID, Title  string
+	Severity   event.Severity // the worst its findings can have
+	When       string         // what makes it appear
+	Why        string         // what it means to the operator
+	Fix        string         // what to do
+	Controls   []string       // such as nvdb:N2
+	References []string
+	Needs      Need
+}
+
+// Need is what must be known of a target before the absence of a finding says
+// that the check was passed.
+type Need string
+
+// The needs, each in addition to a recognised product.
+const (
+	Product  Need = ""         // nothing else
+	Auth     Need = "auth"     // proof of whether a credential is needed
+	Release  Need = "release"  // the release, or those that fit
+	Listener Need = "listener" // the operating system's word on the listener
+	TLS      Need = "tls"      // a TLS connection
+	Remote   Need = "remote"   // a look from elsewhere than the same machine
+	Deep     Need = "deep"     // a scan at level deep
+	Helpers  Need = "helpers"  // ports beside the gateway, of which the stream says nothing when they are shut
+)
+
+// Judged reports whether the check was answered for a target by a scan of that
+// level, so that without a finding it counts as passed, as far as seen. If not,
+// why says what was missing.
+func (r *Rule) Judged(level string, t *event.Target) (ok bool, why string) {
+	if t.Outcome != "identified" {
+		return false, "no product was recognised"
+	}
+	switch r.Needs {
+	case Auth:
+		if t.Auth == nil || t.Auth.State != "open" && t.Auth.State != "required" && t.Auth.State != "claimable" {
+			return false, "whether the gateway asks for a credential is not proven"
+		}
+	case Release:
+		if t.Version == nil || t.Version.Exact == "" && len(t.Version.Candidates) == 0 {
+			return false, "the release is not known"
+		}
+	case Listener:
+		if t.Target.Bound == "" {
+			return false, "where the listener is bound shows only in a scan of the machine itself"
+		}
+	case TLS:
+		if t.TLS == nil || !t.TLS.Enabled {
+			return false, "no TLS is in use"
+		}
+	case Remote:
+		if t.Target.Reach == "loopback" {
+			return false, "it shows only from another machine"
+		}
+	case Deep:
+		if level != "deep" {
+			return false, "it is looked at only at level deep"
+		}
+	case Helpers:
+		return false, "whether the ports beside it were tried is not in the results"
+	}
+	return true, ""
+}

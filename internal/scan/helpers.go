@@ -1,0 +1,71 @@
+package scan
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/target"
+)
+
+// helpersAtOnce is how many helper ports of one host are tried at a time.
+const helpersAtOnce = 8
+
+// hosts remembers which helper ports have been tried, so that the second
+// gateway of a host does not have them tried again. It forgets everything when
+// it is full: then some are tried twice, which does no harm.
+type hosts struct {
+	mu   sync.Mutex
+	seen map[netip.AddrPort]bool
+}
+
+const maxHelpers = 1 << 16
+
+// first reports whether addr is new, and remembers it.
+func (h *hosts) first(addr netip.AddrPort) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.seen[addr] {
+		return false
+	}
+	if h.seen == nil || len(h.seen) >= maxHelpers {
+		h.seen = make(map[netip.AddrPort]bool)
+	}
+	h.seen[addr] = true
+	return true
+}
+
+// helpers tries the ports beside a gateway that was found on which its helpers
+// listen. Only those that are recognised get a line.
+func (e *engine) helpers(ctx context.Context, gateway target.Target) error {
+	var group errgroup.Group
+	group.SetLimit(helpersAtOnce)
+	for _, port := range e.cfg.Prober.Set.HelperPorts(gateway.Addr.Port()) {
+		addr := netip.AddrPortFrom(gateway.Addr.Addr(), port)
+		if !e.tried.first(addr) {
+			continue
+		}
+		group.Go(func() error {
+			t := target.Target{
+				Addr: addr, Name: gateway.Name, Swept: true,
+				Input: gateway.Input, Source: "beside " + gateway.HostPort(),
+			}
+			o := e.cfg.Prober.Probe(ctx, t)
+			if !e.cfg.Prober.Set.Judge(&o).Helper {
+				return nil
+			}
+			return e.done(t, &o)
+		})
+	}
+	return group.Wait()
+}
+
+// wantsHelpers reports whether the ports beside a target are worth trying.
+func (e *engine) wantsHelpers(o *evidence.Observation) bool {
+	return e.cfg.Helpers && o.Outcome == evidence.Identified && e.cfg.Prober.Level >= fingerprint.Standard &&
+		!e.cfg.Prober.Set.Judge(o).Helper
+}

@@ -1,0 +1,122 @@
+// Package stored works on result streams that are over: it merges several into
+// one, and tells what has changed between two.
+package stored
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+)
+
+// Source yields the events of one stored stream, and can do so again. An error
+// of yield ends it and is returned as it is.
+type Source func(yield func(event.Event) error) error
+
+// once passes a source's events on and refuses a second scan or summary, and
+// anything after the summary.
+func (s Source) once(yield func(event.Event) error) error {
+	begun, ended := false, false
+	return s(func(e event.Event) error {
+		if ended || e.Scan != nil && begun {
+			return errors.New("a second stream begins: give each scan as a file of its own")
+		}
+		begun, ended = true, e.Summary != nil
+		return yield(e)
+	})
+}
+
+// place names a target across scans: host, port and base path. The scheme is
+// left out: a gateway that has got TLS is the same one.
+func place(a event.Address) string {
+	host := a.Name
+	if host == "" {
+		host = a.IP
+	}
+	if host == "" {
+		return a.Input
+	}
+	path := ""
+	if _, rest, ok := strings.Cut(a.URL, "://"); ok {
+		if i := strings.IndexByte(rest, '/'); i >= 0 {
+			path = strings.TrimRight(rest[i:], "/")
+		}
+	}
+	return strings.ToLower(host) + " " + strconv.Itoa(a.Port) + path
+}
+
+// spot is place with the address: a name may stand for several.
+func spot(a event.Address) string { return place(a) + " " + a.IP }
+
+// better reports whether a tells more of a target than b.
+func better(a, b *event.Target) bool { return known(a) > known(b) }
+
+func known(t *event.Target) int {
+	switch {
+	case t.Outcome == "identified" && t.Auth != nil && t.Auth.State != "unknown":
+		return 4
+	case t.Outcome == "identified":
+		return 3
+	case t.Outcome == "other":
+		return 2
+	case t.Outcome == "closed", t.Outcome == "silent":
+		return 1
+	}
+	return 0
+}
+
+// byAddress orders targets by where they are.
+func byAddress(a, b event.Address) int {
+	x, _ := netip.ParseAddr(a.IP)
+	y, _ := netip.ParseAddr(b.IP)
+	if c := x.Compare(y); c != 0 {
+		return c
+	}
+	if a.Port != b.Port {
+		return a.Port - b.Port
+	}
+	return strings.Compare(place(a), place(b))
+}
+
+// tally counts a target as a scan does.
+func tally(s *event.Summary, t *event.Target, n int) {
+	s.Targets += int64(n)
+	count(s.Outcomes, t.Outcome, n)
+	if t.Outcome == "identified" {
+		state := "unknown"
+		if t.Auth != nil {
+			state = t.Auth.State
+		}
+		count(s.Auth, state, n)
+	}
+	for i := range t.Findings {
+		f := &t.Findings[i]
+		if f.Suppressed != "" {
+			s.Suppressed += n
+		} else if f.Active() {
+			count(s.Findings, string(f.Severity), n)
+		}
+	}
+	for i := range t.Advisories {
+		if t.Advisories[i].Suppressed != "" {
+			s.Suppressed += n
+		}
+	}
+}
+
+func count(m map[string]int, key string, n int) {
+	if m[key] += n; m[key] <= 0 {
+		delete(m, key)
+	}
+}
+
+func newSummary() *event.Summary {
+	return &event.Summary{Type: "summary", Outcomes: map[string]int{}, Auth: map[string]int{}, Findings: map[string]int{}, Complete: true}
+}
+
+func has(fs []event.Finding, key string) bool {
+	return slices.ContainsFunc(fs, func(f event.Finding) bool { return f.Key == key })
+}
