@@ -73,7 +73,7 @@ func keepers() map[string][]string {
 		"github.com/olekukonko/tablewriter":           {"internal/report"},
 		"github.com/shirou/gopsutil/v4/net":           {"internal/local"},
 		"github.com/shirou/gopsutil/v4/process":       {"internal/local"},
-		"os/exec":                                     append([]string{}, lab...),
+		"os/exec":                                     append([]string{"internal/tools/captures"}, lab...),
 		"github.com/clawsonar/clawsonar/internal/cli": {"cmd/clawsonar"},
 	}
 }

@@ -5,7 +5,9 @@ package main
 import (
 	"context"
 	"net/netip"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/evidence"
@@ -71,6 +73,14 @@ func recordHelpers(ctx context.Context, l *lab.Lab, work, out string) error {
 			Made: "recorded", Date: time.Now().UTC().Format(time.DateOnly), Program: s.program, Port: s.port,
 			Expect:    evidence.Expectation{Product: s.product, Auth: s.auth},
 			Exchanges: got.Exchanges,
+		}
+		if s.product == "cdp" {
+			// "Chromium 156.0.8078.79 built on ..."
+			out, err := exec.CommandContext(ctx, s.tool, "--version").Output()
+			if err != nil {
+				return err
+			}
+			c.Expect.Candidates = []string{"Chrome/" + strings.Fields(string(out))[1]}
 		}
 		if err := write(filepath.Join(out, s.product, s.name+".yaml"), c, work); err != nil {
 			return err

@@ -253,25 +253,25 @@ func ask(ctx context.Context, l look) (answers, error) {
 	defer s.Close()
 	o := s.Observation()
 	var out answers
-	for done := map[string]bool{}; ; {
-		// The page comes first; with it the plan grows.
-		at := slices.IndexFunc(set.Plan(l.Product, o), func(r evidence.Request) bool { return !done[r.ID] })
-		if at < 0 {
-			break
+	more := func() (evidence.Request, bool) { return set.Next(o, fingerprint.Standard) }
+	if l.Product == "openclaw" {
+		// Whatever the plan has, whether the scanner would ask for it or not, and
+		// some more. The page comes first; with it the plan grows.
+		more = func() (evidence.Request, bool) {
+			all := append(set.Plan(l.Product, o), extra(t.Base)...)
+			at := slices.IndexFunc(all, func(r evidence.Request) bool { return o.Exchange(r.ID) == nil })
+			if at < 0 {
+				return evidence.Request{}, false
+			}
+			return all[at], true
 		}
-		req := set.Plan(l.Product, o)[at]
-		done[req.ID] = true
-		ok := s.Converse(req, reply(req))
-		if !ok {
-			return answers{}, fmt.Errorf("no answer to %s: %s", req.ID, o.Err)
-		}
-		out.add(o, req)
 	}
-	for _, req := range extra(t.Base) {
-		if l.Product != "openclaw" {
+	for {
+		req, ok := more()
+		if !ok {
 			break
 		}
-		if !s.Do(req) {
+		if !s.Converse(req, reply(req)) {
 			return answers{}, fmt.Errorf("no answer to %s: %s", req.ID, o.Err)
 		}
 		out.add(o, req)

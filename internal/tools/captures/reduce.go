@@ -32,6 +32,11 @@ func reduce(x *evidence.Exchange) evidence.CapturedExchange {
 	}
 	kind := x.MediaType()
 	switch {
+	case x.Method == evidence.RFB:
+		out.Body = string(x.Body)
+		return out
+	case x.Method == "HEAD":
+		return out // has none
 	case kind == "text/html" && x.Status == 200:
 		out.Body = page(x.Body)
 	case strings.Contains(kind, "javascript"):
@@ -85,6 +90,7 @@ func script(body []byte) string {
 func steady(body []byte) []byte {
 	for _, r := range []struct{ pattern, with string }{
 		{`"nonce":"[0-9a-f-]{36}"`, `"nonce":"00000000-0000-4000-8000-000000000000"`},
+		{`(/devtools/browser/)[0-9a-f-]{36}`, `${1}00000000-0000-4000-8000-000000000000`},
 		{`"ts":\d+`, `"ts":1767225600000`},
 		{`"(uptimeMs|p99Ms|maxMs|delayMs|intervalMs|cpuCoreRatio|utilization|delayP99Ms|delayMaxMs)":[\d.]+`, `"$1":1000`},
 	} {

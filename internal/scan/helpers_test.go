@@ -1,0 +1,89 @@
+package scan_test
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/replica"
+)
+
+// browserControl answers as the service beside an early gateway does.
+func browserControl(t *testing.T, gateway netip.AddrPort) (asked *int) {
+	t.Helper()
+	l, err := net.Listen("tcp", netip.AddrPortFrom(gateway.Addr(), gateway.Port()+2).String())
+	if err != nil {
+		return nil
+	}
+	asked = new(int)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			*asked++
+			buf := make([]byte, 1024)
+			_, _ = c.Read(buf)
+			body := `{"enabled":true,"running":false,"cdpReady":false,"cdpPort":18800,"chosenBrowser":null}`
+			fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+			c.Close()
+		}
+	}()
+	t.Cleanup(func() { l.Close(); <-done })
+	return asked
+}
+
+// Beside a gateway that is found its helpers are looked for, once a host, and
+// only where that was asked for.
+func TestHelpers(t *testing.T) {
+	set := builtin(t)
+	var gateway *replica.Replica
+	var asked *int
+	for range 20 { // until the port beside it is free
+		gateway = start(t, recorded(t)["openclaw/openclaw-2026.6.11-token.yaml"])
+		if asked = browserControl(t, gateway.Addr); asked != nil {
+			break
+		}
+	}
+	if asked == nil {
+		t.Fatal("no free pair of ports in 20 tries")
+	}
+	for _, c := range []struct {
+		name    string
+		helpers bool
+		level   fingerprint.Level
+		want    int // connections to the helper
+	}{
+		{"off", false, fingerprint.Standard, 0},
+		{"passive", true, fingerprint.Passive, 0},
+		{"on", true, fingerprint.Standard, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			*asked = 0
+			cfg := config(t, set, swept(gateway.Addr, 2)) // the gateway twice
+			cfg.Helpers, cfg.Prober.Level = c.helpers, c.level
+			targets, _ := run(t, t.Context(), cfg)
+			if *asked != c.want {
+				t.Errorf("the helper was asked %d times, want %d", *asked, c.want)
+			}
+			lines := 0
+			for _, x := range targets {
+				if x.Product != nil && x.Product.ID == "openclaw-browser" {
+					lines++
+					if !strings.HasPrefix(x.Target.Source, "beside 127.0.0.1:") || x.Auth.State != "open" {
+						t.Errorf("%+v, auth %+v", x.Target, x.Auth)
+					}
+				}
+			}
+			if lines != c.want {
+				t.Errorf("%d lines for the helper, want %d", lines, c.want)
+			}
+		})
+	}
+}
