@@ -16,8 +16,10 @@ e2e-report:
 	npm install --prefix .cache/report --no-save --no-audit --no-fund --ignore-scripts axe-core@4.14.1 @microsoft/sarif-multitool@5.7.0
 	go test -tags e2e -count=1 -v -timeout 15m -run '^(TestBrowser|TestSARIFMultitool)' ./internal/report
 
+# The engine beside floors, each five times in the same run; then the parts.
 bench:
-	go test -run '^$$' -bench . -benchmem ./...
+	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./internal/bench
+	go test -run '^$$' -bench . -benchmem $$(go list ./... | grep -v internal/bench)
 
 lint:
 	@test -z "$$(gofmt -l cmd fingerprints internal testdata)" || { echo "gofmt needed:"; gofmt -l cmd fingerprints internal testdata; exit 1; }

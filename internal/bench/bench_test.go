@@ -1,13 +1,18 @@
 //go:build linux
 
 // Package bench measures the engine beside floors: the least a Go client can
-// do for the same work, in the same run. Servers are a process of their own, so
-// that the CPU time measured is the client's.
+// do for the same work, in turns in the same run. Servers are processes of
+// their own, so that the CPU time measured is the client's; but they share the
+// machine's cores.
+//
+// Each benchmark does its work once, in several rounds, and reports medians:
+// run it with -benchtime 1x.
 package bench
 
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +20,9 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,84 +32,106 @@ import (
 
 	"github.com/clawsonar/clawsonar/fingerprints"
 	"github.com/clawsonar/clawsonar/internal/check"
+	"github.com/clawsonar/clawsonar/internal/cli"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/pace"
 	"github.com/clawsonar/clawsonar/internal/probe"
-	"github.com/clawsonar/clawsonar/internal/replica"
 	"github.com/clawsonar/clawsonar/internal/scan"
 	"github.com/clawsonar/clawsonar/internal/target"
 	"github.com/clawsonar/clawsonar/internal/wire"
-	"github.com/clawsonar/clawsonar/testdata/captures"
 )
 
-// serveEnv makes the test binary a server: "web" or the name of a capture.
-const serveEnv = "CLAWSONAR_BENCH_SERVE"
+// roleEnv makes the test binary something else than a test: a server, or the
+// client of a benchmark that needs a process of its own.
+const roleEnv = "CLAWSONAR_BENCH_ROLE"
 
 func TestMain(m *testing.M) {
-	if what := os.Getenv(serveEnv); what != "" {
-		serve(what)
-		return
+	switch role := os.Getenv(roleEnv); role {
+	case "":
+		debug.SetGCPercent(400) // as the command does
+		os.Exit(m.Run())
+	case "cli":
+		os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	case "silent":
+		debug.SetGCPercent(400)
+		scanSilence()
+	default:
+		serve(role)
 	}
-	debug.SetGCPercent(400) // as the command does
-	os.Exit(m.Run())
 }
 
-// serve prints its address and serves until stdin ends.
-func serve(what string) {
-	var addr netip.AddrPort
-	if what == "web" {
-		l, err := net.Listen("tcp4", "0.0.0.0:0") // every loopback address
-		if err != nil {
-			panic(err)
-		}
-		addr = l.Addr().(*net.TCPAddr).AddrPort()
-		go web(l)
-	} else {
-		all, err := evidence.LoadCaptures(captures.FS, ".")
-		if err != nil {
-			panic(err)
-		}
-		r, err := replica.Start(all[what])
-		if err != nil {
-			panic(err)
-		}
-		addr = r.Addr
-	}
-	fmt.Println(addr.Port())
-	_, _ = io.Copy(io.Discard, os.Stdin)
+const (
+	workers = 256 // targets in flight, unless a benchmark says otherwise
+	rounds  = 5
+)
+
+// measured is one round of one side.
+type measured struct {
+	rate   float64 // targets a second
+	cpu    float64 // µs a target
+	allocs float64 // a target
 }
 
-// web answers every connection once, as cheaply as Go can.
-func web(l net.Listener) {
-	const page = "<html><head><title>Welcome to nginx!</title></head><body><h1>Welcome to nginx!</h1></body></html>"
-	answer := []byte(fmt.Sprintf("HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nContent-Type: text/html\r\nContent-Length: %d\r\nConnection: keep-alive\r\n\r\n%s", len(page), page))
-	for {
-		c, err := l.Accept()
-		if err != nil {
-			return
+// round measures f, which works through n targets.
+func round(b *testing.B, n int, f func()) measured {
+	b.Helper()
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	used, begin := cpu(b), time.Now()
+	f()
+	took, used := time.Since(begin), cpu(b)-used
+	runtime.ReadMemStats(&after)
+	return measured{
+		rate: float64(n) / took.Seconds(), cpu: float64(used.Microseconds()) / float64(n),
+		allocs: float64(after.Mallocs-before.Mallocs) / float64(n),
+	}
+}
+
+// cpu returns the CPU time this process has used.
+func cpu(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func median(values []float64) float64 {
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+// compare measures floor and engine in turns, each with n targets a round, and
+// reports the medians of both and of their ratios.
+func compare(b *testing.B, n int, floor, ours func()) {
+	b.Helper()
+	for range b.N {
+		columns := map[string][]float64{}
+		add := func(name string, v float64) { columns[name] = append(columns[name], v) }
+		for range rounds {
+			f, o := round(b, n, floor), round(b, n, ours)
+			add("targets/s", o.rate)
+			add("floor-targets/s", f.rate)
+			add("×floor-rate", o.rate/f.rate)
+			add("cpu-µs/target", o.cpu)
+			add("×floor-cpu", o.cpu/f.cpu)
+			add("mallocs/target", o.allocs)
 		}
-		go func() {
-			buf := make([]byte, 1024)
-			for {
-				if _, err := c.Read(buf); err != nil {
-					c.Close()
-					return
-				}
-				if _, err := c.Write(answer); err != nil {
-					c.Close()
-					return
-				}
-			}
-		}()
+		for name, values := range columns {
+			b.ReportMetric(median(values), name)
+		}
 	}
 }
 
 // start runs a server process and returns its port.
-func start(b *testing.B, what string) uint16 {
+func start(b *testing.B, role string) uint16 {
 	b.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), serveEnv+"="+what)
+	cmd.Env = append(os.Environ(), roleEnv+"="+role)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		b.Fatal(err)
@@ -126,142 +155,183 @@ func start(b *testing.B, what string) uint16 {
 	return port
 }
 
-// workers are how many targets are in flight.
-const workers = 256
-
 // block is the address space that is swept: many addresses, so that the pairs
 // of addresses and ports do not run out.
-func block(b *testing.B, n int, port uint16) *target.Space {
+func block(b *testing.B, n int, spec target.Spec) *target.Space {
 	b.Helper()
 	space := new(target.Space)
-	first := netip.MustParseAddr("127.1.0.1")
-	last := first
+	spec.First = netip.MustParseAddr("127.1.0.1")
+	spec.Last = spec.First
 	for range n - 1 {
-		last = last.Next()
+		spec.Last = spec.Last.Next()
 	}
-	if err := space.Add(target.Spec{First: first, Last: last, Ports: []uint16{port}}); err != nil {
+	if err := space.Add(spec); err != nil {
 		b.Fatal(err)
 	}
 	return space
 }
 
-// cpu returns the CPU time this process has used.
-func cpu(b *testing.B) time.Duration {
-	b.Helper()
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// measure runs f for b.N targets and reports rate and CPU time.
-func measure(b *testing.B, f func()) {
-	b.ReportAllocs()
-	before := cpu(b)
-	b.ResetTimer()
-	f()
-	b.StopTimer()
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "targets/s")
-	b.ReportMetric(float64((cpu(b)-before).Microseconds())/float64(b.N), "cpu-µs/target")
-}
-
-// floor dials, writes one request, reads once and closes; or, if closed, only
-// finds out that it is refused.
-func floor(b *testing.B, port uint16, refused bool) {
-	space := block(b, b.N, port)
-	request := []byte("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: floor\r\n\r\n")
-	measure(b, func() {
-		var next atomic.Uint64
-		var wg sync.WaitGroup
-		for range workers {
-			wg.Go(func() {
-				dialer := net.Dialer{Timeout: 3 * time.Second, KeepAlive: -1}
-				buf := make([]byte, 4096)
-				for {
-					i := next.Add(1) - 1
-					if i >= uint64(b.N) {
-						return
-					}
-					t, err := space.At(i)
-					if err != nil {
-						b.Error(err)
-						return
-					}
-					c, err := dialer.Dial("tcp", t.Addr.String())
-					if err != nil {
-						if !refused || !errors.Is(err, syscall.ECONNREFUSED) {
-							b.Error(err)
-							return
-						}
-						continue
-					}
-					if _, err = c.Write(request); err == nil {
-						_, err = c.Read(buf)
-					}
-					c.Close()
-					if err != nil {
-						b.Error(err)
-						return
-					}
+// floor has as many workers as the engine connect to all targets, and do what
+// talk does with the connection; talk is nil where it is to be refused.
+func floor(b *testing.B, space *target.Space, talk func(net.Conn) error) {
+	var next atomic.Uint64
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			dialer := net.Dialer{Timeout: 3 * time.Second, KeepAlive: -1}
+			for {
+				i := next.Add(1) - 1
+				if i >= space.Len() {
+					return
 				}
-			})
-		}
-		wg.Wait()
-	})
+				t, err := space.At(i)
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				c, err := dialer.Dial("tcp", t.Addr.String())
+				if err != nil {
+					if talk != nil || !errors.Is(err, syscall.ECONNREFUSED) {
+						b.Error(err)
+						return
+					}
+					continue
+				}
+				err = talk(c)
+				c.Close()
+				if err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
-// ours scans the same with the whole engine.
-func ours(b *testing.B, space *target.Space, want evidence.Outcome) {
+// oneGet is the floor's whole conversation: one write, one read.
+func oneGet(c net.Conn) error {
+	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: floor\r\n\r\n"); err != nil {
+		return err
+	}
+	buf := make([]byte, 4096)
+	_, err := c.Read(buf)
+	return err
+}
+
+func overTLS(c net.Conn) error {
+	return oneGet(tls.Client(c, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}}))
+}
+
+// engine returns the configuration of a scan with everything on.
+func engine(b testing.TB, space *target.Space, inFlight int) scan.Config {
+	b.Helper()
 	set, err := fingerprint.Load(fingerprints.FS)
 	if err != nil {
 		b.Fatal(err)
 	}
-	scope := target.NewScope(nil, nil, false)
-	cfg := scan.Config{
-		Space: space, Scope: scope,
+	scope, gate := target.NewScope(nil, nil, false), pace.NewGate(inFlight)
+	return scan.Config{
+		Space: space, Scope: scope, Gate: gate,
 		Prober: &probe.Prober{
-			Wire: wire.New(wire.Options{Scope: scope}), Set: set,
+			Wire: wire.New(wire.Options{Scope: scope, Gate: gate}), Set: set,
 			Level: fingerprint.Standard, Timeout: 10 * time.Second,
 		},
-		Checks: check.All(), Concurrency: workers, Retries: 1,
+		Checks: check.All(), Concurrency: inFlight, Retries: 1,
 		Emit: func(event.Event) error { return nil },
 	}
-	measure(b, func() {
-		summary, err := scan.Run(context.Background(), cfg)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if got := summary.Outcomes[string(want)]; got != b.N {
-			b.Fatalf("%d of %d %s: %v", got, b.N, want, summary.Outcomes)
-		}
-	})
 }
 
+// ours scans all of a space, of which each target has the same outcome.
+func ours(b *testing.B, cfg scan.Config, want evidence.Outcome) {
+	b.Helper()
+	cfg.Gate = pace.NewGate(cfg.Concurrency) // a closed one does not open again
+	summary, err := scan.Run(context.Background(), cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if got := summary.Outcomes[string(want)]; got != int(cfg.Space.Len()) {
+		b.Fatalf("%d of %d %s: %v", got, cfg.Space.Len(), want, summary.Outcomes)
+	}
+}
+
+// BenchmarkWeb: plain web servers, one request each.
 func BenchmarkWeb(b *testing.B) {
-	port := start(b, "web")
-	b.Run("floor", func(b *testing.B) { floor(b, port, false) })
-	b.Run("clawsonar", func(b *testing.B) { ours(b, block(b, b.N, port), evidence.Other) })
+	const n = 10_000
+	space := block(b, n, target.Spec{Ports: []uint16{start(b, "web")}})
+	cfg := engine(b, space, workers)
+	compare(b, n, func() { floor(b, space, oneGet) }, func() { ours(b, cfg, evidence.Other) })
 }
 
+// BenchmarkTLS: the same over TLS, with an ECDSA certificate.
+func BenchmarkTLS(b *testing.B) {
+	const n = 1500
+	space := block(b, n, target.Spec{Ports: []uint16{start(b, "tls")}, Scheme: "https"})
+	cfg := engine(b, space, workers)
+	compare(b, n, func() { floor(b, space, overTLS) }, func() { ours(b, cfg, evidence.Other) })
+}
+
+// BenchmarkClosed: refused connections.
 func BenchmarkClosed(b *testing.B) {
-	b.Run("floor", func(b *testing.B) { floor(b, 9, true) })
-	b.Run("clawsonar", func(b *testing.B) { ours(b, block(b, b.N, 9), evidence.Closed) })
+	const n = 40_000
+	space := block(b, n, target.Spec{Ports: []uint16{9}})
+	cfg := engine(b, space, workers)
+	compare(b, n, func() { floor(b, space, nil) }, func() { ours(b, cfg, evidence.Closed) })
 }
 
-// BenchmarkGateway gives a full verdict on the replica of a gateway.
+// BenchmarkGateway: full verdicts on the recorded answers of a gateway. The
+// server sends the bytes that the replica sends, prepared beforehand, so that it
+// takes less of the cores it shares.
 func BenchmarkGateway(b *testing.B) {
-	for _, name := range []string{"openclaw-2026.9.6-token", "openclaw-2026.3.13-none"} {
-		port := start(b, "openclaw/"+name+".yaml")
-		b.Run(strings.ReplaceAll(name, "/", "-"), func(b *testing.B) {
-			space := new(target.Space)
-			addr := netip.MustParseAddr("127.0.0.1")
-			for range b.N {
-				if err := space.Add(target.Spec{First: addr, Last: addr, Ports: []uint16{port}}); err != nil {
-					b.Fatal(err)
+	const n = 3000
+	for _, name := range []string{"openclaw-2026.9.6-token", "openclaw-2026.9.6-none", "openclaw-2026.3.13-none"} {
+		b.Run(name, func(b *testing.B) {
+			cfg := engine(b, block(b, n, target.Spec{Ports: []uint16{start(b, "openclaw/"+name+".yaml")}}), workers)
+			requests, connections := 0, 0
+			cfg.Emit = func(e event.Event) error {
+				if t := e.Target; t != nil {
+					requests, connections = max(requests, t.Requests), max(connections, t.Connections)
 				}
+				return nil
 			}
-			ours(b, space, evidence.Identified)
+			for range b.N {
+				var rate, used []float64
+				for range rounds {
+					m := round(b, n, func() { ours(b, cfg, evidence.Identified) })
+					rate, used = append(rate, m.rate), append(used, m.cpu)
+				}
+				b.ReportMetric(median(rate), "gateways/s")
+				b.ReportMetric(median(used), "cpu-µs/gateway")
+				b.ReportMetric(float64(requests), "requests")
+				b.ReportMetric(float64(connections), "connections")
+			}
 		})
+	}
+}
+
+// BenchmarkMemory: the most memory that the command itself takes, by the size
+// of the block and how many are in flight. CLAWSONAR_BENCH_LONG=1 adds a /10.
+func BenchmarkMemory(b *testing.B) {
+	blocks := []string{"127.64.0.0/16", "127.64.0.0/12"}
+	if os.Getenv("CLAWSONAR_BENCH_LONG") != "" {
+		blocks = append(blocks, "127.64.0.0/10")
+	}
+	for _, inFlight := range []string{"100", "5000"} {
+		for _, prefix := range blocks {
+			_, bits, _ := strings.Cut(prefix, "/")
+			b.Run("block="+bits+"/inflight="+inFlight, func(b *testing.B) {
+				for range b.N {
+					cmd := exec.Command(os.Args[0], "scan", prefix, "-p", "9", "-c", inFlight, "-f", "jsonl", "-silent")
+					cmd.Env = append(os.Environ(), roleEnv+"=cli")
+					cmd.Stderr = os.Stderr
+					out, err := cmd.Output()
+					if err != nil || !strings.Contains(string(out), `"complete":true`) {
+						b.Fatalf("%v\n%s", err, out)
+					}
+					usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+					b.ReportMetric(float64(usage.Maxrss)/1024, "peak-MiB")
+				}
+			})
+		}
 	}
 }

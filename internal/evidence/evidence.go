@@ -104,6 +104,10 @@ type Exchange struct {
 	// Original, when set, is the digest of the body as it was before a
 	// recorder reduced it; recorded captures carry it, live probes do not.
 	Original *Digest
+
+	// Read is what has been read out of the answer so far, for those who judge
+	// it again and again; only package fingerprint knows what it is.
+	Read any
 }
 
 // Answered reports whether an answer came, whole or not.

@@ -1,6 +1,7 @@
 package fingerprint
 
 import (
+	"bytes"
 	"net/url"
 	"slices"
 	"strings"
@@ -17,9 +18,12 @@ func (s *Set) Bases(o *evidence.Observation, all bool) []string {
 		return nil
 	}
 	var out []string
+	answers := collect(o)
 	for _, p := range s.products {
-		v := view{p: p, o: o, answers: collect(o)}
-		if len(p.Bases) == 0 || v.paged() {
+		if len(p.Bases) == 0 {
+			continue
+		}
+		if v := (view{p: p, o: o, answers: answers}); v.paged() {
 			continue
 		}
 		for _, base := range p.Bases {
@@ -34,8 +38,9 @@ func (s *Set) Bases(o *evidence.Observation, all bool) []string {
 // Paged reports whether the page of a product shows at the base path that o
 // stands at.
 func (s *Set) Paged(o *evidence.Observation) bool {
+	answers := collect(o)
 	return slices.ContainsFunc(s.products, func(p *product) bool {
-		v := view{p: p, o: o, answers: collect(o)}
+		v := view{p: p, o: o, answers: answers}
 		return v.paged()
 	})
 }
@@ -54,12 +59,13 @@ func hints(x *evidence.Exchange, o *evidence.Observation, base string) bool {
 		}
 		return to.Path == base || strings.HasPrefix(to.Path, base+"/")
 	}
-	if x.MediaType() != "text/html" {
+	// Of nearly all pages the first look is enough.
+	if x.MediaType() != "text/html" || !bytes.Contains(x.Body, []byte(base)) {
 		return false
 	}
 	for _, quote := range []string{`"`, `'`} {
 		for _, end := range []string{"/" + quote, quote} {
-			if strings.Contains(string(x.Body), "href="+quote+base+end) {
+			if bytes.Contains(x.Body, []byte("href="+quote+base+end)) {
 				return true
 			}
 		}

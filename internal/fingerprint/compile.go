@@ -266,6 +266,7 @@ func compile(data []byte, file string) (*product, error) {
 	}
 	p.signals = make(map[string]*signal, len(p.Signals))
 	for name, sig := range p.Signals {
+		sig.index = len(p.signals)
 		p.signals[name] = &sig
 	}
 	c := &compiler{product: p, data: data, used: map[string]bool{}}

@@ -14,7 +14,7 @@ import (
 // may be secrets.
 func Facts(x *evidence.Exchange) map[string]string {
 	facts := map[string]string{}
-	a := &answer{Exchange: x}
+	a := read(x)
 	switch {
 	case x.MediaType() == "text/html":
 		if title := a.page().Title; title != "" {

@@ -142,9 +142,20 @@ func collect(o *evidence.Observation) map[string]*answer {
 	answers := make(map[string]*answer, len(o.Exchanges))
 	for i := range o.Exchanges {
 		x := &o.Exchanges[i]
-		answers[x.ID] = &answer{Exchange: x}
+		answers[x.ID] = read(x)
 	}
 	return answers
+}
+
+// read returns an exchange with what has been read out of it before.
+func read(x *evidence.Exchange) *answer {
+	a, ok := x.Read.(*answer)
+	if !ok {
+		a = new(answer)
+		x.Read = a
+	}
+	a.Exchange = x // it may have moved since
+	return a
 }
 
 // view is one product's look at an observation.
@@ -152,20 +163,21 @@ type view struct {
 	p       *product
 	o       *evidence.Observation
 	answers map[string]*answer
-	memo    map[string]bool
-	release *Version // once it has been asked for
+	memo    []int8   // by a signal's index: 0 not looked at, 1 shows, -1 does not
+	release Version  // once it has been asked for
 	said    []string // with the release: what there is to say of its sources
+	asked   bool
 }
 
 // sees reports whether a signal shows.
 func (v *view) sees(name string) bool {
-	if seen, ok := v.memo[name]; ok {
-		return seen
-	}
 	if v.memo == nil {
-		v.memo = make(map[string]bool)
+		v.memo = make([]int8, len(v.p.signals))
 	}
 	s := v.p.signals[name]
+	if known := v.memo[s.index]; known != 0 {
+		return known > 0
+	}
 	var seen bool
 	switch {
 	case !s.cond.empty():
@@ -184,7 +196,10 @@ func (v *view) sees(name string) bool {
 			return ok && s.match.holds(a)
 		})
 	}
-	v.memo[name] = seen
+	v.memo[s.index] = -1
+	if seen {
+		v.memo[s.index] = 1
+	}
 	return seen
 }
 
@@ -305,11 +320,11 @@ func (v *view) notes() []string {
 // other down; one that contradicts what was found before it lowers the
 // confidence, and is said.
 func (v *view) version() (Version, []string) {
-	if v.release == nil {
-		version, notes := v.askAll()
-		v.release, v.said = &version, notes
+	if !v.asked {
+		v.release, v.said = v.askAll()
+		v.asked = true
 	}
-	return *v.release, v.said
+	return v.release, v.said
 }
 
 func (v *view) askAll() (Version, []string) {

@@ -13,7 +13,7 @@ func TestReachableAgainstTruthTable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := &product{signals: map[string]*signal{}}
 		for _, name := range atoms {
-			p.signals[name] = &signal{}
+			p.signals[name] = &signal{index: len(p.signals)}
 		}
 		names := slices.Clone(atoms)
 		draw := func(label string) cond {
@@ -25,7 +25,7 @@ func TestReachableAgainstTruthTable(t *testing.T) {
 		// Two combined signals, the second of which may use the first.
 		for _, name := range []string{"x", "y"} {
 			if c := draw(name); !c.empty() {
-				p.signals[name] = &signal{cond: c}
+				p.signals[name] = &signal{cond: c, index: len(p.signals)}
 				names = append(names, name)
 			}
 		}
@@ -37,9 +37,12 @@ func TestReachableAgainstTruthTable(t *testing.T) {
 		}
 		possible := false
 		for bits := range 1 << len(atoms) {
-			seen := map[string]bool{}
-			for i, name := range atoms {
-				seen[name] = bits>>i&1 == 1
+			seen := make([]int8, len(p.signals))
+			for i := range atoms {
+				seen[i] = -1
+				if bits>>i&1 == 1 {
+					seen[i] = 1
+				}
 			}
 			v := view{p: p, memo: seen}
 			if v.holds(last) && !slices.ContainsFunc(before, v.holds) {

@@ -97,6 +97,8 @@ type signal struct {
 	// Release holds when every release that fits lies in the range, and one
 	// does.
 	Release *releaseRange `yaml:"release"`
+
+	index int // of its product's signals
 }
 
 // releaseRange is a range of releases, both ends included; an end that is

@@ -263,7 +263,7 @@ func (l *List) address(in *input, text string, yield func(Spec) error) error {
 	text, _, _ = strings.Cut(text, "#")
 	text, _, _ = strings.Cut(text, "?")
 	if !strings.Contains(text, "://") {
-		return in.fail(fmt.Errorf("%q is not a URL", text))
+		return in.fail(errors.New("url is not one: expected is http://host:port"))
 	}
 	spec, err := Parse(text, in.source(), nil)
 	if err != nil {
