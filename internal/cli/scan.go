@@ -46,15 +46,9 @@ type scanOptions struct {
 	authorized     bool
 	helpers, bases bool
 
-<<<<<<< HEAD
-	scopeOptions
-	outputOptions
-	gateOptions
-=======
 	outputOptions
 	gateOptions
 	scopeOptions
->>>>>>> main
 	advisoryOptions
 	stateOptions
 	progressOptions
@@ -215,31 +209,19 @@ func (o *scanOptions) prepare(s streams, set *fingerprint.Set) (*scan.Config, *p
 		agent += " (+" + o.contact + ")"
 	}
 	inFlight := o.inFlight(s)
-<<<<<<< HEAD
-	places := pace.NewGate(inFlight)
-=======
 	room := pace.NewGate(inFlight)
->>>>>>> main
 	cfg := &scan.Config{
 		Space: new(target.Space), Scope: scope,
 		Prober: &probe.Prober{
 			Wire: wire.New(wire.Options{
-<<<<<<< HEAD
-				Scope: scope, Limiter: pace.New(o.rate, o.hostRate), Gate: places, Resolver: resolver, UserAgent: agent,
-=======
 				Scope: scope, Limiter: pace.New(o.rate, o.hostRate), Gate: room, Resolver: resolver, UserAgent: agent,
->>>>>>> main
 			}),
 			Set:   set,
 			Level: level, Timeout: o.timeout, Bases: o.bases,
 		},
 		Checks:      check.All(),
 		Advisories:  advisories,
-<<<<<<< HEAD
-		Concurrency: inFlight, Gate: places, Retries: o.retries, ListAll: o.verbose, Helpers: true,
-=======
 		Concurrency: inFlight, Gate: room, Retries: o.retries, ListAll: o.verbose, Helpers: true,
->>>>>>> main
 		Head: event.Scan{
 			Type: "scan", Schema: event.Schema,
 			Tool:    event.Tool{Name: "clawsonar", Version: version},
@@ -280,13 +262,7 @@ func (o *scanOptions) run(s streams, cfg *scan.Config, gate *policy.Gate) error 
 		defer cancel()
 	}
 	cfg.Count = new(scan.Count)
-<<<<<<< HEAD
 	defer collectLess(cfg.Concurrency)()
-=======
-	// Little is held and much is thrown away: collecting less often costs a few
-	// MiB and saves a sixth of the CPU time.
-	defer debug.SetGCPercent(debug.SetGCPercent(400))
->>>>>>> main
 	finish := o.progress(s, o.silent, cfg)
 	summary, err := scan.Run(run, *cfg)
 	finish()

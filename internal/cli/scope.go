@@ -41,19 +41,11 @@ type sourced struct {
 // makeScope reads everything that says what may be contacted. What cannot be
 // read, or understood, stops the run: it might be what is not to be contacted.
 func (o *scanOptions) makeScope(s streams, resolver *wire.Resolver) (*target.Scope, error) {
-<<<<<<< HEAD
-	allow, err := readRules("-allow", o.allow, "-scope", o.scope)
-	if err != nil {
-		return nil, err
-	}
-	deny, err := readRules("-exclude", o.exclude, "-exclude-file", o.excludeFile)
-=======
 	allow, err := scopeRules("-allow", o.allow, "-scope", o.scope)
 	if err != nil {
 		return nil, err
 	}
 	deny, err := scopeRules("-exclude", o.exclude, "-exclude-file", o.excludeFile)
->>>>>>> main
 	if err != nil {
 		return nil, err
 	}
@@ -98,13 +90,8 @@ func (o *scanOptions) makeScope(s streams, resolver *wire.Resolver) (*target.Sco
 	return target.NewScope(allowed, denied, o.authorized && o.contact != "", names...), nil
 }
 
-<<<<<<< HEAD
-// readRules reads those of a flag, and those of the file that another flag names.
-func readRules(flag string, texts []string, fileFlag, file string) ([]sourced, error) {
-=======
 // scopeRules reads those of a flag, and those of the file that another flag names.
 func scopeRules(flag string, texts []string, fileFlag, file string) ([]sourced, error) {
->>>>>>> main
 	var out []sourced
 	for _, text := range texts {
 		r, err := target.ParseRule(text)

@@ -206,11 +206,7 @@ func (s *Session) connect() error {
 	} else {
 		s.deadline = s.deadline.Add(time.Since(begin))
 	}
-<<<<<<< HEAD
-	c, info, err := s.dial(0)
-=======
 	c, info, err := s.dial(s.secure, 0)
->>>>>>> main
 	if err != nil {
 		return err
 	}
@@ -224,8 +220,6 @@ func (s *Session) connect() error {
 	return nil
 }
 
-<<<<<<< HEAD
-=======
 // Legacy finds out whether the target, which has been found to speak TLS, also
 // agrees on a version below 1.2, and records it. It makes one connection.
 func (s *Session) Legacy() {
@@ -241,7 +235,6 @@ func (s *Session) Legacy() {
 	s.w.release(c)
 }
 
->>>>>>> main
 // maxScarce is how long a connection is tried again while this machine is short
 // of something.
 const maxScarce = 5 * time.Second
@@ -249,17 +242,10 @@ const maxScarce = 5 * time.Second
 // dial connects. That this machine has run short of descriptors, ports or
 // memory says nothing of the target: the connection is tried again, with fewer
 // others beside it.
-<<<<<<< HEAD
-func (s *Session) dial(newest uint16) (*conn, *evidence.TLSInfo, error) {
-	waited := time.Duration(0)
-	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		c, info, err := s.w.dial(s.ctx, s.deadline, s.t, s.secure, newest, &s.obs.Connections)
-=======
 func (s *Session) dial(secure bool, newest uint16) (*conn, *evidence.TLSInfo, error) {
 	waited := time.Duration(0)
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		c, info, err := s.w.dial(s.ctx, s.deadline, s.t, secure, newest, &s.obs.Connections)
->>>>>>> main
 		if err == nil || !scarce(err) {
 			return c, info, err
 		}
@@ -275,24 +261,6 @@ func (s *Session) dial(secure bool, newest uint16) (*conn, *evidence.TLSInfo, er
 		waited += pause
 		s.deadline = s.deadline.Add(pause)
 	}
-<<<<<<< HEAD
-}
-
-// Legacy finds out whether the target, which has been found to speak TLS, also
-// agrees on a version below 1.2, and records it. It makes one connection.
-func (s *Session) Legacy() {
-	s.hangUp()
-	if s.obs.TLS == nil || s.w.opt.Limiter.Wait(s.ctx, s.t.Addr.Addr()) != nil {
-		return
-	}
-	c, info, err := s.w.dial(s.ctx, s.deadline, s.t, true, tls.VersionTLS11, &s.obs.Connections)
-	if err != nil {
-		return
-	}
-	s.obs.TLS.Legacy = info.Version
-	s.w.release(c)
-=======
->>>>>>> main
 }
 
 // dropped reports whether a connection ended before any byte of an answer.
