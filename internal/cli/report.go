@@ -72,10 +72,10 @@ All formats; -fail-on looks at what is new only.`,
 }
 
 func (o *storedOptions) command(cmd *cobra.Command, name string, run func(args []string) error) *cobra.Command {
+	o.ownIgnore = true
 	f := newFlags(name)
 	o.outputOptions.flags(f)
 	o.gateOptions.flags(f)
-	o.ownIgnore = true
 	f.attach(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		rest, done, err := arguments(cmd, f, args, nil)

@@ -125,8 +125,8 @@ func (o *scanOptions) configFile() (string, bool) {
 
 func newScan(s streams) *cobra.Command {
 	var o scanOptions
-	f := o.flags()
 	o.ownIgnore = true
+	f := o.flags()
 	cmd := &cobra.Command{
 		Use:   "scan [flags] [TARGET ...]",
 		Short: "Probe targets and report what a stranger would find",

@@ -35,12 +35,19 @@ func (o *outputOptions) flags(f *flags) {
 	f.list(&o.output, "output", "o", "[FORMAT=]FILE", "write the results to a file as well; repeatable", checkOutput)
 	f.choice(&o.format, "format", "f", "FORMAT", "table", strings.Join(report.Formats(), ", "), report.Formats())
 	f.choice(&o.lang, "lang", "", "LANG", "en", "language of table, markdown and html: "+strings.Join(report.Languages(), ", "), report.Languages())
-	f.choice(&o.view, "view", "", "VIEW", "", "of markdown; nvdb: by the recommendations of NVDB, CNCERT and others, and OWASP", append([]string{""}, report.Views()...))
+	f.text(&o.view, "view", "", "VIEW", "of markdown; nvdb: by the recommendations of NVDB, CNCERT and others, and OWASP", checkView)
 	f.boolean(&o.redact, "redact", "", "addresses, names and the like become pseudonyms, others in each run")
 	f.text(&o.redactKey, "redact-key", "", "FILE", "-redact with the key in this file: the same pseudonyms in each run", nil)
 	f.boolean(&o.silent, "silent", "", "nothing on stderr but errors")
 	f.boolean(&o.verbose, "verbose", "v", "list closed, silent and excluded members of ranges, too")
 	f.boolean(&o.monochro, "no-color", "", "no colour (so does the environment's NO_COLOR)")
+}
+
+func checkView(s string) error {
+	if !slices.Contains(report.Views(), s) {
+		return fmt.Errorf("%q is unknown: use %s", s, strings.Join(report.Views(), ", "))
+	}
+	return nil
 }
 
 // reportOptions are what all formats have in common.
@@ -88,7 +95,11 @@ func (o *gateOptions) flags(f *flags) {
 	f.choice(&o.failOn, "fail-on", "", "SEVERITY", "none", "exit 3 on findings from this severity on: low, medium, high or critical",
 		[]string{"none", "low", "medium", "high", "critical"})
 	f.boolean(&o.failOnIncomplete, "fail-on-incomplete", "", "exit 4 when not everything could be judged")
-	f.text(&o.ignore, "ignore", "", "FILE", "findings that are known, each with a reason (default ./"+defaultIgnore+" if it is there)", nil)
+	known := "findings that are known, each with a reason"
+	if o.ownIgnore {
+		known += " (default ./" + defaultIgnore + " if it is there)"
+	}
+	f.text(&o.ignore, "ignore", "", "FILE", known, nil)
 	f.text(&o.baseline, "baseline", "", "FILE", "a stored jsonl stream: what it holds is known", nil)
 }
 

@@ -83,8 +83,13 @@ func parseCatalogue(name string, data []byte) (*catalogue, error) {
 		if !hole.MatchString(source) {
 			continue
 		}
-		quoted := hole.ReplaceAllString(regexp.QuoteMeta(source), "")
-		quoted = quotedHole.ReplaceAllString(quoted, "(.+?)")
+		// A pattern that says little of its own, such as "{1} to {2}", is one for
+		// single words: prose would fit it, too.
+		any := "(.+?)"
+		if len(hole.ReplaceAllString(source, "")) < 6 {
+			any = `(\S+)`
+		}
+		quoted := quotedHole.ReplaceAllString(regexp.QuoteMeta(source), strings.ReplaceAll(any, "$", "$$"))
 		re, err := regexp.Compile("^(?s:" + quoted + ")$")
 		if err != nil {
 			return nil, fmt.Errorf("%s: %q: %w", name, source, err)

@@ -180,9 +180,12 @@ func (m *markdown) finding(f *event.Finding) string {
 	case f.Suppressed != "":
 		return fmt.Sprintf("- ~~%s~~ %s (%s)\n", title, mdCode(f.ID), md(c.say("suppressed: %s", c.text(f.Suppressed))))
 	case !f.Active():
-		return fmt.Sprintf("- %s ~~%s~~ %s\n", md(c.changeMark(f.Change)), title, mdCode(f.ID))
+		return fmt.Sprintf("- ~~%s~~ %s\n", c.join(md(c.changeMark(f.Change)), title), mdCode(f.ID))
 	}
-	out := fmt.Sprintf("- %s**%s** %s\n  <br>%s\n", md(c.changeMark(f.Change)), title, mdCode(f.ID), md(c.text(f.Detail)))
+	if f.Change != "" {
+		title = c.join(md(c.changeMark(f.Change)), title)
+	}
+	out := fmt.Sprintf("- **%s** %s\n  <br>%s\n", title, mdCode(f.ID), md(c.text(f.Detail)))
 	if f.Remediation != "" && f.Severity.Rank() > event.Info.Rank() {
 		out += fmt.Sprintf("  <br>**%s** %s\n", md(c.say("Fix:")), md(c.fix(f.ID, f.Remediation)))
 	}

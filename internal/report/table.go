@@ -301,7 +301,7 @@ func (t *table) finding(f event.Finding) {
 		sev.tone = faint
 		title = t.c.say("%s - suppressed: %s", title, f.Suppressed)
 	case f.Change != "":
-		title = t.c.changeMark(f.Change) + title
+		title = t.c.join(t.c.changeMark(f.Change), title)
 		if !f.Active() {
 			sev.tone = faint
 		}
@@ -324,7 +324,7 @@ func (t *table) finding(f event.Finding) {
 			t.line(strings.Repeat(" ", gutter) + l)
 		}
 	}
-	if f.Remediation != "" && (f.Severity.Rank() > event.Info.Rank() || t.o.Verbose) {
+	if f.Remediation != "" && f.Change != event.Closed && (f.Severity.Rank() > event.Info.Rank() || t.o.Verbose) {
 		t.prose(gutter, t.c.say("Fix: %s", f.Remediation), plain)
 	}
 	for _, ref := range f.References {

@@ -76,6 +76,7 @@ func outcomes() []string {
 	return []string{
 		"identified", "other", "closed", "silent", "excluded",
 		"unreachable", "reset", "dns-error", "tls-error", "protocol-error", "local-error", "interrupted",
+		"absent", // in a comparison
 	}
 }
 
@@ -210,7 +211,7 @@ func (t *tally) byOutcome() (targets, failed []string) {
 	names := map[string]string{
 		"other": c.say("no known product"), "silent": c.say("no answer"), "closed": c.say("closed"), "excluded": c.say("excluded"),
 		"unreachable": c.say("unreachable"), "reset": c.say("reset"), "dns-error": c.say("dns-error"), "tls-error": c.say("tls-error"),
-		"protocol-error": c.say("protocol-error"), "local-error": c.say("local-error"), "interrupted": c.say("interrupted"),
+		"protocol-error": c.say("protocol-error"), "local-error": c.say("local-error"), "interrupted": c.say("interrupted"), "absent": c.say("not listed now"),
 	}
 	for i, o := range outcomes() {
 		n := s.Outcomes[o]

@@ -253,11 +253,11 @@ func (c *catalogue) change(ch event.Change) string {
 func (c *catalogue) changeMark(change string) string {
 	switch change {
 	case event.Opened:
-		return c.say("[new] ")
+		return c.say("[new]")
 	case event.Closed:
-		return c.say("[gone] ")
+		return c.say("[gone]")
 	case event.Unseen:
-		return c.say("[not seen again] ")
+		return c.say("[not seen again]")
 	}
 	return ""
 }
