@@ -137,6 +137,8 @@ func (m *merger) add(s *event.Summary) {
 	m.sum.Complete = m.sum.Complete && s.Complete
 	m.sum.MissEstimate.Reprobed += s.MissEstimate.Reprobed
 	m.sum.MissEstimate.Found += s.MissEstimate.Found
+	m.sum.MissEstimate.Missed += s.MissEstimate.Missed
+	m.sum.MissEstimate.MissedAtMost += s.MissEstimate.MissedAtMost
 	m.sum.Notes = append(m.sum.Notes, s.Notes...)
 	if s.Finished.After(m.sum.Finished) {
 		m.sum.Finished = s.Finished
