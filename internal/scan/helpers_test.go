@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
@@ -12,13 +13,13 @@ import (
 )
 
 // browserControl answers as the service beside an early gateway does.
-func browserControl(t *testing.T, gateway netip.AddrPort) (asked *int) {
+func browserControl(t *testing.T, gateway netip.AddrPort) (asked *atomic.Int32) {
 	t.Helper()
 	l, err := net.Listen("tcp", netip.AddrPortFrom(gateway.Addr(), gateway.Port()+2).String())
 	if err != nil {
 		return nil
 	}
-	asked = new(int)
+	asked = new(atomic.Int32)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -27,7 +28,7 @@ func browserControl(t *testing.T, gateway netip.AddrPort) (asked *int) {
 			if err != nil {
 				return
 			}
-			*asked++
+			asked.Add(1)
 			buf := make([]byte, 1024)
 			_, _ = c.Read(buf)
 			body := `{"enabled":true,"running":false,"cdpReady":false,"cdpPort":18800,"chosenBrowser":null}`
@@ -44,7 +45,7 @@ func browserControl(t *testing.T, gateway netip.AddrPort) (asked *int) {
 func TestHelpers(t *testing.T) {
 	set := builtin(t)
 	var gateway *replica.Replica
-	var asked *int
+	var asked *atomic.Int32
 	for range 20 { // until the port beside it is free
 		gateway = start(t, recorded(t)["openclaw/openclaw-2026.6.11-token.yaml"])
 		if asked = browserControl(t, gateway.Addr); asked != nil {
@@ -65,12 +66,12 @@ func TestHelpers(t *testing.T) {
 		{"on", true, fingerprint.Standard, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			*asked = 0
+			asked.Store(0)
 			cfg := config(t, set, swept(gateway.Addr, 2)) // the gateway twice
 			cfg.Helpers, cfg.Prober.Level = c.helpers, c.level
 			targets, _ := run(t, t.Context(), cfg)
-			if *asked != c.want {
-				t.Errorf("the helper was asked %d times, want %d", *asked, c.want)
+			if n := int(asked.Load()); n != c.want {
+				t.Errorf("the helper was asked %d times, want %d", n, c.want)
 			}
 			lines := 0
 			for _, x := range targets {
