@@ -22,6 +22,7 @@ type Outcome string
 // The outcomes a target can have.
 const (
 	Identified    Outcome = "identified"     // a known product answered
+	Helper        Outcome = "helper"         // what stands beside a gateway answered: a browser, a screen
 	Other         Outcome = "other"          // something answered, no product recognised
 	Closed        Outcome = "closed"         // the connection was refused
 	Silent        Outcome = "silent"         // no answer in time

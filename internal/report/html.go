@@ -390,7 +390,7 @@ func (h *htmlSink) verdicts() chart {
 	for o, n := range s.Outcomes {
 		switch o {
 		case "identified":
-		case "other", "closed", "silent", "excluded":
+		case "helper", "other", "closed", "silent", "excluded":
 			rest += n
 		default:
 			failed += n

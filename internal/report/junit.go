@@ -156,7 +156,7 @@ func (s *junit) suite(t *event.Target) *junitSuite {
 // to be, or nobody was there.
 func unprobed(t *event.Target) string {
 	switch t.Outcome {
-	case "identified", "other", "closed", "silent", "excluded", "absent":
+	case "identified", "helper", "other", "closed", "silent", "excluded", "absent":
 		return ""
 	}
 	if t.Error != "" {

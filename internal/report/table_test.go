@@ -158,6 +158,9 @@ func TestTableUnknownIsNotSafe(t *testing.T) {
 		{"identified", "open", "OPEN"},
 		{"identified", "claimable", "CLAIMABLE"},
 		{"identified", "required", "auth required"},
+		{"helper", "open", "reachable, no log-in"},
+		{"helper", "required", "reachable, a log-in"},
+		{"helper", "unknown", "reachable"},
 		{"identified", "gated", "gated"},
 		{"other", "", "no known product"},
 		{"unreachable", "", "UNKNOWN"},
@@ -179,7 +182,7 @@ func TestTableUnknownIsNotSafe(t *testing.T) {
 		if len(got) > 24 {
 			t.Errorf("verdict(%q, %q) = %q: longer than 24", tt.outcome, tt.state, got)
 		}
-		if (tone == good) != (tt.state == "required") {
+		if (tone == good) != (tt.outcome == "identified" && tt.state == "required") {
 			t.Errorf("verdict(%q, %q) has tone %v", tt.outcome, tt.state, tone)
 		}
 	}

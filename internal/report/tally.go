@@ -74,7 +74,7 @@ func knownOutcome(x *event.Target) string {
 // the summary names them.
 func outcomes() []string {
 	return []string{
-		"identified", "other", "closed", "silent", "excluded",
+		"identified", "helper", "other", "closed", "silent", "excluded",
 		"unreachable", "reset", "dns-error", "tls-error", "protocol-error", "local-error", "interrupted",
 		"absent", // in a comparison
 	}
@@ -220,7 +220,9 @@ func (t *tally) byOutcome() (targets, failed []string) {
 		case n == 0:
 		case o == "identified":
 			targets = append(targets, c.count(n, "%d gateway", "%d gateways"))
-		case i <= 4:
+		case o == "helper":
+			targets = append(targets, c.count(n, "%d helper beside one", "%d helpers beside one"))
+		case i <= 5:
 			targets = append(targets, fmt.Sprintf("%d %s", n, names[o]))
 		default:
 			failed = append(failed, fmt.Sprintf("%d %s", n, names[o]))

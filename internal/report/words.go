@@ -31,6 +31,8 @@ const (
 func (c *catalogue) verdict(t *event.Target) (string, tone) {
 	switch t.Outcome {
 	case "identified":
+	case "helper":
+		return c.helper(t)
 	case "other":
 		if t.Auth != nil && t.Auth.State == "gated" {
 			return c.say("a log-in in front"), plain
@@ -83,6 +85,17 @@ func (c *catalogue) verdict(t *event.Target) (string, tone) {
 	return c.say("UNKNOWN - auth unclear"), doubt
 }
 
+// helper is the state of what stands beside a gateway, as verdict.
+func (c *catalogue) helper(t *event.Target) (string, tone) {
+	switch authState(t) {
+	case "open":
+		return c.say("reachable, no log-in"), bad
+	case "required", "gated":
+		return c.say("reachable, a log-in"), plain
+	}
+	return c.say("reachable"), doubt
+}
+
 // authState returns the auth state of an identified target. No state, or one
 // that this version does not know, is "unknown".
 func authState(t *event.Target) string {
@@ -104,6 +117,11 @@ func alarm(t *event.Target) int {
 	switch t.Outcome {
 	case "identified":
 		return slices.Index(authStates(), authState(t))
+	case "helper":
+		if authState(t) == "open" {
+			return 0
+		}
+		return n
 	case "other":
 		return n + 1
 	case "excluded", "closed", "silent":

@@ -66,6 +66,5 @@ func (e *engine) helpers(ctx context.Context, gateway target.Target) error {
 
 // wantsHelpers reports whether the ports beside a target are worth trying.
 func (e *engine) wantsHelpers(o *evidence.Observation) bool {
-	return e.cfg.Helpers && o.Outcome == evidence.Identified && e.cfg.Prober.Level >= fingerprint.Standard &&
-		!e.cfg.Prober.Set.Judge(o).Helper
+	return e.cfg.Helpers && o.Outcome == evidence.Identified && e.cfg.Prober.Level >= fingerprint.Standard
 }

@@ -69,7 +69,11 @@ func TestHelpers(t *testing.T) {
 			asked.Store(0)
 			cfg := config(t, set, swept(gateway.Addr, 2)) // the gateway twice
 			cfg.Helpers, cfg.Prober.Level = c.helpers, c.level
-			targets, _ := run(t, t.Context(), cfg)
+			targets, summary := run(t, t.Context(), cfg)
+			// A helper is no gateway, and is not counted as one.
+			if summary.Auth["open"] != 0 || summary.Auth["required"] != 2 || summary.Outcomes["helper"] != c.want || summary.Outcomes["identified"] != 2 {
+				t.Errorf("auth %v, outcomes %v", summary.Auth, summary.Outcomes)
+			}
 			if n := int(asked.Load()); n != c.want {
 				t.Errorf("the helper was asked %d times, want %d", n, c.want)
 			}
@@ -77,7 +81,7 @@ func TestHelpers(t *testing.T) {
 			for _, x := range targets {
 				if x.Product != nil && x.Product.ID == "openclaw-browser" {
 					lines++
-					if !strings.HasPrefix(x.Target.Source, "beside 127.0.0.1:") || x.Auth.State != "open" {
+					if x.Outcome != "helper" || !strings.HasPrefix(x.Target.Source, "beside 127.0.0.1:") || x.Auth.State != "open" {
 						t.Errorf("%+v, auth %+v", x.Target, x.Auth)
 					}
 				}

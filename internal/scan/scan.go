@@ -392,6 +392,9 @@ func (e *engine) done(t target.Target, o *evidence.Observation) error {
 	recognised := verdict.Confidence.Rank() >= fingerprint.Firm.Rank()
 	if recognised && o.Outcome == evidence.Other {
 		o.Outcome = evidence.Identified
+		if verdict.Helper {
+			o.Outcome = evidence.Helper
+		}
 	}
 	bound, _ := netip.ParseAddrPort(t.Bound)
 	releases := e.cfg.Prober.Set.Releases(verdict.Product)
@@ -419,7 +422,7 @@ func (e *engine) done(t target.Target, o *evidence.Observation) error {
 	}
 	e.summary.Targets++
 	e.summary.Outcomes[string(o.Outcome)]++
-	if recognised {
+	if recognised && !verdict.Helper {
 		e.summary.Auth[string(verdict.Auth.State)]++
 		e.cfg.Count.Found.Add(1)
 	}

@@ -103,7 +103,7 @@ type differ struct {
 // remember keeps a gateway of the older scan. Of several lines for one place it
 // keeps the findings of all.
 func (d *differ) remember(t *event.Target) {
-	if t.Outcome != "identified" {
+	if !recognised(t) {
 		return
 	}
 	id := place(t.Target)
@@ -133,7 +133,7 @@ func (d *differ) remember(t *event.Target) {
 func (d *differ) compare(t *event.Target) error {
 	b := d.old[place(t.Target)]
 	if b == nil {
-		if t.Outcome != "identified" {
+		if !recognised(t) {
 			return nil
 		}
 		b = &before{known: map[string]bool{}}
@@ -143,7 +143,7 @@ func (d *differ) compare(t *event.Target) error {
 	}
 	again := b.found
 	b.found = true
-	if t.Outcome != "identified" {
+	if !recognised(t) {
 		if again {
 			return nil
 		}

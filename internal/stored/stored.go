@@ -54,11 +54,15 @@ func spot(a event.Address) string { return place(a) + " " + a.IP }
 // better reports whether a tells more of a target than b.
 func better(a, b *event.Target) bool { return known(a) > known(b) }
 
+// recognised reports whether a product was recognised, a helper of a gateway
+// included.
+func recognised(t *event.Target) bool { return t.Outcome == "identified" || t.Outcome == "helper" }
+
 func known(t *event.Target) int {
 	switch {
-	case t.Outcome == "identified" && t.Auth != nil && t.Auth.State != "unknown":
+	case recognised(t) && t.Auth != nil && t.Auth.State != "unknown":
 		return 4
-	case t.Outcome == "identified":
+	case recognised(t):
 		return 3
 	case t.Outcome == "other":
 		return 2
