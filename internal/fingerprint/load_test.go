@@ -57,6 +57,45 @@ func TestPlanLimits(t *testing.T) {
 	}
 }
 
+// Level deep introduces itself to nobody who has not just refused a request for
+// want of a credential: where none is asked for, that would leave a pairing
+// record, or open a session.
+func TestDeepNeedsARefusal(t *testing.T) {
+	set := builtin(t)
+	said := 0
+	for name, c := range recorded(t) {
+		for _, host := range []string{"", "claw.tail1234.ts.net"} {
+			c.Host = host
+			o := set.Replay(&c, fingerprint.Deep)
+			if o.Requests > 24 {
+				t.Errorf("%s: %d requests, want at most 24", name, o.Requests)
+			}
+			refused := map[string]bool{}
+			for _, x := range o.Exchanges {
+				if x.Status == 401 && (x.ID == "tools" || x.ID == "tools-attributed") {
+					refused[x.ID] = true
+				}
+				need := map[string]string{
+					"device": "tools", "origin": "tools", "origin-host": "tools", "origin-own": "tools", "device-attributed": "tools-attributed",
+				}[x.ID]
+				if need == "" {
+					continue
+				}
+				said++
+				if !refused[need] {
+					t.Errorf("%s: %s without a 401 on %s before it", name, x.ID, need)
+				}
+				if host != "" {
+					t.Errorf("%s: %s on a tailnet's name", name, x.ID)
+				}
+			}
+		}
+	}
+	if said < 20 {
+		t.Errorf("only %d conversations in all captures", said)
+	}
+}
+
 func BenchmarkLoad(b *testing.B) {
 	for b.Loop() {
 		if _, err := fingerprint.Load(fingerprints.FS); err != nil {
