@@ -221,7 +221,8 @@ func (o *scanOptions) prepare(s streams, set *fingerprint.Set) (*scan.Config, *p
 		},
 		Checks:      check.All(),
 		Advisories:  advisories,
-		Concurrency: inFlight, Gate: room, Retries: o.retries, ListAll: o.verbose, Helpers: true,
+		Concurrency: inFlight, Gate: room, Retries: o.retries, ListAll: o.verbose,
+		Helpers: !o.helpers, // else they are targets themselves
 		Head: event.Scan{
 			Type: "scan", Schema: event.Schema,
 			Tool:    event.Tool{Name: "clawsonar", Version: version},

@@ -51,7 +51,7 @@ func (e *engine) helpers(ctx context.Context, gateway target.Target) error {
 		}
 		group.Go(func() error {
 			t := target.Target{
-				Addr: addr, Name: gateway.Name, Swept: true,
+				Addr: addr, Name: gateway.Name, Swept: true, Implied: gateway.Implied,
 				Input: gateway.Input, Source: "beside " + gateway.HostPort(),
 			}
 			o := e.cfg.Prober.Probe(ctx, t)
