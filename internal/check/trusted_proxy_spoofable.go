@@ -12,8 +12,9 @@ func trustedProxySpoofable() Check {
 		Title:    "The gateway takes the scanning machine for its trusted proxy",
 		Severity: event.Critical,
 		When: `Level deep only. The gateway looked for the user's name, or for an address to
-attribute the request to, in headers that only its proxy may send, although they
-came from the machine that scanned. Nobody's name was sent.`,
+attribute the request to, in headers that only its proxy may send, although the
+machine that scanned is none: it is on the list of proxies, or a proxy passes a
+visitor's own headers on. Nobody's name was sent.`,
 		Why: `In mode trusted-proxy the gateway believes what its proxy says about who the
 user is. A machine that is taken for the proxy says so, too: one header, and it is
 whoever it likes, without a password. In the other modes it can claim any

@@ -114,5 +114,10 @@ func explainProduct(w io.Writer, p fingerprint.Product) {
 	for _, r := range p.Requests {
 		fmt.Fprintf(w, "  %s\n", r)
 	}
-	fmt.Fprintf(w, "\nIt is certain when one of these shows: %s.\n", strings.Join(p.Markers, ", "))
+	if len(p.Markers) > 0 {
+		fmt.Fprintf(w, "\nIt is certain when one of these shows: %s.\n", strings.Join(p.Markers, ", "))
+	}
+	if p.Helper {
+		fmt.Fprintln(w, "\nIt stands beside a gateway: its ports are tried where one was found, or with -helpers.")
+	}
 }
