@@ -18,7 +18,7 @@ func (s *Set) Bases(o *evidence.Observation, all bool) []string {
 		return nil
 	}
 	var out []string
-	answers := collect(o)
+	answers := s.collect(o)
 	for _, p := range s.products {
 		if len(p.Bases) == 0 {
 			continue
@@ -38,11 +38,7 @@ func (s *Set) Bases(o *evidence.Observation, all bool) []string {
 // Paged reports whether the page of a product shows at the base path that o
 // stands at.
 func (s *Set) Paged(o *evidence.Observation) bool {
-	answers := collect(o)
-	return slices.ContainsFunc(s.products, func(p *product) bool {
-		v := view{p: p, o: o, answers: answers}
-		return v.paged()
-	})
+	return slices.ContainsFunc(s.views(o, s.collect(o)), (*view).paged)
 }
 
 // paged reports whether a surface shows at the base path itself.

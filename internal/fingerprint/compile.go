@@ -1,6 +1,7 @@
 package fingerprint
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -22,9 +23,13 @@ const frontsFile = "fronts.yaml"
 // Set is a collection of compiled fingerprints. It does not change and may be
 // used by several goroutines at once.
 type Set struct {
-	products []*product
+	products []*product // gateways, then helpers, then relatives; each in the order of their files
 	fronts   []frontRule
 	gates    []frontRule
+	unseen   []Unseen
+	index    *index
+	// Relatives are asked for on every port, not only on their own.
+	everywhere bool
 }
 
 // Product describes one fingerprint of a set.
@@ -36,6 +41,9 @@ type Product struct {
 	Markers  []string // the signals that alone make the identity certain
 	Helper   bool     // it stands beside a gateway
 	Near     []uint16 // a helper's ports, as distances from the gateway's
+	Relative bool     // it is a relative of OpenClaw
+	About    string
+	Advice   map[State]Advice
 }
 
 // product is a compiled fingerprint.
@@ -43,6 +51,7 @@ type product struct {
 	spec
 	file    string
 	signals map[string]*signal
+	ordered []*signal      // by index
 	table   *release.Table // nil when the product has none
 }
 
@@ -60,8 +69,13 @@ func Load(fsys fs.FS) (*Set, error) {
 			return nil, err
 		}
 	}
+	if data, err := fs.ReadFile(fsys, unseenFile); err == nil {
+		if s.unseen, err = loadUnseen(data); err != nil {
+			return nil, err
+		}
+	}
 	for _, name := range names {
-		if name == frontsFile {
+		if name == frontsFile || name == unseenFile {
 			continue
 		}
 		data, err := fs.ReadFile(fsys, name)
@@ -87,7 +101,28 @@ func Load(fsys fs.FS) (*Set, error) {
 	if len(s.products) == 0 {
 		return nil, fmt.Errorf("no fingerprint of a product: a folder of fingerprints holds one NAME.yaml a product")
 	}
+	slices.SortStableFunc(s.products, func(a, b *product) int { return cmp.Compare(a.rank(), b.rank()) })
+	s.index = newIndex(s.products)
 	return s, s.check()
+}
+
+// rank orders products: what a scan is for comes first.
+func (p *product) rank() int {
+	switch {
+	case p.Relative:
+		return 2
+	case p.Helper:
+		return 1
+	}
+	return 0
+}
+
+// Everywhere returns the set as it is for a scan that looks for relatives on
+// every port.
+func (s *Set) Everywhere() *Set {
+	out := *s
+	out.everywhere = true
+	return &out
 }
 
 func (s *Set) loadFronts(data []byte) error {
@@ -182,7 +217,8 @@ func (r *requestSpec) method() string {
 func (s *Set) Products() []Product {
 	var out []Product
 	for _, p := range s.products {
-		d := Product{ID: p.ID, Name: p.Name, File: p.file, Ports: p.Ports, Markers: p.markers(), Helper: p.Helper, Near: p.Near}
+		d := Product{ID: p.ID, Name: p.Name, File: p.file, Ports: p.Ports, Markers: p.markers(), Helper: p.Helper, Near: p.Near,
+			Relative: p.Relative, About: p.About, Advice: p.Advice}
 		for i := range p.Requests {
 			r := &p.Requests[i]
 			verb := r.method()
@@ -265,16 +301,18 @@ func compile(data []byte, file string) (*product, error) {
 		return nil, err
 	}
 	p.signals = make(map[string]*signal, len(p.Signals))
-	for name, sig := range p.Signals {
-		sig.index = len(p.signals)
-		p.signals[name] = &sig
+	for _, name := range slices.Sorted(maps.Keys(p.Signals)) {
+		sig := p.Signals[name]
+		sig.index = len(p.ordered)
+		p.signals[name], p.ordered = &sig, append(p.ordered, &sig)
 	}
 	c := &compiler{product: p, data: data, used: map[string]bool{}}
-	for _, step := range []func() error{c.basics, c.requests, c.signalNames, c.rules, c.sources, c.unused} {
+	for _, step := range []func() error{c.basics, c.requests, c.signalNames, c.rules, c.sources, c.proof, c.advised, c.unused} {
 		if err := step(); err != nil {
 			return nil, err
 		}
 	}
+	p.markReasons()
 	return p, nil
 }
 
@@ -325,7 +363,7 @@ func (c *compiler) requests() error {
 		if isRoot != (i == 0) || isRoot != (r.ID == rootID) {
 			return c.errorf(at, "request %q: the first request, and only the first, is GET %s with the id %s", r.ID, rootPath, rootID)
 		}
-		if !isRoot && r.When.empty() && !r.First {
+		if r.When.onlyNone() || !isRoot && r.When.empty() && !r.First {
 			return c.errorf(at, "request %q has no condition: it would be sent to every web server; add when", r.ID)
 		}
 		if r.First && len(c.Ports) == 0 {
@@ -431,17 +469,21 @@ func deepHeader(name, value string) bool {
 // changes something, or counts against somebody.
 func sideEffect(p string) string {
 	p, _, _ = strings.Cut(p, "?")
+	p = strings.ToLower(p)
 	for _, d := range []struct{ pattern, why string }{
-		{`^/pair/code`, "it hands out a pairing code"},
+		{`^/pair(/|$)`, "it hands out a pairing code"},
 		{`^/api/pico/token`, "it hands out a token"},
-		{`^/api/config$`, "it hands out secrets"},
+		{`^/api/config(/|$)`, "it hands out secrets"},
 		{`^/api/envs`, "it hands out secrets"},
-		{`^/api/settings$`, "it hands out secrets"},
+		{`^/api/settings(/|$)`, "it hands out secrets"},
 		{`^/api/auth/session-token`, "it hands out a token"},
+		{`^/api/auth/(login|register|logout)`, "it is for logging in"},
+		{`^/api/(pty|terminal|plugins|cron)(/|$)`, "it can act on the host"},
 		{`^/kill(/|$)`, "it ends a session"},
 		{`^/json/(new|close|activate)`, "it acts on the browser"},
 		{`^/j/`, "a miss counts as a failed join"},
-		{`^/(stats|reload|restart|shutdown)$`, "it can change the service"},
+		{`^/webhook(/|$)`, "it takes messages for the agent"},
+		{`^/(stats|reload|restart|shutdown)(/|$)`, "it can change the service"},
 	} {
 		if regexp.MustCompile(d.pattern).MatchString(p) {
 			return d.why
@@ -458,13 +500,25 @@ func (c *compiler) signalNames() error {
 			return c.errorf(at, "signal name %q: use small letters, digits, dots and hyphens", name)
 		}
 		kinds := 0
-		for _, is := range []bool{!s.cond.empty(), s.match.set(), s.DefaultPort, s.Subject != nil, s.Host != nil, s.Release != nil} {
+		for _, is := range []bool{!s.cond.empty(), s.match.set(), s.DefaultPort, s.Subject != nil, s.Host != nil, s.Version != nil, s.Release != nil} {
 			if is {
 				kinds++
 			}
 		}
 		if kinds != 1 {
-			return c.errorf(at, "signal %q must be exactly one of: something to see in an answer, a condition on other signals, default_port, subject, host, release", name)
+			return c.errorf(at, "signal %q must be exactly one of: something to see in an answer, a condition on other signals, default_port, subject, host, version, release", name)
+		}
+		if s.cond.onlyNone() {
+			return c.errorf(at, "signal %q would hold where nothing shows: add all or any", name)
+		}
+		if s.Secret && !s.match.set() {
+			return c.errorf(at, "signal %q: secret goes with something to see in the answer", name)
+		}
+		if v := s.Version; v != nil && (v.From == "" && v.Before == "" || !v.valid()) {
+			return c.errorf(at, "signal %q: write a version range as {from: 1.2.3, before: 1.4}", name)
+		}
+		if s.Version != nil && c.Releases != "" {
+			return c.errorf(at, "signal %q: with a release table use release", name)
 		}
 		if s.Release != nil && c.Releases == "" {
 			return c.errorf(at, "signal %q needs a release table: add releases", name)
@@ -511,6 +565,9 @@ func (c *compiler) cycles() error {
 	}
 	return nil
 }
+
+// onlyNone reports whether a condition holds where nothing shows.
+func (c cond) onlyNone() bool { return len(c.None) > 0 && len(c.All)+len(c.Any) == 0 }
 
 func (c cond) names() []string { return slices.Concat(c.All, c.Any, c.None) }
 
@@ -588,22 +645,105 @@ func (c *compiler) rules() error {
 	return nil
 }
 
+// proof makes sure that whatever decides alone, on what a product is or that it
+// lets strangers in, is seen in an answer's content: many servers answer 200 to
+// everything.
+func (c *compiler) proof() error {
+	for i, r := range c.Identity {
+		if r.Confidence == Certain && len(r.All) <= 1 {
+			if err := c.seen([]any{"identity", i}, r.cond); err != nil {
+				return err
+			}
+		}
+	}
+	for i, r := range c.Auth {
+		if (r.State == Open || r.State == Claimable) && len(r.All) <= 1 {
+			if err := c.seen([]any{"auth", i}, r.cond); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// seen checks that each signal that makes a condition hold looks at content.
+func (c *compiler) seen(at []any, cond cond) error {
+	deciding := cond.Any
+	if len(deciding) == 0 {
+		deciding = cond.All
+	}
+	for _, name := range deciding {
+		s := c.signals[name]
+		if !s.cond.empty() {
+			if len(s.All) <= 1 {
+				if err := c.seen(at, s.cond); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		if !s.match.content() {
+			return c.errorf(at, "signal %q decides this alone, and looks at no content: a status or a port proves nothing", name)
+		}
+	}
+	return nil
+}
+
+func (c *compiler) advised() error {
+	for state, a := range c.Advice {
+		at := []any{"advice", string(state)}
+		if a.Means == "" || a.Fix == "" || a.Steps == "" {
+			return c.errorf(at, "advice %q needs means, fix and steps", state)
+		}
+	}
+	if c.Relative && c.Helper {
+		return c.errorf([]any{"helper"}, "a product is a helper or a relative, not both")
+	}
+	// Whoever reports that a product of this kind stands open says what to do.
+	for i, r := range c.Auth {
+		if _, ok := c.Advice[r.State]; c.Relative && !ok && (r.State == Open || r.State == Claimable) {
+			return c.errorf([]any{"auth", i}, "a relative that can be %s needs advice for it", r.State)
+		}
+	}
+	for i, r := range c.Spare {
+		at := []any{"spare", i}
+		if r.Request == "" || len(r.All)+len(r.Any) == 0 {
+			return c.errorf(at, "spare needs a request and a condition with all or any")
+		}
+		if err := c.cond(at, r.cond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// advice returns what to do about a product in a state.
+func (p *product) advice(s State) Advice {
+	a := p.Advice[s]
+	a.Means, a.Fix = oneLine(a.Means), oneLine(a.Fix)
+	return a
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
 func (c *compiler) sources() error {
 	for i, v := range c.Version {
 		at := []any{"version", i}
 		ways := 0
-		for _, is := range []bool{v.Attribute != "", v.Body != nil, v.JSON != "", v.Assets} {
+		for _, is := range []bool{v.Attribute != "", len(v.Header) > 0, v.Body != nil, v.JSON != "", v.Assets} {
 			if is {
 				ways++
 			}
 		}
 		switch {
 		case v.Source == "" || v.Confidence == "" || ways != 1:
-			return c.errorf(at, "a version source needs a name, a confidence and exactly one of attribute, body, json, assets")
-		case v.Body != nil && v.Body.NumSubexp() != 1:
+			return c.errorf(at, "a version source needs a name, a confidence and exactly one of attribute, header, body, json, assets")
+		case v.Body != nil && v.Body.NumSubexp() != 1 || slices.ContainsFunc(slices.Collect(maps.Values(v.Header)), func(p *pattern) bool { return p.NumSubexp() != 1 }):
 			return c.errorf(at, "version source %q: the pattern needs exactly one group, the version", v.Source)
 		case !slices.ContainsFunc(c.Requests, func(r requestSpec) bool { return r.ID == v.On }):
 			return c.errorf(at, "version source %q: no request is called %q", v.Source, v.On)
+		case slices.ContainsFunc(c.Requests, func(r requestSpec) bool { return r.ID == v.On && r.Secret }):
+			return c.errorf(at, "version source %q: the answer to %q may hold a secret, nothing is read out of it", v.Source, v.On)
 		case (v.Assets || v.Stamp) && c.Releases == "":
 			return c.errorf(at, "version source %q needs a release table: add releases", v.Source)
 		}
@@ -621,7 +761,7 @@ func (c *compiler) sources() error {
 func (c *compiler) onRelease(cond cond) bool {
 	return slices.ContainsFunc(cond.names(), func(name string) bool {
 		s := c.signals[name]
-		return s.Release != nil || c.onRelease(s.cond)
+		return s.Release != nil || s.Version != nil || c.onRelease(s.cond)
 	})
 }
 
@@ -633,6 +773,9 @@ func (c *compiler) unused() error {
 	}
 	return nil
 }
+
+// maxSecret caps an answer that may hold a secret, in bytes.
+const maxSecret = 16 << 10
 
 // request makes the request that goes to the target of an observation; false
 // when the page does not name what the path needs.
@@ -648,6 +791,9 @@ func (r *requestSpec) request(o *evidence.Observation, answers map[string]*answe
 	req := evidence.Request{
 		ID: r.ID, Method: r.method(), Path: path,
 		Body: r.Body, WebSocket: r.WebSocket, Say: r.Say, RFB: r.RFB, MaxBody: r.MaxBody,
+	}
+	if r.Secret && req.MaxBody == 0 {
+		req.MaxBody = maxSecret
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
 		value := r.Headers[name]

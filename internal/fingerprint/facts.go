@@ -15,6 +15,9 @@ import (
 func Facts(x *evidence.Exchange) map[string]string {
 	facts := map[string]string{}
 	a := read(x)
+	if a.sealed {
+		return map[string]string{"body": "not kept: it may hold a secret"}
+	}
 	switch {
 	case x.MediaType() == "text/html":
 		if title := a.page().Title; title != "" {
@@ -59,7 +62,7 @@ func (s *Set) Exchanges(product string, names []string, o *evidence.Observation)
 		if p.ID != product {
 			continue
 		}
-		v := view{p: p, o: o, answers: collect(o)}
+		v := view{p: p, o: o, answers: s.collect(o)}
 		var trace func(name string)
 		trace = func(name string) {
 			sig, ok := p.signals[name]
@@ -79,7 +82,7 @@ func (s *Set) Exchanges(product string, names []string, o *evidence.Observation)
 				}
 			default:
 				for _, id := range sig.On {
-					if a, ok := v.answers[id]; ok && sig.match.holds(a) {
+					if a, ok := v.answers[id]; ok && a.shows(sig) {
 						add(id)
 					}
 				}

@@ -27,45 +27,74 @@ func (s *Set) Next(o *evidence.Observation, level Level) (evidence.Request, bool
 			elsewhere++
 		}
 	}
-	if o.Requests-elsewhere >= maxRequests(level) {
+	limit := maxRequests(level)
+	if s.everywhere {
+		limit = maxRequests(Deep)
+	}
+	if o.Requests-elsewhere >= limit {
 		return evidence.Request{}, false
 	}
 	if o.Exchange(rootID) == nil {
 		return s.opening(o, level)
 	}
-	answers := collect(o)
-	for _, p := range s.products {
-		v := view{p: p, o: o, answers: answers}
-		for i := range p.Requests {
-			r := &p.Requests[i]
-			if r.Level > level || r.First || o.Exchange(r.ID) != nil || !v.holds(r.When) || !v.wanted(r, level) {
-				continue
-			}
-			if req, ok := r.request(o, answers); ok {
-				return req, true
-			}
+	answers := s.collect(o)
+	views := s.views(o, answers)
+	// Once it is certain what a target is, the others ask no more.
+	if at := slices.IndexFunc(views, func(v *view) bool { c, _ := v.identity(); return c == Certain }); at >= 0 {
+		return views[at].next(level, views)
+	}
+	for _, v := range views {
+		if req, ok := v.next(level, views); ok {
+			return req, true
 		}
 	}
 	return evidence.Request{}, false
+}
+
+// views returns what each product of which anything shows sees.
+func (s *Set) views(o *evidence.Observation, answers map[string]*answer) []*view {
+	var out []*view
+	for _, p := range s.shown(o, answers) {
+		out = append(out, &view{p: p, o: o, answers: answers, everywhere: s.everywhere && p.Relative})
+	}
+	return out
+}
+
+// next returns the next request that a product wants made.
+func (v *view) next(level Level, all []*view) (evidence.Request, bool) {
+	for i := range v.p.Requests {
+		r := &v.p.Requests[i]
+		if r.Level > level || r.First || v.o.Exchange(r.ID) != nil || !v.holds(r.When) || !v.wanted(r, level) || spared(r.ID, all) {
+			continue
+		}
+		if req, ok := r.request(v.o, v.answers); ok {
+			return req, true
+		}
+	}
+	return evidence.Request{}, false
+}
+
+// spared reports whether a product that this may be must not be asked that.
+func spared(id string, all []*view) bool {
+	return slices.ContainsFunc(all, func(v *view) bool {
+		return slices.ContainsFunc(v.p.Spare, func(r spareRule) bool { return r.Request == id && v.holds(r.cond) })
+	})
 }
 
 // opening returns the first thing to ask: on the ports of a product that speaks
 // first, what it says; else, and if that did not come, the page, which every
 // product asks for first. Most targets of a sweep do not get further.
 func (s *Set) opening(o *evidence.Observation, level Level) (evidence.Request, bool) {
-	for _, p := range s.products {
-		for i := range p.Requests {
-			r := &p.Requests[i]
-			if !r.First || r.Level > level || !slices.Contains(p.Ports, o.Addr.Port()) {
-				continue
-			}
-			x := o.Exchange(r.ID)
-			if x == nil {
-				return r.request(o, nil)
-			}
-			if x.Answered() {
-				return evidence.Request{}, false
-			}
+	for _, r := range s.index.first {
+		if r.Level > level || !slices.Contains(r.ports, o.Addr.Port()) {
+			continue
+		}
+		x := o.Exchange(r.ID)
+		if x == nil {
+			return r.request(o, nil)
+		}
+		if x.Answered() {
+			return evidence.Request{}, false
 		}
 	}
 	return s.products[0].Requests[0].request(o, nil)
@@ -73,9 +102,7 @@ func (s *Set) opening(o *evidence.Observation, level Level) (evidence.Request, b
 
 // Recognises reports whether a product is recognised, more than as a guess.
 func (s *Set) Recognises(o *evidence.Observation) bool {
-	answers := collect(o)
-	return slices.ContainsFunc(s.products, func(p *product) bool {
-		v := view{p: p, o: o, answers: answers}
+	return slices.ContainsFunc(s.views(o, s.collect(o)), func(v *view) bool {
 		confidence, _ := v.identity()
 		return confidence.Rank() >= Firm.Rank()
 	})
@@ -84,12 +111,12 @@ func (s *Set) Recognises(o *evidence.Observation) bool {
 // Judge derives the verdict from what was seen. Of several products that fit
 // it takes the one that is most sure, and of equals the first.
 func (s *Set) Judge(o *evidence.Observation) Verdict {
-	answers := collect(o)
+	answers := s.collect(o)
 	var best Verdict
-	for _, p := range s.products {
-		v := view{p: p, o: o, answers: answers}
+	for _, v := range s.views(o, answers) {
 		if confidence, because := v.identity(); confidence.Rank() > best.Confidence.Rank() {
-			best = Verdict{Product: p.ID, Name: p.Name, Confidence: confidence, Because: because, Helper: p.Helper}
+			p := v.p
+			best = Verdict{Product: p.ID, Name: p.Name, Confidence: confidence, Because: because, Helper: p.Helper, Relative: p.Relative}
 			best.Brand = v.brand()
 			best.Version, best.Notes = v.version()
 			best.Notes = slices.Clip(best.Notes)
@@ -99,6 +126,7 @@ func (s *Set) Judge(o *evidence.Observation) Verdict {
 			if confidence.Rank() >= Firm.Rank() {
 				best.Auth = v.auth()
 				best.Traits = v.traits()
+				best.Advice = p.advice(best.Auth.State)
 			}
 			best.Notes = append(best.Notes, v.notes()...)
 		}
@@ -138,15 +166,6 @@ func (r *frontRule) shows(o *evidence.Observation, answers map[string]*answer) b
 	return false
 }
 
-func collect(o *evidence.Observation) map[string]*answer {
-	answers := make(map[string]*answer, len(o.Exchanges))
-	for i := range o.Exchanges {
-		x := &o.Exchanges[i]
-		answers[x.ID] = read(x)
-	}
-	return answers
-}
-
 // read returns an exchange with what has been read out of it before.
 func read(x *evidence.Exchange) *answer {
 	a, ok := x.Read.(*answer)
@@ -167,6 +186,8 @@ type view struct {
 	release Version  // once it has been asked for
 	said    []string // with the release: what there is to say of its sources
 	asked   bool
+
+	everywhere bool // every port counts as the product's own
 }
 
 // sees reports whether a signal shows.
@@ -183,17 +204,18 @@ func (v *view) sees(name string) bool {
 	case !s.cond.empty():
 		seen = v.holds(s.cond)
 	case s.DefaultPort:
-		seen = slices.Contains(v.p.Ports, v.o.Addr.Port())
-	case s.Subject != nil:
-		seen = v.o.TLS != nil && s.Subject.MatchString(v.o.TLS.Subject)
-	case s.Host != nil:
-		seen = s.Host.MatchString(v.o.Name)
+		seen = v.everywhere || slices.Contains(v.p.Ports, v.o.Addr.Port())
+	case s.Subject != nil || s.Host != nil:
+		seen = s.named(v.o)
+	case s.Version != nil:
+		version, _ := v.version()
+		seen = version.Exact != "" && s.Version.contains(version.Exact)
 	case s.Release != nil:
 		seen = v.within(s.Release)
 	default:
 		seen = slices.ContainsFunc(s.On, func(id string) bool {
 			a, ok := v.answers[id]
-			return ok && s.match.holds(a)
+			return ok && a.shows(s)
 		})
 	}
 	v.memo[s.index] = -1
@@ -405,6 +427,8 @@ func (v *view) ask(src *versionSource, a *answer) (Version, string) {
 		return v.askAssets(out, a)
 	case src.Attribute != "":
 		text = a.page().Attributes[src.Attribute]
+	case len(src.Header) > 0:
+		text = src.header(a)
 	case src.Body != nil:
 		if m := src.Body.FindSubmatch(a.Body); m != nil {
 			text = string(m[1])
@@ -438,6 +462,21 @@ func (v *view) ask(src *versionSource, a *answer) (Version, string) {
 	return out, ""
 }
 
+// header returns what a header field says of the version.
+func (src *versionSource) header(a *answer) string {
+	for name, p := range src.Header {
+		for _, f := range a.Header {
+			if !strings.EqualFold(f.Name, name) {
+				continue
+			}
+			if m := p.FindStringSubmatch(f.Value); m != nil {
+				return m[1]
+			}
+		}
+	}
+	return ""
+}
+
 func (v *view) askAssets(out Version, a *answer) (Version, string) {
 	m := v.p.table.ByAssets(a.page().Assets)
 	switch m.Fit {
@@ -462,7 +501,7 @@ func (v *view) askAssets(out Version, a *answer) (Version, string) {
 // are left out.
 func (s *Set) Plan(product string, o *evidence.Observation) []evidence.Request {
 	var out []evidence.Request
-	answers := collect(o)
+	answers := s.collect(o)
 	for _, p := range s.products {
 		for i := range p.Requests {
 			r := &p.Requests[i]

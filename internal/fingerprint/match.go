@@ -40,6 +40,13 @@ func (m *match) set() bool {
 		m.json() || m.SHA256 != "" || m.Icon != nil
 }
 
+// content reports whether the match looks at more than the status and the type.
+func (m *match) content() bool {
+	rest := *m
+	rest.Status, rest.Type, rest.Without = nil, "", nil
+	return rest.set()
+}
+
 func (m *match) json() bool {
 	return len(m.JSON) > 0 || len(m.JSONMatch) > 0 || len(m.Keys) > 0 || len(m.NoKeys) > 0
 }
@@ -50,7 +57,7 @@ func (m *match) holds(a *answer) bool {
 	if !x.Answered() || len(m.Status) > 0 && !slices.Contains(m.Status, x.Status) {
 		return false
 	}
-	if m.Type != "" && x.MediaType() != m.Type {
+	if m.Type != "" && a.mediaType() != m.Type {
 		return false
 	}
 	for name, p := range m.Header {
@@ -86,7 +93,7 @@ func (m *match) holdsPage(a *answer) bool {
 	}
 	// Looking for the words first saves parsing nearly every page of the web.
 	if len(m.Title) > 0 && !slices.ContainsFunc(m.Title, func(t string) bool {
-		return bytes.Contains(a.Body, []byte(t))
+		return bytes.Contains(a.titles(), []byte(t))
 	}) || m.Element != "" && !bytes.Contains(a.Body, []byte("<"+m.Element)) {
 		return false
 	}
@@ -158,6 +165,67 @@ type answer struct {
 	html   *Page
 	doc    any
 	parsed int8 // 0 not tried, 1 JSON, -1 not JSON
+	media  string
+	title  []byte
+	split  bool // media and title have been looked up
+
+	// What the fingerprints of a set see in it, see index.look.
+	by       *index
+	held     []*signal
+	products []int
+	sealed   bool // its body has been dropped
+}
+
+// mediaType is Exchange.MediaType, looked up once.
+func (a *answer) mediaType() string {
+	a.cut()
+	return a.media
+}
+
+// titles returns the part of the body that holds all titles.
+func (a *answer) titles() []byte {
+	a.cut()
+	return a.title
+}
+
+func (a *answer) cut() {
+	if !a.split {
+		a.media, a.title, a.split = a.MediaType(), titlePart(a.Body), true
+	}
+}
+
+// titlePart returns what lies between the first title's begin tag and the last
+// one's end, so that a page is searched once, however many titles are known.
+func titlePart(body []byte) []byte {
+	from, to, open := -1, len(body), false
+	for at := 0; ; {
+		i := bytes.IndexByte(body[at:], '<')
+		if i < 0 {
+			break
+		}
+		at += i + 1
+		switch rest := body[at:]; {
+		case hasFold(rest, "title"):
+			if from < 0 {
+				from = at
+			}
+			open = true
+		case from >= 0 && hasFold(rest, "/title"):
+			to, open = at, false
+		}
+	}
+	switch {
+	case from < 0:
+		return nil
+	case open:
+		to = len(body)
+	}
+	return body[from:to]
+}
+
+// hasFold reports whether b begins with s, which is in lower case.
+func hasFold(b []byte, s string) bool {
+	return len(b) >= len(s) && bytes.EqualFold(b[:len(s)], []byte(s))
 }
 
 func (a *answer) page() *Page {
@@ -168,9 +236,15 @@ func (a *answer) page() *Page {
 	return a.html
 }
 
+// json returns the JSON object of an answer that says it is JSON, or of a
+// WebSocket's message. Many servers have a page for whatever path is asked for,
+// so what is not called JSON is not taken for it.
 func (a *answer) json() (any, bool) {
 	if a.parsed == 0 {
 		a.parsed = -1
+		if a.Status != 101 && a.mediaType() != "application/json" {
+			return nil, false
+		}
 		if body := bytes.TrimSpace(a.Body); len(body) > 0 && body[0] == '{' && json.Unmarshal(body, &a.doc) == nil {
 			a.parsed = 1
 		}

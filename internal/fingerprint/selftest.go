@@ -27,6 +27,7 @@ func (s *Set) Replay(c *evidence.Capture, level Level) evidence.Observation {
 			x = &evidence.Exchange{ID: req.ID, Method: req.Method, Path: req.Path, Err: "not in the capture"}
 		}
 		o.Exchanges = append(o.Exchanges, *x)
+		s.Drop(&o.Exchanges[len(o.Exchanges)-1])
 	}
 }
 
@@ -49,7 +50,7 @@ func (s *Set) Test(captures map[string]evidence.Capture) []string {
 	}
 	for _, p := range s.products {
 		for _, marker := range p.markers() {
-			positive, negative := p.coverage(marker, captures)
+			positive, negative := s.coverage(p, marker, captures)
 			if !positive {
 				problems = append(problems, fmt.Sprintf("%s: marker %q: no capture shows it", p.file, marker))
 			}
@@ -92,10 +93,10 @@ func (v *Verdict) differs(want evidence.Expectation) []string {
 
 // coverage looks for captures that show a signal, and for ones that answer its
 // request otherwise.
-func (p *product) coverage(name string, captures map[string]evidence.Capture) (positive, negative bool) {
+func (s *Set) coverage(p *product, name string, captures map[string]evidence.Capture) (positive, negative bool) {
 	for _, c := range captures {
 		o := c.Observation()
-		v := view{p: p, o: &o, answers: collect(&o)}
+		v := view{p: p, o: &o, answers: s.collect(&o)}
 		switch {
 		case v.sees(name):
 			positive = true

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -19,8 +22,12 @@ type spec struct {
 	Ports    []uint16 `yaml:"ports"`    // where the product listens by default
 	// Helper products stand beside a gateway: their ports are tried only where
 	// one was found, or when asked for.
-	Helper   bool              `yaml:"helper"`
-	Near     []uint16          `yaml:"near"` // a helper's ports, as distances from the gateway's
+	Helper bool     `yaml:"helper"`
+	Near   []uint16 `yaml:"near"` // a helper's ports, as distances from the gateway's
+	// Relative products are no OpenClaw: on ports that are not their own they are
+	// asked for more only if / gives a hint, unless everything is to be asked.
+	Relative bool              `yaml:"relative"`
+	About    string            `yaml:"about"` // what it is, and what can be seen of it from outside
 	Requests []requestSpec     `yaml:"requests"`
 	Signals  map[string]signal `yaml:"signals"`
 	Identity []identityRule    `yaml:"identity"`
@@ -31,6 +38,25 @@ type spec struct {
 	Traits   []traitRule       `yaml:"traits"`
 	Bases    []string          `yaml:"bases"` // usual base paths, tried when / hints at one or when asked for
 	Notes    []noteRule        `yaml:"notes"`
+	// Advice is what to do about the product in a state of authentication: open,
+	// claimable, or required with a password that everybody knows.
+	Advice map[State]Advice `yaml:"advice"`
+	// Spare names requests that this product must not be sent, by anybody.
+	Spare []spareRule `yaml:"spare"`
+}
+
+// spareRule keeps a request from what may be the product.
+type spareRule struct {
+	Request string `yaml:"request"`
+	cond    `yaml:",inline"`
+}
+
+// Advice is the product's own part of a finding.
+type Advice struct {
+	Means      string   `yaml:"means"` // what a stranger can do, one sentence
+	Fix        string   `yaml:"fix"`   // what to do, in a sentence or two
+	Steps      string   `yaml:"steps"` // the same as a runbook
+	References []string `yaml:"references"`
 }
 
 // frontSpec is the file of fronts: what stands before a product.
@@ -70,6 +96,8 @@ type requestSpec struct {
 	For     []string `yaml:"for"`
 	When    cond     `yaml:"when"`
 	MaxBody int      `yaml:"max_body"`
+	// Secret: the answer may hold one. Its body is looked at and dropped.
+	Secret bool `yaml:"secret"`
 }
 
 // cond holds when all of All, at least one of Any (if there are any), and none
@@ -94,11 +122,17 @@ type signal struct {
 	Subject *pattern `yaml:"subject"`
 	// Host is a pattern on the name that the target was given by.
 	Host *pattern `yaml:"host"`
+	// Version holds when the version lies in the range, for products without a
+	// release table.
+	Version *versionRange `yaml:"version"`
+	// Secret: what is seen stands beside a secret, so the body is dropped.
+	Secret bool `yaml:"secret"`
 	// Release holds when every release that fits lies in the range, and one
 	// does.
 	Release *releaseRange `yaml:"release"`
 
-	index int // of its product's signals
+	index  int  // of its product's signals
+	reason bool // seen, it is a reason to think about the product
 }
 
 // releaseRange is a range of releases, both ends included; an end that is
@@ -110,6 +144,45 @@ type releaseRange struct {
 
 func (r *releaseRange) contains(v release.Version) bool {
 	return (r.From.IsZero() || v.Compare(r.From) >= 0) && (r.To.IsZero() || v.Compare(r.To) <= 0)
+}
+
+// versionRange is a range of versions written as numbers with dots: from From
+// on, and below Before; one of the two may be missing.
+type versionRange struct {
+	From   string `yaml:"from"`
+	Before string `yaml:"before"`
+}
+
+func (r *versionRange) contains(v string) bool {
+	return (r.From == "" || compareVersions(v, r.From) >= 0) && (r.Before == "" || compareVersions(v, r.Before) < 0)
+}
+
+func (r *versionRange) valid() bool {
+	for _, v := range []string{r.From, r.Before} {
+		if v != "" && numbered.FindString(v) != v {
+			return false
+		}
+	}
+	return true
+}
+
+// numbered is how such a version is written; what follows the numbers is left out.
+var numbered = regexp.MustCompile(`^v?(\d{1,9}(?:\.\d{1,9})*)`)
+
+// compareVersions compares number by number; what has no number is 0.
+func compareVersions(a, b string) int {
+	return slices.Compare(numbers(a), numbers(b))
+}
+
+func numbers(v string) []int {
+	var out []int
+	if m := numbered.FindStringSubmatch(v); m != nil {
+		for part := range strings.SplitSeq(m[1], ".") {
+			n, _ := strconv.Atoi(part) // at most nine digits
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 type identityRule struct {
@@ -148,16 +221,17 @@ type noteRule struct {
 }
 
 // versionSource says where an answer names the release. Exactly one of
-// Attribute, Body, JSON and Assets is set.
+// Attribute, Header, Body, JSON and Assets is set.
 type versionSource struct {
-	Source     string     `yaml:"source"`
-	On         string     `yaml:"on"`
-	Attribute  string     `yaml:"attribute"` // of the html element
-	Body       *pattern   `yaml:"body"`
-	JSON       string     `yaml:"json"`
-	Stamp      bool       `yaml:"stamp"` // a build stamp: release, commit, maybe a time
-	Assets     bool       `yaml:"assets"`
-	Confidence Confidence `yaml:"confidence"`
+	Source     string              `yaml:"source"`
+	On         string              `yaml:"on"`
+	Attribute  string              `yaml:"attribute"` // of the html element
+	Header     map[string]*pattern `yaml:"header"`
+	Body       *pattern            `yaml:"body"`
+	JSON       string              `yaml:"json"`
+	Stamp      bool                `yaml:"stamp"` // a build stamp: release, commit, maybe a time
+	Assets     bool                `yaml:"assets"`
+	Confidence Confidence          `yaml:"confidence"`
 	cond       `yaml:",inline"`
 }
 

@@ -96,6 +96,8 @@ type Verdict struct {
 	Traits     []Trait
 	Notes      []string // what a reader needs to weigh the verdict
 	Helper     bool     // the product is a helper of a gateway, not one itself
+	Relative   bool     // the product is a relative of OpenClaw
+	Advice     Advice   // the product's own, for the state of its authentication
 }
 
 // Trait is something that the answers prove about how the product is set up.

@@ -69,7 +69,12 @@ func (p *Prober) walk(s *wire.Session, o *evidence.Observation) bool {
 		if req.Say != "" {
 			reply = func(first []byte) ([]byte, error) { return handshake.Message(req.Say, first, time.Now()) }
 		}
-		if !s.Converse(req, reply) {
+		made := len(o.Exchanges)
+		goOn := s.Converse(req, reply)
+		for i := made; i < len(o.Exchanges); i++ {
+			p.Set.Drop(&o.Exchanges[i])
+		}
+		if !goOn {
 			return false
 		}
 	}

@@ -1,0 +1,39 @@
+package fingerprint_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/fingerprint"
+)
+
+// BenchmarkPlain is what it costs to think about a web server that is none of
+// ours: most of a sweep. It must not grow with the number of products.
+func BenchmarkPlain(b *testing.B) {
+	set := builtin(b)
+	for name, body := range map[string]string{
+		"small": "<html><head><title>hello</title></head></html>",
+		"large": "<html><head><title>hello</title></head><body>" + strings.Repeat("<p>some <b>words</b> of a page</p>\n", 3000) + "</body></html>",
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				o := evidence.Observation{
+					Addr: netip.MustParseAddrPort("10.0.0.7:80"), Scheme: "http", Outcome: evidence.Other, Requests: 1,
+					Exchanges: []evidence.Exchange{{
+						ID: "root", Method: "GET", Path: "/", Status: 200, Body: []byte(body),
+						Header: evidence.Header{{Name: "Server", Value: "nginx"}, {Name: "Content-Type", Value: "text/html; charset=utf-8"}},
+					}},
+				}
+				if _, ok := set.Next(&o, fingerprint.Standard); ok {
+					b.Fatal("asks for more")
+				}
+				if v := set.Judge(&o); v.Product != "" {
+					b.Fatal(v.Product)
+				}
+			}
+		})
+	}
+}

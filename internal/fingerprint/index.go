@@ -1,0 +1,203 @@
+package fingerprint
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/evidence"
+)
+
+// index says which signals of which products look at what, so that the cost of
+// an answer does not grow with the number of products: each signal is looked at
+// once, and a product of which nothing shows is not thought about.
+type index struct {
+	products []*product
+	answers  map[string][]leaf // by request
+	ports    map[uint16][]int  // products that ask for more on a port, by its number
+	near     []int             // those that have such ports at all
+	names    []leaf            // signals on certificates and host names
+	first    []opener
+	secret   map[string]bool // requests whose answers are dropped once looked at
+}
+
+// leaf is a signal that is no condition on others.
+type leaf struct {
+	product int // its place in the set
+	*signal
+}
+
+// opener is a request that is made before GET /.
+type opener struct {
+	*requestSpec
+	ports []uint16
+}
+
+func newIndex(products []*product) *index {
+	x := &index{products: products, answers: map[string][]leaf{}, ports: map[uint16][]int{}, secret: map[string]bool{}}
+	for i, p := range products {
+		for _, s := range p.ordered {
+			switch {
+			case s.DefaultPort:
+				x.near = append(x.near, i)
+				for _, port := range p.Ports {
+					x.ports[port] = append(x.ports[port], i)
+				}
+			case s.Subject != nil || s.Host != nil:
+				x.names = append(x.names, leaf{i, s})
+			}
+			for _, id := range s.On {
+				x.answers[id] = append(x.answers[id], leaf{i, s})
+			}
+		}
+		for j := range p.Requests {
+			r := &p.Requests[j]
+			if r.First {
+				x.first = append(x.first, opener{r, p.Ports})
+			}
+			if r.Secret {
+				x.secret[r.ID] = true
+			}
+		}
+	}
+	return x
+}
+
+// markReasons marks the signals that, seen, can make a request be sent or the
+// product be recognised. Where none of them is, no condition of the two holds:
+// each has something that must be seen.
+func (p *product) markReasons() {
+	type visit struct {
+		*signal
+		negated bool
+	}
+	seen := map[visit]bool{}
+	var walk func(c cond, negated bool)
+	walk = func(c cond, negated bool) {
+		for i, name := range c.names() {
+			v := visit{p.signals[name], negated != (i >= len(c.All)+len(c.Any))}
+			if seen[v] {
+				continue
+			}
+			seen[v] = true
+			if !v.cond.empty() {
+				walk(v.cond, v.negated)
+			} else if !v.negated {
+				v.reason = true
+			}
+		}
+	}
+	for i := range p.Requests {
+		walk(p.Requests[i].When, false)
+	}
+	for _, r := range p.Identity {
+		walk(r.cond, false)
+	}
+}
+
+// look finds the products that an answer gives a reason to think about. What
+// else their signals look at is read when it is asked for.
+func (x *index) look(a *answer) {
+	if a.by == x || a.sealed {
+		return
+	}
+	a.by, a.held, a.products = x, nil, nil
+	for _, l := range x.answers[a.ID] {
+		if !l.reason || !l.match.holds(a) {
+			continue
+		}
+		a.held = append(a.held, l.signal)
+		if n := len(a.products); n == 0 || a.products[n-1] != l.product {
+			a.products = append(a.products, l.product)
+		}
+	}
+}
+
+// shows reports whether a signal is seen in an answer.
+func (a *answer) shows(s *signal) bool {
+	if s.reason && a.by != nil || a.sealed {
+		return slices.Contains(a.held, s)
+	}
+	return s.match.holds(a)
+}
+
+// collect returns the answers of an observation, looked at.
+func (s *Set) collect(o *evidence.Observation) map[string]*answer {
+	answers := make(map[string]*answer, len(o.Exchanges))
+	for i := range o.Exchanges {
+		a := read(&o.Exchanges[i])
+		// What was asked below another base path is not looked at.
+		if !strings.Contains(a.ID, "@") {
+			s.index.look(a)
+		}
+		answers[a.ID] = a
+	}
+	return answers
+}
+
+// shown returns the products of which anything shows, in the set's order.
+func (s *Set) shown(o *evidence.Observation, answers map[string]*answer) []*product {
+	x := s.index
+	var at []int
+	for id, a := range answers {
+		if !strings.Contains(id, "@") {
+			at = append(at, a.products...)
+		}
+	}
+	at = append(at, x.ports[o.Addr.Port()]...)
+	if s.everywhere {
+		for _, i := range x.near {
+			if x.products[i].Relative {
+				at = append(at, i)
+			}
+		}
+	}
+	for _, l := range x.names {
+		if l.signal.named(o) {
+			at = append(at, l.product)
+		}
+	}
+	if at == nil {
+		return nil
+	}
+	slices.Sort(at)
+	at = slices.Compact(at)
+	out := make([]*product, len(at))
+	for i, n := range at {
+		out[i] = x.products[n]
+	}
+	return out
+}
+
+// named reports whether a signal on the certificate or the host name holds.
+func (s *signal) named(o *evidence.Observation) bool {
+	if s.Subject != nil {
+		return o.TLS != nil && s.Subject.MatchString(o.TLS.Subject)
+	}
+	return s.Host != nil && s.Host.MatchString(o.Name)
+}
+
+// Drop empties the answer to a request that may hold a secret, or in which a
+// signal says so, after all fingerprints have looked at it. What they saw is
+// kept; of the body nothing is, not even a hash.
+func (s *Set) Drop(x *evidence.Exchange) {
+	a := read(x)
+	s.index.look(a)
+	if !s.index.secret[x.ID] && !slices.ContainsFunc(a.held, func(sig *signal) bool { return sig.Secret }) {
+		return
+	}
+	for _, l := range s.index.answers[x.ID] {
+		if !l.reason && l.match.holds(a) {
+			a.held = append(a.held, l.signal)
+		}
+	}
+	page := Page{}
+	if a.mediaType() == "text/html" {
+		page.Title = a.page().Title
+		page.Assets = a.page().Assets
+	}
+	x.Original = &evidence.Digest{Bytes: len(x.Body)}
+	x.Body, x.Header = nil, slices.DeleteFunc(x.Header, func(f evidence.Field) bool {
+		return strings.EqualFold(f.Name, "Set-Cookie") || strings.EqualFold(f.Name, "Location")
+	})
+	a.html, a.doc, a.parsed, a.title, a.sealed = &page, nil, -1, nil, true
+}
