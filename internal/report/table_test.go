@@ -337,3 +337,18 @@ func TestWriteErrors(t *testing.T) {
 		}
 	}
 }
+
+// A helper that can be reached is said in the headline, and is no gateway.
+func TestTableHelper(t *testing.T) {
+	helper := event.Target{
+		Type: "target", Outcome: "helper", Target: event.Address{IP: "10.0.0.7", Port: 5900, URL: "http://10.0.0.7:5900/"},
+		Product: &event.Product{ID: "vnc", Name: "VNC server", Confidence: "certain"}, Auth: &event.Auth{State: "open"},
+	}
+	out := render(t, "table", Options{}, scanEvent(), event.Event{Target: &helper}, summaryEvent(event.Summary{
+		Targets: 1, Outcomes: map[string]int{"helper": 1}, Complete: true}))
+	for _, want := range []string{"No gateway was found. 1 helper beside a gateway can be reached.", "reachable, no log-in", "VNC server\n", "1 helper beside one"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+}

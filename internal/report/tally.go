@@ -163,6 +163,11 @@ func (t *tally) headline() []statement {
 	default:
 		text = c.say("No gateway was found.")
 	}
+	// What a helper gives away is among the findings; the gateway's log-in does
+	// not stand before it.
+	if n := s.Outcomes["helper"]; n > 0 {
+		text, mood = c.join(text, c.count(n, "%d helper beside a gateway can be reached.", "%d helpers beside a gateway can be reached.")), doubt
+	}
 	if !s.Complete && s.Targets > 0 {
 		text, mood = c.join(text, c.say("The scan is incomplete.")), doubt
 	}

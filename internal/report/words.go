@@ -198,6 +198,9 @@ func (c *catalogue) product(t *event.Target) string {
 	if r := c.release(t.Version); r != "" {
 		return name + " " + r
 	}
+	if t.Outcome == "helper" {
+		return name // its release is not looked for
+	}
 	return c.say("%s, release unknown", name)
 }
 
