@@ -49,6 +49,8 @@ explain auth-missing`,
 		}
 		detail := "A request without any credential was let in"
 		switch {
+		case v.Relative:
+			detail = strings.TrimSuffix(means(v, detail), ".")
 		case v.Auth.Mode == "none":
 			detail += "; authentication is switched off (mode none)"
 		case v.Trait("credential-added") != nil:

@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 )
 
@@ -29,13 +28,14 @@ it as well.`,
 		if !s.gateway() || s.Verdict.Auth.State != fingerprint.Unknown {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.Info, "", unverifiedReason(s.Observation))}
+		return []event.Finding{doc.finding(s, event.Info, "", unverifiedReason(&s))}
 	}}
 }
 
 // unverifiedReason says which of the questions about authentication went
 // without a usable answer.
-func unverifiedReason(o *evidence.Observation) string {
+func unverifiedReason(s *Subject) string {
+	o := s.Observation
 	var failed []string
 	for _, x := range o.Exchanges {
 		if x.Err != "" {
@@ -44,6 +44,9 @@ func unverifiedReason(o *evidence.Observation) string {
 	}
 	if len(failed) > 0 {
 		return "These requests went without an answer: " + strings.Join(failed, ", ") + "."
+	}
+	if s.Verdict.Relative {
+		return "What it answers to strangers does not tell."
 	}
 	if o.Exchange("tools") == nil {
 		return "The answers to read-only requests do not tell, and the one request that would was not made at this level."

@@ -50,7 +50,8 @@ func (s *Subject) recognised() bool {
 	return s.Verdict.Confidence.Rank() >= fingerprint.Firm.Rank()
 }
 
-// gateway reports whether the product is a gateway, and no helper beside one.
+// gateway reports whether the product is a gateway, OpenClaw or a relative, and no
+// helper beside one. Which checks look at relatives, see ForRelatives.
 func (s *Subject) gateway() bool { return s.recognised() && !s.Verdict.Helper }
 
 // loopback reports whether the target was reached over loopback.
@@ -67,10 +68,13 @@ type Check struct {
 func All() []Check {
 	return []Check{
 		authMissing(),
+		claimable(),
+		defaultPassword(),
 		trustedProxySpoofable(),
 		cdpReachable(),
 		browserControlReachable(),
 		novncReachable(),
+		helperOpen(),
 		everyoneIsLocal(),
 		originWildcard(),
 		originHostFallback(),
@@ -100,11 +104,19 @@ func All() []Check {
 	}
 }
 
-// Run returns the findings of all checks.
+// Run returns the findings of all checks that look at the product.
 func Run(checks []Check, s Subject) []event.Finding {
 	var out []event.Finding
 	for _, c := range checks {
-		out = append(out, c.Judge(s)...)
+		if s.Verdict.Relative && !ForRelatives(c.Doc.ID) {
+			continue
+		}
+		for _, f := range c.Judge(s) {
+			if s.Verdict.Relative || f.ID == "helper-open" {
+				s.forRelative(&f)
+			}
+			out = append(out, f)
+		}
 	}
 	return out
 }

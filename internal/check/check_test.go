@@ -143,6 +143,18 @@ func cases() []struct {
 			}
 		}
 	}
+	// relative makes it one of OpenClaw's relatives, with words of its own.
+	relative := func(state fingerprint.State) func(*check.Subject) {
+		return func(s *check.Subject) {
+			s.Releases = nil
+			s.Verdict = &fingerprint.Verdict{
+				Product: "toy", Name: "Toy", Relative: true, Confidence: fingerprint.Certain, Because: []string{"root"},
+				Auth:   fingerprint.Auth{State: state, Because: []string{"root"}},
+				Advice: fingerprint.Advice{Means: "Whoever comes plays with it.", Fix: "Put it away.", Steps: "1. Put it away."},
+			}
+		}
+	}
+	advised := func(s *check.Subject) { s.Verdict.Advice.Means = "Whoever comes plays with it." }
 	scanned := time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC)
 	tls := func(i evidence.TLSInfo) func(*check.Subject) {
 		return func(s *check.Subject) {
@@ -243,6 +255,18 @@ func cases() []struct {
 			s.Verdict.Front.Kind = "nginx"
 		}, event.Critical},
 		{"auth-missing", "open over loopback", func(s *check.Subject) { auth(fingerprint.Open, "none")(s); s.Reach = "loopback" }, event.Critical},
+		{"auth-missing", "a relative", relative(fingerprint.Open), event.Critical},
+		{"auth-unverified", "a relative", relative(fingerprint.Unknown), event.Info},
+		{"claimable", "a relative", relative(fingerprint.Claimable), event.Critical},
+		{"claimable", "without words of its own", auth(fingerprint.Claimable, ""), event.Critical},
+		{"claimable", "open", relative(fingerprint.Open), ""},
+		{"default-password", "a relative", with(relative(fingerprint.Required), traits("default-password")), event.Critical},
+		{"default-password", "another password", relative(fingerprint.Required), ""},
+		{"helper-open", "from elsewhere", with(helper("ollama", fingerprint.Open), advised), event.High},
+		{"helper-open", "over loopback", with(helper("ollama", fingerprint.Open), advised, loopback), event.Info},
+		{"helper-open", "asks for a key", with(helper("litellm", fingerprint.Required), advised), ""},
+		{"helper-open", "has a check of its own", helper("vnc", fingerprint.Open), ""},
+
 		{"auth-missing", "required", auth(fingerprint.Required, ""), ""},
 		{"auth-missing", "gated", auth(fingerprint.Gated, "http-authentication"), ""},
 		{"auth-missing", "blocked", auth(fingerprint.Blocked, ""), ""},
@@ -419,6 +443,9 @@ func goldenKeys() map[string]string {
 		"release-outdated":          "70a420824509fc51c4776aaf24402609",
 		"plain-http":                "3869f858393302b6f247d65c0ccf4a77",
 		"auth-unverified":           "efbd39f3ec3ff2b4a538ad5ba5320a67",
+		"claimable":                 "bdfd2da58f5192abd27e3a05616afeea",
+		"default-password":          "512e528d21f9582caecb1f2098bcf279",
+		"helper-open":               "7ec16a5ad97e4435d9801af80449a881",
 	}
 }
 

@@ -27,7 +27,7 @@ proxy it has not been told to trust, whatever its authentication. So that cannot
 be seen through this proxy. Name the proxy's own address, and nothing wider, in
 gateway.trustedProxies, then scan again.`},
 		{fingerprint.Claimable, "there is no account yet",
-			`The product is waiting for its first user: whoever comes first owns it.`},
+			`The product is waiting for its first user: whoever comes first owns it. See claimable.`},
 		{fingerprint.Unknown, "not proven either way",
 			`None of the answers tells. Unknown is not safe, and not open. See auth-unverified.`},
 	}

@@ -17,14 +17,16 @@ type Unseen struct {
 func (s *Set) Unseen() []Unseen { return s.unseen }
 
 func loadUnseen(data []byte) ([]Unseen, error) {
-	var out []Unseen
-	if err := decode(data, unseenFile, &out); err != nil {
+	var file struct {
+		Unseen []Unseen `yaml:"unseen"`
+	}
+	if err := decode(data, unseenFile, &file); err != nil {
 		return nil, err
 	}
-	for i, u := range out {
+	for i, u := range file.Unseen {
 		if !validID(u.ID) || u.Name == "" || u.Text == "" {
-			return nil, fmt.Errorf("%s:%d: an entry needs an id, a name and a text", unseenFile, lineOf(data, i))
+			return nil, fmt.Errorf("%s:%d: an entry needs an id, a name and a text", unseenFile, lineOf(data, "unseen", i))
 		}
 	}
-	return out, nil
+	return file.Unseen, nil
 }

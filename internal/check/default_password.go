@@ -1,0 +1,36 @@
+package check
+
+import (
+	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+)
+
+func defaultPassword() Check {
+	doc := Doc{
+		ID:       "default-password",
+		Title:    "It is still protected by a password that everybody can know",
+		Severity: event.Critical,
+		When: `The product itself says, to anybody who asks, that its password is still the one it came
+with or made up, or hands that out. No password was tried, and none was kept.`,
+		Why: `A log-in whose password is published, or given to whoever asks, keeps out only those who
+do not look. Whoever logs in has the agent, its keys and what it can reach.`,
+		Fix: `Set a password of your own now, end all sessions, and bind the port to loopback.`,
+		Steps: `1. Close the port to others.
+2. Set a password of your own on the host itself, and end all sessions.
+3. Look for sessions, settings and jobs that are not yours, and replace the keys that the
+   agent or the gateway behind it holds.
+4. The product's own steps: "clawsonar explain" with its id, as the report names it.
+5. Scan again: this finding must be gone.`,
+		Controls:   []string{"nvdb:N2", "cncert:C2", "tongbao:T4", "owasp:ASI03"},
+		References: []string{"https://cwe.mitre.org/data/definitions/1392.html"},
+	}
+	return Check{doc, func(s Subject) []event.Finding {
+		because := s.Verdict.Trait("default-password")
+		if !s.gateway() || because == nil {
+			return nil
+		}
+		return []event.Finding{doc.finding(s, event.Critical, "",
+			means(s.Verdict, "Its password is the one that it came with.")+" Shown by "+strings.Join(because, ", ")+".", because...)}
+	}}
+}

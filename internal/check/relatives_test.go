@@ -1,0 +1,108 @@
+package check_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/clawsonar/clawsonar/internal/check"
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/testdata/captures"
+)
+
+// Which checks look at OpenClaw's relatives is decided here, on purpose, for each.
+func TestForRelatives(t *testing.T) {
+	want := map[string]bool{
+		// what any product with a log-in and a socket can have
+		"auth-missing": true, "claimable": true, "default-password": true, "auth-unverified": true,
+		"exposed-to-internet": true, "listens-beyond-loopback": true, "plain-http": true,
+		"tls-expired": true, "tls-name-mismatch": true, "tls-self-signed": true, "tls-old": true,
+		// what only OpenClaw answers, or sets
+		"trusted-proxy-spoofable": false, "everyone-is-local": false, "origin-wildcard": false, "origin-host-fallback": false,
+		"device-auth-disabled": false, "proxy-attribution-blocked": false, "terminal-enabled": false, "openai-api-enabled": false,
+		"canvas-open": false, "metrics-public": false, "readiness-details-public": false, "bootstrap-config-public": false,
+		"filesystem-paths-public": false, "assistant-name-public": false, "source-maps-public": false, "hooks-enabled": false,
+		// what is known of OpenClaw's releases alone
+		"legacy-product": false, "release-outdated": false, "advisory-affected": false,
+		// helpers are no relatives
+		"cdp-reachable": false, "browser-control-reachable": false, "novnc-reachable": false, "helper-open": false,
+	}
+	for _, c := range check.All() {
+		decided, ok := want[c.Doc.ID]
+		if !ok {
+			t.Errorf("%s: decide whether it looks at relatives", c.Doc.ID)
+		}
+		if check.ForRelatives(c.Doc.ID) != decided {
+			t.Errorf("%s looks at relatives: %t", c.Doc.ID, !decided)
+		}
+	}
+}
+
+// What is said about a relative or a helper is about that product: not one of
+// OpenClaw's settings, commands or pages, and what to do if it stands open is the
+// product's own.
+func TestRelativesOwnWords(t *testing.T) {
+	set := builtin(t)
+	all, err := evidence.LoadCaptures(captures.FS, ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]int{}
+	for name, c := range all {
+		o := set.Replay(&c, fingerprint.Standard)
+		v := set.Judge(&o)
+		if v.Confidence.Rank() < fingerprint.Firm.Rank() || !v.Relative && !(v.Helper && v.Advice.Means != "") {
+			continue
+		}
+		for _, reach := range []string{"private", "public"} {
+			findings := check.Run(check.All(), check.Subject{HostPort: "host:1", Reach: reach, Observation: &o, Verdict: &v, Releases: set.Releases(v.Product)})
+			ids := ""
+			for _, f := range findings {
+				ids += " " + f.ID
+				seen[f.ID]++
+				text := f.Detail + " " + f.Remediation + " " + strings.Join(f.References, " ")
+				for _, word := range []string{"gateway.", "openclaw.json", "openclaw gateway", "docs.openclaw.ai", "npm install"} {
+					if strings.Contains(text, word) {
+						t.Errorf("%s: %s speaks of OpenClaw (%s): %s", name, f.ID, word, text)
+					}
+				}
+				own := slices.Contains([]string{"auth-missing", "claimable", "default-password", "helper-open"}, f.ID)
+				if own && !strings.HasSuffix(f.Remediation, "Runbook: clawsonar explain "+v.Product) {
+					t.Errorf("%s: remediation of %s is not the product's: %q", name, f.ID, f.Remediation)
+				}
+			}
+			must := map[fingerprint.State]string{fingerprint.Open: "auth-missing", fingerprint.Claimable: "claimable", fingerprint.Unknown: "auth-unverified"}[v.Auth.State]
+			if v.Helper && v.Auth.State == fingerprint.Open {
+				must = "helper-open"
+			}
+			if !v.Helper && must != "" && !strings.Contains(ids+" ", " "+must+" ") {
+				t.Errorf("%s (%s): found%s, want %s", name, v.Auth.State, ids, must)
+			}
+		}
+	}
+	for _, id := range []string{"auth-missing", "claimable", "default-password", "helper-open", "auth-unverified", "plain-http", "exposed-to-internet"} {
+		if seen[id] == 0 {
+			t.Errorf("no capture raises %s", id)
+		}
+	}
+}
+
+// What tells a relative's finding from OpenClaw's is not its severity.
+func TestRelativeSeverity(t *testing.T) {
+	s := sound(t)
+	s.Verdict = &fingerprint.Verdict{
+		Product: "toy", Name: "Toy", Relative: true, Confidence: fingerprint.Certain,
+		Auth:   fingerprint.Auth{State: fingerprint.Open, Because: []string{"root"}},
+		Advice: fingerprint.Advice{Means: "Whoever comes plays with it.", Fix: "Put it away.", References: []string{"https://example.org/toy"}},
+	}
+	s.Reach = "loopback"
+	got := check.Run(check.All(), s)
+	if len(got) != 1 || got[0].ID != "auth-missing" || got[0].Severity != event.Critical {
+		t.Fatalf("%+v", got)
+	}
+	if got[0].Detail != "Whoever comes plays with it. Shown by root." || got[0].Remediation != "Put it away. Runbook: clawsonar explain toy" || !slices.Equal(got[0].References, []string{"https://example.org/toy"}) {
+		t.Errorf("%+v", got[0])
+	}
+}
