@@ -26,6 +26,14 @@ func newExplain(s streams) *cobra.Command {
 			for _, d := range check.States() {
 				ids = append(ids, string(d.State)+"\t"+d.Title)
 			}
+			if set, err := fingerprint.Load(fingerprints.FS); err == nil {
+				for _, p := range set.Products() {
+					ids = append(ids, p.ID+"\t"+p.Name)
+				}
+				for _, u := range set.Unseen() {
+					ids = append(ids, u.ID+"\t"+u.Name)
+				}
+			}
 			ids = slices.DeleteFunc(ids, func(id string) bool { return !strings.HasPrefix(id, toComplete) })
 			return ids, cobra.ShellCompDirectiveNoFileComp
 		},
@@ -59,6 +67,10 @@ func listTopics(w io.Writer, set *fingerprint.Set) {
 	for _, p := range set.Products() {
 		fmt.Fprintf(w, "  %-26s %s\n", p.ID, p.Name)
 	}
+	fmt.Fprintln(w, "\nNo fingerprint of their own, and why:")
+	for _, u := range set.Unseen() {
+		fmt.Fprintf(w, "  %-26s %s\n", u.ID, u.Name)
+	}
 }
 
 func explain(w io.Writer, set *fingerprint.Set, id string) error {
@@ -77,6 +89,12 @@ func explain(w io.Writer, set *fingerprint.Set, id string) error {
 	for _, p := range set.Products() {
 		if p.ID == id {
 			explainProduct(w, p)
+			return nil
+		}
+	}
+	for _, u := range set.Unseen() {
+		if u.ID == id {
+			fmt.Fprintf(w, "%s: %s\n\n%s\n", u.ID, u.Name, strings.TrimSpace(u.Text))
 			return nil
 		}
 	}
@@ -110,7 +128,11 @@ func explainCheck(w io.Writer, d check.Doc) {
 }
 
 func explainProduct(w io.Writer, p fingerprint.Product) {
-	fmt.Fprintf(w, "%s: %s (%s)\n\nRequests, each made only if the answers before it call for it:\n", p.ID, p.Name, p.File)
+	fmt.Fprintf(w, "%s: %s (%s)\n", p.ID, p.Name, p.File)
+	if p.About != "" {
+		fmt.Fprintf(w, "\n%s\n", strings.TrimSpace(p.About))
+	}
+	fmt.Fprint(w, "\nRequests, each made only if the answers before it call for it:\n")
 	for _, r := range p.Requests {
 		fmt.Fprintf(w, "  %s\n", r)
 	}
@@ -120,4 +142,33 @@ func explainProduct(w io.Writer, p fingerprint.Product) {
 	if p.Helper {
 		fmt.Fprintln(w, "\nIt stands beside a gateway: its ports are tried where one was found, or with -helpers.")
 	}
+	if p.Relative {
+		fmt.Fprintln(w, "\nIt is a relative of OpenClaw: it is looked for where / gives a hint or on its own ports, and everywhere with -family.")
+	}
+	for _, state := range []fingerprint.State{fingerprint.Open, fingerprint.Claimable, fingerprint.Required} {
+		a, ok := p.Advice[state]
+		if !ok {
+			continue
+		}
+		title := map[fingerprint.State]string{
+			fingerprint.Open: "If it stands open", fingerprint.Claimable: "If nobody owns it yet", fingerprint.Required: "If it has its default password",
+		}[state]
+		fmt.Fprintf(w, "\n%s\n%s\n%s\n", title, a.Means, strings.TrimSpace(a.Steps))
+	}
+	for _, ref := range references(p) {
+		fmt.Fprintf(w, "See also: %s\n", ref)
+	}
+}
+
+// references returns where a product's advice points, each once.
+func references(p fingerprint.Product) []string {
+	var out []string
+	for _, state := range []fingerprint.State{fingerprint.Open, fingerprint.Claimable, fingerprint.Required} {
+		for _, ref := range p.Advice[state].References {
+			if !slices.Contains(out, ref) {
+				out = append(out, ref)
+			}
+		}
+	}
+	return out
 }

@@ -25,7 +25,7 @@ func newFingerprints(s streams) *cobra.Command {
 		Short: "What clawsonar knows; check a fingerprint of your own",
 	}
 	holder(cmd)
-	cmd.AddCommand(newFingerprintsList(s), newFingerprintsValidate(s), newFingerprintsTest(s))
+	cmd.AddCommand(newFingerprintsList(s), newFingerprintsValidate(s), newFingerprintsTest(s), newFingerprintsExplain(s))
 	return cmd
 }
 
@@ -59,10 +59,17 @@ func newFingerprintsList(s streams) *cobra.Command {
 			return nil
 		}
 		for _, p := range set.Products() {
-			fmt.Fprintf(s.out, "%-12s %-24s ports %s\n", p.ID, p.Name, strings.Trim(fmt.Sprint(p.Ports), "[]"))
+			fmt.Fprintf(s.out, "%-24s %-30s ports %s\n", p.ID, p.Name, strings.Trim(fmt.Sprint(p.Ports), "[]"))
 		}
 		return nil
 	}
+	return cmd
+}
+
+// newFingerprintsExplain is explain, where one looks for it.
+func newFingerprintsExplain(s streams) *cobra.Command {
+	cmd := newExplain(s)
+	cmd.Use, cmd.Short = "explain [ID]", "What can be seen of a product from outside, and what cannot"
 	return cmd
 }
 

@@ -12,7 +12,7 @@ func rules() []rule.Rule {
 		d := c.Doc
 		out = append(out, rule.Rule{
 			ID: d.ID, Title: d.Title, Severity: d.Severity, When: d.When, Why: d.Why, Fix: d.Fix,
-			Controls: d.Controls, References: d.References, Needs: needs(d.ID),
+			Controls: d.Controls, References: d.References, Needs: needs(d.ID), Relatives: check.ForRelatives(d.ID),
 		})
 	}
 	return out
@@ -22,7 +22,7 @@ func rules() []rule.Rule {
 // finding means that it was passed. What is not listed needs a recognised product.
 func needs(id string) rule.Need {
 	switch id {
-	case "auth-missing":
+	case "auth-missing", "claimable":
 		return rule.Auth
 	case "release-outdated", "advisory-affected", "legacy-product":
 		return rule.Release
@@ -34,7 +34,7 @@ func needs(id string) rule.Need {
 		return rule.Remote
 	case "trusted-proxy-spoofable", "origin-wildcard", "origin-host-fallback", "device-auth-disabled":
 		return rule.Deep
-	case "browser-control-reachable", "cdp-reachable", "novnc-reachable":
+	case "browser-control-reachable", "cdp-reachable", "novnc-reachable", "helper-open":
 		return rule.Helpers
 	}
 	return rule.Product

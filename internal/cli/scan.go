@@ -45,6 +45,7 @@ type scanOptions struct {
 	level, contact string
 	authorized     bool
 	helpers, bases bool
+	family         bool
 
 	outputOptions
 	gateOptions
@@ -62,7 +63,7 @@ func (o *scanOptions) flags() *flags {
 	f.group("Targets")
 	f.text(&o.list, "list", "l", "FILE", "read targets from a file, one a line, or of a scanner (nmap, masscan, zmap, naabu, httpx, Shodan, Censys, FOFA); - is stdin", nil)
 	f.boolean(&o.stream, "stream", "", "scan the list's targets as they come, in their order, while it is still being written")
-	f.text(&o.ports, "ports", "p", "PORTS", "ports for targets that name none, such as 18789,18790-18793", checkPorts)
+	f.text(&o.ports, "ports", "p", "PORTS", "ports for targets that name none, such as 18789,18790-18793; family stands for those of OpenClaw and its relatives", checkPorts)
 	f.text(&o.basePath, "base-path", "", "PATH", "base path for targets that name none, such as /claw", checkBase)
 	f.choice(&o.addresses, "addresses", "", "WHICH", wire.AllAddresses, "of a name: all, first, ipv4 or ipv6",
 		[]string{wire.AllAddresses, wire.FirstAddress, wire.OnlyIPv4, wire.OnlyIPv6})
@@ -79,6 +80,7 @@ func (o *scanOptions) flags() *flags {
 	f.choice(&o.level, "level", "", "LEVEL", "standard", "passive, standard or deep; deep says more to the gateway and leaves lines in its log", []string{"passive", "standard", "deep"})
 	f.boolean(&o.helpers, "helpers", "", "try the ports of a gateway's helpers on every host, not only where a gateway is found")
 	f.boolean(&o.bases, "base-paths", "", "look for the page below the usual base paths, not only where / leads to one")
+	f.boolean(&o.family, "family", "", "also try the ports of OpenClaw's relatives, and ask every web server what tells them")
 	f.group("Authorisation")
 	f.boolean(&o.authorized, "authorized", "", "I am authorised to probe these targets; needed for globally reachable ones")
 	f.text(&o.contact, "contact", "", "MAIL-OR-URL", "whom a target's operator can ask, sent in the User-Agent; needed likewise", checkContact)
@@ -99,7 +101,11 @@ func (o *scanOptions) outputFlags(f *flags) {
 }
 
 func checkPorts(s string) error {
-	_, err := target.Ports(s)
+	rest, named := withoutFamily(s)
+	if named && rest == "" {
+		return nil
+	}
+	_, err := target.Ports(rest)
 	return err
 }
 
@@ -210,6 +216,9 @@ func (o *scanOptions) prepare(s streams, set *fingerprint.Set) (*scan.Config, *p
 	}
 	inFlight := o.inFlight(s)
 	room := pace.NewGate(inFlight)
+	if o.family {
+		set = set.Everywhere()
+	}
 	cfg := &scan.Config{
 		Space: new(target.Space), Scope: scope,
 		Prober: &probe.Prober{

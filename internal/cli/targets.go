@@ -17,15 +17,10 @@ import (
 // addTargets fills the space from arguments, list, stdin or this machine, or
 // has the list read while the scan runs.
 func (o *scanOptions) addTargets(s streams, cfg *scan.Config, set *fingerprint.Set, args []string) error {
-	var own []uint16
-	for _, p := range set.Products() {
-		if !p.Helper || o.helpers {
-			own = append(own, p.Ports...)
-		}
-	}
+	own := o.knownPorts(set, o.family)
 	ports := append(slices.Clone(own), webPorts()...)
 	if o.ports != "" {
-		p, err := target.Ports(o.ports)
+		p, err := o.namedPorts(set)
 		if err != nil {
 			return usage(fmt.Errorf("-ports: %w", err))
 		}
@@ -78,6 +73,61 @@ func (o *scanOptions) addTargets(s streams, cfg *scan.Config, set *fingerprint.S
 		return usage(o.readList(s, file, ports, func(spec target.Spec) error { return admit(spec, yield) }))
 	}
 	return nil
+}
+
+// knownPorts returns the ports of OpenClaw, and with family those of its
+// relatives; of helpers only if they are asked for. Each is there once.
+func (o *scanOptions) knownPorts(set *fingerprint.Set, family bool) []uint16 {
+	var out []uint16
+	for _, p := range set.Products() {
+		if p.Helper && !o.helpers || p.Relative && !family {
+			continue
+		}
+		for _, port := range p.Ports {
+			if !slices.Contains(out, port) {
+				out = append(out, port)
+			}
+		}
+	}
+	return out
+}
+
+// familyPorts is the name of a set of ports in -ports.
+const familyPorts = "family"
+
+// namedPorts reads -ports.
+func (o *scanOptions) namedPorts(set *fingerprint.Set) ([]uint16, error) {
+	rest, named := withoutFamily(o.ports)
+	var out []uint16
+	if rest != "" {
+		var err error
+		if out, err = target.Ports(rest); err != nil {
+			return nil, err
+		}
+	}
+	if !named {
+		return out, nil
+	}
+	for _, port := range o.knownPorts(set, true) {
+		if !slices.Contains(out, port) {
+			out = append(out, port)
+		}
+	}
+	return out, nil
+}
+
+// withoutFamily takes the name of the set out of a list of ports, and reports
+// whether it was there.
+func withoutFamily(list string) (rest string, named bool) {
+	var parts []string
+	for part := range strings.SplitSeq(list, ",") {
+		if strings.TrimSpace(part) == familyPorts {
+			named = true
+			continue
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, ","), named
 }
 
 // mayStream refuses what cannot be had of a list that is not known yet.

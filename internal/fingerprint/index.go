@@ -14,10 +14,12 @@ type index struct {
 	products []*product
 	answers  map[string][]leaf // by request
 	ports    map[uint16][]int  // products that ask for more on a port, by its number
-	near     []int             // those that have such ports at all
 	names    []leaf            // signals on certificates and host names
 	first    []opener
 	secret   map[string]bool // requests whose answers are dropped once looked at
+	// Relatives that ask for more on their ports, and so everywhere if they are
+	// looked for everywhere.
+	relatives []int
 }
 
 // leaf is a signal that is no condition on others.
@@ -38,7 +40,9 @@ func newIndex(products []*product) *index {
 		for _, s := range p.ordered {
 			switch {
 			case s.DefaultPort:
-				x.near = append(x.near, i)
+				if p.Relative {
+					x.relatives = append(x.relatives, i)
+				}
 				for _, port := range p.Ports {
 					x.ports[port] = append(x.ports[port], i)
 				}
@@ -134,36 +138,39 @@ func (s *Set) collect(o *evidence.Observation) map[string]*answer {
 	return answers
 }
 
-// shown returns the products of which anything shows, in the set's order.
+// shown returns the products of which anything shows: first those of which an
+// answer, a certificate or a name says something, then those whose port it is,
+// each in the set's order.
 func (s *Set) shown(o *evidence.Observation, answers map[string]*answer) []*product {
 	x := s.index
-	var at []int
+	var hinted, ported []int
 	for id, a := range answers {
 		if !strings.Contains(id, "@") {
-			at = append(at, a.products...)
-		}
-	}
-	at = append(at, x.ports[o.Addr.Port()]...)
-	if s.everywhere {
-		for _, i := range x.near {
-			if x.products[i].Relative {
-				at = append(at, i)
-			}
+			hinted = append(hinted, a.products...)
 		}
 	}
 	for _, l := range x.names {
 		if l.signal.named(o) {
-			at = append(at, l.product)
+			hinted = append(hinted, l.product)
 		}
 	}
-	if at == nil {
+	ported = append(ported, x.ports[o.Addr.Port()]...)
+	if s.everywhere {
+		ported = append(ported, x.relatives...)
+	}
+	if len(hinted)+len(ported) == 0 {
 		return nil
 	}
-	slices.Sort(at)
-	at = slices.Compact(at)
-	out := make([]*product, len(at))
-	for i, n := range at {
-		out[i] = x.products[n]
+	var out []*product
+	seen := make(map[int]bool, len(hinted)+len(ported))
+	for _, at := range [][]int{hinted, ported} {
+		slices.Sort(at)
+		for _, i := range at {
+			if !seen[i] {
+				seen[i] = true
+				out = append(out, x.products[i])
+			}
+		}
 	}
 	return out
 }

@@ -14,6 +14,8 @@ type Rule struct {
 	Controls   []string       // such as nvdb:N2
 	References []string
 	Needs      Need
+	// Relatives: it also looks at products other than OpenClaw.
+	Relatives bool
 }
 
 // Need is what must be known of a target before the absence of a finding says
@@ -38,6 +40,9 @@ const (
 func (r *Rule) Judged(level string, t *event.Target) (ok bool, why string) {
 	if t.Outcome != "identified" {
 		return false, "no product was recognised"
+	}
+	if t.Product != nil && t.Product.ID != "openclaw" && !r.Relatives {
+		return false, "it is looked at on OpenClaw alone"
 	}
 	switch r.Needs {
 	case Auth:

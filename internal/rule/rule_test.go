@@ -49,6 +49,13 @@ func TestJudged(t *testing.T) {
 		{"standard", Deep, "standard", plain, false},
 		{"helpers", Helpers, "deep", plain, false},
 	}
+	relative := gateway(func(x *event.Target) { x.Product = &event.Product{ID: "zeroclaw"} })
+	for _, also := range []bool{false, true} {
+		r := Rule{Relatives: also}
+		if got, why := r.Judged("", relative); got != also || (why == "") != got {
+			t.Errorf("a relative, looked at %t: Judged = %t, %q", also, got, why)
+		}
+	}
 	for _, tt := range tests {
 		r := Rule{Needs: tt.need}
 		got, why := r.Judged(tt.level, tt.target)

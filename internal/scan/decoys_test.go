@@ -106,6 +106,13 @@ func decoys() []decoy {
 		{name: "redirect loop", outcome: evidence.Other, once: true, start: handler(always(302, "", "Location", "/"))},
 		{name: "redirect to a metadata service", outcome: evidence.Other, once: true, start: handler(always(302, "", "Location", "http://169.254.169.254/latest/meta-data/"))},
 
+		// What answers to everything in the words that a relative has for one path.
+		{name: "says ok to everything", outcome: evidence.Other, once: true, start: handler(always(200, `{"status":"ok"}`, "Content-Type", jsonType))},
+		{name: "tells a version on every path", outcome: evidence.Other, once: true, start: handler(always(200, `{"version":"x"}`, "Content-Type", jsonType))},
+		{name: "a page for every path, called JSON", outcome: evidence.Other, once: true, start: handler(always(200, "<html><head><title>My app</title></head></html>", "Content-Type", jsonType))},
+		{name: "401 in JSON to everything", outcome: evidence.Other, once: true, start: handler(always(401, `{"error":"unauthorized"}`, "Content-Type", jsonType))},
+		{name: "a relative's title on every path", outcome: evidence.Other, start: handler(always(200, "<html><head><title>ZeroClaw</title></head></html>", "Content-Type", htmlType)), asked: "health"},
+
 		// Things that look like the product's API.
 		{name: "404 text to everything", outcome: evidence.Other, asked: "tools-get", start: handler(notFound)},
 		{name: "404 text, 401 json to all but the root", outcome: evidence.Other, asked: "tools-get", start: routes(
