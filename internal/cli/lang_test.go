@@ -38,12 +38,19 @@ func TestNotesAreTranslated(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var file struct{ Notes []struct{ Text string } }
+		var file struct {
+			Notes  []struct{ Text string }
+			Advice map[string]struct{ Means, Fix string }
+		}
 		if err := yaml.Unmarshal(data, &file); err != nil {
 			t.Fatal(err)
 		}
 		for _, n := range file.Notes {
 			english(t, name, n.Text)
+		}
+		for _, a := range file.Advice {
+			english(t, name, a.Means)
+			english(t, name, a.Fix)
 		}
 	}
 }
