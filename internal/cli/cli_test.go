@@ -132,7 +132,10 @@ func startReplica(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: replica NAME VAR")
 	}
-	file := "openclaw/" + args[0] + ".yaml"
+	file := args[0] + ".yaml"
+	if !strings.Contains(file, "/") {
+		file = "openclaw/" + file
+	}
 	data, err := captures.FS.ReadFile(file)
 	ts.Check(err)
 	c, err := evidence.LoadCapture(data, file)
@@ -384,5 +387,26 @@ func noColor(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if strings.Contains(ts.ReadFile(args[0]), "\x1b") != neg {
 		ts.Fatalf("escape sequences in %s: want %t", args[0], neg)
+	}
+}
+
+// The how-to of the README is what its script follows.
+func TestHowTo(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script, err := os.ReadFile("../../testdata/cli/adding-a-product.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, howTo, found := strings.Cut(string(readme), "\n## Adding a product\n")
+	_, block, fenced := strings.Cut(howTo, "```yaml\n")
+	block, _, closed := strings.Cut(block, "```")
+	if !found || !fenced || !closed {
+		t.Fatal("the README has no how-to with a block of YAML")
+	}
+	if !strings.Contains(string(script), "\n-- toyclaw.yaml --\n"+block+"-- ") {
+		t.Error("the fingerprint in the README is not the one that testdata/cli/adding-a-product.txtar tries")
 	}
 }

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"path"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -24,17 +26,34 @@ func demoCases() []string {
 	}
 }
 
+// familyCases are the captures of all relatives, and of the helpers that show
+// themselves on any port, in the order of their names.
+func familyCases(set *fingerprint.Set, all map[string]evidence.Capture) []string {
+	var out []string
+	for _, p := range set.Products() {
+		for name, c := range all {
+			if p.Relative && path.Dir(name) == p.ID && c.Expect.Product == p.ID {
+				out = append(out, name)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 func newDemo(s streams) *cobra.Command {
 	var o scanOptions
 	o.flags() // for their defaults
 	f := newFlags("demo")
+	f.group("Replicas")
+	f.boolean(&o.family, "family", "", "of OpenClaw's relatives instead, open and protected, one port each")
 	o.outputFlags(f)
 	cmd := &cobra.Command{
 		Use:   "demo [flags]",
 		Short: "Scan bundled replicas of gateways on loopback: a tour without a gateway",
 		Long: `Start replicas of gateways on free ports of 127.0.0.1, scan them as "scan" would,
 print the report, and stop them. The replicas give the answers that real
-gateways gave when they were recorded.`,
+gateways gave when they were recorded; those of -family were made by hand.`,
 	}
 	f.attach(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -65,7 +84,11 @@ func runDemo(s streams, o scanOptions) error {
 	}
 	cfg.Helpers = false // what else listens here is not part of the tour
 	var targets []string
-	for _, name := range demoCases() {
+	cases := demoCases()
+	if o.family {
+		cases = familyCases(set, all)
+	}
+	for _, name := range cases {
 		c, ok := all[name]
 		if !ok {
 			return fmt.Errorf("built-in captures: %s is missing", name)
@@ -77,13 +100,20 @@ func runDemo(s streams, o scanOptions) error {
 		defer r.Close()
 		targets = append(targets, r.Addr.String())
 		if !o.silent {
-			fmt.Fprintf(s.err, "replica on %s: %s, mode %s%s\n", r.Addr, c.Program, c.Mode, behind(c.Front))
+			fmt.Fprintf(s.err, "replica on %s: %s%s%s\n", r.Addr, c.Program, inMode(c.Mode), behind(c.Front))
 		}
 	}
 	if err := o.addTargets(s, cfg, set, targets); err != nil {
 		return err
 	}
 	return o.run(s, cfg, gate)
+}
+
+func inMode(mode string) string {
+	if mode == "" {
+		return ""
+	}
+	return ", mode " + mode
 }
 
 func behind(front string) string {

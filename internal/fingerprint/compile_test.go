@@ -5,6 +5,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 )
 
@@ -158,4 +159,78 @@ func FuzzLoad(f *testing.F) {
 			t.Errorf("error of several lines: %q", err)
 		}
 	})
+}
+
+// TestRefusals has the whole message of what matters most.
+func TestRefusals(t *testing.T) {
+	replace := func(old, new string) string { return strings.Replace(valid, old, new, 1) }
+	status := func(text string) string {
+		return replace(`{id: status, path: /status, for: [identity], when: {any: [hint]}}`, text)
+	}
+	for _, c := range []struct{ name, a, b, want string }{
+		{"a POST", status(`{id: status, method: POST, path: /api/setup, body: "{}", level: standard, when: {any: [hint]}}`), "",
+			`a.yaml:6: request "status": the only POST that may be sent is the empty /tools/invoke with X-OpenClaw-Scopes: none`},
+		{"a denied path", status(`{id: status, path: /api/pico/token, when: {any: [hint]}}`), "",
+			`a.yaml:6: request "status": path "/api/pico/token" may not be asked for: it hands out a token`},
+		{"an unreachable rule", replace("  - {state: required, all: [refused]}", "  - {state: required, all: [refused]}\n  - {state: gated, all: [refused, hint]}"), "",
+			`a.yaml:17: rule can never be reached: whenever it holds, a rule before it holds as well`},
+		{"two products with one marker", valid, strings.Replace(valid, "id: toy", "id: other", 1),
+			`b.yaml: marker "marker" is the same as "marker" in a.yaml: it cannot tell the two products apart`},
+		{"a status as the proof", replace("marker: {on: status, status: 200, json: {product: toy}}", "marker: {on: status, status: 200}"), "",
+			`a.yaml:12: signal "marker" decides this alone, and looks at no content: a status or a port proves nothing`},
+	} {
+		fsys := fstest.MapFS{"a.yaml": {Data: []byte(c.a)}}
+		if c.b != "" {
+			fsys["b.yaml"] = &fstest.MapFile{Data: []byte(c.b)}
+		}
+		if _, err := fingerprint.Load(fsys); err == nil || err.Error() != c.want {
+			t.Errorf("%s:\n  %v\nwant\n  %s", c.name, err, c.want)
+		}
+	}
+	set, err := fingerprint.Load(fstest.MapFS{"a.yaml": {Data: []byte(valid)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `a.yaml: marker "marker": no capture shows it` + "\n" + `a.yaml: marker "marker": no capture has another answer to its request`
+	if got := strings.Join(set.Test(nil), "\n"); got != want {
+		t.Errorf("a marker without captures:\n%s\nwant\n%s", got, want)
+	}
+}
+
+// What is written as JSON is looked for in JSON alone: many servers have a page,
+// or text, for whatever path is asked for.
+func TestJSONByName(t *testing.T) {
+	set, err := fingerprint.Load(fstest.MapFS{"a.yaml": {Data: []byte(valid)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for media, want := range map[string]string{"application/json; charset=utf-8": "toy", "text/html": "", "text/plain": "", "": ""} {
+		o := evidence.Observation{Exchanges: []evidence.Exchange{
+			{ID: "root", Method: "GET", Path: "/", Status: 200, Header: evidence.Header{{Name: "Content-Type", Value: "text/html"}}},
+			{ID: "status", Method: "GET", Path: "/status", Status: 200, Body: []byte(`{"product":"toy"}`), Header: evidence.Header{{Name: "Content-Type", Value: media}}},
+		}}
+		if v := set.Judge(&o); v.Product != want {
+			t.Errorf("%q: product %q, want %q", media, v.Product, want)
+		}
+	}
+}
+
+func TestVersionRange(t *testing.T) {
+	text := strings.NewReplacer("auth:\n", "traits:\n  - {id: old, all: [old]}\nauth:\n", "signals:\n", "signals:\n  old: {version: {from: 1.1.3, before: 1.1.8}}\n").Replace(valid)
+	set, err := fingerprint.Load(fstest.MapFS{"a.yaml": {Data: []byte(text)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for version, want := range map[string]bool{
+		"1.1.2": false, "1.1.3": true, "v1.1.3": true, "1.1.7.post1": true, "1.1.8": false, "1.1.10": false, "1.2": false, "1.1": false, "0.9": false, "new": false, "": false,
+	} {
+		o := evidence.Observation{Exchanges: []evidence.Exchange{{
+			ID: "status", Method: "GET", Path: "/status", Status: 200, Body: []byte(`{"product":"toy","version":"` + version + `"}`),
+			Header: evidence.Header{{Name: "Content-Type", Value: "application/json"}},
+		}}}
+		v := set.Judge(&o)
+		if got := v.Trait("old") != nil; got != want {
+			t.Errorf("%q in the range: %t, want %t", version, got, want)
+		}
+	}
 }
