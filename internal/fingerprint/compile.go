@@ -236,8 +236,9 @@ func (s *Set) Products() []Product {
 }
 
 // HelperPorts returns the ports on which the helpers of a gateway at the given
-// port may listen.
-func (s *Set) HelperPorts(gateway uint16) []uint16 {
+// port may show themselves. Helpers that show nothing beside any of the releases
+// that the gateway may be are left out.
+func (s *Set) HelperPorts(gateway uint16, releases []string) []uint16 {
 	var out []uint16
 	add := func(port uint16) {
 		if port != gateway && port > 0 && !slices.Contains(out, port) {
@@ -245,7 +246,7 @@ func (s *Set) HelperPorts(gateway uint16) []uint16 {
 		}
 	}
 	for _, p := range s.products {
-		if !p.Helper {
+		if !p.Helper || p.Gateways != nil && p.Gateways.excludes(releases) {
 			continue
 		}
 		for _, port := range p.Ports {
@@ -695,6 +696,9 @@ func (c *compiler) advised() error {
 		if a.Means == "" || a.Fix == "" || a.Steps == "" {
 			return c.errorf(at, "advice %q needs means, fix and steps", state)
 		}
+	}
+	if !c.Helper && (c.Gateways != nil || len(c.Near) > 0) {
+		return c.errorf(nil, "near and gateways are for helpers")
 	}
 	if c.Relative && c.Helper {
 		return c.errorf([]any{"helper"}, "a product is a helper or a relative, not both")

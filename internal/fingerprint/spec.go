@@ -22,8 +22,9 @@ type spec struct {
 	Ports    []uint16 `yaml:"ports"`    // where the product listens by default
 	// Helper products stand beside a gateway: their ports are tried only where
 	// one was found, or when asked for.
-	Helper bool     `yaml:"helper"`
-	Near   []uint16 `yaml:"near"` // a helper's ports, as distances from the gateway's
+	Helper   bool          `yaml:"helper"`
+	Near     []uint16      `yaml:"near"`     // a helper's ports, as distances from the gateway's
+	Gateways *releaseRange `yaml:"gateways"` // the releases beside which a helper shows itself; nil for all
 	// Relative products are no OpenClaw: on ports that are not their own they are
 	// asked for more only if / gives a hint, unless everything is to be asked.
 	Relative bool              `yaml:"relative"`
@@ -144,6 +145,15 @@ type releaseRange struct {
 
 func (r *releaseRange) contains(v release.Version) bool {
 	return (r.From.IsZero() || v.Compare(r.From) >= 0) && (r.To.IsZero() || v.Compare(r.To) <= 0)
+}
+
+// excludes reports whether the release is known, and outside the range whichever
+// of the candidates it is.
+func (r *releaseRange) excludes(candidates []string) bool {
+	return len(candidates) > 0 && !slices.ContainsFunc(candidates, func(c string) bool {
+		v, err := release.Parse(c)
+		return err != nil || r.contains(v)
+	})
 }
 
 // versionRange is a range of versions written as numbers with dots: from From

@@ -41,10 +41,11 @@ func (h *hosts) first(addr netip.AddrPort) bool {
 
 // helpers tries the ports beside a gateway that was found on which its helpers
 // listen. Only those that are recognised get a line.
-func (e *engine) helpers(ctx context.Context, gateway target.Target) error {
+func (e *engine) helpers(ctx context.Context, gateway target.Target, o *evidence.Observation) error {
 	var group errgroup.Group
 	group.SetLimit(helpersAtOnce)
-	for _, port := range e.cfg.Prober.Set.HelperPorts(gateway.Addr.Port()) {
+	set := e.cfg.Prober.Set
+	for _, port := range set.HelperPorts(gateway.Addr.Port(), set.Judge(o).Version.Candidates) {
 		addr := netip.AddrPortFrom(gateway.Addr.Addr(), port)
 		if !e.tried.first(addr) {
 			continue
@@ -55,7 +56,7 @@ func (e *engine) helpers(ctx context.Context, gateway target.Target) error {
 				Input: gateway.Input, Source: "beside " + gateway.HostPort(),
 			}
 			o := e.cfg.Prober.Probe(ctx, t)
-			if !e.cfg.Prober.Set.Judge(&o).Helper {
+			if !set.Judge(&o).Helper {
 				return nil
 			}
 			return e.done(t, &o)

@@ -40,21 +40,35 @@ func browserControl(t *testing.T, gateway netip.AddrPort) (asked *atomic.Int32) 
 	return asked
 }
 
+// pair starts a gateway and a helper on the port that belongs to it.
+func pair(t *testing.T, capture string) (*replica.Replica, *atomic.Int32) {
+	t.Helper()
+	for range 20 { // until the port beside it is free
+		gateway := start(t, recorded(t)[capture])
+		if asked := browserControl(t, gateway.Addr); asked != nil {
+			return gateway, asked
+		}
+	}
+	t.Fatal("no free pair of ports in 20 tries")
+	return nil, nil
+}
+
+// A helper is not asked beside a release beside which it would not tell.
+func TestHelpersOfARelease(t *testing.T) {
+	gateway, asked := pair(t, "openclaw/openclaw-2026.6.11-token.yaml")
+	cfg := config(t, builtin(t), single(gateway.Addr))
+	cfg.Helpers = true
+	run(t, t.Context(), cfg)
+	if n := asked.Load(); n != 0 {
+		t.Errorf("browser control beside 2026.6.11 was asked %d times", n)
+	}
+}
+
 // Beside a gateway that is found its helpers are looked for, once a host, and
 // only where that was asked for.
 func TestHelpers(t *testing.T) {
 	set := builtin(t)
-	var gateway *replica.Replica
-	var asked *atomic.Int32
-	for range 20 { // until the port beside it is free
-		gateway = start(t, recorded(t)["openclaw/openclaw-2026.6.11-token.yaml"])
-		if asked = browserControl(t, gateway.Addr); asked != nil {
-			break
-		}
-	}
-	if asked == nil {
-		t.Fatal("no free pair of ports in 20 tries")
-	}
+	gateway, asked := pair(t, "openclaw/openclaw-2026.1.29-token.yaml")
 	for _, c := range []struct {
 		name    string
 		helpers bool
@@ -71,7 +85,7 @@ func TestHelpers(t *testing.T) {
 			cfg.Helpers, cfg.Prober.Level = c.helpers, c.level
 			targets, summary := run(t, t.Context(), cfg)
 			// A helper is no gateway, and is not counted as one.
-			if summary.Auth["open"] != 0 || summary.Auth["required"] != 2 || summary.Outcomes["helper"] != c.want || summary.Outcomes["identified"] != 2 {
+			if summary.Auth["open"] != 0 || summary.Auth["required"]+summary.Auth["unknown"] != 2 || summary.Outcomes["helper"] != c.want || summary.Outcomes["identified"] != 2 {
 				t.Errorf("auth %v, outcomes %v", summary.Auth, summary.Outcomes)
 			}
 			if n := int(asked.Load()); n != c.want {

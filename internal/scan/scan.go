@@ -369,7 +369,7 @@ func (e *engine) probe(ctx context.Context, t target.Target) error {
 	if err := e.done(t, &o); err != nil || !e.wantsHelpers(&o) {
 		return err
 	}
-	return e.helpers(ctx, t)
+	return e.helpers(ctx, t, &o)
 }
 
 // done judges an observation and emits its event.
