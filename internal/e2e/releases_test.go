@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -19,7 +18,10 @@ import (
 // is named exactly, or within those it shares its files with. It takes some
 // 10 minutes and 6 GB, so it runs only when asked for: CLAWSONAR_E2E_RELEASES=1.
 func TestOtherReleases(t *testing.T) {
-	l, ctx := more(t)
+	if os.Getenv("CLAWSONAR_E2E_RELEASES") == "" {
+		t.Skip("SKIPPED, NOT TESTED: ten more releases: set CLAWSONAR_E2E_RELEASES=1")
+	}
+	l, ctx := open(t, "ten more releases")
 	var table bytes.Buffer
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "started\tnamed\tsource\tconfidence\tauth\t")
@@ -65,20 +67,11 @@ func TestOtherReleases(t *testing.T) {
 // TestForks installs and starts the forks on npm: each is named where it shows
 // what it is, and never given the release of another.
 func TestForks(t *testing.T) {
-	l, ctx := more(t)
+	l, ctx := open(t, "the forks")
 	running, stop, err := l.StartMatrix(ctx, t.TempDir(), lab.Forks(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer stop()
 	verdicts(t, running)
-}
-
-// more opens the lab for the tests that run only when asked for.
-func more(t *testing.T) (*lab.Lab, context.Context) {
-	t.Helper()
-	if os.Getenv("CLAWSONAR_E2E_RELEASES") == "" {
-		t.Skip("SKIPPED, NOT TESTED: ten more releases and the forks: set CLAWSONAR_E2E_RELEASES=1")
-	}
-	return open(t, "ten more releases and the forks")
 }

@@ -127,8 +127,12 @@ func (c *Capture) Observation() Observation {
 		date = time.Unix(0, 0).UTC()
 	}
 	date = date.Add(24*time.Hour - time.Second)
+	addr := netip.IPv6Loopback()
+	if c.Reach != "" {
+		addr = netip.MustParseAddr("2001:db8::1") // RFC 3849
+	}
 	o := Observation{
-		Time: date, Name: c.Host, Addr: netip.AddrPortFrom(netip.IPv6Loopback(), port),
+		Time: date, Name: c.Host, Addr: netip.AddrPortFrom(addr, port),
 		Scheme: "http", Base: c.Base, Outcome: Other, TLS: c.TLS, Connections: 1,
 	}
 	if c.TLS != nil {

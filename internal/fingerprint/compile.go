@@ -501,13 +501,13 @@ func (c *compiler) signalNames() error {
 			return c.errorf(at, "signal name %q: use small letters, digits, dots and hyphens", name)
 		}
 		kinds := 0
-		for _, is := range []bool{!s.cond.empty(), s.match.set(), s.DefaultPort, s.Subject != nil, s.Host != nil, s.Version != nil, s.Release != nil} {
+		for _, is := range []bool{!s.cond.empty(), s.match.set(), s.DefaultPort, s.Loopback, s.Subject != nil, s.Host != nil, s.Version != nil, s.Release != nil} {
 			if is {
 				kinds++
 			}
 		}
 		if kinds != 1 {
-			return c.errorf(at, "signal %q must be exactly one of: something to see in an answer, a condition on other signals, default_port, subject, host, version, release", name)
+			return c.errorf(at, "signal %q must be exactly one of: something to see in an answer, a condition on other signals, default_port, loopback, subject, host, version, release", name)
 		}
 		if s.cond.onlyNone() {
 			return c.errorf(at, "signal %q would hold where nothing shows: add all or any", name)

@@ -106,6 +106,7 @@ func TestInvalid(t *testing.T) {
 		{"relative without advice", replace("ports: [4711]", "relative: true"), `toy.yaml:15: a relative that can be open needs advice for it`},
 		{"half an advice", valid + "advice:\n  open: {means: x, fix: y}\n", `toy.yaml:20: advice "open" needs means, fix and steps`},
 		{"helper and relative", replace("ports: [4711]", "relative: true\nhelper: true"), `toy.yaml:4: a product is a helper or a relative, not both`},
+		{"gateways of a relative", replace("ports: [4711]", "gateways: {to: 2026.2.16}"), `toy.yaml:1: near and gateways are for helpers`},
 		{"nothing to spare", valid + "spare:\n  - {request: health}\n", `toy.yaml:20: spare needs a request and a condition with all or any`},
 		{"denied path in capitals", request(`{id: status, path: /KILL/all, when: {any: [hint]}}`), `toy.yaml:6: request "status": path "/KILL/all" may not be asked for: it ends a session`},
 		{"unused signal", replace("  - {state: required, all: [refused]}\n", ""), `toy.yaml:10: signal "refused" is never used`},

@@ -205,6 +205,8 @@ func (v *view) sees(name string) bool {
 		seen = v.holds(s.cond)
 	case s.DefaultPort:
 		seen = v.everywhere || slices.Contains(v.p.Ports, v.o.Addr.Port())
+	case s.Loopback:
+		seen = v.o.Addr.Addr().Unmap().IsLoopback()
 	case s.Subject != nil || s.Host != nil:
 		seen = s.named(v.o)
 	case s.Version != nil:
@@ -497,15 +499,15 @@ func (v *view) askAssets(out Version, a *answer) (Version, string) {
 }
 
 // Plan returns every request of a product up to level standard, whatever its
-// condition: what a recorder makes. Those that need what has not been seen in o
-// are left out.
+// condition: what a recorder makes. Those that need what has not been seen in o,
+// or another name for the target, are left out.
 func (s *Set) Plan(product string, o *evidence.Observation) []evidence.Request {
 	var out []evidence.Request
 	answers := s.collect(o)
 	for _, p := range s.products {
 		for i := range p.Requests {
 			r := &p.Requests[i]
-			if p.ID != product || r.Level > Standard {
+			if p.ID != product || r.Level > Standard || !p.mayBeAsked(r, o) {
 				continue
 			}
 			if req, ok := r.request(o, answers); ok {
@@ -514,4 +516,13 @@ func (s *Set) Plan(product string, o *evidence.Observation) []evidence.Request {
 		}
 	}
 	return out
+}
+
+// mayBeAsked reports whether the target has the name that a request is for, if it
+// is for one.
+func (p *product) mayBeAsked(r *requestSpec, o *evidence.Observation) bool {
+	return !slices.ContainsFunc(r.When.All, func(name string) bool {
+		s := p.signals[name]
+		return s.Host != nil && !s.named(o)
+	})
 }

@@ -119,6 +119,9 @@ type signal struct {
 	match `yaml:",inline"`
 	// DefaultPort holds on the product's own ports.
 	DefaultPort bool `yaml:"default_port"`
+	// Loopback holds when the target is reached over loopback: some products let
+	// whoever comes from their own host in.
+	Loopback bool `yaml:"loopback"`
 	// Subject is a pattern on the certificate's subject (RFC 2253 form).
 	Subject *pattern `yaml:"subject"`
 	// Host is a pattern on the name that the target was given by.

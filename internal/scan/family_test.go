@@ -65,6 +65,10 @@ func TestVillage(t *testing.T) {
 	for _, ev := range targets {
 		name := byPort[ev.Target.Port]
 		want := all[name].Expect
+		// What these show to everybody they show their owner over loopback anyway.
+		if all[name].Reach != "" {
+			want.Auth = "unknown"
+		}
 		got := event.Product{}
 		if ev.Product != nil {
 			got = *ev.Product
@@ -160,7 +164,7 @@ func TestSecretsStayOut(t *testing.T) {
 			}
 		}
 	}
-	if hidden < 3 {
+	if hidden < 2 { // nanobot is not asked over loopback; its secret is dropped in the tests of fingerprint
 		t.Errorf("only %d answers held the planted secret", hidden)
 	}
 }
