@@ -11,6 +11,7 @@ package bench
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -281,12 +282,15 @@ func BenchmarkClosed(b *testing.B) {
 
 // BenchmarkGateway: full verdicts on the recorded answers of a gateway. The
 // server sends the bytes that the replica sends, prepared beforehand, so that it
-// takes less of the cores it shares.
+// takes less of the cores it shares. The floor sends the same requests and reads
+// as many bytes, on one connection, and thinks nothing.
 func BenchmarkGateway(b *testing.B) {
 	const n = 3000
 	for _, name := range []string{"openclaw-2026.9.6-token", "openclaw-2026.9.6-none", "openclaw-2026.3.13-none"} {
 		b.Run(name, func(b *testing.B) {
-			cfg := engine(b, block(b, n, target.Spec{Ports: []uint16{start(b, "openclaw/"+name+".yaml")}}), workers)
+			port := start(b, "openclaw/"+name+".yaml")
+			space := block(b, n, target.Spec{Ports: []uint16{port}})
+			cfg := engine(b, space, workers)
 			requests, connections := 0, 0
 			cfg.Emit = func(e event.Event) error {
 				if t := e.Target; t != nil {
@@ -294,19 +298,103 @@ func BenchmarkGateway(b *testing.B) {
 				}
 				return nil
 			}
-			for range b.N {
-				var rate, used []float64
-				for range rounds {
-					m := round(b, n, func() { ours(b, cfg, evidence.Identified) })
-					rate, used = append(rate, m.rate), append(used, m.cpu)
-				}
-				b.ReportMetric(median(rate), "gateways/s")
-				b.ReportMetric(median(used), "cpu-µs/gateway")
-				b.ReportMetric(float64(requests), "requests")
-				b.ReportMetric(float64(connections), "connections")
-			}
+			turns := overhear(b, port)
+			compare(b, n, func() { floor(b, space, turns.repeat) }, func() { ours(b, cfg, evidence.Identified) })
+			b.ReportMetric(float64(requests), "requests")
+			b.ReportMetric(float64(connections), "connections")
 		})
 	}
+}
+
+// turns is a conversation: what was sent, and how many bytes came back.
+type turns []turn
+
+type turn struct {
+	sent     []byte
+	answered int
+}
+
+// overhear scans a server through a relay and returns the conversation.
+func overhear(b *testing.B, port uint16) turns {
+	b.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	var heard turns
+	done := make(chan error, 1)
+	go func() { done <- relay(l, port, &heard) }()
+	space := new(target.Space)
+	here := netip.MustParseAddr("127.0.0.1")
+	if err := space.Add(target.Spec{First: here, Last: here, Ports: []uint16{uint16(l.Addr().(*net.TCPAddr).Port)}}); err != nil {
+		b.Fatal(err)
+	}
+	ours(b, engine(b, space, 1), evidence.Identified)
+	if err := <-done; err != nil {
+		b.Fatal(err)
+	}
+	return heard
+}
+
+// relay passes one connection on, turn by turn.
+func relay(l net.Listener, port uint16, heard *turns) error {
+	client, err := l.Accept()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	server, err := net.Dial("tcp4", netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port).String())
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	var mu sync.Mutex
+	go func() {
+		buf := make([]byte, 64<<10)
+		for {
+			n, err := server.Read(buf)
+			if err != nil {
+				client.Close()
+				return
+			}
+			mu.Lock()
+			(*heard)[len(*heard)-1].answered += n
+			mu.Unlock()
+			_, _ = client.Write(buf[:n])
+		}
+	}()
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := client.Read(buf)
+		if err != nil {
+			return nil // the scan is done
+		}
+		mu.Lock()
+		*heard = append(*heard, turn{sent: bytes.Clone(buf[:n])})
+		mu.Unlock()
+		if _, err := server.Write(buf[:n]); err != nil {
+			return err
+		}
+	}
+}
+
+// repeat has the client's part of the conversation.
+func (t turns) repeat(c net.Conn) error {
+	buf := make([]byte, 64<<10)
+	for _, turn := range t {
+		if _, err := c.Write(turn.sent); err != nil {
+			return err
+		}
+		for left := turn.answered; left > 0; {
+			n, err := c.Read(buf[:min(left, len(buf))])
+			if err != nil {
+				return err
+			}
+			left -= n
+		}
+	}
+	return nil
 }
 
 // BenchmarkMemory: the most memory that the command itself takes, by the size

@@ -37,3 +37,21 @@ func BenchmarkPlain(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkGateway is what it costs to think about a gateway: all that there is
+// to ask, and the verdict.
+func BenchmarkGateway(b *testing.B) {
+	set := builtin(b)
+	for _, name := range []string{"openclaw-2026.9.6-token", "openclaw-2026.3.13-none"} {
+		c := recorded(b)["openclaw/"+name+".yaml"]
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				o := set.Replay(&c, fingerprint.Standard)
+				if v := set.Judge(&o); v.Product != "openclaw" {
+					b.Fatal(v.Product)
+				}
+			}
+		})
+	}
+}

@@ -136,6 +136,9 @@ func (s *Set) loadFronts(data []byte) error {
 			if r.ID == "" || !r.match.set() && r.Host == nil && r.Subject == nil {
 				return fmt.Errorf("%s:%d: a front needs an id and something to see", frontsFile, lineOf(data, key, i))
 			}
+			for name := range r.Header {
+				rules[i].fields = append(rules[i].fields, strings.ToLower(name))
+			}
 		}
 	}
 	return nil

@@ -13,6 +13,8 @@ import (
 type index struct {
 	products []*product
 	answers  map[string][]leaf // by request
+	leaves   int               // how many signals look at an answer
+	elements []string          // that signals look for
 	ports    map[uint16][]int  // products that ask for more on a port, by its number
 	names    []leaf            // signals on certificates and host names
 	first    []opener
@@ -48,6 +50,13 @@ func newIndex(products []*product) *index {
 				}
 			case s.Subject != nil || s.Host != nil:
 				x.names = append(x.names, leaf{i, s})
+			}
+			if e := s.match.Element; e != "" && !slices.Contains(x.elements, e) {
+				x.elements = append(x.elements, e)
+			}
+			if len(s.On) > 0 {
+				s.leaf = x.leaves
+				x.leaves++
 			}
 			for _, id := range s.On {
 				x.answers[id] = append(x.answers[id], leaf{i, s})
@@ -104,7 +113,7 @@ func (x *index) look(a *answer) {
 	if a.by == x || a.sealed {
 		return
 	}
-	a.by, a.held, a.products = x, nil, nil
+	a.by, a.held, a.products, a.memo, a.told, a.split = x, nil, nil, nil, nil, false
 	for _, l := range x.answers[a.ID] {
 		if !l.reason || !l.match.holds(a) {
 			continue
@@ -121,7 +130,19 @@ func (a *answer) shows(s *signal) bool {
 	if s.reason && a.by != nil || a.sealed {
 		return slices.Contains(a.held, s)
 	}
-	return s.match.holds(a)
+	if a.by == nil {
+		return s.match.holds(a)
+	}
+	if a.memo == nil {
+		a.memo = make([]int8, a.by.leaves)
+	}
+	if a.memo[s.leaf] == 0 {
+		a.memo[s.leaf] = -1
+		if s.match.holds(a) {
+			a.memo[s.leaf] = 1
+		}
+	}
+	return a.memo[s.leaf] > 0
 }
 
 // collect returns the answers of an observation, looked at.
@@ -206,5 +227,5 @@ func (s *Set) Drop(x *evidence.Exchange) {
 	x.Body, x.Header = nil, slices.DeleteFunc(x.Header, func(f evidence.Field) bool {
 		return strings.EqualFold(f.Name, "Set-Cookie") || strings.EqualFold(f.Name, "Location")
 	})
-	a.html, a.doc, a.parsed, a.title, a.sealed = &page, nil, -1, nil, true
+	a.html, a.doc, a.parsed, a.tags, a.sealed = &page, nil, -1, tags{}, true
 }

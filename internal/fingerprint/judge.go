@@ -131,23 +131,41 @@ func (s *Set) Judge(o *evidence.Observation) Verdict {
 			best.Notes = append(best.Notes, v.notes()...)
 		}
 	}
-	best.Front.Kind, best.Front.Because = first(s.fronts, "front.", o, answers)
+	fields := fieldNames(o)
+	best.Front.Kind, best.Front.Because = first(s.fronts, "front.", o, answers, fields)
 	if best.Auth.State == "" || best.Auth.State == Unknown {
-		if gate, because := first(s.gates, "gate.", o, answers); gate != "" {
+		if gate, because := first(s.gates, "gate.", o, answers, fields); gate != "" {
 			best.Auth = Auth{State: Gated, Mode: gate, Because: because}
 		}
 	}
 	return best
 }
 
+// fieldNames returns the names of all header fields, in lower case.
+func fieldNames(o *evidence.Observation) map[string]bool {
+	fields := map[string]bool{}
+	for i := range o.Exchanges {
+		for _, f := range o.Exchanges[i].Header {
+			fields[strings.ToLower(f.Name)] = true
+		}
+	}
+	return fields
+}
+
 // first returns the first front that shows.
-func first(rules []frontRule, prefix string, o *evidence.Observation, answers map[string]*answer) (string, []string) {
+func first(rules []frontRule, prefix string, o *evidence.Observation, answers map[string]*answer, fields map[string]bool) (string, []string) {
 	for i := range rules {
-		if rules[i].shows(o, answers) {
+		if rules[i].mayShow(fields) && rules[i].shows(o, answers) {
 			return rules[i].ID, []string{prefix + rules[i].ID}
 		}
 	}
 	return "", nil
+}
+
+// mayShow reports whether all header fields that a rule looks at are there: most
+// rules need no more than that to be passed over.
+func (r *frontRule) mayShow(fields map[string]bool) bool {
+	return !slices.ContainsFunc(r.fields, func(name string) bool { return !fields[name] })
 }
 
 func (r *frontRule) shows(o *evidence.Observation, answers map[string]*answer) bool {
@@ -360,7 +378,7 @@ func (v *view) askAll() (Version, []string) {
 		if !ok || !v.holds(src.cond) {
 			continue
 		}
-		got, note := v.ask(src, a)
+		got, note := v.askOnce(src, a)
 		if note != "" {
 			notes = append(notes, note)
 		}
@@ -417,6 +435,25 @@ func (v *view) strangeAssets() bool {
 		a, ok := v.answers[src.On]
 		return src.Assets && ok && len(a.page().Assets) > 0 && v.p.table.ByAssets(a.page().Assets).Fit == release.FitNone
 	})
+}
+
+// told is what a source said of the release.
+type told struct {
+	src *versionSource
+	Version
+	note string
+}
+
+// askOnce reads a source, or remembers what it said: an answer does not change.
+func (v *view) askOnce(src *versionSource, a *answer) (Version, string) {
+	for i := range a.told {
+		if a.told[i].src == src {
+			return a.told[i].Version, a.told[i].note
+		}
+	}
+	got, note := v.ask(src, a)
+	a.told = append(a.told, told{src, got, note})
+	return got, note
 }
 
 // ask reads one source. What it returns has no candidates when the source

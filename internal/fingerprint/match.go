@@ -94,7 +94,7 @@ func (m *match) holdsPage(a *answer) bool {
 	// Looking for the words first saves parsing nearly every page of the web.
 	if len(m.Title) > 0 && !slices.ContainsFunc(m.Title, func(t string) bool {
 		return bytes.Contains(a.titles(), []byte(t))
-	}) || m.Element != "" && !bytes.Contains(a.Body, []byte("<"+m.Element)) {
+	}) || m.Element != "" && !a.mayHave(m.Element) {
 		return false
 	}
 	page := a.page()
@@ -166,12 +166,14 @@ type answer struct {
 	doc    any
 	parsed int8 // 0 not tried, 1 JSON, -1 not JSON
 	media  string
-	title  []byte
-	split  bool // media and title have been looked up
+	tags   tags
+	split  bool // media and tags have been looked up
 
 	// What the fingerprints of a set see in it, see index.look.
 	by       *index
 	held     []*signal
+	memo     []int8 // by a signal's leaf: 0 not looked at, 1 shows, -1 does not
+	told     []told // what sources said of the release
 	products []int
 	sealed   bool // its body has been dropped
 }
@@ -185,18 +187,36 @@ func (a *answer) mediaType() string {
 // titles returns the part of the body that holds all titles.
 func (a *answer) titles() []byte {
 	a.cut()
-	return a.title
+	return a.tags.title
+}
+
+// mayHave reports whether the body holds the beginning of an element that a
+// fingerprint of the set looks for.
+func (a *answer) mayHave(element string) bool {
+	a.cut()
+	return slices.Contains(a.tags.elements, element)
 }
 
 func (a *answer) cut() {
 	if !a.split {
-		a.media, a.title, a.split = a.MediaType(), titlePart(a.Body), true
+		var known []string
+		if a.by != nil {
+			known = a.by.elements
+		}
+		a.media, a.tags, a.split = a.MediaType(), scanTags(a.Body, known), true
 	}
 }
 
-// titlePart returns what lies between the first title's begin tag and the last
-// one's end, so that a page is searched once, however many titles are known.
-func titlePart(body []byte) []byte {
+// tags is what a look at the tags of a body finds, before it is parsed as HTML:
+// hardly any page of the web is worth that.
+type tags struct {
+	title    []byte   // what lies between the first title's begin tag and the last one's end
+	elements []string // those of the known ones that it may have
+}
+
+// scanTags goes through a body once, however many titles and elements are known.
+func scanTags(body []byte, known []string) tags {
+	var out tags
 	from, to, open := -1, len(body), false
 	for at := 0; ; {
 		i := bytes.IndexByte(body[at:], '<')
@@ -204,7 +224,8 @@ func titlePart(body []byte) []byte {
 			break
 		}
 		at += i + 1
-		switch rest := body[at:]; {
+		rest := body[at:]
+		switch {
 		case hasFold(rest, "title"):
 			if from < 0 {
 				from = at
@@ -213,19 +234,24 @@ func titlePart(body []byte) []byte {
 		case from >= 0 && hasFold(rest, "/title"):
 			to, open = at, false
 		}
+		for _, name := range known {
+			if len(rest) > 0 && rest[0] == name[0] && bytes.HasPrefix(rest, []byte(name)) && !slices.Contains(out.elements, name) {
+				out.elements = append(out.elements, name)
+			}
+		}
 	}
-	switch {
-	case from < 0:
-		return nil
-	case open:
+	if open {
 		to = len(body)
 	}
-	return body[from:to]
+	if from >= 0 {
+		out.title = body[from:to]
+	}
+	return out
 }
 
 // hasFold reports whether b begins with s, which is in lower case.
 func hasFold(b []byte, s string) bool {
-	return len(b) >= len(s) && bytes.EqualFold(b[:len(s)], []byte(s))
+	return len(b) >= len(s) && b[0]|0x20 == s[0]|0x20 && bytes.EqualFold(b[:len(s)], []byte(s))
 }
 
 func (a *answer) page() *Page {

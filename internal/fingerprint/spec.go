@@ -74,6 +74,8 @@ type frontRule struct {
 	Host    *pattern `yaml:"host"`    // on the target's name
 	Subject *pattern `yaml:"subject"` // on the certificate's subject
 	match   `yaml:",inline"`
+
+	fields []string // the names of its header fields, in lower case
 }
 
 type requestSpec struct {
@@ -136,6 +138,7 @@ type signal struct {
 	Release *releaseRange `yaml:"release"`
 
 	index  int  // of its product's signals
+	leaf   int  // of all signals of the set that look at an answer
 	reason bool // seen, it is a reason to think about the product
 }
 
