@@ -1,6 +1,7 @@
 package fingerprint
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"testing"
@@ -44,6 +45,26 @@ func FuzzParsePage(f *testing.F) {
 			if len(s) > maxText {
 				t.Error("a cap is not kept")
 			}
+		}
+	})
+}
+
+// The one look at the tags finds what many would find.
+func FuzzScanTags(f *testing.F) {
+	f.Add("<title>a</title><x-y></x-y><html a=b>")
+	f.Add("<<openclaw-app/><TITLE x>b</Title><title>c")
+	f.Add("</title><openclaw-ap")
+	known := []string{"openclaw-app", "x-y", "x"}
+	f.Fuzz(func(t *testing.T, body string) {
+		got := scanTags([]byte(body), known)
+		for _, name := range known {
+			if has := strings.Contains(body, "<"+name); has != slices.Contains(got.elements, name) {
+				t.Errorf("%s: %v in %q", name, got.elements, body)
+			}
+		}
+		if title := ParsePage([]byte(body)).Title; title != "" && bytes.Count([]byte(body), []byte("<")) == 2 &&
+			strings.Contains(body, ">"+title+"</") && !bytes.Contains(got.title, []byte(title)) {
+			t.Errorf("title %q is not in %q", title, got.title)
 		}
 	})
 }

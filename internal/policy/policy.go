@@ -38,7 +38,7 @@ func (g *Gate) Event(e event.Event) {
 				g.failed = true
 			}
 		}
-		if e.Target.Outcome == "identified" && !judged(e.Target.Auth) {
+		if recognised := e.Target.Outcome == "identified" || e.Target.Outcome == "helper"; recognised && !judged(e.Target.Auth) {
 			g.unjudged = true
 		}
 	case e.Summary != nil:
@@ -50,7 +50,7 @@ func (g *Gate) Event(e event.Event) {
 // Exit returns Passed, Findings or Incomplete. Findings go before Incomplete:
 // what was found is certain, and more coverage would not take it away.
 // Coverage is incomplete if the summary says so or never came, or if a target
-// was identified whose auth state is unknown.
+// or a helper was recognised whose auth state is unknown.
 func (g *Gate) Exit() int {
 	switch {
 	case g.failed:

@@ -50,6 +50,7 @@ func TestGate(t *testing.T) {
 		{"auth unknown", "", true, []event.Event{target("unknown"), whole}, Incomplete},
 		{"auth missing", "", true, []event.Event{target(""), whole}, Incomplete},
 		{"auth of a kind not known", "", true, []event.Event{target("ajar"), whole}, Incomplete},
+		{"a helper's log-in unknown", "", true, []event.Event{{Target: &event.Target{Outcome: "helper", Auth: &event.Auth{State: "unknown"}}}, whole}, Incomplete},
 		{"auth unknown, no gate", "", false, []event.Event{target("unknown"), part}, Passed},
 		{"findings go first", event.High, true, []event.Event{target("unknown", high), part}, Findings},
 	}
