@@ -13,7 +13,6 @@ import (
 type index struct {
 	products []*product
 	answers  map[string][]leaf // by request
-	leaves   int               // how many signals look at an answer
 	elements []string          // that signals look for
 	ports    map[uint16][]int  // products that ask for more on a port, by its number
 	names    []leaf            // signals on certificates and host names
@@ -53,10 +52,6 @@ func newIndex(products []*product) *index {
 			}
 			if e := s.match.Element; e != "" && !slices.Contains(x.elements, e) {
 				x.elements = append(x.elements, e)
-			}
-			if len(s.On) > 0 {
-				s.leaf = x.leaves
-				x.leaves++
 			}
 			for _, id := range s.On {
 				x.answers[id] = append(x.answers[id], leaf{i, s})
@@ -113,7 +108,7 @@ func (x *index) look(a *answer) {
 	if a.by == x || a.sealed {
 		return
 	}
-	a.by, a.held, a.products, a.memo, a.told, a.split = x, nil, nil, nil, nil, false
+	a.by, a.held, a.products, a.split = x, nil, nil, false
 	for _, l := range x.answers[a.ID] {
 		if !l.reason || !l.match.holds(a) {
 			continue
@@ -130,19 +125,7 @@ func (a *answer) shows(s *signal) bool {
 	if s.reason && a.by != nil || a.sealed {
 		return slices.Contains(a.held, s)
 	}
-	if a.by == nil {
-		return s.match.holds(a)
-	}
-	if a.memo == nil {
-		a.memo = make([]int8, a.by.leaves)
-	}
-	if a.memo[s.leaf] == 0 {
-		a.memo[s.leaf] = -1
-		if s.match.holds(a) {
-			a.memo[s.leaf] = 1
-		}
-	}
-	return a.memo[s.leaf] > 0
+	return s.match.holds(a)
 }
 
 // collect returns the answers of an observation, looked at.

@@ -378,7 +378,7 @@ func (v *view) askAll() (Version, []string) {
 		if !ok || !v.holds(src.cond) {
 			continue
 		}
-		got, note := v.askOnce(src, a)
+		got, note := v.ask(src, a)
 		if note != "" {
 			notes = append(notes, note)
 		}
@@ -435,25 +435,6 @@ func (v *view) strangeAssets() bool {
 		a, ok := v.answers[src.On]
 		return src.Assets && ok && len(a.page().Assets) > 0 && v.p.table.ByAssets(a.page().Assets).Fit == release.FitNone
 	})
-}
-
-// told is what a source said of the release.
-type told struct {
-	src *versionSource
-	Version
-	note string
-}
-
-// askOnce reads a source, or remembers what it said: an answer does not change.
-func (v *view) askOnce(src *versionSource, a *answer) (Version, string) {
-	for i := range a.told {
-		if a.told[i].src == src {
-			return a.told[i].Version, a.told[i].note
-		}
-	}
-	got, note := v.ask(src, a)
-	a.told = append(a.told, told{src, got, note})
-	return got, note
 }
 
 // ask reads one source. What it returns has no candidates when the source

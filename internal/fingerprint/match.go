@@ -172,8 +172,6 @@ type answer struct {
 	// What the fingerprints of a set see in it, see index.look.
 	by       *index
 	held     []*signal
-	memo     []int8 // by a signal's leaf: 0 not looked at, 1 shows, -1 does not
-	told     []told // what sources said of the release
 	products []int
 	sealed   bool // its body has been dropped
 }

@@ -138,7 +138,6 @@ type signal struct {
 	Release *releaseRange `yaml:"release"`
 
 	index  int  // of its product's signals
-	leaf   int  // of all signals of the set that look at an answer
 	reason bool // seen, it is a reason to think about the product
 }
 
