@@ -63,7 +63,7 @@ func (o *scanOptions) flags() *flags {
 	f.group("Targets")
 	f.text(&o.list, "list", "l", "FILE", "read targets from a file, one a line, or of a scanner (nmap, masscan, zmap, naabu, httpx, Shodan, Censys, FOFA); - is stdin", nil)
 	f.boolean(&o.stream, "stream", "", "scan the list's targets as they come, in their order, while it is still being written")
-	f.text(&o.ports, "ports", "p", "PORTS", "ports for targets that name none, such as 18789,18790-18793; family stands for those of OpenClaw and its relatives", checkPorts)
+	f.text(&o.ports, "ports", "p", "PORTS", "ports for targets that name none, such as 18789,18790-18793; family stands for those of OpenClaw, its relatives and helpers", checkPorts)
 	f.text(&o.basePath, "base-path", "", "PATH", "base path for targets that name none, such as /claw", checkBase)
 	f.choice(&o.addresses, "addresses", "", "WHICH", wire.AllAddresses, "of a name: all, first, ipv4 or ipv6",
 		[]string{wire.AllAddresses, wire.FirstAddress, wire.OnlyIPv4, wire.OnlyIPv6})
@@ -231,7 +231,7 @@ func (o *scanOptions) prepare(s streams, set *fingerprint.Set) (*scan.Config, *p
 		Checks:      check.All(),
 		Advisories:  advisories,
 		Concurrency: inFlight, Gate: room, Retries: o.retries, ListAll: o.verbose,
-		Helpers: !o.helpers, // else they are targets themselves
+		Helpers: true,
 		Head: event.Scan{
 			Type: "scan", Schema: event.Schema,
 			Tool:    event.Tool{Name: "clawsonar", Version: version},

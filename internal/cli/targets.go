@@ -17,7 +17,7 @@ import (
 // addTargets fills the space from arguments, list, stdin or this machine, or
 // has the list read while the scan runs.
 func (o *scanOptions) addTargets(s streams, cfg *scan.Config, set *fingerprint.Set, args []string) error {
-	own := o.knownPorts(set, o.family)
+	own := knownPorts(set, o.family, o.helpers)
 	ports := append(slices.Clone(own), webPorts()...)
 	if o.ports != "" {
 		p, err := o.namedPorts(set)
@@ -76,11 +76,11 @@ func (o *scanOptions) addTargets(s streams, cfg *scan.Config, set *fingerprint.S
 }
 
 // knownPorts returns the ports of OpenClaw, and with family those of its
-// relatives; of helpers only if they are asked for. Each is there once.
-func (o *scanOptions) knownPorts(set *fingerprint.Set, family bool) []uint16 {
+// relatives, with helpers those of helpers. Each is there once.
+func knownPorts(set *fingerprint.Set, family, helpers bool) []uint16 {
 	var out []uint16
 	for _, p := range set.Products() {
-		if p.Helper && !o.helpers || p.Relative && !family {
+		if p.Helper && !helpers || p.Relative && !family {
 			continue
 		}
 		for _, port := range p.Ports {
@@ -108,7 +108,7 @@ func (o *scanOptions) namedPorts(set *fingerprint.Set) ([]uint16, error) {
 	if !named {
 		return out, nil
 	}
-	for _, port := range o.knownPorts(set, true) {
+	for _, port := range knownPorts(set, true, true) {
 		if !slices.Contains(out, port) {
 			out = append(out, port)
 		}

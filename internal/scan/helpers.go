@@ -46,15 +46,15 @@ func (e *engine) helpers(ctx context.Context, gateway target.Target, o *evidence
 	group.SetLimit(helpersAtOnce)
 	set := e.cfg.Prober.Set
 	for _, port := range set.HelperPorts(gateway.Addr.Port(), set.Judge(o).Version.Candidates) {
-		addr := netip.AddrPortFrom(gateway.Addr.Addr(), port)
-		if !e.tried.first(addr) {
+		t := target.Target{
+			Addr: netip.AddrPortFrom(gateway.Addr.Addr(), port), Name: gateway.Name, Swept: true, Implied: gateway.Implied,
+			Input: gateway.Input, Source: "beside " + gateway.HostPort(),
+		}
+		// What is a target itself has its own line.
+		if e.cfg.Space.Has(t) || !e.tried.first(t.Addr) {
 			continue
 		}
 		group.Go(func() error {
-			t := target.Target{
-				Addr: addr, Name: gateway.Name, Swept: true, Implied: gateway.Implied,
-				Input: gateway.Input, Source: "beside " + gateway.HostPort(),
-			}
 			o := e.cfg.Prober.Probe(ctx, t)
 			if !set.Judge(&o).Helper {
 				return nil

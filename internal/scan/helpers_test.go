@@ -64,6 +64,23 @@ func TestHelpersOfARelease(t *testing.T) {
 	}
 }
 
+// A helper that is a target itself has one line, as a target, whichever of the
+// two comes first.
+func TestHelperThatIsATarget(t *testing.T) {
+	gateway, asked := pair(t, "openclaw/openclaw-2026.1.29-token.yaml")
+	spec := single(gateway.Addr)
+	spec.Ports = append(spec.Ports, gateway.Addr.Port()+2)
+	for seed := range uint64(4) {
+		asked.Store(0)
+		cfg := config(t, builtin(t), spec)
+		cfg.Helpers, cfg.Seed = true, seed
+		targets, summary := run(t, t.Context(), cfg)
+		if len(targets) != 2 || summary.Outcomes["helper"] != 1 || asked.Load() != 1 {
+			t.Errorf("seed %d: %d lines, outcomes %v, asked %d times", seed, len(targets), summary.Outcomes, asked.Load())
+		}
+	}
+}
+
 // Beside a gateway that is found its helpers are looked for, once a host, and
 // only where that was asked for.
 func TestHelpers(t *testing.T) {

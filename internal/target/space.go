@@ -8,6 +8,7 @@ import (
 	"hash"
 	"math/bits"
 	"net/netip"
+	"slices"
 	"sort"
 )
 
@@ -21,8 +22,9 @@ const maxSpace = 1 << 40
 // At may be called concurrently, but not with Add.
 type Space struct {
 	specs  []Spec
-	ends   []uint64 // ends[i] is the index after the last target of specs[i]
-	more   *spool   // entries after those
+	ends   []uint64        // ends[i] is the index after the last target of specs[i]
+	ports  map[uint16]bool // of specs
+	more   *spool          // entries after those
 	length uint64
 	digest hash.Hash
 }
@@ -55,6 +57,12 @@ func (s *Space) Add(spec Spec) error {
 	case n == 0: // nothing to scan
 	case len(s.specs) < maxHeld:
 		s.specs = append(s.specs, spec)
+		if s.ports == nil {
+			s.ports = make(map[uint16]bool)
+		}
+		for _, port := range spec.Ports {
+			s.ports[port] = true
+		}
 		s.ends = append(s.ends, s.length+n)
 	default:
 		if s.more == nil {
@@ -97,6 +105,21 @@ func (s *Space) At(i uint64) (Target, error) {
 		i -= s.ends[k-1]
 	}
 	return s.specs[k].target(i), nil
+}
+
+// Has reports whether t, whose address is known, is a target of one of the entries
+// in memory, the first few thousand.
+func (s *Space) Has(t Target) bool {
+	port, addr := t.Addr.Port(), t.Addr.Addr()
+	return s.ports[port] && slices.ContainsFunc(s.specs, func(spec Spec) bool {
+		if !slices.Contains(spec.Ports, port) {
+			return false
+		}
+		if !spec.First.IsValid() {
+			return spec.Name == t.Name
+		}
+		return spec.First.Compare(addr) <= 0 && addr.Compare(spec.Last) <= 0
+	})
 }
 
 // target returns the i-th target of an entry.

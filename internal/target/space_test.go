@@ -214,3 +214,39 @@ func TestURL(t *testing.T) {
 		}
 	}
 }
+
+// Has knows every target of the entries, and none beside them.
+func TestSpaceHas(t *testing.T) {
+	var s Space
+	for _, text := range []string{"192.0.2.4/30", "198.51.100.7:9222", "gateway.example", "[2001:db8::1]:18789", "2001:db8::10-2001:db8::12"} {
+		spec, err := Parse(text, "args", []uint16{18789, 18791})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Add(spec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range s.Len() {
+		x, err := s.At(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !x.Addr.Addr().IsValid() { // resolved to whatever
+			x.Addr = netip.AddrPortFrom(netip.MustParseAddr("203.0.113.9"), x.Addr.Port())
+		}
+		if !s.Has(x) {
+			t.Errorf("target %d, %v %s, is not found", i, x.Addr, x.Name)
+		}
+	}
+	for _, x := range []Target{
+		{Addr: netip.MustParseAddrPort("192.0.2.3:18789")}, {Addr: netip.MustParseAddrPort("192.0.2.8:18791")},
+		{Addr: netip.MustParseAddrPort("192.0.2.4:9222")}, {Addr: netip.MustParseAddrPort("198.51.100.7:18789")},
+		{Addr: netip.MustParseAddrPort("203.0.113.9:18791")}, {Addr: netip.MustParseAddrPort("203.0.113.9:18791"), Name: "other.example"},
+		{Addr: netip.MustParseAddrPort("[2001:db8::1]:18791")}, {Addr: netip.MustParseAddrPort("[2001:db8::13]:18789")},
+	} {
+		if s.Has(x) {
+			t.Errorf("%v %s is found", x.Addr, x.Name)
+		}
+	}
+}
