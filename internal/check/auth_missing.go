@@ -41,6 +41,8 @@ explain auth-missing`,
 6. Scan again; this finding must be gone.`,
 		Controls:   []string{"nvdb:N2", "cncert:C2", "tongbao:T2", "owasp:ASI03"},
 		References: []string{"https://docs.openclaw.ai/gateway/security"},
+		Relatives:  true,
+		Advised:    true,
 	}
 	return Check{doc, func(s Subject) []event.Finding {
 		v := s.Verdict

@@ -22,7 +22,8 @@ and with a longer -timeout.`,
 its own network), at level standard, without a proxy in between and with a
 longer -timeout. If a proxy hides the gateway's answers, scan the port behind
 it as well.`,
-		Controls: []string{"nvdb:N2", "cncert:C2"},
+		Controls:  []string{"nvdb:N2", "cncert:C2"},
+		Relatives: true,
 	}
 	return Check{doc, func(s Subject) []event.Finding {
 		if !s.gateway() || s.Verdict.Auth.State != fingerprint.Unknown {

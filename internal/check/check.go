@@ -30,6 +30,15 @@ type Doc struct {
 	// owasp:ASI01…ASI10 (OWASP Top 10 for Agentic Applications).
 	Controls   []string
 	References []string
+
+	// Relatives: it also looks at OpenClaw's relatives. The others read what
+	// OpenClaw alone answers, or know its releases alone.
+	Relatives bool
+	// FixAny stands for Fix where the product is not OpenClaw, whose settings Fix
+	// may name; "" where Fix suits any.
+	FixAny string
+	// Advised: what to do about a product that is not OpenClaw is its own advice.
+	Advised bool
 }
 
 // Subject is what a check looks at.
@@ -51,7 +60,7 @@ func (s *Subject) recognised() bool {
 }
 
 // gateway reports whether the product is a gateway, OpenClaw or a relative, and no
-// helper beside one. Which checks look at relatives, see ForRelatives.
+// helper beside one. Which checks look at relatives, see Doc.
 func (s *Subject) gateway() bool { return s.recognised() && !s.Verdict.Helper }
 
 // loopback reports whether the target was reached over loopback.
@@ -108,12 +117,12 @@ func All() []Check {
 func Run(checks []Check, s Subject) []event.Finding {
 	var out []event.Finding
 	for _, c := range checks {
-		if s.Verdict.Relative && !ForRelatives(c.Doc.ID) {
+		if s.Verdict.Relative && !c.Doc.Relatives {
 			continue
 		}
 		for _, f := range c.Judge(s) {
-			if s.Verdict.Relative || f.ID == "helper-open" {
-				s.forRelative(&f)
+			if s.Verdict.Relative || s.Verdict.Helper && c.Doc.Advised {
+				s.reword(&c.Doc, &f)
 			}
 			out = append(out, f)
 		}

@@ -506,6 +506,7 @@ func TestKeys(t *testing.T) {
 // Whoever runs "clawsonar explain" or reads a report finds every part of it.
 func TestDocs(t *testing.T) {
 	ids := map[string]bool{}
+	optional := []string{"References", "Relatives", "FixAny", "Advised"}
 	control := regexp.MustCompile(`^(nvdb:N[1-6]|cncert:C[1-7]|tongbao:T[1-5]|owasp:ASI(0[1-9]|10))$`)
 	for _, c := range check.All() {
 		doc := c.Doc
@@ -519,12 +520,15 @@ func TestDocs(t *testing.T) {
 		v := reflect.ValueOf(doc)
 		for i := range v.NumField() {
 			name := v.Type().Field(i).Name
-			if name != "References" && (v.Field(i).IsZero() || v.Field(i).Kind() == reflect.Slice && v.Field(i).Len() == 0) {
+			if !slices.Contains(optional, name) && (v.Field(i).IsZero() || v.Field(i).Kind() == reflect.Slice && v.Field(i).Len() == 0) {
 				t.Errorf("%s: %s is empty", doc.ID, name)
 			}
 			if text := v.Field(i); text.Kind() == reflect.String && text.String() != strings.TrimSpace(text.String()) {
 				t.Errorf("%s: %s has white space around it", doc.ID, name)
 			}
+		}
+		if doc.FixAny != "" && (!doc.Relatives || doc.Advised) {
+			t.Errorf("%s: FixAny would never be read", doc.ID)
 		}
 		if doc.Severity.Rank() == 0 {
 			t.Errorf("%s: severity %q", doc.ID, doc.Severity)

@@ -30,6 +30,8 @@ strangers may have left behind.`,
 5. Scan again: it must ask for a credential now.`,
 		Controls:   []string{"nvdb:N2", "cncert:C2", "tongbao:T4", "owasp:ASI03"},
 		References: []string{"https://owasp.org/Top10/A05_2021-Security_Misconfiguration/"},
+		Relatives:  true,
+		Advised:    true,
 	}
 	return Check{doc, func(s Subject) []event.Finding {
 		v := s.Verdict
@@ -39,12 +41,4 @@ strangers may have left behind.`,
 		return []event.Finding{doc.finding(s, event.Critical, "",
 			means(v, "It has no owner yet.")+" Shown by "+strings.Join(v.Auth.Because, ", ")+".", v.Auth.Because...)}
 	}}
-}
-
-// means returns the product's own words on what a state means, or else.
-func means(v *fingerprint.Verdict, otherwise string) string {
-	if v.Advice.Means != "" {
-		return v.Advice.Means
-	}
-	return otherwise
 }

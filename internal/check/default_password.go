@@ -24,6 +24,8 @@ do not look. Whoever logs in has the agent, its keys and what it can reach.`,
 5. Scan again: this finding must be gone.`,
 		Controls:   []string{"nvdb:N2", "cncert:C2", "tongbao:T4", "owasp:ASI03"},
 		References: []string{"https://cwe.mitre.org/data/definitions/1392.html"},
+		Relatives:  true,
+		Advised:    true,
 	}
 	return Check{doc, func(s Subject) []event.Finding {
 		because := s.Verdict.Trait("default-password")

@@ -21,6 +21,9 @@ port in the firewall for all but known addresses, and put a proxy with TLS and
 a log-in of its own in front. Scan again from outside.`,
 		Controls:   []string{"nvdb:N2", "cncert:C1", "tongbao:T2"},
 		References: []string{"https://docs.openclaw.ai/gateway/security"},
+		Relatives:  true,
+		FixAny: `Bind it to loopback and reach it through an SSH tunnel or a VPN; until then close
+the port in the firewall.`,
 	}
 	return Check{doc, func(s Subject) []event.Finding {
 		if !s.gateway() || s.Reach != "public" {

@@ -26,6 +26,7 @@ in front where it has none.`,
 5. Scan again, from another machine.`,
 		Controls:   []string{"nvdb:N2", "cncert:C1", "tongbao:T2", "owasp:ASI02"},
 		References: []string{"https://cwe.mitre.org/data/definitions/306.html"},
+		Advised:    true,
 	}
 	return Check{doc, func(s Subject) []event.Finding {
 		v := s.Verdict

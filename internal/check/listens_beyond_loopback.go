@@ -22,6 +22,9 @@ machines must connect directly, limit the port to them in the firewall and
 switch on gateway.tls.`,
 		Controls:   []string{"nvdb:N2", "cncert:C1", "tongbao:T2"},
 		References: []string{"https://docs.openclaw.ai/gateway/security"},
+		Relatives:  true,
+		FixAny: `Bind it to 127.0.0.1 in its settings and restart it; in a container publish the port
+on 127.0.0.1 only.`,
 	}
 	return Check{doc, func(s Subject) []event.Finding {
 		if !s.gateway() || !s.Bound.IsValid() || s.Bound.Addr().IsLoopback() {

@@ -19,6 +19,8 @@ plain port to loopback only. If the plain port was used from elsewhere, replace
 the token.`,
 		Controls:   []string{"nvdb:N2", "tongbao:T2"},
 		References: []string{"https://docs.openclaw.ai/gateway/security"},
+		Relatives:  true,
+		FixAny:     `Put a proxy with TLS in front, and bind the plain port to loopback only.`,
 	}
 	return Check{doc, func(s Subject) []event.Finding {
 		if !s.gateway() || s.Observation.Scheme != "http" {

@@ -22,6 +22,7 @@ anybody's certificate. A renewal that has failed once is likely to go on failing
 4. Scan again.`,
 		Controls:   []string{"nvdb:N2", "tongbao:T2"},
 		References: []string{"https://docs.openclaw.ai/gateway/config-gateway"},
+		Relatives:  true,
 	}
 	return Check{doc, func(s Subject) []event.Finding {
 		i := s.Observation.TLS

@@ -24,6 +24,7 @@ certificate.`,
 3. Restart or reload what serves it, and scan again by the same name.`,
 		Controls:   []string{"nvdb:N2", "tongbao:T2"},
 		References: []string{"https://docs.openclaw.ai/gateway/config-gateway"},
+		Relatives:  true,
 	}
 	return Check{doc, func(s Subject) []event.Finding {
 		i := s.Observation.TLS

@@ -23,6 +23,8 @@ who sits in between.`,
 2. Reload the proxy and scan again.`,
 		Controls:   []string{"nvdb:N2", "tongbao:T2"},
 		References: []string{"https://docs.openclaw.ai/gateway/config-gateway"},
+		Relatives:  true,
+		FixAny:     `Have it, or the proxy in front of it, offer TLS 1.2 and later only.`,
 	}
 	return Check{doc, func(s Subject) []event.Finding {
 		i := s.Observation.TLS

@@ -28,6 +28,8 @@ gateway.tls.keyPath), or pin its fingerprint in every client.`,
 3. Restart the gateway and scan again by its name.`,
 		Controls:   []string{"nvdb:N2", "tongbao:T2"},
 		References: []string{"https://docs.openclaw.ai/gateway/config-gateway"},
+		Relatives:  true,
+		FixAny:     `Give it a certificate that clients can verify, or pin its fingerprint in every client.`,
 	}
 	return Check{doc, func(s Subject) []event.Finding {
 		i := s.Observation.TLS

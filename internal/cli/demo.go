@@ -26,8 +26,7 @@ func demoCases() []string {
 	}
 }
 
-// familyCases are the captures of all relatives, and of the helpers that show
-// themselves on any port, in the order of their names.
+// familyCases are the captures of all relatives, in the order of their names.
 func familyCases(set *fingerprint.Set, all map[string]evidence.Capture) []string {
 	var out []string
 	for _, p := range set.Products() {

@@ -12,7 +12,7 @@ func rules() []rule.Rule {
 		d := c.Doc
 		out = append(out, rule.Rule{
 			ID: d.ID, Title: d.Title, Severity: d.Severity, When: d.When, Why: d.Why, Fix: d.Fix,
-			Controls: d.Controls, References: d.References, Needs: needs(d.ID), Relatives: check.ForRelatives(d.ID),
+			Controls: d.Controls, References: d.References, Needs: needs(d.ID), Relatives: d.Relatives,
 		})
 	}
 	return out
