@@ -41,11 +41,8 @@ func (w *Wire) connect(run context.Context, deadline time.Time, addr netip.AddrP
 	// A descriptor that does not block goes to the runtime's poller.
 	s := &socket{os.NewFile(uintptr(fd), "socket"), addr}
 	stop = context.AfterFunc(run, func() { _ = s.Close() })
-	if err != nil {
-		err = s.connected(deadline)
-		if run.Err() != nil {
-			err = run.Err()
-		}
+	if err = s.connected(deadline); run.Err() != nil {
+		err = run.Err()
 	}
 	if err != nil {
 		stop()
@@ -74,8 +71,16 @@ func (s *socket) connected(deadline time.Time) error {
 		case no != 0:
 			failed = syscall.Errno(no)
 		default:
-			_, err := syscall.Getpeername(int(fd))
-			return err == nil
+			peer, err := syscall.Getpeername(int(fd))
+			if err != nil {
+				return false
+			}
+			// A socket that was given the port it connects to on the same machine
+			// is connected to itself: nobody listens there (RFC 9293 section 3.5,
+			// simultaneous open).
+			if local, err := syscall.Getsockname(int(fd)); err == nil && sameAddr(local, peer) {
+				failed = syscall.ECONNREFUSED
+			}
 		}
 		return true
 	})
@@ -86,6 +91,18 @@ func (s *socket) connected(deadline time.Time) error {
 		return dialError("connect", err)
 	}
 	return nil
+}
+
+func sameAddr(a, b syscall.Sockaddr) bool {
+	switch a := a.(type) {
+	case *syscall.SockaddrInet4:
+		b, ok := b.(*syscall.SockaddrInet4)
+		return ok && a.Port == b.Port && a.Addr == b.Addr
+	case *syscall.SockaddrInet6:
+		b, ok := b.(*syscall.SockaddrInet6)
+		return ok && a.Port == b.Port && a.Addr == b.Addr
+	}
+	return false
 }
 
 func dialError(call string, err error) error {
