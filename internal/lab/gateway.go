@@ -316,6 +316,12 @@ func (c Config) file(port uint16, secret, logFile string) map[string]any {
 		"gateway": gateway,
 		"logging": map[string]any{"file": logFile},
 		"update":  map[string]any{"checkOnStart": false},
+		// What the agent does by the clock, whoever asks or does not: a turn every
+		// half hour, at a moment that hangs on the device's key, and from 2026.9 jobs
+		// at night. Without a model each leaves errors in the log, which a test would
+		// take for the doing of whoever talked to the gateway meanwhile.
+		"agents": map[string]any{"defaults": map[string]any{"heartbeat": map[string]any{"every": "0m"}}},
+		"cron":   map[string]any{"enabled": false},
 	}, c.Extra)
 }
 

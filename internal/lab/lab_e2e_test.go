@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -146,6 +147,9 @@ func TestIdle(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Logf("ready after %.1f s, at rest %.0f s later", g.Startup.Seconds(), time.Since(begin).Seconds())
+			if !strings.Contains(g.Log(), "[heartbeat] disabled") {
+				t.Error("its agent takes a turn every half hour, at a moment of its own")
+			}
 			time.Sleep(30 * time.Second)
 			after, err := g.Snapshot(t.Context())
 			if err != nil {
@@ -209,7 +213,9 @@ func openAndHangUp(t *testing.T, addr string) {
 func releases() []Config {
 	var out []Config
 	for _, instance := range Matrix() {
-		if c := instance.Gateway; c.Name == c.Package+"-"+c.Version+"-token" {
+		c := instance.Gateway
+		known := slices.ContainsFunc(out, func(o Config) bool { return o.Name == c.Name })
+		if c.Name == c.Package+"-"+c.Version+"-token" && !known {
 			out = append(out, c)
 		}
 	}

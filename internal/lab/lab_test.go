@@ -46,6 +46,14 @@ func TestConfigFile(t *testing.T) {
 			if file["logging"].(map[string]any)["file"] != "file.log" {
 				t.Errorf("logging: %v", file["logging"])
 			}
+			// Both are what makes a gateway that nobody talks to keep still.
+			clock, err := json.Marshal([]any{file["agents"], file["cron"]})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := `[{"defaults":{"heartbeat":{"every":"0m"}}},{"enabled":false}]`; string(clock) != want {
+				t.Errorf("by the clock: got %s, want %s", clock, want)
+			}
 		})
 	}
 }
