@@ -100,16 +100,7 @@ func (s *controls) Event(e event.Event) error {
 	}
 	t := scrub(e.Target)
 	if t.Outcome == "identified" {
-		s.gateways++
-	}
-	level := ""
-	if s.scan != nil {
-		level = s.scan.Level
-	}
-	for i := range s.rules {
-		if ok, _ := s.rules[i].Judged(level, t); ok {
-			s.judged[s.rules[i].ID]++
-		}
+		s.gateway(t)
 	}
 	for i := range t.Findings {
 		if f := &t.Findings[i]; f.Active() && f.Severity != event.Info {
@@ -119,6 +110,20 @@ func (s *controls) Event(e event.Event) error {
 		}
 	}
 	return nil
+}
+
+// gateway counts the checks that were answered for a gateway.
+func (s *controls) gateway(t *event.Target) {
+	level := ""
+	if s.scan != nil {
+		level = s.scan.Level
+	}
+	s.gateways++
+	for i := range s.rules {
+		if ok, _ := s.rules[i].Judged(level, t); ok {
+			s.judged[s.rules[i].ID]++
+		}
+	}
 }
 
 func (s *controls) fail(id string, f *event.Finding, target string) {

@@ -53,6 +53,10 @@ var (
 		ID: "auth-unverified", Severity: event.Info, Title: "Whether a credential is needed could not be told",
 		Detail: "The answers fit both.", Remediation: "Scan again with -level deep.",
 	}
+	screen = event.Finding{
+		ID: "novnc-reachable", Severity: event.Medium, Title: "A screen of the gateway's host is offered",
+		Detail: "A password is asked for.", Remediation: "Bind it to loopback.",
+	}
 	legacy = event.Finding{
 		ID: "legacy-product", Severity: event.High, Title: "A release from before the rename",
 		Detail: "It gets no fixes.", Remediation: "Move to the current release.",
@@ -99,11 +103,16 @@ func mixed() []event.Event {
 		}),
 		{Target: &event.Target{Type: "target", Target: event.Address{Input: "no.example.org", Name: "no.example.org", Port: 18789}, Outcome: "dns-error", Error: "no such host"}},
 		{Target: &event.Target{Type: "target", Target: event.Address{Input: "10.0.0.40", IP: "10.0.0.40", Port: 80, URL: "http://10.0.0.40/"}, Outcome: "other"}},
+		{Target: &event.Target{Type: "target", Outcome: "helper",
+			Target:  event.Address{Input: "10.0.0.7:6080", Source: "beside 10.0.0.7:18789", IP: "10.0.0.7", Port: 6080, URL: "https://10.0.0.7:6080/", Reach: "private"},
+			Product: &event.Product{ID: "novnc", Name: "noVNC", Confidence: "certain"}, Auth: &event.Auth{State: "required"},
+			TLS:      &event.TLS{Enabled: true},
+			Findings: []event.Finding{screen}}},
 		summaryEvent(event.Summary{
-			Targets:  256,
-			Outcomes: map[string]int{"identified": 6, "other": 1, "dns-error": 1, "closed": 200, "silent": 48},
+			Targets:  257,
+			Outcomes: map[string]int{"identified": 6, "helper": 1, "other": 1, "dns-error": 1, "closed": 200, "silent": 48},
 			Auth:     map[string]int{"open": 1, "required": 1, "unknown": 1, "gated": 1, "blocked": 1, "claimable": 1},
-			Findings: map[string]int{"critical": 1, "high": 1, "medium": 2, "info": 1}, Suppressed: 1,
+			Findings: map[string]int{"critical": 1, "high": 1, "medium": 3, "info": 1}, Suppressed: 1,
 			Complete: true, MissEstimate: event.MissEstimate{Reprobed: 48, Found: 0},
 		}),
 	}
@@ -209,6 +218,10 @@ func fixtureRules() []rule.Rule {
 			When: "The release is in a range.", Why: "Everybody knows how it is attacked.", Fix: "Update.", Controls: []string{"nvdb:N1", "cncert:C7"}},
 		{ID: "plain-http", Title: "The gateway is spoken to without encryption", Severity: event.Medium,
 			When: "It answered over plain HTTP.", Why: "Anybody on the way can read it.", Fix: "Put TLS in front.", Controls: []string{"nvdb:N2", "tongbao:T2"}, References: docs},
+		{ID: "novnc-reachable", Title: "A screen of the gateway's host is offered", Severity: event.Critical, Needs: rule.Helpers,
+			When: "It answered.", Why: "Whoever sees the screen works on it.", Fix: "Bind it to loopback.", Controls: []string{"nvdb:N2"}},
+		{ID: "tls-expired", Title: "The certificate is out of date", Severity: event.Medium, Needs: rule.TLS, Relatives: true,
+			When: "Its time is over.", Why: "Clients learn to look away.", Fix: "Renew it.", Controls: []string{"nvdb:N2"}},
 		{ID: "auth-unverified", Title: "Whether a credential is needed could not be proven", Severity: event.Info,
 			When: "No answer says.", Why: "It may stand open.", Fix: "Scan again.", Controls: []string{"nvdb:N2", "cncert:C2"}},
 	}

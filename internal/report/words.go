@@ -259,9 +259,9 @@ func (c *catalogue) change(ch event.Change) string {
 	switch ch.What {
 	case "target":
 		if ch.New == "" {
-			return c.say("Changed: the gateway is no longer seen; it was: %s", ch.Old)
+			return c.say("Changed: no longer seen; it was: %s", ch.Old)
 		}
-		return c.say("Changed: the gateway is new: %s", ch.New)
+		return c.say("Changed: not seen before; it is: %s", ch.New)
 	case "verdict":
 		return c.say("Changed: the verdict was: %s", ch.Old)
 	case "release":

@@ -22,7 +22,8 @@ type Rule struct {
 // that the check was passed.
 type Need string
 
-// The needs, each in addition to a recognised product.
+// The needs, each in addition to a recognised product. Helpers and TLS can be
+// answered for a helper, the others only for a gateway.
 const (
 	Product  Need = ""         // nothing else
 	Auth     Need = "auth"     // proof of whether a credential is needed
@@ -31,22 +32,26 @@ const (
 	TLS      Need = "tls"      // a TLS connection
 	Remote   Need = "remote"   // a look from elsewhere than the same machine
 	Deep     Need = "deep"     // a scan at level deep
-	Helpers  Need = "helpers"  // ports beside the gateway, of which the stream says nothing when they are shut
+	Helpers  Need = "helpers"  // the helper itself; of a port beside a gateway that is shut the stream says nothing
 )
 
 // Judged reports whether the check was answered for a target by a scan of that
 // level, so that without a finding it counts as passed, as far as seen. If not,
 // why says what was missing.
 func (r *Rule) Judged(level string, t *event.Target) (ok bool, why string) {
-	if t.Outcome != "identified" {
+	helper := t.Outcome == "helper"
+	switch {
+	case helper && r.Needs != TLS && r.Needs != Helpers:
+		return false, "it is looked at on gateways, and this stands beside one"
+	case helper:
+	case t.Outcome != "identified":
 		return false, "no product was recognised"
-	}
-	if t.Product != nil && t.Product.ID != "openclaw" && !r.Relatives {
+	case t.Product != nil && t.Product.ID != "openclaw" && !r.Relatives:
 		return false, "it is looked at on OpenClaw alone"
 	}
 	switch r.Needs {
 	case Auth:
-		if t.Auth == nil || t.Auth.State != "open" && t.Auth.State != "required" && t.Auth.State != "claimable" {
+		if !proven(t.Auth) {
 			return false, "whether the gateway asks for a credential is not proven"
 		}
 	case Release:
@@ -70,7 +75,17 @@ func (r *Rule) Judged(level string, t *event.Target) (ok bool, why string) {
 			return false, "it is looked at only at level deep"
 		}
 	case Helpers:
-		return false, "whether the ports beside it were tried is not in the results"
+		if !helper {
+			return false, "whether the ports beside it were tried is not in the results"
+		}
+		if !proven(t.Auth) {
+			return false, "whether it asks for a credential is not proven"
+		}
 	}
 	return true, ""
+}
+
+// proven reports whether the target itself showed if it asks for a credential.
+func proven(a *event.Auth) bool {
+	return a != nil && (a.State == "open" || a.State == "required" || a.State == "claimable")
 }

@@ -15,6 +15,9 @@ func TestJudged(t *testing.T) {
 	auth := func(state string) *event.Target {
 		return gateway(func(x *event.Target) { x.Auth = &event.Auth{State: state} })
 	}
+	helper := func(state string, tls bool) *event.Target {
+		return &event.Target{Outcome: "helper", Product: &event.Product{ID: "cdp"}, Auth: &event.Auth{State: state}, TLS: &event.TLS{Enabled: tls}}
+	}
 	plain := gateway(func(*event.Target) {})
 	tests := []struct {
 		name   string
@@ -48,6 +51,14 @@ func TestJudged(t *testing.T) {
 		{"deep", Deep, "deep", plain, true},
 		{"standard", Deep, "standard", plain, false},
 		{"helpers", Helpers, "deep", plain, false},
+		{"helper, open", Helpers, "", helper("open", false), true},
+		{"helper, a log-in", Helpers, "", helper("required", false), true},
+		{"helper, log-in unclear", Helpers, "", helper("unknown", false), false},
+		{"helper, gated", Helpers, "", helper("gated", false), false},
+		{"helper, product", Product, "", helper("open", false), false},
+		{"helper, auth", Auth, "", helper("open", false), false},
+		{"helper, tls", TLS, "", helper("open", true), true},
+		{"helper, tls off", TLS, "", helper("open", false), false},
 	}
 	relative := gateway(func(x *event.Target) { x.Product = &event.Product{ID: "zeroclaw"} })
 	for _, also := range []bool{false, true} {
