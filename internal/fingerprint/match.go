@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+	"golang.org/x/net/html"
 
 	"github.com/clawsonar/clawsonar/internal/evidence"
 )
@@ -92,9 +93,7 @@ func (m *match) holdsPage(a *answer) bool {
 		return true
 	}
 	// Looking for the words first saves parsing nearly every page of the web.
-	if len(m.Title) > 0 && !slices.ContainsFunc(m.Title, func(t string) bool {
-		return bytes.Contains(a.titles(), []byte(t))
-	}) || m.Element != "" && !a.mayHave(m.Element) {
+	if len(m.Title) > 0 && !slices.ContainsFunc(m.Title, a.mayBeTitled) || m.Element != "" && !a.mayHave(m.Element) {
 		return false
 	}
 	page := a.page()
@@ -182,10 +181,12 @@ func (a *answer) mediaType() string {
 	return a.media
 }
 
-// titles returns the part of the body that holds all titles.
-func (a *answer) titles() []byte {
+// mayBeTitled reports whether the first word of a title is where the body's
+// titles are. What lies between the words is not as in the title.
+func (a *answer) mayBeTitled(title string) bool {
 	a.cut()
-	return a.tags.title
+	word, _, _ := strings.Cut(title, " ")
+	return bytes.Contains(a.tags.title, []byte(word))
 }
 
 // mayHave reports whether the body holds the beginning of an element that a
@@ -208,7 +209,7 @@ func (a *answer) cut() {
 // tags is what a look at the tags of a body finds, before it is parsed as HTML:
 // hardly any page of the web is worth that.
 type tags struct {
-	title    []byte   // what lies between the first title's begin tag and the last one's end
+	title    []byte   // what lies between the first title's begin tag and the last one's end, character references resolved
 	elements []string // those of the known ones that it may have
 }
 
@@ -243,6 +244,9 @@ func scanTags(body []byte, known []string) tags {
 	}
 	if from >= 0 {
 		out.title = body[from:to]
+		if bytes.IndexByte(out.title, '&') >= 0 {
+			out.title = []byte(html.UnescapeString(string(out.title)))
+		}
 	}
 	return out
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/clawsonar/clawsonar/internal/evidence"
 )
 
 func TestParsePage(t *testing.T) {
@@ -29,6 +31,27 @@ func TestParsePage(t *testing.T) {
 	}
 	if want := []string{"index-a.css", "lib-b.js", "index-c.js"}; !slices.Equal(p.Assets, want) {
 		t.Errorf("assets %v, want %v", p.Assets, want)
+	}
+}
+
+// A title is found as a browser shows it, however it is written.
+func TestTitleAsWritten(t *testing.T) {
+	m := match{Title: oneOrMore{"Nothing", "Mission Control — AI"}}
+	for title, want := range map[string]bool{
+		"Mission Control — AI":                true,
+		"\n  Mission\n\tControl  — AI ":       true,
+		"Mission Control &mdash; AI":          true,
+		"&#77;ission Control&#32;&#x2014;AI":  false,
+		"&#77;ission&#32;Control &#x2014; AI": true,
+		"Mission Control &amp;mdash; AI":      false,
+		"Mission Control":                     false,
+		"Nothing":                             true,
+		"nothing":                             false,
+	} {
+		body := []byte("<html><head><TITLE>" + title + "</title></head><svg><title>x</title></svg>")
+		if got := m.holdsPage(&answer{Exchange: &evidence.Exchange{Body: body}}); got != want {
+			t.Errorf("%q: %t, want %t", title, got, want)
+		}
 	}
 }
 
