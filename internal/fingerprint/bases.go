@@ -41,9 +41,10 @@ func (s *Set) Paged(o *evidence.Observation) bool {
 	return slices.ContainsFunc(s.views(o, s.collect(o)), (*view).paged)
 }
 
-// paged reports whether a surface shows at the base path itself.
+// paged reports whether a surface shows at the base path itself, or all of the
+// product below it.
 func (v *view) paged() bool {
-	return slices.ContainsFunc(v.p.Surfaces, func(r surfaceRule) bool { return r.Path == rootPath && v.holds(r.cond) })
+	return v.mount() != "" || slices.ContainsFunc(v.p.Surfaces, func(r surfaceRule) bool { return r.Path == rootPath && v.holds(r.cond) })
 }
 
 // hints reports whether an answer leads to a base path.

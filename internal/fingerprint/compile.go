@@ -199,7 +199,7 @@ func (s *Set) distinct() error {
 // key identifies a request by all that goes over the wire.
 func (r *requestSpec) key() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s %t %q %q", r.method(), r.Path, r.WebSocket, r.Say, r.Body)
+	fmt.Fprintf(&b, "%s %s %t %q %q", r.method(), strings.TrimPrefix(r.Path, "{mount}"), r.WebSocket, r.Say, r.Body)
 	for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
 		fmt.Fprintf(&b, " %q=%q", strings.ToLower(name), r.Headers[name])
 	}
@@ -332,6 +332,10 @@ func (c *compiler) basics() error {
 			return c.errorf([]any{"bases", i}, "base path %q: write it as /claw, with small letters, digits and hyphens", base)
 		}
 	}
+	if _, ok := c.signals[c.Mount]; !ok && c.Mount != "" {
+		return c.errorf([]any{"mount"}, "no signal is called %q", c.Mount)
+	}
+	c.used[c.Mount] = true
 	if len(c.Identity) == 0 {
 		return c.errorf(nil, "identity is missing: nothing would ever be recognised")
 	}
@@ -369,6 +373,9 @@ func (c *compiler) requests() error {
 		}
 		if r.When.onlyNone() || !isRoot && r.When.empty() && !r.First {
 			return c.errorf(at, "request %q has no condition: it would be sent to every web server; add when", r.ID)
+		}
+		if strings.HasPrefix(r.Path, "{mount}") && c.Mount == "" {
+			return c.errorf(at, "request %q: {mount} needs mount: the signal that shows where it is", r.ID)
 		}
 		if r.First && len(c.Ports) == 0 {
 			return c.errorf(at, "request %q: first needs ports: it is made on the product's own alone", r.ID)
@@ -409,7 +416,7 @@ func (r *requestSpec) permitted() error {
 		// declares a scope that permits nothing.
 		headers := maps.Clone(r.Headers)
 		maps.DeleteFunc(headers, deepHeader)
-		if r.Path != "/tools/invoke" || r.Body != "{}" || r.WebSocket ||
+		if strings.TrimPrefix(r.Path, "{mount}") != "/tools/invoke" || r.Body != "{}" || r.WebSocket ||
 			len(headers) != 2 || headers["X-OpenClaw-Scopes"] != "none" || headers["Content-Type"] != "application/json" {
 			return fmt.Errorf("the only POST that may be sent is the empty /tools/invoke with X-OpenClaw-Scopes: none")
 		}
@@ -425,10 +432,10 @@ func (r *requestSpec) permitted() error {
 	if r.Say != "" && (r.Level < Standard || r.Say != handshake.RFB && r.Level < Deep) {
 		return fmt.Errorf("say %q needs level: deep (rfb: standard)", r.Say)
 	}
-	rest, _ := strings.CutPrefix(r.Path, "{base}")
+	rest := place(r.Path, "", "")
 	rest = strings.Replace(rest, "/{script}", "/script", 1)
 	if !strings.HasPrefix(rest, "/") || strings.ContainsFunc(rest, func(c rune) bool { return c <= ' ' || c >= 0x7f || c == '{' || c == '#' }) {
-		return fmt.Errorf("path %q: use a path that begins with / or {base}/", r.Path)
+		return fmt.Errorf("path %q: use a path that begins with /, {base}/ or {mount}/", r.Path)
 	}
 	// Other spellings of a path would get around the list below.
 	if plain, _, _ := strings.Cut(rest, "?"); strings.ContainsAny(plain, "%;\\") || path.Clean(plain) != strings.TrimSuffix(plain, "/") && plain != "/" {
@@ -504,13 +511,13 @@ func (c *compiler) signalNames() error {
 			return c.errorf(at, "signal name %q: use small letters, digits, dots and hyphens", name)
 		}
 		kinds := 0
-		for _, is := range []bool{!s.cond.empty(), s.match.set(), s.DefaultPort, s.Loopback, s.Subject != nil, s.Host != nil, s.Version != nil, s.Release != nil} {
+		for _, is := range []bool{!s.cond.empty(), s.match.set(), s.DefaultPort, s.Based, s.Loopback, s.Subject != nil, s.Host != nil, s.Version != nil, s.Release != nil} {
 			if is {
 				kinds++
 			}
 		}
 		if kinds != 1 {
-			return c.errorf(at, "signal %q must be exactly one of: something to see in an answer, a condition on other signals, default_port, loopback, subject, host, version, release", name)
+			return c.errorf(at, "signal %q must be exactly one of: something to see in an answer, a condition on other signals, default_port, based, loopback, subject, host, version, release", name)
 		}
 		if s.cond.onlyNone() {
 			return c.errorf(at, "signal %q would hold where nothing shows: add all or any", name)
@@ -784,10 +791,21 @@ func (c *compiler) unused() error {
 // maxSecret caps an answer that may hold a secret, in bytes.
 const maxSecret = 16 << 10
 
+// place puts a path where the target has it.
+func place(path, base, mount string) string {
+	if rest, ok := strings.CutPrefix(path, "{base}"); ok {
+		return base + rest
+	}
+	if rest, ok := strings.CutPrefix(path, "{mount}"); ok {
+		return mount + rest
+	}
+	return path
+}
+
 // request makes the request that goes to the target of an observation; false
 // when the page does not name what the path needs.
-func (r *requestSpec) request(o *evidence.Observation, answers map[string]*answer) (evidence.Request, bool) {
-	path := strings.Replace(r.Path, "{base}", o.Base, 1)
+func (r *requestSpec) request(o *evidence.Observation, mount string, answers map[string]*answer) (evidence.Request, bool) {
+	path := place(r.Path, o.Base, mount)
 	if strings.Contains(path, "{script}") {
 		script := mainScript(answers)
 		if script == "" {

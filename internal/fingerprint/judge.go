@@ -67,7 +67,7 @@ func (v *view) next(level Level, all []*view) (evidence.Request, bool) {
 		if r.Level > level || r.First || v.o.Exchange(r.ID) != nil || !v.holds(r.When) || !v.wanted(r, level) || spared(r.ID, all) {
 			continue
 		}
-		if req, ok := r.request(v.o, v.answers); ok {
+		if req, ok := r.request(v.o, v.mount(), v.answers); ok {
 			return req, true
 		}
 	}
@@ -91,13 +91,13 @@ func (s *Set) opening(o *evidence.Observation, level Level) (evidence.Request, b
 		}
 		x := o.Exchange(r.ID)
 		if x == nil {
-			return r.request(o, nil)
+			return r.request(o, "", nil)
 		}
 		if x.Answered() {
 			return evidence.Request{}, false
 		}
 	}
-	return s.products[0].Requests[0].request(o, nil)
+	return s.products[0].Requests[0].request(o, "", nil)
 }
 
 // Recognises reports whether a product is recognised, more than as a guess.
@@ -223,6 +223,8 @@ func (v *view) sees(name string) bool {
 		seen = v.holds(s.cond)
 	case s.DefaultPort:
 		seen = v.everywhere || slices.Contains(v.p.Ports, v.o.Addr.Port())
+	case s.Based:
+		seen = v.o.Base != ""
 	case s.Loopback:
 		seen = v.o.Addr.Addr().Unmap().IsLoopback()
 	case s.Subject != nil || s.Host != nil:
@@ -243,6 +245,15 @@ func (v *view) sees(name string) bool {
 		v.memo[s.index] = 1
 	}
 	return seen
+}
+
+// mount returns the base path where a proxy has the whole product below it, else
+// "".
+func (v *view) mount() string {
+	if v.p.Mount != "" && v.o.Base != "" && v.sees(v.p.Mount) {
+		return v.o.Base
+	}
+	return ""
 }
 
 // within reports whether every release that fits lies in the range, and one
@@ -332,7 +343,7 @@ func (v *view) surfaces() []Surface {
 	var out []Surface
 	for _, r := range v.p.Surfaces {
 		if v.holds(r.cond) {
-			out = append(out, Surface{ID: r.ID, State: r.State, Path: strings.Replace(r.Path, "{base}", v.o.Base, 1)})
+			out = append(out, Surface{ID: r.ID, State: r.State, Path: place(r.Path, v.o.Base, v.mount())})
 		}
 	}
 	return out
@@ -518,17 +529,18 @@ func (v *view) askAssets(out Version, a *answer) (Version, string) {
 
 // Plan returns every request of a product up to level standard, whatever its
 // condition: what a recorder makes. Those that need what has not been seen in o,
-// or another name for the target, are left out.
+// another name for the target, or a base path, are left out.
 func (s *Set) Plan(product string, o *evidence.Observation) []evidence.Request {
 	var out []evidence.Request
 	answers := s.collect(o)
 	for _, p := range s.products {
+		mount := (&view{p: p, o: o, answers: answers}).mount()
 		for i := range p.Requests {
 			r := &p.Requests[i]
 			if p.ID != product || r.Level > Standard || !p.mayBeAsked(r, o) {
 				continue
 			}
-			if req, ok := r.request(o, answers); ok {
+			if req, ok := r.request(o, mount, answers); ok {
 				out = append(out, req)
 			}
 		}
@@ -536,11 +548,11 @@ func (s *Set) Plan(product string, o *evidence.Observation) []evidence.Request {
 	return out
 }
 
-// mayBeAsked reports whether the target has the name that a request is for, if it
-// is for one.
+// mayBeAsked reports whether the target has the name, or the base path, that a
+// request is for.
 func (p *product) mayBeAsked(r *requestSpec, o *evidence.Observation) bool {
 	return !slices.ContainsFunc(r.When.All, func(name string) bool {
 		s := p.signals[name]
-		return s.Host != nil && !s.named(o)
+		return s.Host != nil && !s.named(o) || s.Based && o.Base == ""
 	})
 }

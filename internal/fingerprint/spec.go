@@ -38,7 +38,10 @@ type spec struct {
 	Surfaces []surfaceRule     `yaml:"surfaces"`
 	Traits   []traitRule       `yaml:"traits"`
 	Bases    []string          `yaml:"bases"` // usual base paths, tried when / hints at one or when asked for
-	Notes    []noteRule        `yaml:"notes"`
+	// Mount names the signal that shows a proxy to have the whole product below
+	// the base path, and not its page alone. See requestSpec.Path.
+	Mount string     `yaml:"mount"`
+	Notes []noteRule `yaml:"notes"`
 	// Advice is what to do about the product in a state of authentication: open,
 	// claimable, or required with a password that everybody knows.
 	Advice map[State]Advice `yaml:"advice"`
@@ -81,7 +84,8 @@ type frontRule struct {
 type requestSpec struct {
 	ID     string `yaml:"id"`
 	Method string `yaml:"method"` // default GET
-	// Path: "{base}" stands for the base path, "{script}" for the name of the
+	// Path: "{base}" stands for the base path; "{mount}" for the same where the
+	// product's mount shows, else for nothing; "{script}" for the name of the
 	// page's first script; without one the request is not made.
 	Path      string `yaml:"path"`
 	WebSocket bool   `yaml:"websocket"`
@@ -124,6 +128,8 @@ type signal struct {
 	// Loopback holds when the target is reached over loopback: some products let
 	// whoever comes from their own host in.
 	Loopback bool `yaml:"loopback"`
+	// Based holds when the target is looked at below a base path.
+	Based bool `yaml:"based"`
 	// Subject is a pattern on the certificate's subject (RFC 2253 form).
 	Subject *pattern `yaml:"subject"`
 	// Host is a pattern on the name that the target was given by.

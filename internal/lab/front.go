@@ -36,6 +36,7 @@ func (f *Front) Log() string { return f.proc.output() }
 type NginxConfig struct {
 	Upstream string // "http://127.0.0.1:PORT" (no slash at the end); empty: a static welcome page
 
+	Below     string            // "/openclaw/": the upstream's place, taken off the path before it is passed on; empty: "/"
 	Upgrade   bool              // pass WebSocket openings on
 	Forwarded bool              // add Host, X-Real-IP, X-Forwarded-For and -Proto
 	BasicAuth bool              // ask for a password before anything is passed on
@@ -68,8 +69,8 @@ http {
 		auth_basic_user_file users;
 {{- end}}
 {{- if .Upstream}}
-		location / {
-			proxy_pass {{.Upstream}};
+		location {{or .Below "/"}} {
+			proxy_pass {{.Upstream}}{{if .Below}}/{{end}};
 {{- if or .Upgrade .Forwarded}}
 			proxy_http_version 1.1;
 			proxy_set_header Upgrade $http_upgrade;

@@ -23,8 +23,13 @@ const (
 	NginxUserFront      FrontKind = "nginx-user"      // says that everybody is the same user
 
 	NginxTokenFront FrontKind = "nginx-token" // adds the gateway's token for everybody
+	NginxBelowFront FrontKind = "nginx-below" // has it below /openclaw/, which it takes off
+
 	NginxLoginFront FrontKind = "nginx-login" // asks for a password of its own
 )
+
+// belowPath is the place of a gateway behind NginxBelowFront.
+const belowPath = "/openclaw/"
 
 // Instance is one case of the end-to-end matrix: a gateway, possibly behind a
 // front, and what is true of it because it was configured so. Instances whose
@@ -107,6 +112,11 @@ func Matrix() []Instance {
 		t.Candidates, t.AuthMode = nil, ""
 	})
 
+	// A proxy has all of it below a path that it takes off.
+	add(NginxBelowFront, "required", named("token", "clawdbot", clawdbot, Token), shared)
+	add(NginxBelowFront, "open", named("none", "openclaw", spring, None))
+	add(NginxBelowFront, "open", named("none", "openclaw", newest, None))
+
 	// Whoever comes through gets the token added: as good as none.
 	add(NginxTokenFront, "open", named("token", "openclaw", newest, Token), func(t *Truth) { t.AuthMode = "" })
 	// Nothing of the gateway shows behind another server's log-in.
@@ -158,6 +168,8 @@ func (i *Instance) nginx(g *Gateway) NginxConfig {
 	case NginxUserFront:
 		c.Forwarded = true
 		c.SetHeader = map[string]string{"X-Forwarded-User": "somebody"}
+	case NginxBelowFront:
+		c.Below = belowPath
 	case NginxLoginFront:
 		c.BasicAuth = true
 	}
@@ -206,6 +218,9 @@ func (l *Lab) StartMatrix(ctx context.Context, workdir string, instances []Insta
 		if f != nil {
 			fronts = append(fronts, f)
 			r.URL = f.URL
+		}
+		if instance.Front == NginxBelowFront {
+			r.URL = strings.TrimSuffix(r.URL, "/") + belowPath
 		}
 		if instance.Host != "" {
 			r.URL = strings.Replace(r.URL, g.Addr.Addr().String(), instance.Host, 1)

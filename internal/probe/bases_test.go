@@ -88,3 +88,58 @@ func TestBasePaths(t *testing.T) {
 		})
 	}
 }
+
+// All of a gateway is below /openclaw/, where a proxy takes that off: what is
+// asked for is asked for there, as soon as it has shown itself.
+func TestMount(t *testing.T) {
+	all, err := evidence.LoadCaptures(captures.FS, "openclaw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		capture string
+		state   fingerprint.State
+	}{
+		{"openclaw/clawdbot-2026.1.24-3-token-nginx-below.yaml", fingerprint.Required},
+		{"openclaw/openclaw-2026.3.13-none-nginx-below.yaml", fingerprint.Open},
+		{"openclaw/openclaw-2026.9.6-none-nginx-below.yaml", fingerprint.Open},
+	} {
+		for _, base := range []string{"/openclaw", ""} { // given, and found by a link
+			t.Run(c.capture+" from "+base+"/", func(t *testing.T) {
+				served := all[c.capture]
+				served.Exchanges = append([]evidence.CapturedExchange{{
+					ID: "outside", Method: "GET", Path: "/", Status: 200,
+					Header: []string{"Content-Type: text/html"}, Body: `<a href="/openclaw/">my agent</a>`,
+				}}, served.Exchanges...)
+				r, err := replica.Start(served)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer r.Close()
+				set, _ := load(t)
+				p := probe.Prober{
+					Wire: wire.New(wire.Options{Scope: target.NewScope(nil, nil, false)}),
+					Set:  set, Level: fingerprint.Standard, Timeout: 10 * time.Second,
+				}
+				o := p.Probe(context.Background(), target.Target{Addr: r.Addr, Base: base})
+				v := set.Judge(&o)
+				if o.Base != "/openclaw" || v.Auth.State != c.state || v.Confidence != fingerprint.Certain && v.Confidence != fingerprint.Firm {
+					t.Errorf("base path %q, %+v", o.Base, v)
+				}
+				for _, s := range v.Surfaces {
+					if !strings.HasPrefix(s.Path, "/openclaw/") {
+						t.Errorf("surface %s is said to be at %s", s.ID, s.Path)
+					}
+				}
+				if len(o.Exchanges) > 13 { // 12, and / itself
+					t.Errorf("%d requests", len(o.Exchanges))
+				}
+				for _, x := range o.Exchanges {
+					if x.Path != "/" && !strings.HasPrefix(x.Path, "/openclaw/") {
+						t.Errorf("%s was asked for beside it", x.Path)
+					}
+				}
+			})
+		}
+	}
+}

@@ -157,9 +157,9 @@ func extra(base string) []evidence.Request {
 // look is what a recorder is told about one instance; it may do its work in
 // another process, in a network namespace of its own.
 type look struct {
-	URL, Base string
-	Product   string
-	Deep      bool // go on at level deep, as the scanner would
+	URL     string
+	Product string
+	Deep    bool // go on at level deep, as the scanner would
 }
 
 // answers are what it brings back.
@@ -170,9 +170,12 @@ type answers struct {
 
 // record looks at an instance and makes a capture of it.
 func record(ctx context.Context, n *lab.Net, r lab.Running) (evidence.Capture, error) {
-	l := look{Product: "openclaw", URL: r.URL, Base: r.Instance.Gateway.BasePath, Deep: strings.HasSuffix(r.Name, "-deep")}
+	l := look{Product: "openclaw", URL: r.URL, Deep: strings.HasSuffix(r.Name, "-deep")}
+	t, err := parse(l)
+	if err != nil {
+		return evidence.Capture{}, err
+	}
 	var got answers
-	var err error
 	reach := ""
 	if r.Instance.Gateway.Net != nil {
 		reach = "reserved"
@@ -186,7 +189,7 @@ func record(ctx context.Context, n *lab.Net, r lab.Running) (evidence.Capture, e
 	c := evidence.Capture{
 		Made: "recorded", Date: time.Now().UTC().Format(time.DateOnly),
 		Program: r.Instance.Gateway.Package + " " + r.Truth.Release,
-		Mode:    string(r.Instance.Gateway.Mode), Front: string(r.Front), Base: l.Base,
+		Mode:    string(r.Instance.Gateway.Mode), Front: string(r.Front), Base: t.Base,
 		Comment: r.Comment, Host: r.Host, Reach: reach,
 		Expect: evidence.Expectation{
 			Product: r.Truth.Product, Brand: r.Truth.Brand, Candidates: r.Truth.Candidates,
@@ -318,7 +321,6 @@ func parse(l look) (target.Target, error) {
 	if err != nil {
 		return target.Target{}, err
 	}
-	spec.Base = l.Base
 	var space target.Space
 	if err := space.Add(spec); err != nil {
 		return target.Target{}, err
