@@ -112,11 +112,12 @@ func scanFrom(t *testing.T, from *lab.Namespace, args ...string) ([]event.Target
 // address returns what to scan of an instance: the base path in the URL where
 // there is one, and else no scheme, so that it has to be found out.
 func address(r lab.Running) string {
-	if r.Gateway.Config.BasePath != "" {
+	_, rest, _ := strings.Cut(r.URL, "://")
+	hostPort, base, _ := strings.Cut(rest, "/")
+	if base != "" {
 		return r.URL
 	}
-	_, rest, _ := strings.Cut(r.URL, "://")
-	return strings.TrimSuffix(rest, "/")
+	return hostPort
 }
 
 // verdicts compares product, brand, release and authentication with what was
