@@ -35,8 +35,8 @@ func (s *Set) Bases(o *evidence.Observation, all bool) []string {
 	return out
 }
 
-// Paged reports whether the page of a product shows at the base path that o
-// stands at.
+// Paged reports whether a product shows at the base path that o stands at: its
+// page, or all of it.
 func (s *Set) Paged(o *evidence.Observation) bool {
 	return slices.ContainsFunc(s.views(o, s.collect(o)), (*view).paged)
 }

@@ -332,10 +332,11 @@ func (c *compiler) basics() error {
 			return c.errorf([]any{"bases", i}, "base path %q: write it as /claw, with small letters, digits and hyphens", base)
 		}
 	}
-	if _, ok := c.signals[c.Mount]; !ok && c.Mount != "" {
-		return c.errorf([]any{"mount"}, "no signal is called %q", c.Mount)
+	if c.Mount != "" {
+		if err := c.cond([]any{"mount"}, cond{All: []string{c.Mount}}); err != nil {
+			return err
+		}
 	}
-	c.used[c.Mount] = true
 	if len(c.Identity) == 0 {
 		return c.errorf(nil, "identity is missing: nothing would ever be recognised")
 	}

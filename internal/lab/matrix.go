@@ -21,10 +21,9 @@ const (
 	NginxUpgradeFront   FrontKind = "nginx-upgrade"   // passes WebSockets on, but not for whom it speaks
 	NginxForwardedFront FrontKind = "nginx-forwarded" // says for whom it speaks
 	NginxUserFront      FrontKind = "nginx-user"      // says that everybody is the same user
+	NginxBelowFront     FrontKind = "nginx-below"     // has it below /openclaw/, which it takes off
 
 	NginxTokenFront FrontKind = "nginx-token" // adds the gateway's token for everybody
-	NginxBelowFront FrontKind = "nginx-below" // has it below /openclaw/, which it takes off
-
 	NginxLoginFront FrontKind = "nginx-login" // asks for a password of its own
 )
 

@@ -2,7 +2,6 @@ package probe_test
 
 import (
 	"context"
-	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +15,23 @@ import (
 	"github.com/clawsonar/clawsonar/internal/wire"
 	"github.com/clawsonar/clawsonar/testdata/captures"
 )
+
+// probeReplica probes a replica at level standard.
+func probeReplica(t *testing.T, served evidence.Capture, base string, bases bool) (evidence.Observation, fingerprint.Verdict) {
+	t.Helper()
+	r, err := replica.Start(served)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	set, _ := load(t)
+	p := probe.Prober{
+		Wire: wire.New(wire.Options{Scope: target.NewScope(nil, nil, false)}),
+		Set:  set, Level: fingerprint.Standard, Timeout: 10 * time.Second, Bases: bases,
+	}
+	o := p.Probe(context.Background(), target.Target{Addr: r.Addr, Base: base})
+	return o, set.Judge(&o)
+}
 
 // A gateway whose page is at /claw, given without that: the page is found where
 // / leads to it, or where it is asked for, and nowhere else.
@@ -54,21 +70,10 @@ func TestBasePaths(t *testing.T) {
 					served.Exchanges = append(served.Exchanges, x)
 				}
 			}
-			r, err := replica.Start(served)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer r.Close()
-			set, _ := load(t)
-			p := probe.Prober{
-				Wire: wire.New(wire.Options{Scope: target.NewScope(nil, nil, false)}),
-				Set:  set, Level: fingerprint.Standard, Timeout: 10 * time.Second, Bases: c.all,
-			}
-			o := p.Probe(context.Background(), target.Target{Addr: netip.AddrPortFrom(r.Addr.Addr(), r.Addr.Port())})
+			o, v := probeReplica(t, served, "", c.all)
 			if o.Base != c.base {
 				t.Errorf("base path %q, want %q", o.Base, c.base)
 			}
-			v := set.Judge(&o)
 			if c.base != "" && (v.Version.Exact != "2026.9.6" || v.Auth.State != fingerprint.Required || v.Surface("control-ui") != "open") {
 				t.Errorf("%+v", v)
 			}
@@ -111,18 +116,7 @@ func TestMount(t *testing.T) {
 					ID: "outside", Method: "GET", Path: "/", Status: 200,
 					Header: []string{"Content-Type: text/html"}, Body: `<a href="/openclaw/">my agent</a>`,
 				}}, served.Exchanges...)
-				r, err := replica.Start(served)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer r.Close()
-				set, _ := load(t)
-				p := probe.Prober{
-					Wire: wire.New(wire.Options{Scope: target.NewScope(nil, nil, false)}),
-					Set:  set, Level: fingerprint.Standard, Timeout: 10 * time.Second,
-				}
-				o := p.Probe(context.Background(), target.Target{Addr: r.Addr, Base: base})
-				v := set.Judge(&o)
+				o, v := probeReplica(t, served, base, false)
 				if o.Base != "/openclaw" || v.Auth.State != c.state || v.Confidence != fingerprint.Certain && v.Confidence != fingerprint.Firm {
 					t.Errorf("base path %q, %+v", o.Base, v)
 				}

@@ -202,8 +202,14 @@ func TestMergeNumbers(t *testing.T) {
 }
 
 func TestDiff(t *testing.T) {
-	rules := []rule.Rule{{ID: "auth-missing", Needs: rule.Auth}, {ID: "plain-http"}}
+	rules := []rule.Rule{{ID: "auth-missing", Needs: rule.Auth}, {ID: "plain-http"}, {ID: "helper-open", Needs: rule.Helpers}}
+	helper := func(state string, findings ...event.Finding) event.Event {
+		e := gateway("10.0.0.1", state, "", findings...)
+		e.Target.Outcome = "helper"
+		return e
+	}
 	missing, plain := finding("auth-missing", "k1", "critical"), finding("plain-http", "k2", "medium")
+	reachable := finding("helper-open", "k3", "high")
 	ignored := missing
 	ignored.Suppressed = "baseline"
 	tests := []struct {
@@ -224,6 +230,10 @@ func TestDiff(t *testing.T) {
 		{name: "no longer a gateway", old: []event.Event{gateway("10.0.0.1", "open", "1", missing)}, now: []event.Event{other("10.0.0.1", "silent")},
 			want: event.Diff{Unseen: 1, Changed: 1}, changes: "target:open>", marks: "unseen"},
 		{name: "not listed", old: []event.Event{gateway("10.0.0.1", "open", "1", missing)}, want: event.Diff{Unseen: 1, Changed: 1}, changes: "target:open>", marks: "unseen"},
+		{name: "helper that asks now", old: []event.Event{helper("open", reachable)}, now: []event.Event{helper("required")},
+			want: event.Diff{Closed: 1, Changed: 1}, changes: "verdict:open>auth required", marks: "closed"},
+		{name: "helper of which nothing is proven now", old: []event.Event{helper("open", reachable)}, now: []event.Event{helper("unknown")},
+			want: event.Diff{Unseen: 1, Changed: 1}, changes: "verdict:open>auth unclear", marks: "unseen"},
 		{name: "suppressed now", old: []event.Event{gateway("10.0.0.1", "open", "1", missing)}, now: []event.Event{gateway("10.0.0.1", "open", "1", ignored)}},
 		{name: "no longer suppressed", old: []event.Event{gateway("10.0.0.1", "open", "1", ignored)}, now: []event.Event{gateway("10.0.0.1", "open", "1", missing)}, want: event.Diff{Opened: 1}, marks: "opened"},
 		{name: "unknown check, judged by the product", old: []event.Event{gateway("10.0.0.1", "unknown", "1", finding("new-one", "k9", "low"))}, now: []event.Event{gateway("10.0.0.1", "unknown", "1")},
