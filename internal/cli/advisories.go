@@ -131,7 +131,7 @@ func newAdvisoriesList(s streams) *cobra.Command {
 	f := newFlags("advisories list")
 	o.flags(f)
 	cmd := &cobra.Command{Use: "list [flags]", Short: "List the known advisories, one a line"}
-	f.attach(cmd)
+	f.attach(s, cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		rest, done, err := arguments(cmd, f, args, nil)
 		if done || err != nil {
@@ -175,7 +175,7 @@ func newAdvisoriesShow(s streams) *cobra.Command {
 	f := newFlags("advisories show")
 	o.flags(f)
 	cmd := &cobra.Command{Use: "show [flags] ID", Short: "What is known about one advisory, by its GHSA or CVE id"}
-	f.attach(cmd)
+	f.attach(s, cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		rest, done, err := arguments(cmd, f, args, nil)
 		if done || err != nil {
@@ -245,7 +245,7 @@ what applies to some is possible.`,
   clawsonar advisories check 2026.3.13 -auth open -advisories all
   clawsonar advisories check -package @openclaw/slack 2026.7.1`,
 	}
-	f.attach(cmd)
+	f.attach(s, cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		rest, done, err := arguments(cmd, f, args, nil)
 		if done || err != nil {
@@ -359,7 +359,7 @@ The built-in advisories stay as they are: what -o writes is used by
   clawsonar advisories update -as-of 2026-11-20 -o advisories.json records/
   clawsonar scan -advisories advisories.json`,
 	}
-	f.attach(cmd)
+	f.attach(s, cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		rest, done, err := arguments(cmd, f, args, nil)
 		if done || err != nil {

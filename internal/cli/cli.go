@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/clawsonar/clawsonar/internal/report"
+	"github.com/clawsonar/clawsonar/internal/suggest"
 )
 
 // Exit codes, the same for every command and format. 3 and 4 come from the
@@ -52,13 +53,15 @@ func usage(err error) error {
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
+
+	sets map[*cobra.Command]*flags // of each command that has any
 }
 
 // Main runs the command line and returns the exit code.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	// goflags would move files in the user's configuration folder about.
 	goflags.DisableAutoConfigMigration = true
-	s := streams{stdin, stdout, stderr}
+	s := streams{stdin, stdout, stderr, map[*cobra.Command]*flags{}}
 	root := newRoot(s)
 	root.SetArgs(args)
 	err := root.Execute()
@@ -86,6 +89,12 @@ proves whether they ask for a credential, without harming them: no log-in is
 tried, no session opened, nothing is changed.
 
 Scan only what you run yourself or are authorised to scan.`,
+		Example: `  clawsonar scan                        this machine
+  clawsonar scan 127.0.0.1:18789        one gateway
+  clawsonar scan -l hosts.txt -o scan.jsonl
+  clawsonar report scan.jsonl -f html   what was found, as a page
+  clawsonar explain auth-missing        what a finding means, and how to fix it
+  clawsonar demo                        the tour, without a gateway`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -128,6 +137,10 @@ func holder(cmd *cobra.Command) {
 		if len(args) == 0 || slices.Contains([]string{"-h", "-help", "--help"}, args[0]) {
 			return cmd.Help()
 		}
+		if cmd.Parent() == nil && slices.Contains([]string{"-version", "--version"}, args[0]) {
+			cmd.SetArgs([]string{"version"})
+			return cmd.Execute()
+		}
 		return usage(unknown(cmd, args[0]))
 	}
 }
@@ -142,7 +155,11 @@ func unknown(parent *cobra.Command, name string) error {
 		// Not repeated: it may be a URL with a password in it.
 		return fmt.Errorf("that is no command: targets come after \"clawsonar scan\", %s", see)
 	}
-	return fmt.Errorf("unknown command %q: %s", name, see)
+	var known []string
+	for _, c := range parent.Commands() {
+		known = append(known, c.Name())
+	}
+	return fmt.Errorf("unknown command %q%s: %s", name, suggest.DidYouMean(name, known), see)
 }
 
 func newHelp() *cobra.Command {
@@ -179,20 +196,48 @@ func newHelp() *cobra.Command {
 // lookupEnv is the process environment.
 func lookupEnv(name string) (string, bool) { return os.LookupEnv(name) }
 
+// strangeEnv returns a warning for each variable that looks like a setting and is
+// none of any command.
+func strangeEnv(sets map[*cobra.Command]*flags, environ []string) []string {
+	var known []string
+	for _, f := range sets {
+		for _, g := range f.groups {
+			for _, o := range g.flags {
+				known = append(known, variable(o.long))
+			}
+		}
+	}
+	var out []string
+	for _, e := range environ {
+		name, value, _ := strings.Cut(e, "=")
+		if !strings.HasPrefix(name, envPrefix) || value == "" || slices.Contains(known, name) || strings.HasPrefix(name, envPrefix+"E2E") {
+			continue
+		}
+		out = append(out, fmt.Sprintf("environment variable %s is no setting%s", name, suggest.DidYouMean(name, known)))
+	}
+	slices.Sort(out)
+	return out
+}
+
 // arguments parses a command's flags and takes care of -help.
 func arguments(cmd *cobra.Command, f *flags, args []string, config func() (string, bool)) (rest []string, done bool, err error) {
 	rest, err = f.parse(args, lookupEnv, config)
 	if errors.Is(err, errHelp) {
 		return nil, true, cmd.Help()
 	}
+	if err == nil && !f.on("silent") {
+		for _, warning := range strangeEnv(f.all, os.Environ()) {
+			fmt.Fprintf(cmd.ErrOrStderr(), "clawsonar: %s\n", report.Clean(warning))
+		}
+	}
 	return rest, false, usage(err)
 }
 
 // flagless gives a command without flags of its own what the others have: the
 // same -help, the same errors. Its name is the one after "clawsonar".
-func flagless(name string, cmd *cobra.Command, run func(args []string) error) *cobra.Command {
+func flagless(s streams, name string, cmd *cobra.Command, run func(args []string) error) *cobra.Command {
 	f := newFlags(name)
-	f.attach(cmd)
+	f.attach(s, cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		rest, done, err := arguments(cmd, f, args, nil)
 		if done || err != nil {

@@ -50,12 +50,12 @@ func newDemo(s streams) *cobra.Command {
 	o.outputFlags(f)
 	cmd := &cobra.Command{
 		Use:   "demo [flags]",
-		Short: "Scan bundled replicas of gateways on loopback: a tour without a gateway",
-		Long: `Start replicas of gateways on free ports of 127.0.0.1, scan them as "scan" would,
-print the report, and stop them. The replicas give the answers that real
+		Short: "A tour without a gateway: scan bundled replicas on loopback",
+		Long: `Start replicas of gateways on free ports of 127.0.0.1, scan them as "scan"
+would, print the report, and stop them. The replicas give the answers that real
 gateways gave when they were recorded; those of -family were made by hand.`,
 	}
-	f.attach(cmd)
+	f.attach(s, cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		rest, done, err := arguments(cmd, f, args, nil)
 		if done || err != nil {

@@ -12,12 +12,13 @@ import (
 	"github.com/clawsonar/clawsonar/fingerprints"
 	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/suggest"
 )
 
 func newExplain(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain [ID]",
-		Short: "What a check, auth state or fingerprint means, how it is decided, how to fix it",
+		Short: "What a finding, auth state or product means; how to fix it",
 		ValidArgsFunction: func(_ *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 			var ids []string
 			for _, c := range check.All() {
@@ -38,7 +39,7 @@ func newExplain(s streams) *cobra.Command {
 			return ids, cobra.ShellCompDirectiveNoFileComp
 		},
 	}
-	return flagless("explain", cmd, func(args []string) error {
+	return flagless(s, "explain", cmd, func(args []string) error {
 		if len(args) > 1 {
 			return usage(errors.New("explain takes one id: see \"clawsonar explain\" for the list"))
 		}
@@ -106,7 +107,25 @@ func explain(w io.Writer, set *fingerprint.Set, id string) error {
 		showAdvisory(w, a)
 		return nil
 	}
-	return fmt.Errorf("nothing is known about %q: see \"clawsonar explain\" for the list", id)
+	return fmt.Errorf("nothing is known about %q%s: see \"clawsonar explain\" for the list", id, suggest.DidYouMean(id, topics(set)))
+}
+
+// topics are the ids that explain knows, those of advisories apart.
+func topics(set *fingerprint.Set) []string {
+	var ids []string
+	for _, c := range check.All() {
+		ids = append(ids, c.Doc.ID)
+	}
+	for _, d := range check.States() {
+		ids = append(ids, string(d.State))
+	}
+	for _, p := range set.Products() {
+		ids = append(ids, p.ID)
+	}
+	for _, u := range set.Unseen() {
+		ids = append(ids, u.ID)
+	}
+	return ids
 }
 
 func explainCheck(w io.Writer, d check.Doc) {

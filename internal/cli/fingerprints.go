@@ -35,7 +35,7 @@ func newFingerprintsList(s streams) *cobra.Command {
 	f.group("Flags")
 	f.boolean(&releases, "releases", "", "list the known OpenClaw releases instead")
 	cmd := &cobra.Command{Use: "list [flags]", Short: "List the built-in fingerprints, or the known releases"}
-	f.attach(cmd)
+	f.attach(s, cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		rest, done, err := arguments(cmd, f, args, nil)
 		if done || err != nil {
@@ -78,7 +78,7 @@ func newFingerprintsValidate(s streams) *cobra.Command {
 		Use:   "validate FILE|FOLDER ...",
 		Short: "Check fingerprint files without contacting anything",
 	}
-	return flagless("fingerprints validate", cmd, func(args []string) error {
+	return flagless(s, "fingerprints validate", cmd, func(args []string) error {
 		if len(args) == 0 {
 			return errNoFile("validate")
 		}
@@ -103,7 +103,7 @@ func newFingerprintsTest(s streams) *cobra.Command {
 Without captures, the built-in ones are used. Every marker needs a capture that
 shows it and one that answers the same request otherwise.`,
 	}
-	return flagless("fingerprints test", cmd, func(args []string) error {
+	return flagless(s, "fingerprints test", cmd, func(args []string) error {
 		if len(args) == 0 {
 			return errNoFile("test")
 		}

@@ -11,12 +11,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/projectdiscovery/goflags"
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v4"
+
+	"github.com/clawsonar/clawsonar/internal/suggest"
 )
 
 // flags is one command's set of flags. goflags holds and parses them; what its
@@ -28,6 +29,8 @@ type flags struct {
 	groups []group
 	shorts map[string]string // short name → long name
 	multi  map[string]bool   // long names that may be given several times
+
+	all map[*cobra.Command]*flags // those of every command
 }
 
 type group struct {
@@ -38,6 +41,7 @@ type group struct {
 type option struct {
 	long, short, arg, usage, def string
 
+	alias string   // another short name, as other tools of this field have it
 	words []string // the values it takes, if they are few
 }
 
@@ -76,7 +80,7 @@ func (f *flags) choice(p *string, long, short, arg, def, usage string, words []s
 		}
 		return nil
 	}
-	f.add(&textValue{p, check}, option{long, short, arg, usage, def, words})
+	f.add(&textValue{p, check}, option{long: long, short: short, arg: arg, usage: usage, def: def, words: words})
 }
 
 // integer adds a flag that takes a whole number from least on.
@@ -87,6 +91,11 @@ func (f *flags) integer(p *int, long, short string, def, least int, usage string
 
 func (f *flags) boolean(p *bool, long, short, usage string) {
 	f.add((*boolValue)(p), option{long: long, short: short, usage: usage})
+}
+
+// shorthand adds a flag without a value that stands for another with one.
+func (f *flags) shorthand(p *string, word, long, short, usage string) {
+	f.add(&wordValue{p, word}, option{long: long, short: short, usage: usage})
 }
 
 // duration adds a flag that takes a positive duration; def 0 means none.
@@ -103,6 +112,15 @@ func (f *flags) duration(p *time.Duration, long, short string, def time.Duration
 func (f *flags) list(p *[]string, long, short, arg, usage string, check func(string) error) {
 	f.multi[long] = true
 	f.add(&listValue{p, check}, option{long: long, short: short, arg: arg, usage: usage})
+}
+
+// alias gives the flag that was added last another short name.
+func (f *flags) alias(name string) {
+	g := &f.groups[len(f.groups)-1]
+	o := &g.flags[len(g.flags)-1]
+	o.alias = name
+	f.shorts[name] = o.long
+	f.set.CommandLine.Var(f.set.CommandLine.Lookup(o.long).Value, name, o.usage)
 }
 
 // The values check what they are given at once, so that the error can name the
@@ -152,6 +170,25 @@ func (v *boolValue) Set(s string) error {
 		return fmt.Errorf("%q does not fit: use true or false", s)
 	}
 	*v = boolValue(b)
+	return nil
+}
+
+type wordValue struct {
+	p    *string
+	word string
+}
+
+func (v *wordValue) String() string   { return "" }
+func (v *wordValue) IsBoolFlag() bool { return true }
+
+func (v *wordValue) Set(s string) error {
+	on, err := strconv.ParseBool(s)
+	if err != nil {
+		return fmt.Errorf("%q does not fit: use true or false", s)
+	}
+	if on {
+		*v.p = v.word
+	}
 	return nil
 }
 
@@ -211,7 +248,7 @@ func (f *flags) parse(args []string, getenv func(string) (string, bool), config 
 	cl.Visit(func(fl *flag.Flag) { given[f.long(fl.Name)] = true })
 	for _, g := range f.groups {
 		for _, o := range g.flags {
-			name := "CLAWSONAR_" + strings.ToUpper(strings.ReplaceAll(o.long, "-", "_"))
+			name := variable(o.long)
 			text, _ := getenv(name)
 			// Empty is as good as not set: that is how CI systems pass on a
 			// variable that has no value.
@@ -237,6 +274,13 @@ func (f *flags) parse(args []string, getenv func(string) (string, bool), config 
 	return rest, f.merge(file, required, given)
 }
 
+const envPrefix = "CLAWSONAR_"
+
+// variable is the environment variable of a setting.
+func variable(long string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(long, "-", "_"))
+}
+
 // width returns how many arguments a flag takes, itself included.
 func (f *flags) width(arg string) int {
 	name := strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-")
@@ -244,7 +288,7 @@ func (f *flags) width(arg string) int {
 	if fl == nil {
 		return 1 // unknown, or with its value behind a "="
 	}
-	if _, ok := fl.Value.(*boolValue); ok {
+	if b, ok := fl.Value.(interface{ IsBoolFlag() bool }); ok && b.IsBoolFlag() {
 		return 1
 	}
 	return 2
@@ -275,7 +319,7 @@ func (f *flags) merge(file string, required bool, given map[string]bool) error {
 		case name == configFlag:
 			return fail(key, "setting %q names another file: put its settings here", name)
 		case !f.known(name):
-			return fail(key, "unknown setting %q: settings are the long names of flags, see -help", name)
+			return fail(key, "unknown setting %q%s: settings are the long names of flags, see -help", name, suggest.DidYouMean(name, f.names()))
 		case seen[name]:
 			return fail(key, "setting %q is there twice", name)
 		}
@@ -338,6 +382,27 @@ func (f *flags) known(long string) bool {
 	})
 }
 
+// on reports whether there is a flag without a value of that name, and it is set.
+func (f *flags) on(long string) bool {
+	fl := f.set.CommandLine.Lookup(long)
+	if fl == nil {
+		return false
+	}
+	v, ok := fl.Value.(*boolValue)
+	return ok && bool(*v)
+}
+
+// names returns the long names of all flags.
+func (f *flags) names() []string {
+	var out []string
+	for _, g := range f.groups {
+		for _, o := range g.flags {
+			out = append(out, o.long)
+		}
+	}
+	return out
+}
+
 func (f *flags) long(name string) string {
 	if long, ok := f.shorts[name]; ok {
 		return long
@@ -355,7 +420,7 @@ func (f *flags) explain(err error) error {
 	}
 	text := err.Error()
 	if name, ok := strings.CutPrefix(text, "flag provided but not defined: "); ok {
-		return fmt.Errorf("unknown flag %s: see \"clawsonar %s -help\"", name, f.set.CommandLine.Name())
+		return fmt.Errorf("unknown flag %s%s: see \"clawsonar %s -help\"", name, suggest.DidYouMean(strings.TrimLeft(name, "-"), f.names()), f.set.CommandLine.Name())
 	}
 	if m := refused.FindStringSubmatch(text); m != nil {
 		return fmt.Errorf("%s: %s", m[1], m[2])
@@ -363,31 +428,76 @@ func (f *flags) explain(err error) error {
 	return errors.New(text)
 }
 
-// help returns the description of all flags, group by group.
+// helpWidth is how wide help is at most, in columns.
+const helpWidth = 80
+
+// help returns the description of all flags, group by group: names in a column,
+// what they mean beside it, or below a name that is too long for the column.
 func (f *flags) help() string {
-	var b bytes.Buffer
+	const column = 26 // where the meaning begins
+	var b strings.Builder
 	for _, g := range f.groups {
 		fmt.Fprintf(&b, "\n%s:\n", g.title)
-		w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 		for _, o := range g.flags {
-			name := "-" + o.long
-			if o.short != "" {
-				name = "-" + o.short + ", " + name
+			name := "  " + o.synopsis()
+			b.WriteString(name)
+			if len(name) > column-2 {
+				b.WriteString("\n" + strings.Repeat(" ", column))
+			} else {
+				b.WriteString(strings.Repeat(" ", column-len(name)))
 			}
-			usage := o.usage
-			if o.def != "" {
-				usage += " (default " + o.def + ")"
+			for i, line := range fold(o.meaning(), helpWidth-column) {
+				if i > 0 {
+					b.WriteString(strings.Repeat(" ", column))
+				}
+				b.WriteString(line + "\n")
 			}
-			fmt.Fprintf(w, "  %s\t%s\n", strings.TrimSpace(name+" "+o.arg), usage)
 		}
-		w.Flush()
 	}
 	return b.String()
 }
 
+// synopsis is a flag as it is given: "-l, -list FILE".
+func (o *option) synopsis() string {
+	name := "-" + o.long
+	for _, s := range []string{o.alias, o.short} {
+		if s != "" {
+			name = "-" + s + ", " + name
+		}
+	}
+	return strings.TrimSpace(name + " " + o.arg)
+}
+
+// meaning says what a flag does, and its default.
+func (o *option) meaning() string {
+	if o.def == "" {
+		return o.usage
+	}
+	return o.usage + " (default " + o.def + ")"
+}
+
+// fold breaks a text at spaces into lines of at most width characters; a longer
+// word has a line of its own.
+func fold(text string, width int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		switch {
+		case line == "":
+			line = word
+		case len(line)+1+len(word) > width:
+			lines, line = append(lines, line), word
+		default:
+			line += " " + word
+		}
+	}
+	return append(lines, line)
+}
+
 // attach gives a cobra command these flags: cobra passes all arguments on, and
 // help and completion come from here.
-func (f *flags) attach(cmd *cobra.Command) {
+func (f *flags) attach(s streams, cmd *cobra.Command) {
+	s.sets[cmd], f.all = f, s.sets
 	cmd.DisableFlagParsing = true
 	cmd.DisableFlagsInUseLine = true
 	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) {

@@ -110,7 +110,7 @@ func TestParseRefuses(t *testing.T) {
 		{yaml: "text:", want: `FILE:1: setting "text" takes one value`},
 		{yaml: "a b", want: `FILE:1: settings are lines of the form "flag: value"`},
 		// Settings that lose are looked at all the same, as to their names.
-		{args: "-n 1", yaml: "nmber: 1", want: `FILE:1: unknown setting "nmber": settings are the long names of flags, see -help`},
+		{args: "-n 1", yaml: "nmber: 1", want: `FILE:1: unknown setting "nmber": did you mean "number"?: settings are the long names of flags, see -help`},
 	} {
 		var got values
 		_, err := parse(t, &got, tt.args, tt.env, tt.yaml)

@@ -35,7 +35,7 @@ same key are one finding.`,
   clawsonar report part1.jsonl part2.jsonl -o sarif=all.sarif -fail-on high
   clawsonar report scan.jsonl -f markdown -view nvdb -lang zh`,
 	}
-	return o.command(cmd, "report", func(args []string) error {
+	return o.command(s, cmd, "report", func(args []string) error {
 		if len(args) == 0 {
 			return usage(errors.New("report needs a file: give streams that scan wrote with -o jsonl=FILE"))
 		}
@@ -62,7 +62,7 @@ All formats; -fail-on looks at what is new only.`,
 		Example: `  clawsonar diff monday.jsonl friday.jsonl
   clawsonar diff main.jsonl branch.jsonl -f markdown -fail-on medium`,
 	}
-	return o.command(cmd, "diff", func(args []string) error {
+	return o.command(s, cmd, "diff", func(args []string) error {
 		if len(args) != 2 {
 			return usage(errors.New("diff takes two files: the older stream, then the newer one"))
 		}
@@ -71,12 +71,12 @@ All formats; -fail-on looks at what is new only.`,
 	})
 }
 
-func (o *storedOptions) command(cmd *cobra.Command, name string, run func(args []string) error) *cobra.Command {
+func (o *storedOptions) command(s streams, cmd *cobra.Command, name string, run func(args []string) error) *cobra.Command {
 	o.ownIgnore = true
 	f := newFlags(name)
 	o.outputOptions.flags(f)
 	o.gateOptions.flags(f)
-	f.attach(cmd)
+	f.attach(s, cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		rest, done, err := arguments(cmd, f, args, nil)
 		if done || err != nil {

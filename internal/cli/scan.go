@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/mail"
+	"net/url"
 	"os"
 	"os/signal"
 	"strings"
@@ -36,6 +38,7 @@ func webPorts() []uint16 { return []uint16{80, 443, 8080, 8443} }
 
 // scanOptions are the flags of scan.
 type scanOptions struct {
+	targets                          []string
 	list, ports, basePath, addresses string
 	stream, interfaces               bool
 
@@ -61,6 +64,7 @@ type scanOptions struct {
 func (o *scanOptions) flags() *flags {
 	f := newFlags("scan")
 	f.group("Targets")
+	f.list(&o.targets, "target", "u", "TARGET", "scan this, as if it were an argument; repeatable", func(string) error { return nil })
 	f.text(&o.list, "list", "l", "FILE", "read targets from a file, one a line, or of a scanner (nmap, masscan, zmap, naabu, httpx, Shodan, Censys, FOFA); - is stdin", nil)
 	f.boolean(&o.stream, "stream", "", "scan the list's targets as they come, in their order, while it is still being written")
 	f.text(&o.ports, "ports", "p", "PORTS", "ports for targets that name none, such as 18789,18790-18793; family stands for those of OpenClaw, its relatives and helpers", checkPorts)
@@ -71,6 +75,7 @@ func (o *scanOptions) flags() *flags {
 	o.scopeOptions.flags(f)
 	f.group("Pace")
 	f.integer(&o.concurrency, "concurrency", "c", 100, 1, "targets probed at a time")
+	f.alias("t")
 	f.integer(&o.rate, "rate-limit", "rl", 0, 0, "connections a second, all targets together; 0 is unlimited")
 	f.integer(&o.hostRate, "rate-limit-host", "rlh", 0, 0, "connections a second to one address; 0 is unlimited")
 	f.duration(&o.timeout, "timeout", "", 10*time.Second, "time for one target")
@@ -115,8 +120,15 @@ func checkBase(s string) error {
 }
 
 func checkContact(s string) error {
-	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return errors.New("use a mail address or URL in plain ASCII")
+	bad := errors.New("use a mail address, or a URL that begins with http:// or https://, in plain ASCII")
+	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '(' || r == ')' }) {
+		return bad
+	}
+	if u, err := url.Parse(s); err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil {
+		return nil
+	}
+	if a, err := mail.ParseAddress(strings.TrimPrefix(s, "mailto:")); err != nil || a.Name != "" || !strings.Contains(a.Address, "@") {
+		return bad
 	}
 	return nil
 }
@@ -147,23 +159,24 @@ Every flag can also be set in the environment (-fail-on as CLAWSONAR_FAIL_ON)
 and in a YAML file; a flag wins over the environment, that over the file.
 
 Lists of any length are read without growing. Of what a scanner has seen open,
-the ports of -ports (or the usual ones) are taken, and those on which it saw HTTP.
+the ports of -ports (or the usual ones) are taken, and those on which it saw
+HTTP.
 
 Exit codes: 0 done · 1 failed while running · 2 usage or input error ·
 3 findings at or above -fail-on · 4 incomplete, with -fail-on-incomplete ·
 130 interrupted.`,
 		Example: `  clawsonar scan
   clawsonar scan 127.0.0.1:18789 -fail-on high
-  clawsonar scan https://claw.example.org/agent -f json -authorized -contact me@example.org
+  clawsonar scan https://claw.example.org -authorized -contact me@example.org
   clawsonar scan -l hosts.txt -o jsonl=scan.jsonl`,
 	}
-	f.attach(cmd)
+	f.attach(s, cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		rest, done, err := arguments(cmd, f, args, o.configFile)
 		if done || err != nil {
 			return err
 		}
-		return runScan(s, o, rest)
+		return runScan(s, o, append(o.targets, rest...))
 	}
 	return cmd
 }

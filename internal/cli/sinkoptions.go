@@ -34,6 +34,7 @@ func (o *outputOptions) flags(f *flags) {
 	f.group("Output")
 	f.list(&o.output, "output", "o", "[FORMAT=]FILE", "write the results to a file as well; repeatable", checkOutput)
 	f.choice(&o.format, "format", "f", "FORMAT", "table", strings.Join(report.Formats(), ", "), report.Formats())
+	f.shorthand(&o.format, "jsonl", "jsonl", "j", "the same as -format jsonl")
 	f.choice(&o.lang, "lang", "", "LANG", "en", "language of table, markdown and html: "+strings.Join(report.Languages(), ", "), report.Languages())
 	f.text(&o.view, "view", "", "VIEW", "of markdown; nvdb: by the recommendations of NVDB, CNCERT and others, and OWASP", checkView)
 	f.boolean(&o.redact, "redact", "", "addresses, names and the like become pseudonyms, others in each run")

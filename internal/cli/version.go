@@ -16,7 +16,7 @@ func newVersion(s streams) *cobra.Command {
 		Use:   "version",
 		Short: "The version of clawsonar and of what it knows",
 	}
-	return flagless("version", cmd, func(args []string) error {
+	return flagless(s, "version", cmd, func(args []string) error {
 		if err := noArgs("version", args); err != nil {
 			return err
 		}

@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/suggest"
 )
 
 // Ignore is an ignore file: findings that the operator has looked at and lives
@@ -145,7 +146,7 @@ func parseEntry(n *yaml.Node, checks []string) (*ignored, error) {
 		switch key.Value {
 		case "check":
 			if value != "*" && !slices.Contains(checks, value) {
-				return nil, fail(v, "unknown check %q: see \"clawsonar explain\" for the list", value)
+				return nil, fail(v, "unknown check %q%s: see \"clawsonar explain\" for the list", value, suggest.DidYouMean(value, checks))
 			}
 			e.check = value
 		case "target":

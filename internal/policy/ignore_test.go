@@ -34,7 +34,7 @@ func TestLoadIgnoreErrors(t *testing.T) {
 		{"no check", "ignore:\n- target: '*'\n  reason: x", `f:2: check is missing`},
 		{"no target", "ignore:\n- check: plain-http\n  reason: x", `f:2: target is missing`},
 		{"list of checks", "ignore:\n- check: [plain-http]\n  target: '*'\n  reason: x", `f:2: check takes one value`},
-		{"unknown check", "ignore:\n- check: plain-htp\n  target: '*'\n  reason: x", `f:2: unknown check "plain-htp": see "clawsonar explain" for the list`},
+		{"unknown check", "ignore:\n- check: plain-htp\n  target: '*'\n  reason: x", `f:2: unknown check "plain-htp": did you mean "plain-http"?: see "clawsonar explain" for the list`},
 		{"bits beyond", "ignore:\n- check: plain-http\n  target: 10.0.0.1/24\n  reason: x", `f:3: target: "10.0.0.1/24" has bits set beyond its prefix: did you mean 10.0.0.0/24?`},
 		{"no block", "ignore:\n- check: plain-http\n  target: 10.0.0.0/33\n  reason: x", `f:3: target: "10.0.0.0/33" is no CIDR block`},
 		{"no date", "ignore:\n- check: plain-http\n  target: '*'\n  reason: x\n  until: tomorrow", `f:5: until: "tomorrow" is no date: write it as 2026-12-31`},

@@ -20,7 +20,7 @@ func rooms() map[string][]string {
 		"fingerprints", "testdata/captures",
 		"internal/advisory", "internal/check", "internal/event", "internal/evidence", "internal/fingerprint", "internal/local",
 		"internal/handshake", "internal/pace", "internal/policy", "internal/probe", "internal/release", "internal/replica",
-		"internal/redact", "internal/report", "internal/rule", "internal/scan", "internal/stored", "internal/target", "internal/wire",
+		"internal/redact", "internal/report", "internal/rule", "internal/scan", "internal/stored", "internal/suggest", "internal/target", "internal/wire",
 	}
 	return map[string][]string{
 		"cmd/clawsonar":      {"internal/cli"},
@@ -31,6 +31,7 @@ func rooms() map[string][]string {
 		"internal/event":     {},
 		"internal/release":   {},
 		"internal/local":     {},
+		"internal/suggest":   {},
 		"internal/handshake": {},
 		"internal/wire":      {"internal/evidence", "internal/target", "internal/pace"},
 
@@ -41,7 +42,7 @@ func rooms() map[string][]string {
 		"internal/scan": {"internal/target", "internal/pace", "internal/probe", "internal/check",
 			"internal/advisory", "internal/event", "internal/evidence", "internal/fingerprint", "internal/release"},
 		"internal/rule":    {"internal/event"},
-		"internal/policy":  {"internal/event"},
+		"internal/policy":  {"internal/event", "internal/suggest"},
 		"internal/report":  {"internal/event", "internal/rule"},
 		"internal/redact":  {"internal/event"},
 		"internal/stored":  {"internal/event", "internal/rule"},
