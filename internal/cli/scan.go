@@ -53,6 +53,7 @@ type scanOptions struct {
 	outputOptions
 	gateOptions
 	scopeOptions
+	networkOptions
 	advisoryOptions
 	stateOptions
 	progressOptions
@@ -73,6 +74,7 @@ func (o *scanOptions) flags() *flags {
 		[]string{wire.AllAddresses, wire.FirstAddress, wire.OnlyIPv4, wire.OnlyIPv6})
 	f.boolean(&o.interfaces, "interfaces", "", "without a target: also this machine's listeners on its other addresses")
 	o.scopeOptions.flags(f)
+	o.networkOptions.flags(f)
 	f.group("Pace")
 	f.integer(&o.concurrency, "concurrency", "c", 100, 1, "targets probed at a time")
 	f.alias("t")
@@ -232,12 +234,15 @@ func (o *scanOptions) prepare(s streams, set *fingerprint.Set) (*scan.Config, *p
 	if o.family {
 		set = set.Everywhere()
 	}
+	options := wire.Options{Scope: scope, Limiter: pace.New(o.rate, o.hostRate), Gate: room, Resolver: resolver, UserAgent: agent}
+	network, err := o.networkOptions.apply(&options)
+	if err != nil {
+		return nil, nil, err
+	}
 	cfg := &scan.Config{
 		Space: new(target.Space), Scope: scope,
 		Prober: &probe.Prober{
-			Wire: wire.New(wire.Options{
-				Scope: scope, Limiter: pace.New(o.rate, o.hostRate), Gate: room, Resolver: resolver, UserAgent: agent,
-			}),
+			Wire:  wire.New(options),
 			Set:   set,
 			Level: level, Timeout: o.timeout, Bases: o.bases,
 		},
@@ -251,6 +256,7 @@ func (o *scanOptions) prepare(s streams, set *fingerprint.Set) (*scan.Config, *p
 			Started: time.Now().UTC().Truncate(time.Millisecond),
 			Level:   level.String(), Shard: "1/1", Data: dataInfo(set, advisories.DB),
 			Authorization: event.Authorization{Authorized: o.authorized, Contact: o.contact},
+			Network:       network,
 		},
 	}
 	return cfg, gate, nil

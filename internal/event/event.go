@@ -32,6 +32,8 @@ type Scan struct {
 	Shard         string        `json:"shard"`
 	Data          Data          `json:"data"`
 	Authorization Authorization `json:"authorization"`
+	// Network is there if connections took another way than the system's.
+	Network *Network `json:"network,omitempty"`
 	// Compared is there only in the stream that a comparison of two scans gives:
 	// the older one. The rest of Scan is of the newer one.
 	Compared *Compared `json:"compared_with,omitempty"`
@@ -62,6 +64,15 @@ type Data struct {
 type Authorization struct {
 	Authorized bool   `json:"authorized"`
 	Contact    string `json:"contact"`
+}
+
+// Network says which way connections took. What is empty was left to the system.
+type Network struct {
+	Proxy     string   `json:"proxy,omitempty"` // socks5://HOST:PORT or http://HOST:PORT
+	SourceIP  string   `json:"source_ip,omitempty"`
+	Interface string   `json:"interface,omitempty"`
+	Resolver  string   `json:"resolver,omitempty"` // ADDRESS:PORT
+	Headers   []string `json:"headers,omitempty"`  // "Name: value", sent with every HTTP request
 }
 
 // Target is the result for one target.

@@ -330,6 +330,9 @@ func (t *tally) provenance() []fact {
 		}
 	}
 	out := []fact{{c.say("Scan"), strings.Join(scan, c.say(", ")), plain}}
+	if way := t.way(); way != "" {
+		out = append(out, fact{c.say("Network"), way, plain})
+	}
 	if old := t.scan.Compared; old != nil {
 		out = append(out, fact{c.say("Compared"), c.say("with the scan of %s, %s", minute(old.Started), t.tool(old.Tool)), plain})
 	}
@@ -360,6 +363,28 @@ func (t *tally) provenance() []fact {
 		data += c.say(": update clawsonar, newer ones are not in here")
 	}
 	return append(out, fact{c.say("Data"), data, mood})
+}
+
+// way says how connections were made, where that was not left to the system.
+func (t *tally) way() string {
+	n := t.scan.Network
+	if n == nil {
+		return ""
+	}
+	c := t.c
+	var parts []string
+	for _, x := range []struct{ text, value string }{
+		{c.say("through the proxy %s", t.clean(n.Proxy, 100)), n.Proxy},
+		{c.say("from the address %s", t.clean(n.SourceIP, 60)), n.SourceIP},
+		{c.say("through the interface %s", t.clean(n.Interface, 40)), n.Interface},
+		{c.say("names looked up at %s", t.clean(n.Resolver, 60)), n.Resolver},
+		{c.say("with the header %s", t.clean(strings.Join(n.Headers, "; "), 200)), strings.Join(n.Headers, "")},
+	} {
+		if x.value != "" {
+			parts = append(parts, x.text)
+		}
+	}
+	return strings.Join(parts, c.say(", "))
 }
 
 func (t *tally) tool(x event.Tool) string {

@@ -105,10 +105,6 @@ func sameAddr(a, b syscall.Sockaddr) bool {
 	return false
 }
 
-func dialError(call string, err error) error {
-	return &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError(call, err)}
-}
-
 // socket is a connection that is read and written as a file is.
 type socket struct {
 	*os.File

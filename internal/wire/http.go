@@ -99,11 +99,13 @@ func (w *Wire) encode(t target.Target, secure bool, req evidence.Request) []byte
 	} else {
 		b.WriteString("Accept: */*\r\nAccept-Encoding: identity\r\n")
 	}
-	for _, f := range req.Header {
-		b.WriteString(f.Name)
-		b.WriteString(": ")
-		b.WriteString(f.Value)
-		b.WriteString("\r\n")
+	for _, header := range []evidence.Header{w.opt.Header, req.Header} {
+		for _, f := range header {
+			b.WriteString(f.Name)
+			b.WriteString(": ")
+			b.WriteString(f.Value)
+			b.WriteString("\r\n")
+		}
 	}
 	if req.Body != "" {
 		b.WriteString("Content-Length: ")

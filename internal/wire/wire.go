@@ -38,7 +38,10 @@ type Options struct {
 	// WebSocket opening; default 3 s.
 	FrameTimeout time.Duration
 	UserAgent    string
-	Roots        *x509.CertPool // nil = the system's
+	Proxy        *Proxy // nil = connect directly
+	Source       Source
+	Header       evidence.Header // sent with every HTTP request
+	Roots        *x509.CertPool  // nil = the system's
 }
 
 // ConnectTimeout bounds one TCP connect unless another time is set. It allows
@@ -93,6 +96,7 @@ func New(opt Options) *Wire {
 			return nil
 		},
 	}
+	opt.Source.apply(&w.dialer)
 	return w
 }
 
@@ -111,6 +115,7 @@ func (w *Wire) Resolve(ctx context.Context, name string) ([]netip.Addr, error) {
 // classify turns an error of the network into an outcome and a short text.
 func classify(err error) (evidence.Outcome, string) {
 	var scope *scopeError
+	var proxy *proxyError
 	var timeout net.Error
 	var op *net.OpError
 	given := err
@@ -120,6 +125,8 @@ func classify(err error) (evidence.Outcome, string) {
 		return evidence.Excluded, scope.Error()
 	case errors.Is(err, context.Canceled):
 		return evidence.Interrupted, stopped
+	case errors.As(err, &proxy):
+		return evidence.LocalError, proxy.Error()
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return evidence.Closed, "connection refused"
 	case errors.Is(err, io.EOF):
@@ -185,6 +192,10 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
+func dialError(call string, err error) error {
+	return &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError(call, err)}
+}
+
 // dialStandard connects by way of the standard library.
 func (w *Wire) dialStandard(run context.Context, deadline time.Time, addr netip.AddrPort) (c net.Conn, stop func() bool, err error) {
 	dialer := w.dialer
@@ -193,6 +204,19 @@ func (w *Wire) dialStandard(run context.Context, deadline time.Time, addr netip.
 		return nil, nil, err
 	}
 	return c, context.AfterFunc(run, func() { _ = c.Close() }), nil
+}
+
+// open makes a TCP connection to addr in the way that the options say.
+func (w *Wire) open(run context.Context, deadline time.Time, addr netip.AddrPort, noDelay bool) (net.Conn, func() bool, error) {
+	switch {
+	case w.opt.Proxy != nil:
+		return w.dialProxy(run, deadline, addr)
+	case w.opt.Source.Addr.IsValid() && w.opt.Source.Addr.Is4() != addr.Addr().Unmap().Is4():
+		return nil, nil, dialError("bind", syscall.EAFNOSUPPORT)
+	case w.opt.Source != Source{}:
+		return w.dialStandard(run, deadline, addr)
+	}
+	return w.connect(run, deadline, addr, noDelay)
 }
 
 // dial connects to the target's address, with TLS when secure is set, of no
@@ -205,7 +229,7 @@ func (w *Wire) dial(run context.Context, deadline time.Time, t target.Target, se
 	if err := w.opt.Scope.CheckTarget(t); err != nil {
 		return nil, nil, &scopeError{err}
 	}
-	raw, stop, err := w.connect(run, earlier(time.Now().Add(w.opt.ConnectTimeout), deadline), t.Addr, secure)
+	raw, stop, err := w.open(run, earlier(time.Now().Add(w.opt.ConnectTimeout), deadline), t.Addr, secure)
 	if err != nil {
 		return nil, nil, err
 	}
