@@ -154,5 +154,5 @@ func (o *storedOptions) run(s streams, read func(emit func(event.Event) error) e
 		return err
 	}
 	p.notes(s, &o.outputOptions)
-	return p.exit()
+	return p.exit(s, o.silent)
 }

@@ -310,5 +310,5 @@ func (o *scanOptions) run(s streams, cfg *scan.Config, gate *policy.Gate) error 
 		return &exitError{code: exitInterrupted}
 	}
 	out.notes(s, &o.outputOptions)
-	return out.exit()
+	return out.exit(s, o.silent)
 }

@@ -87,6 +87,7 @@ func (o *outputOptions) redactor() (*redact.Redactor, error) {
 type gateOptions struct {
 	failOn           string
 	failOnIncomplete bool
+	expect           int
 	ignore, baseline string
 	ownIgnore        bool // the default ignore file counts, too
 }
@@ -95,7 +96,8 @@ func (o *gateOptions) flags(f *flags) {
 	f.group("Gate")
 	f.choice(&o.failOn, "fail-on", "", "SEVERITY", "none", "exit 3 on findings from this severity on: low, medium, high or critical",
 		[]string{"none", "low", "medium", "high", "critical"})
-	f.boolean(&o.failOnIncomplete, "fail-on-incomplete", "", "exit 4 when not everything could be judged")
+	f.boolean(&o.failOnIncomplete, "fail-on-incomplete", "", "exit 4 when a target that was named, or a gateway that was found, could not be judged")
+	f.integer(&o.expect, "expect", "", 0, 0, "exit 4 when fewer gateways than this are found")
 	known := "findings that are known, each with a reason"
 	if o.ownIgnore {
 		known += " (default ./" + defaultIgnore + " if it is there)"
@@ -109,7 +111,7 @@ func (o *gateOptions) gate() (*policy.Gate, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &policy.Gate{FailOn: severity, FailOnIncomplete: o.failOnIncomplete}, nil
+	return &policy.Gate{FailOn: severity, FailOnIncomplete: o.failOnIncomplete, Expect: o.expect}, nil
 }
 
 // filter reads the ignore file and the baseline.
@@ -202,10 +204,17 @@ func (p *pipeline) notes(s streams, o *outputOptions) {
 	}
 }
 
-// exit turns the gate's word into an error that carries it.
-func (p *pipeline) exit() error {
-	if code := p.gate.Exit(); code != policy.Passed {
-		return &exitError{code: code}
+// exit turns the gate's word into an error that carries it, and says what could
+// not be judged.
+func (p *pipeline) exit(s streams, silent bool) error {
+	code := p.gate.Exit()
+	if code == policy.Passed {
+		return nil
 	}
-	return nil
+	if !silent {
+		for _, reason := range p.gate.Reasons() {
+			fmt.Fprintf(s.err, "clawsonar: %s\n", report.Clean(reason))
+		}
+	}
+	return &exitError{code: code}
 }

@@ -116,6 +116,8 @@ type Address struct {
 	Port   int    `json:"port"`
 	URL    string `json:"url"`
 	Reach  string `json:"reach"` // loopback, private, shared, link-local, reserved, public
+	// Member is OfHost or OfRange for a target that was not named itself.
+	Member string `json:"member,omitempty"`
 	// Bound is the address the listener is bound to and Process the program
 	// that listens, as the operating system says; only when this machine
 	// itself is scanned.
@@ -245,21 +247,47 @@ type Evidence struct {
 
 // Summary is the last event of a stream.
 type Summary struct {
-	Type         string         `json:"type"` // "summary"
-	Finished     time.Time      `json:"finished"`
-	Targets      int64          `json:"targets"`
-	Outcomes     map[string]int `json:"outcomes"`
-	Auth         map[string]int `json:"auth"`
-	Findings     map[string]int `json:"findings"`   // by severity
-	Suppressed   int            `json:"suppressed"` // findings and advisories
-	Complete     bool           `json:"complete"`
-	MissEstimate MissEstimate   `json:"miss_estimate"`
+	Type       string         `json:"type"` // "summary"
+	Finished   time.Time      `json:"finished"`
+	Targets    int64          `json:"targets"`
+	Outcomes   map[string]int `json:"outcomes"`
+	Auth       map[string]int `json:"auth"`
+	Findings   map[string]int `json:"findings"`   // by severity
+	Suppressed int            `json:"suppressed"` // findings and advisories
+	Complete   bool           `json:"complete"`
+	// Unlisted is what could not be judged and has no line of its own: closed
+	// entries of long lists, and hosts of which no port answered.
+	Unlisted     *Unlisted    `json:"unlisted,omitempty"`
+	MissEstimate MissEstimate `json:"miss_estimate"`
 	// Notes say what the operator should know of the run, such as entries of the
 	// ignore file that match nothing.
 	Notes []string `json:"notes,omitempty"`
 	// Diff is there in a comparison of two scans. The other numbers then are
 	// those of the targets listed.
 	Diff *Diff `json:"diff,omitempty"`
+}
+
+// Unlisted counts targets without a line, and names the first of them.
+type Unlisted struct {
+	Count   int64   `json:"count"`
+	Targets []Place `json:"targets"` // at most MaxUnlisted
+}
+
+// MaxUnlisted is how many targets Unlisted names.
+const MaxUnlisted = 20
+
+// Place names a target in a few words.
+type Place struct {
+	Place   string `json:"place"` // host, or host:port
+	Outcome string `json:"outcome"`
+}
+
+// Add counts a target and names it, while there is space.
+func (u *Unlisted) Add(p Place) {
+	u.Count++
+	if len(u.Targets) < MaxUnlisted {
+		u.Targets = append(u.Targets, p)
+	}
 }
 
 // Diff counts what a comparison of two scans found.

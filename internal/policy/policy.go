@@ -4,6 +4,7 @@ package policy
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/event"
 )
@@ -12,20 +13,38 @@ import (
 const (
 	Passed     = 0
 	Findings   = 3 // findings at or above FailOn
-	Incomplete = 4 // coverage incomplete, with FailOnIncomplete
+	Incomplete = 4 // not everything was judged, with FailOnIncomplete; or too few gateways
 )
 
 // Gate takes the events of a stream and tells the exit code they give. Set its
-// fields before the first event. It keeps a few flags only, whatever the
-// number of events.
+// fields before the first event. Its memory does not grow with the number of
+// events.
 type Gate struct {
 	FailOn           event.Severity // "" fails on no finding
 	FailOnIncomplete bool
+	Expect           int // fewer gateways than this are too few
 
 	failed     bool // a finding that stands, at or above FailOn
-	unjudged   bool // a product recognised, its auth state not
+	gateways   int
+	unjudged   Unjudged
 	summarised bool
 	partial    bool // a summary said so
+}
+
+// Unjudged is what of a scan could not be judged, see event.Target.Judged.
+type Unjudged struct {
+	Count  int64
+	Listed []string // the first of them, as "http://10.0.0.7:18789/ (closed)", at most MaxListed
+}
+
+// MaxListed is how many of the targets that could not be judged are named.
+const MaxListed = 20
+
+func (u *Unjudged) add(place, why string, n int64) {
+	u.Count += n
+	if place != "" && len(u.Listed) < MaxListed {
+		u.Listed = append(u.Listed, place+" ("+why+")")
+	}
 }
 
 // Event takes one event.
@@ -38,46 +57,68 @@ func (g *Gate) Event(e event.Event) {
 				g.failed = true
 			}
 		}
-		if recognised := e.Target.Outcome == "identified" || e.Target.Outcome == "helper"; recognised && !judged(e.Target.Auth) {
-			g.unjudged = true
+		if e.Target.Outcome == "identified" {
+			g.gateways++
+		}
+		if !e.Target.Judged() {
+			g.unjudged.add(e.Target.Target.Place(), e.Target.Why(), 1)
 		}
 	case e.Summary != nil:
 		g.summarised = true
 		g.partial = g.partial || !e.Summary.Complete
+		if u := e.Summary.Unlisted; u != nil {
+			g.unjudged.Count += u.Count
+			for _, x := range u.Targets {
+				g.unjudged.add(x.Place, x.Outcome, 0)
+			}
+		}
 	}
 }
 
 // Exit returns Passed, Findings or Incomplete. Findings go before Incomplete:
 // what was found is certain, and more coverage would not take it away.
-// Coverage is incomplete if the summary says so or never came, or if a target
-// or a helper was recognised whose auth state is unknown.
+// Incomplete it is if there are fewer gateways than expected; and with
+// FailOnIncomplete if the summary says so or never came, or if anything that was
+// to be judged was not.
 func (g *Gate) Exit() int {
 	switch {
 	case g.failed:
 		return Findings
-	case g.FailOnIncomplete && (g.partial || !g.summarised || g.unjudged):
+	case g.gateways < g.Expect:
+		return Incomplete
+	case g.FailOnIncomplete && (g.partial || !g.summarised || g.unjudged.Count > 0):
 		return Incomplete
 	}
 	return Passed
+}
+
+// Reasons says in a sentence each why Exit returns Incomplete; nil when it does
+// not.
+func (g *Gate) Reasons() []string {
+	if g.Exit() != Incomplete {
+		return nil
+	}
+	var out []string
+	if g.gateways < g.Expect {
+		out = append(out, fmt.Sprintf("%d of at least %d gateways found (-expect)", g.gateways, g.Expect))
+	}
+	if n := g.unjudged.Count; n > 0 {
+		text := fmt.Sprintf("not judged: %s", strings.Join(g.unjudged.Listed, ", "))
+		if more := n - int64(len(g.unjudged.Listed)); more > 0 {
+			text += fmt.Sprintf(" and %d more", more)
+		}
+		out = append(out, text)
+	}
+	if g.partial || !g.summarised {
+		out = append(out, "not all targets were looked at")
+	}
+	return out
 }
 
 // atLeast reports whether s is at or above limit. A severity that this version
 // does not know is: a gate must not pass what it cannot weigh.
 func atLeast(s, limit event.Severity) bool {
 	return s.Rank() == 0 || s.Rank() >= limit.Rank()
-}
-
-// judged reports whether a states something about the access. A state that
-// this version does not know counts as unknown.
-func judged(a *event.Auth) bool {
-	if a == nil {
-		return false
-	}
-	switch a.State {
-	case "open", "required", "gated", "blocked", "claimable":
-		return true
-	}
-	return false
 }
 
 // ParseFailOn reads the value of -fail-on; "none" gives "".

@@ -26,6 +26,12 @@ func TestGate(t *testing.T) {
 		newKind  = event.Finding{Severity: "apocalyptic"}
 		scan     = event.Event{Scan: &event.Scan{}}
 		stranger = event.Event{Target: &event.Target{Outcome: "other"}}
+		of       = func(outcome, member string) event.Event {
+			return event.Event{Target: &event.Target{Outcome: outcome, Target: event.Address{IP: "192.0.2.1", Port: 1, Member: member}}}
+		}
+		starting = event.Event{Target: &event.Target{Outcome: "other", Evidence: []event.Evidence{{ID: "root", Status: 502}}}}
+		cut      = event.Event{Target: &event.Target{Outcome: "other", Evidence: []event.Evidence{{ID: "root", Status: 200, Error: "answer breaks off"}}}}
+		unlisted = event.Event{Summary: &event.Summary{Complete: true, Unlisted: &event.Unlisted{Count: 1}}}
 	)
 	tests := []struct {
 		name       string
@@ -51,6 +57,25 @@ func TestGate(t *testing.T) {
 		{"auth missing", "", true, []event.Event{target(""), whole}, Incomplete},
 		{"auth of a kind not known", "", true, []event.Event{target("ajar"), whole}, Incomplete},
 		{"a helper's log-in unknown", "", true, []event.Event{{Target: &event.Target{Outcome: "helper", Auth: &event.Auth{State: "unknown"}}}, whole}, Incomplete},
+		{"blocked", "", true, []event.Event{target("blocked"), whole}, Incomplete},
+		{"named and closed", "", true, []event.Event{target("required"), of("closed", ""), whole}, Incomplete},
+		{"named and silent", "", true, []event.Event{of("silent", ""), whole}, Incomplete},
+		{"named and excluded", "", true, []event.Event{of("excluded", ""), whole}, Incomplete},
+		{"closed in a range", "", true, []event.Event{of("closed", event.OfRange), whole}, Passed},
+		{"silent in a range", "", true, []event.Event{of("silent", event.OfRange), whole}, Passed},
+		{"excluded from a range", "", true, []event.Event{of("excluded", event.OfRange), whole}, Passed},
+		{"a port of a host", "", true, []event.Event{of("silent", event.OfHost), of("closed", event.OfHost), whole}, Passed},
+		{"no route", "", true, []event.Event{of("unreachable", event.OfRange), whole}, Incomplete},
+		{"reset", "", true, []event.Event{of("reset", event.OfHost), whole}, Incomplete},
+		{"no name", "", true, []event.Event{of("dns-error", ""), whole}, Incomplete},
+		{"TLS", "", true, []event.Event{of("tls-error", ""), whole}, Incomplete},
+		{"not HTTP", "", true, []event.Event{of("protocol-error", ""), whole}, Incomplete},
+		{"this machine's fault", "", true, []event.Event{of("local-error", ""), whole}, Incomplete},
+		{"interrupted", "", true, []event.Event{of("interrupted", ""), whole}, Incomplete},
+		{"of a kind not known", "", true, []event.Event{of("melted", event.OfRange), whole}, Incomplete},
+		{"a proxy without its server", "", true, []event.Event{starting, whole}, Incomplete},
+		{"an answer that breaks off", "", true, []event.Event{cut, whole}, Incomplete},
+		{"without a line", "", true, []event.Event{unlisted}, Incomplete},
 		{"auth unknown, no gate", "", false, []event.Event{target("unknown"), part}, Passed},
 		{"findings go first", event.High, true, []event.Event{target("unknown", high), part}, Findings},
 	}
@@ -68,13 +93,50 @@ func TestGate(t *testing.T) {
 }
 
 func TestGateJudgedStates(t *testing.T) {
-	for _, state := range []string{"open", "required", "gated", "blocked", "claimable"} {
+	for _, state := range []string{"open", "required", "gated", "claimable"} {
 		g := &Gate{FailOnIncomplete: true}
 		g.Event(target(state))
 		g.Event(event.Event{Summary: &event.Summary{Complete: true}})
 		if got := g.Exit(); got != Passed {
 			t.Errorf("state %s: Exit() = %d, want %d", state, got, Passed)
 		}
+	}
+}
+
+func TestExpect(t *testing.T) {
+	for n := range 4 {
+		g := &Gate{Expect: 2}
+		for range n {
+			g.Event(target("required"))
+		}
+		g.Event(event.Event{Target: &event.Target{Outcome: "helper", Auth: &event.Auth{State: "open"}}})
+		g.Event(event.Event{Summary: &event.Summary{Complete: true}})
+		want := Passed
+		if n < 2 {
+			want = Incomplete
+		}
+		if got := g.Exit(); got != want {
+			t.Errorf("%d gateways: Exit() = %d, want %d", n, got, want)
+		}
+	}
+}
+
+func TestReasons(t *testing.T) {
+	g := &Gate{FailOnIncomplete: true, Expect: 1}
+	for i := range MaxListed + 1 {
+		g.Event(event.Event{Target: &event.Target{Outcome: "closed", Target: event.Address{IP: "192.0.2.1", Port: 1 + i}}})
+	}
+	g.Event(event.Event{Summary: &event.Summary{Unlisted: &event.Unlisted{Count: 7, Targets: []event.Place{{Place: "192.0.2.9", Outcome: "silent"}}}}})
+	got := strings.Join(g.Reasons(), "\n")
+	for _, want := range []string{"0 of at least 1 gateways found", "not judged: 192.0.2.1:1 (closed), ", "192.0.2.1:20 (closed) and 8 more", "not all targets were looked at"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("reasons lack %q:\n%s", want, got)
+		}
+	}
+	g = &Gate{FailOnIncomplete: true}
+	g.Event(event.Event{Summary: &event.Summary{Complete: true}})
+	if got := g.Reasons(); got != nil {
+		t.Errorf("reasons of a gate that passed: %q", got)
 	}
 }
 

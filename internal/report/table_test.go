@@ -269,7 +269,9 @@ func TestTableLimits(t *testing.T) {
 }
 
 func TestTableVerboseListsQuietTargets(t *testing.T) {
-	quiet := gateway("10.0.0.66", func(x *event.Target) { x.Outcome, x.Product = "closed", nil })
+	quiet := gateway("10.0.0.66", func(x *event.Target) {
+		x.Outcome, x.Product, x.Target.Member = "closed", nil, event.OfRange
+	})
 	if out := render(t, "table", Options{}, quiet); strings.Contains(out, "10.0.0.66") {
 		t.Errorf("a closed target is listed:\n%s", out)
 	}

@@ -18,7 +18,15 @@ type tally struct {
 	scan    *event.Scan
 	summary *event.Summary
 	seen    event.Summary // own count, for a stream without summary
+
+	// What could not be judged and is no gateway: how many, those of them that
+	// were named and found closed or silent, and the first few by name.
+	unjudged, missing int64
+	places            []event.Place
 }
+
+// maxPlaces is how many targets the headline names.
+const maxPlaces = 3
 
 func newTally(c *catalogue) *tally {
 	return &tally{
@@ -34,9 +42,33 @@ func (t *tally) event(e event.Event) {
 		t.scan = e.Scan
 	case e.Summary != nil:
 		t.summary = e.Summary
+		if u := e.Summary.Unlisted; u != nil {
+			t.unjudged, t.missing = t.unjudged+u.Count, t.missing+u.Count
+			t.place(u.Targets...)
+		}
 	case e.Target != nil:
 		t.count(e.Target)
 	}
+}
+
+func (t *tally) place(places ...event.Place) {
+	for _, p := range places[:min(len(places), maxPlaces-len(t.places))] {
+		t.places = append(t.places, event.Place{Place: t.clean(p.Place, 120), Outcome: t.clean(p.Outcome, 40)})
+	}
+}
+
+// named lists what could not be judged: "127.0.0.1:18789 (closed)".
+func (t *tally) named() string {
+	c := t.c
+	var parts []string
+	for _, p := range t.places {
+		parts = append(parts, c.say("%s (%s)", p.Place, c.outcome(p.Outcome)))
+	}
+	list := strings.Join(parts, c.say(", "))
+	if more := t.unjudged - int64(len(t.places)); more > 0 {
+		list = c.join(list, c.say("and %d more", more))
+	}
+	return list
 }
 
 func (t *tally) count(x *event.Target) {
@@ -44,6 +76,12 @@ func (t *tally) count(x *event.Target) {
 	t.seen.Outcomes[knownOutcome(x)]++
 	if x.Outcome == "identified" {
 		t.seen.Auth[authState(x)]++
+	} else if !x.Judged() {
+		t.unjudged++
+		if x.Outcome == "closed" || x.Outcome == "silent" {
+			t.missing++
+		}
+		t.place(event.Place{Place: x.Target.Place(), Outcome: x.Why()})
 	}
 	for i := range x.Findings {
 		f := &x.Findings[i]
@@ -132,6 +170,9 @@ func (t *tally) headline() []statement {
 			c.say("%d of %s are CLAIMABLE: whoever comes first owns them.", n, all)), worst})
 	}
 	if len(out) > 0 {
+		if t.unjudged > 0 {
+			out = append(out, statement{t.unjudgedToo(), doubt})
+		}
 		return out
 	}
 	text, mood := "", plain
@@ -148,6 +189,8 @@ func (t *tally) headline() []statement {
 			text = c.join(text, c.say("For %d of them it is something in front that asks.", n))
 		}
 		mood = good
+	case t.unjudged > 0 && t.unjudged >= s.Targets:
+		text, mood = c.say("No gateway was found at %s.", t.named()), doubt
 	case s.Targets == 0 && t.summary == nil:
 		text = c.say("There is no result: the stream holds no target.")
 	case s.Targets == 0:
@@ -158,10 +201,13 @@ func (t *tally) headline() []statement {
 		text = c.say("No gateway was found: no target answered.")
 	case int64(s.Outcomes["silent"]+s.Outcomes["closed"]) == s.Targets:
 		text = c.say("No gateway was found: every target refused the connection or did not answer.")
-	case len(t.failed()) > 0:
+	case len(t.failed()) > 0 && t.unjudged == 0: // they have no lines
 		text, mood = c.say("No gateway was found, but not every target could be judged."), doubt
 	default:
 		text = c.say("No gateway was found.")
+	}
+	if t.unjudged > 0 && (gateways > 0 || t.unjudged < s.Targets) {
+		text, mood = c.join(text, t.unjudgedToo()), doubt
 	}
 	// What a helper gives away is among the findings; the gateway's log-in does
 	// not stand before it.
@@ -172,6 +218,13 @@ func (t *tally) headline() []statement {
 		text, mood = c.join(text, c.say("The scan is incomplete.")), doubt
 	}
 	return []statement{{text, mood}}
+}
+
+// unjudgedToo says what could not be judged besides.
+func (t *tally) unjudgedToo() string {
+	return pick(t.unjudged == 1,
+		t.c.say("%d target could not be judged: %s.", t.unjudged, t.named()),
+		t.c.say("%d targets could not be judged: %s.", t.unjudged, t.named()))
 }
 
 // changed is the headline of a comparison.
@@ -213,11 +266,6 @@ func (t *tally) byOutcome() (targets, failed []string) {
 	for _, n := range s.Outcomes {
 		all += n
 	}
-	names := map[string]string{
-		"other": c.say("no known product"), "silent": c.say("no answer"), "closed": c.say("closed"), "excluded": c.say("excluded"),
-		"unreachable": c.say("unreachable"), "reset": c.say("reset"), "dns-error": c.say("dns-error"), "tls-error": c.say("tls-error"),
-		"protocol-error": c.say("protocol-error"), "local-error": c.say("local-error"), "interrupted": c.say("interrupted"), "absent": c.say("not listed now"),
-	}
 	for i, o := range outcomes() {
 		n := s.Outcomes[o]
 		shown += n
@@ -228,15 +276,27 @@ func (t *tally) byOutcome() (targets, failed []string) {
 		case o == "helper":
 			targets = append(targets, c.count(n, "%d helper beside one", "%d helpers beside one"))
 		case i <= 5:
-			targets = append(targets, fmt.Sprintf("%d %s", n, names[o]))
+			targets = append(targets, fmt.Sprintf("%d %s", n, c.outcome(o)))
 		default:
-			failed = append(failed, fmt.Sprintf("%d %s", n, names[o]))
+			failed = append(failed, fmt.Sprintf("%d %s", n, c.outcome(o)))
 		}
 	}
 	if n := all - shown; n > 0 {
 		failed = append(failed, c.say("%d of a kind this version does not know", n))
 	}
 	return targets, failed
+}
+
+// outcome names an outcome, or a reason of event.Target.Why. What this version
+// does not know stays as it is.
+func (c *catalogue) outcome(o string) string {
+	names := map[string]string{
+		"other": c.say("no known product"), "silent": c.say("no answer"), "closed": c.say("closed"), "excluded": c.say("excluded"),
+		"unreachable": c.say("unreachable"), "reset": c.say("reset"), "dns-error": c.say("dns-error"), "tls-error": c.say("tls-error"),
+		"protocol-error": c.say("protocol-error"), "local-error": c.say("local-error"), "interrupted": c.say("interrupted"), "absent": c.say("not listed now"),
+		"no whole answer": c.say("no whole answer"), "unclear": c.say("unclear"), "unknown": c.say("auth unclear"), "blocked": c.say("refusing the proxy"),
+	}
+	return cmp.Or(names[o], o)
 }
 
 // fact is one line of the summary. It is clean.
@@ -280,6 +340,9 @@ func (t *tally) facts() []fact {
 
 	if n := auth["unknown"] + auth["blocked"]; n > 0 {
 		failed = append([]string{c.count(n, "%d gateway", "%d gateways")}, failed...)
+	}
+	if t.missing > 0 {
+		failed = append(failed, c.count(int(t.missing), "%d named and not found", "%d named and not found"))
 	}
 	if len(failed) > 0 {
 		out = append(out, fact{c.say("Not judged"), c.say("%s. Not judged does not mean safe.", strings.Join(failed, c.say(", "))), doubt})

@@ -1,0 +1,90 @@
+package event
+
+import (
+	"strconv"
+	"strings"
+)
+
+// What a target is part of, see Address.Member. A target that was named itself,
+// as host:port or URL, is part of nothing.
+const (
+	OfHost  = "host"  // one of the ports tried of a host that was named without a port
+	OfRange = "range" // an address of a block or range
+)
+
+// Judged reports whether the scan found out what the target is: a product, and
+// what it asks of a stranger, or certainly something else. Closed, silent and
+// excluded say nothing of a target that was named; of a member of a range, or of
+// one of the ports tried of a host, they are an answer. What this version does
+// not know counts as not judged.
+func (t *Target) Judged() bool {
+	switch t.Outcome {
+	case "identified", "helper":
+		return t.Auth != nil && stated(t.Auth.State)
+	case "other":
+		return (t.Product == nil || t.Auth != nil && stated(t.Auth.State)) && t.answered()
+	case "closed", "silent", "excluded":
+		return t.Target.Member != ""
+	case "absent": // in a comparison: no longer looked at
+		return true
+	}
+	return false
+}
+
+// stated reports whether an auth state says what a stranger meets. Blocked does
+// not: the gateway refuses before its authentication shows.
+func stated(state string) bool {
+	switch state {
+	case "open", "required", "gated", "claimable":
+		return true
+	}
+	return false
+}
+
+// answered reports whether the first answer is whole and the target's own: 502,
+// 503 and 504 are what a proxy, or a server that is still starting, says
+// instead (RFC 9110 sections 15.6.3 to 15.6.5).
+func (t *Target) answered() bool {
+	if len(t.Evidence) == 0 {
+		return true
+	}
+	x := t.Evidence[0]
+	return x.Error == "" && (x.Status < 502 || x.Status > 504)
+}
+
+// Why names the reason for which a target is not judged: its auth state if a
+// product was recognised, else its outcome.
+func (t *Target) Why() string {
+	switch {
+	case t.Auth != nil && t.Auth.State != "" && !stated(t.Auth.State):
+		return t.Auth.State
+	case t.Outcome == "other" && !t.answered():
+		return "no whole answer"
+	case t.Outcome == "other":
+		return "unclear"
+	}
+	return t.Outcome
+}
+
+// Place names a target as host:port and its base path, if it has one.
+func (a Address) Place() string {
+	host := a.Name
+	if host == "" {
+		host = a.IP
+	}
+	switch {
+	case host == "":
+		return a.Input
+	case a.Port != 0:
+		if strings.Contains(host, ":") {
+			host = "[" + host + "]"
+		}
+		host += ":" + strconv.Itoa(a.Port)
+	}
+	if _, rest, ok := strings.Cut(a.URL, "://"); ok {
+		if i := strings.IndexByte(rest, '/'); i >= 0 {
+			host += strings.TrimRight(rest[i:], "/")
+		}
+	}
+	return host
+}
