@@ -15,12 +15,14 @@ func Telling() []string {
 	}
 }
 
-// The releases of the standard matrices: the oldest, two in between, the newest.
+// The releases of the standard matrices: the oldest, the first of the present
+// name, two in between, the newest.
 const (
-	oldest = "2026.1.24-3" // of clawdbot
-	spring = "2026.3.13"
-	summer = "2026.6.11"
-	newest = "2026.9.6"
+	oldest  = "2026.1.24-3" // of clawdbot
+	rebrand = "2026.1.29"
+	spring  = "2026.3.13"
+	summer  = "2026.6.11"
+	newest  = "2026.9.6"
 )
 
 func packageOf(version string) string {
@@ -169,5 +171,62 @@ func DeepMatrix(n *Net) []Instance {
 	add(summer, "no-device-own", Token, func(c *Config) { own(c); c.Port = 18789 }, "device-auth-disabled")
 	// Nothing to be seen of a predecessor's origins: it checks none.
 	add(oldest, "token", Token, nil)
+	return list
+}
+
+// Releases lists the releases of the standard matrices, the oldest first.
+func Releases() []string { return []string{oldest, rebrand, spring, summer, newest} }
+
+// OpenMatrix returns gateways of one release that let in whoever comes, with
+// every safeguard of the Control UI switched off that the release lets one switch
+// off, behind every front there is. Behind NginxSplitFront the API is that of a
+// gateway which asks for a token.
+//
+// 2026.1.29 knows no mode none, so that one asks for a token everywhere.
+func OpenMatrix(n *Net, version string) []Instance {
+	controlUI := map[string]any{"allowInsecureAuth": true, "dangerouslyDisableDeviceAuth": true}
+	mode := None
+	switch version {
+	case oldest:
+		delete(controlUI, "dangerouslyDisableDeviceAuth")
+	case rebrand:
+		mode = Token
+	default:
+		controlUI["allowedOrigins"] = []string{"*"}
+		controlUI["dangerouslyAllowHostHeaderOriginFallback"] = true
+	}
+	if version == newest {
+		delete(controlUI, "allowInsecureAuth")
+	}
+	config := func(suffix string, mode Mode) Config {
+		return Config{
+			Name: packageOf(version) + "-" + version + "-" + suffix, Package: packageOf(version), Version: version,
+			Mode: mode, Net: n.Gateway, Extra: map[string]any{"gateway": map[string]any{"controlUi": controlUI}},
+		}
+	}
+	open, token := config("loose", mode), config("loose-api", Token)
+	var list []Instance
+	add := func(c Config, front FrontKind) {
+		i := Instance{Name: c.Name, Gateway: c, Front: front, Truth: truth(version, "", "")}
+		if front != NoFront {
+			i.Name += "-" + string(front)
+		}
+		if front == NginxSplitFront {
+			i.API = &token
+		}
+		list = append(list, i)
+	}
+	for _, front := range []FrontKind{
+		NoFront, NginxFront, CaddyFront, NginxUpgradeFront, NginxForwardedFront, NginxUserFront, NginxBelowFront,
+		NginxTokenFront, NginxLoginFront, NginxSplitFront,
+	} {
+		add(open, front)
+	}
+	if version != oldest && version != rebrand {
+		// Its front names a user for everybody.
+		c := config("loose-user", TrustedProxy)
+		c.TrustedProxies = []string{loopback().String()}
+		add(c, NginxUserFront)
+	}
 	return list
 }
