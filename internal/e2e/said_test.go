@@ -77,6 +77,13 @@ func saidToOpen(ctx context.Context, t *testing.T, l *lab.Lab, n *lab.Net, versi
 			gateways[r.API.Config.Name] = r.API
 		}
 	}
+	if version == lab.Newest {
+		// The first request that a gateway of this release ever lets in makes a profile:
+		// its owner's, or that of the user whom a proxy names, whoever sends it.
+		for _, r := range running {
+			visit(ctx, t, n.Gateway, r.URL)
+		}
+	}
 	before := map[string]lab.State{}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -147,6 +154,21 @@ func saidToOpen(ctx context.Context, t *testing.T, l *lab.Lab, n *lab.Net, versi
 		}
 		changed("level deep on " + r.Name)
 	}
+}
+
+// visit looks at a gateway's configuration, as its page does.
+func visit(ctx context.Context, t *testing.T, from *lab.Namespace, url string) {
+	t.Helper()
+	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: from.DialContext}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"__openclaw/control-ui-config.json", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
 }
 
 // letIn begins an answer that is no refusal.

@@ -137,7 +137,6 @@ func DeepMatrix(n *Net) []Instance {
 			edit(&c)
 		}
 		i := Instance{Name: c.Name, Gateway: c, Truth: truth(version, "required", "")}
-		i.Truth.AuthMode = string(mode)
 		i.Truth.Findings = append(i.Truth.Findings, findings...)
 		list = append(list, i)
 	}
@@ -153,7 +152,8 @@ func DeepMatrix(n *Net) []Instance {
 		add(version, "token", Token, nil)
 		add(version, "password", Password, nil)
 		add(version, "trusted-proxy", TrustedProxy, proxies("192.0.2.9"))
-		add(version, "trusted-viewer", TrustedProxy, proxies(n.Viewer.Addr.String()), "trusted-proxy-spoofable")
+		// Before 2026.8.1 nothing shows that it takes the viewer for its proxy.
+		add(version, "trusted-viewer", TrustedProxy, proxies(n.Viewer.Addr.String()))
 		if version == newest {
 			// Without a header it refuses everything, its page included.
 			last := &list[len(list)-1].Truth
@@ -173,6 +173,9 @@ func DeepMatrix(n *Net) []Instance {
 	add(oldest, "token", Token, nil)
 	return list
 }
+
+// Newest is the last of the releases of the standard matrices.
+const Newest = newest
 
 // Releases lists the releases of the standard matrices, the oldest first.
 func Releases() []string { return []string{oldest, rebrand, spring, summer, newest} }
@@ -226,6 +229,9 @@ func OpenMatrix(n *Net, version string) []Instance {
 		// Its front names a user for everybody.
 		c := config("loose-user", TrustedProxy)
 		c.TrustedProxies = []string{loopback().String()}
+		if version != spring { // where that needs no leave
+			c.Extra = merge(c.Extra, map[string]any{"gateway": map[string]any{"auth": map[string]any{"trustedProxy": map[string]any{"allowLoopback": true}}}})
+		}
 		add(c, NginxUserFront)
 	}
 	return list
