@@ -26,12 +26,15 @@ type Prober struct {
 	Bases bool
 }
 
+// Budget is the time for one target, see package wire.
+type Budget = wire.Budget
+
 // Budget returns the time for one target.
-func (p *Prober) Budget() *wire.Budget { return wire.NewBudget(p.Timeout) }
+func (p *Prober) Budget() *Budget { return wire.NewBudget(p.Timeout) }
 
 // Probe makes the requests within a target's budget and returns what was seen.
 // Failures of the target are in the observation; Probe itself does not fail.
-func (p *Prober) Probe(ctx context.Context, t target.Target, budget *wire.Budget) evidence.Observation {
+func (p *Prober) Probe(ctx context.Context, t target.Target, budget *Budget) evidence.Observation {
 	s := p.Wire.OpenWithin(ctx, t, budget)
 	o := s.Observation()
 	goOn := p.walk(s, o)

@@ -9,8 +9,8 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/probe"
 	"github.com/clawsonar/clawsonar/internal/target"
-	"github.com/clawsonar/clawsonar/internal/wire"
 )
 
 // helpersAtOnce is how many helper ports of one host are tried at a time.
@@ -43,7 +43,7 @@ func (h *hosts) first(addr netip.AddrPort) bool {
 // helpers tries the ports beside a gateway that was found on which its helpers
 // listen, within what the gateway has left of its time. Only those that are
 // recognised get a line.
-func (e *engine) helpers(ctx context.Context, gateway target.Target, o *evidence.Observation, budget *wire.Budget) error {
+func (e *engine) helpers(ctx context.Context, gateway target.Target, o *evidence.Observation, budget *probe.Budget) error {
 	var group errgroup.Group
 	group.SetLimit(helpersAtOnce)
 	set := e.cfg.Prober.Set
