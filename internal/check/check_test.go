@@ -181,9 +181,8 @@ func cases() []struct {
 		{"proxy-attribution-blocked", "refused", with(traits("proxy-refused"), auth(fingerprint.Blocked, "")), event.Medium},
 		{"proxy-attribution-blocked", "our address is the proxy's", traits("proxy-refused", "proxy-spoofable"), ""},
 
-		{"trusted-proxy-spoofable", "mode trusted-proxy", with(traits("proxy-spoofable"), auth(fingerprint.Required, "trusted-proxy")), event.Critical},
-		{"trusted-proxy-spoofable", "mode token", with(traits("proxy-spoofable"), auth(fingerprint.Required, "token")), event.High},
-		{"trusted-proxy-spoofable", "another address is the proxy's", auth(fingerprint.Required, "trusted-proxy"), ""},
+		{"trusted-proxy-spoofable", "our address is the proxy's", with(traits("proxy-spoofable"), auth(fingerprint.Required, "")), event.High},
+		{"trusted-proxy-spoofable", "another address is the proxy's", auth(fingerprint.Required, ""), ""},
 
 		{"origin-wildcard", "passes", traits("origin-any"), event.High},
 		{"origin-wildcard", "only under its own name", traits("origin-of-host"), ""},

@@ -8,8 +8,8 @@ func deviceAuthDisabled() Check {
 		Title:    "The Control UI needs no paired device",
 		Severity: event.High,
 		When: `Level deep only, on 2026.1.29 to 2026.7.35 (later releases have no such switch).
-A Control UI without a device was asked for its token, or got past the question
-for its device.`,
+A Control UI without a device, in a role that nobody gets without one, was refused as
+any other client is, and not as a Control UI.`,
 		Why: `The token is then all that stands between a stranger and the agent. One that
 leaked, from a log, a link, a screenshot, is enough: no device has to be approved
 by anybody.`,
@@ -31,6 +31,6 @@ and pair your browsers ("openclaw devices approve").`,
 		if !s.gateway() || because == nil {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.High, "", "A Control UI without a device got as far as the question for its token.", because...)}
+		return []event.Finding{doc.finding(s, event.High, "", "A Control UI without a device was not refused for being one.", because...)}
 	}}
 }

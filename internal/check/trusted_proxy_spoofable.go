@@ -10,11 +10,13 @@ func trustedProxySpoofable() Check {
 	doc := Doc{
 		ID:       "trusted-proxy-spoofable",
 		Title:    "The gateway takes the scanning machine for its trusted proxy",
-		Severity: event.Critical,
-		When: `Level deep only. The gateway looked for the user's name, or for an address to
-attribute the request to, in headers that only its proxy may send, although the
+		Severity: event.High,
+		When: `Level deep only, on 2026.8.1 and later (earlier releases do not show it). The
+gateway refused to answer without an address to attribute the request to, and went
+on when it was given one, in a header that only its proxy may send, although the
 machine that scanned is none: it is on the list of proxies, or a proxy passes a
-visitor's own headers on. Nobody's name was sent.`,
+visitor's own headers on. Nobody's name was sent. Which credential the gateway asks
+for is not known: in mode trusted-proxy this is critical.`,
 		Why: `In mode trusted-proxy the gateway believes what its proxy says about who the
 user is. A machine that is taken for the proxy says so, too: one header, and it is
 whoever it likes, without a password. In the other modes it can claim any
@@ -44,10 +46,7 @@ do not know.`,
 		if !s.gateway() || because == nil {
 			return nil
 		}
-		severity, detail := event.High, "It believes this machine's forwarding headers: whoever scans from here can claim any address"
-		if s.Verdict.Auth.Mode == "trusted-proxy" {
-			severity, detail = event.Critical, "It is in mode trusted-proxy and would believe this machine's word for who the user is"
-		}
-		return []event.Finding{doc.finding(s, severity, "", detail+". Shown by "+strings.Join(because, ", ")+".", because...)}
+		const detail = "It believes this machine's forwarding headers: whoever scans from here can claim any address"
+		return []event.Finding{doc.finding(s, event.High, "", detail+". Shown by "+strings.Join(because, ", ")+".", because...)}
 	}}
 }

@@ -1,12 +1,16 @@
 package cli
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/clawsonar/clawsonar/fingerprints"
+	"github.com/clawsonar/clawsonar/internal/fingerprint"
 )
 
 // values is one flag of each kind.
@@ -167,5 +171,36 @@ func TestScanFlags(t *testing.T) {
 	}
 	if len(seen) < 30 {
 		t.Errorf("only %d names", len(seen))
+	}
+}
+
+// Whoever names ports means those: the helpers' are tried beside a gateway only
+// without -ports, or when they were asked for.
+func TestHelperFlags(t *testing.T) {
+	set, err := fingerprint.Load(fingerprints.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args         string
+		helpers, all bool
+	}{
+		{"", true, false},
+		{"-p 18789", false, false},
+		{"-helpers", true, true},
+		{"-p 18789 -helpers", true, true},
+	} {
+		o := new(scanOptions)
+		none := func(string) (string, bool) { return "", false }
+		if _, err := o.flags().parse(strings.Fields(c.args), none, func() (string, bool) { return "nowhere.yaml", false }); err != nil {
+			t.Fatal(err)
+		}
+		cfg, _, err := o.prepare(streams{err: io.Discard}, set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cfg.Helpers != c.helpers || cfg.AllHelpers != c.all {
+			t.Errorf("%q: helpers %t, beside named ports %t", c.args, cfg.Helpers, cfg.AllHelpers)
+		}
 	}
 }

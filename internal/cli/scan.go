@@ -85,7 +85,7 @@ func (o *scanOptions) flags() *flags {
 	f.duration(&o.maxRuntime, "max-runtime", "", 0, "stop issuing targets after this time")
 	f.group("Depth")
 	f.choice(&o.level, "level", "", "LEVEL", "standard", "passive, standard or deep; deep says more to the gateway and leaves lines in its log", []string{"passive", "standard", "deep"})
-	f.boolean(&o.helpers, "helpers", "", "try the ports of a gateway's helpers on every host, not only where a gateway is found")
+	f.boolean(&o.helpers, "helpers", "", "try the ports of a gateway's helpers on every host, and beside a gateway whose port was named")
 	f.boolean(&o.bases, "base-paths", "", "look for the page below the usual base paths, not only where / leads to one")
 	f.boolean(&o.family, "family", "", "also try the ports of OpenClaw's relatives, and ask every web server what tells them")
 	f.group("Authorisation")
@@ -249,7 +249,8 @@ func (o *scanOptions) prepare(s streams, set *fingerprint.Set) (*scan.Config, *p
 		Checks:      check.All(),
 		Advisories:  advisories,
 		Concurrency: inFlight, Gate: room, Retries: o.retries, ListAll: o.verbose,
-		Helpers: true,
+		// Whoever names ports means those, unless he asks for the helpers' as well.
+		Helpers: o.ports == "" || o.helpers, AllHelpers: o.helpers,
 		Head: event.Scan{
 			Type: "scan", Schema: event.Schema,
 			Tool:    event.Tool{Name: "clawsonar", Version: version},

@@ -111,7 +111,8 @@ func LoadCaptures(fsys fs.FS, dir string) (map[string]Capture, error) {
 
 // Deep reports whether the capture holds what only level deep asks for.
 func (c *Capture) Deep() bool {
-	return slices.ContainsFunc(c.Exchanges, func(x CapturedExchange) bool { return strings.HasPrefix(x.ID, "device") })
+	only := []string{"origin", "tools-attributed", "hooks-counted"}
+	return slices.ContainsFunc(c.Exchanges, func(x CapturedExchange) bool { return slices.Contains(only, x.ID) })
 }
 
 // Observation returns what a probe that made every recorded request would have

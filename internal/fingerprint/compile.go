@@ -428,7 +428,7 @@ func (r *requestSpec) permitted() error {
 		return fmt.Errorf("method %q may not be sent: use GET or HEAD", r.Method)
 	}
 	if r.Say != "" && (!r.WebSocket || !handshake.Known(r.Say)) {
-		return fmt.Errorf("say %q: use device, control-ui or rfb, with websocket: true", r.Say)
+		return fmt.Errorf("say %q: use control-ui or rfb, with websocket: true", r.Say)
 	}
 	if r.Say != "" && (r.Level < Standard || r.Say != handshake.RFB && r.Level < Deep) {
 		return fmt.Errorf("say %q needs level: deep (rfb: standard)", r.Say)

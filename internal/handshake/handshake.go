@@ -1,41 +1,52 @@
 // Package handshake makes what a client says to the first frame of a WebSocket:
-// the first message of the gateway's protocol (method connect), in the two forms
-// that level deep uses, and a VNC client's version. None holds a token, a password or a key that anybody knows, so a
-// gateway refuses it; how it words that shows its set-up.
+// the first message of the gateway's protocol (method connect), and a VNC client's
+// version.
 //
-// The protocol's facts are from the published packages: protocol/schema/frames.js
-// of 2026.1.24-3 and its successors up to 2026.9.6.
+// Nothing here can complete, whoever answers. The answer that permits a message may
+// have come from another gateway than the one that gets it: a front can lead the API
+// and the WebSocket to different ones, one that asks for a credential and one that
+// does not. What keeps a message from completing is therefore in the message itself.
+//
+// The order in which a gateway looks at a connect, from the published packages
+// 2026.1.24-3, 2026.1.29, 2026.2.9, 2026.2.26, 2026.3.2, 2026.3.13, 2026.4.15,
+// 2026.5.28, 2026.6.11, 2026.7.35, 2026.8.2 and 2026.9.6 (message-handler): schema,
+// protocol, role, origin (since 2026.2.2), whether a device may be missing, the
+// device's id, time, nonce and signature, the credential, the pairing. So
+//
+//   - a device without a right signature is refused before the gateway says which
+//     credential it misses, and one with a right signature is paired, or left
+//     waiting for it, by a gateway that asks for none. There is no asking that
+//     question without the risk, on any release;
+//   - a connect without device and credential is let in by nobody in role node: all
+//     exceptions (dangerouslyDisableDeviceAuth, a trusted proxy's user, a shared
+//     credential) are for role operator. In that role one is let in by an open
+//     gateway of 2026.3.13 to 2026.7.35 with dangerouslyDisableDeviceAuth, and by one
+//     behind a proxy that names a user for everybody.
 package handshake
 
 import (
-	"crypto/ed25519"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
-	"strings"
-	"time"
+	"slices"
 )
 
 // The messages that fingerprints can ask for.
 const (
-	// Device introduces a device whose key was made a moment ago and is thrown
-	// away, without a credential. A gateway that asks for one says which kind is
-	// missing before it looks at the device, and keeps nothing of it.
-	Device = "device"
-	// ControlUI is the Control UI's own, without device and credential. It is
-	// refused for its origin, or behind that for the missing device.
+	// ControlUI is the Control UI's, without device and credential, in role node. It
+	// is refused for its origin, or behind that for the missing device.
 	ControlUI = "control-ui"
 	// RFB is a VNC client's version: the server's own, sent back (RFC 6143 section
 	// 7.1.1).
 	RFB = "rfb"
 )
 
+// Names returns the names of all messages.
+func Names() []string { return []string{ControlUI, RFB} }
+
 // Known reports whether there is a message of that name.
-func Known(name string) bool { return name == Device || name == ControlUI || name == RFB }
+func Known(name string) bool { return slices.Contains(Names(), name) }
 
 // rfbVersion is what a VNC server says first.
 var rfbVersion = regexp.MustCompile(`^RFB \d{3}\.\d{3}\n$`)
@@ -53,7 +64,6 @@ type params struct {
 	Client      client   `json:"client"`
 	Role        string   `json:"role"`
 	Scopes      []string `json:"scopes"`
-	Device      *device  `json:"device,omitempty"`
 }
 
 type client struct {
@@ -63,22 +73,18 @@ type client struct {
 	Mode     string `json:"mode"`
 }
 
-type device struct {
-	ID        string `json:"id"` // hex SHA-256 of the raw public key
-	PublicKey string `json:"publicKey"`
-	Signature string `json:"signature"`
-	SignedAt  int64  `json:"signedAt"` // Unix time, ms
-	Nonce     string `json:"nonce"`
-}
-
 // Message returns the named message in answer to the first frame: the gateway's
 // challenge, or a VNC server's version.
-func Message(name string, first []byte, now time.Time) ([]byte, error) {
-	if name == RFB {
+func Message(name string, first []byte) ([]byte, error) {
+	switch name {
+	case ControlUI:
+	case RFB:
 		if !rfbVersion.Match(first) {
 			return nil, errors.New("the first frame is no VNC server's")
 		}
 		return first, nil
+	default:
+		return nil, fmt.Errorf("there is no message %q", name)
 	}
 	var challenge struct {
 		Event   string `json:"event"`
@@ -89,48 +95,12 @@ func Message(name string, first []byte, now time.Time) ([]byte, error) {
 	if err := json.Unmarshal(first, &challenge); err != nil || challenge.Event != "connect.challenge" || challenge.Payload.Nonce == "" {
 		return nil, errors.New("the first frame is not the gateway's challenge")
 	}
-	m := message{Type: "req", ID: "1", Method: "connect", Params: params{
+	return json.Marshal(message{Type: "req", ID: "1", Method: "connect", Params: params{
 		// All protocol versions there are: only a client that names none of the
 		// gateway's is refused for it.
 		MinProtocol: 1, MaxProtocol: 9,
 		// The operator finds the version in the gateway's log.
-		Client: client{Version: "clawsonar", Platform: "audit"},
-		Role:   "operator", Scopes: []string{},
-	}}
-	switch name {
-	case Device:
-		// Of the ids and modes that every release knows, the ones that are given
-		// no privileges.
-		m.Params.Client.ID, m.Params.Client.Mode = "fingerprint", "probe"
-		d, err := newDevice(&m.Params, challenge.Payload.Nonce, now)
-		if err != nil {
-			return nil, err
-		}
-		m.Params.Device = d
-	case ControlUI:
-		m.Params.Client.ID, m.Params.Client.Mode = "openclaw-control-ui", "ui"
-	default:
-		return nil, fmt.Errorf("there is no message %q", name)
-	}
-	return json.Marshal(m)
-}
-
-// newDevice makes a key, signs the challenge with it and forgets it. The text
-// that is signed is version 2, which every release accepts.
-func newDevice(p *params, nonce string, now time.Time) (*device, error) {
-	public, private, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		return nil, fmt.Errorf("make a device key: %w", err)
-	}
-	id := sha256.Sum256(public)
-	d := &device{
-		ID: hex.EncodeToString(id[:]), PublicKey: base64.RawURLEncoding.EncodeToString(public),
-		SignedAt: now.UnixMilli(), Nonce: nonce,
-	}
-	const token = "" // none
-	text := strings.Join([]string{
-		"v2", d.ID, p.Client.ID, p.Client.Mode, p.Role, strings.Join(p.Scopes, ","), fmt.Sprint(d.SignedAt), token, nonce,
-	}, "|")
-	d.Signature = base64.RawURLEncoding.EncodeToString(ed25519.Sign(private, []byte(text)))
-	return d, nil
+		Client: client{ID: "openclaw-control-ui", Version: "clawsonar", Platform: "audit", Mode: "ui"},
+		Role:   "node", Scopes: []string{},
+	}})
 }

@@ -35,6 +35,7 @@ func (f *Front) Log() string { return f.proc.output() }
 // NginxConfig describes an nginx.
 type NginxConfig struct {
 	Upstream string // "http://127.0.0.1:PORT" (no slash at the end); empty: a static welcome page
+	API      string // upstream of /tools/invoke, /api and /__openclaw, as Upstream; empty: they are not apart
 
 	Below     string            // "/openclaw/": the upstream's place, taken off the path before it is passed on; empty: "/"
 	Upgrade   bool              // pass WebSocket openings on
@@ -69,29 +70,48 @@ http {
 		auth_basic_user_file users;
 {{- end}}
 {{- if .Upstream}}
-		location {{or .Below "/"}} {
-			proxy_pass {{.Upstream}}{{if .Below}}/{{end}};
-{{- if or .Upgrade .Forwarded}}
+{{- range .Places}}
+		location {{.Path}} {
+			proxy_pass {{.Upstream}};
+{{- if or $.Upgrade $.Forwarded}}
 			proxy_http_version 1.1;
 			proxy_set_header Upgrade $http_upgrade;
 			proxy_set_header Connection $connection_upgrade;
 {{- end}}
-{{- if .Forwarded}}
+{{- if $.Forwarded}}
 			proxy_set_header Host $host;
 			proxy_set_header X-Real-IP $remote_addr;
 			proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
 			proxy_set_header X-Forwarded-Proto $scheme;
 {{- end}}
-{{- range $name, $value := .SetHeader}}
+{{- range $name, $value := $.SetHeader}}
 			proxy_set_header {{$name}} "{{$value}}";
 {{- end}}
 		}
+{{- end}}
 {{- else}}
 		root html;
 {{- end}}
 	}
 }
 `))
+
+// place is a path and what it leads to.
+type place struct{ Path, Upstream string }
+
+func (c NginxConfig) places() []place {
+	first := place{"/", c.Upstream}
+	if c.Below != "" {
+		first = place{c.Below, c.Upstream + "/"}
+	}
+	list := []place{first}
+	if c.API != "" {
+		for _, path := range []string{"/tools/invoke", "/api", "/__openclaw"} {
+			list = append(list, place{path, c.API})
+		}
+	}
+	return list
+}
 
 // welcomePage has the title and the heading of the page that a fresh nginx
 // shows.
@@ -115,8 +135,9 @@ func Nginx(ctx context.Context, workdir string, c NginxConfig) (*Front, error) {
 	var config strings.Builder
 	err = nginxTemplate.Execute(&config, struct {
 		NginxConfig
-		Addr netip.AddrPort
-	}{c, f.Addr})
+		Addr   netip.AddrPort
+		Places []place
+	}{c, f.Addr, c.places()})
 	if err != nil {
 		return nil, fmt.Errorf("render nginx configuration: %w", err)
 	}

@@ -25,6 +25,7 @@ const (
 
 	NginxTokenFront FrontKind = "nginx-token" // adds the gateway's token for everybody
 	NginxLoginFront FrontKind = "nginx-login" // asks for a password of its own
+	NginxSplitFront FrontKind = "nginx-split" // leads /tools/invoke, /api and /__openclaw to another gateway
 )
 
 // belowPath is the place of a gateway behind NginxBelowFront.
@@ -37,6 +38,7 @@ type Instance struct {
 	Name    string
 	Gateway Config
 	Front   FrontKind
+	API     *Config // with NginxSplitFront: the gateway of /tools/invoke, /api and /__openclaw
 	Truth   Truth
 	Host    string // name to look at it by; "" for its address
 	Comment string // what is special, for the capture
@@ -59,15 +61,13 @@ type Truth struct {
 type Running struct {
 	Instance
 	Gateway *Gateway
-	URL     string // where to look at it: the front, if there is one
+	API     *Gateway // with NginxSplitFront
+	URL     string   // where to look at it: the front, if there is one
 }
 
 // Matrix returns the standard instances.
 func Matrix() []Instance {
-	const (
-		clawdbot = oldest
-		rebrand  = "2026.1.29"
-	)
+	const clawdbot = oldest
 	var list []Instance
 	add := func(front FrontKind, state string, c Config, edit ...func(*Truth)) {
 		truth := Truth{
@@ -181,10 +181,16 @@ func (i *Instance) nginx(g *Gateway) NginxConfig {
 func (l *Lab) StartMatrix(ctx context.Context, workdir string, instances []Instance, parallel int) (running []Running, stop func(), err error) {
 	var configs []Config
 	index := map[string]int{}
+	need := func(c Config) {
+		if _, ok := index[c.Name]; !ok {
+			index[c.Name] = len(configs)
+			configs = append(configs, c)
+		}
+	}
 	for _, instance := range instances {
-		if _, ok := index[instance.Gateway.Name]; !ok {
-			index[instance.Gateway.Name] = len(configs)
-			configs = append(configs, instance.Gateway)
+		need(instance.Gateway)
+		if instance.API != nil {
+			need(*instance.API)
 		}
 	}
 	gateways, err := l.StartAll(ctx, filepath.Join(workdir, "gateways"), configs, parallel)
@@ -201,6 +207,9 @@ func (l *Lab) StartMatrix(ctx context.Context, workdir string, instances []Insta
 	for _, instance := range instances {
 		g := gateways[index[instance.Gateway.Name]]
 		r := Running{Instance: instance, Gateway: g, URL: g.URL}
+		if instance.API != nil {
+			r.API = gateways[index[instance.API.Name]]
+		}
 		dir := filepath.Join(workdir, "fronts", instance.Name)
 		var f *Front
 		switch instance.Front {
@@ -208,7 +217,11 @@ func (l *Lab) StartMatrix(ctx context.Context, workdir string, instances []Insta
 		case CaddyFront:
 			f, err = Caddy(ctx, g.Config.Net, dir, g.loopback().String())
 		default:
-			f, err = Nginx(ctx, dir, instance.nginx(g))
+			c := instance.nginx(g)
+			if r.API != nil {
+				c.API = "http://" + r.API.loopback().String()
+			}
+			f, err = Nginx(ctx, dir, c)
 		}
 		if err != nil {
 			stop()

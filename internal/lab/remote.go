@@ -15,12 +15,14 @@ func Telling() []string {
 	}
 }
 
-// The releases of the standard matrices: the oldest, two in between, the newest.
+// The releases of the standard matrices: the oldest, the first of the present
+// name, two in between, the newest.
 const (
-	oldest = "2026.1.24-3" // of clawdbot
-	spring = "2026.3.13"
-	summer = "2026.6.11"
-	newest = "2026.9.6"
+	oldest  = "2026.1.24-3" // of clawdbot
+	rebrand = "2026.1.29"
+	spring  = "2026.3.13"
+	summer  = "2026.6.11"
+	newest  = "2026.9.6"
 )
 
 func packageOf(version string) string {
@@ -135,7 +137,6 @@ func DeepMatrix(n *Net) []Instance {
 			edit(&c)
 		}
 		i := Instance{Name: c.Name, Gateway: c, Truth: truth(version, "required", "")}
-		i.Truth.AuthMode = string(mode)
 		i.Truth.Findings = append(i.Truth.Findings, findings...)
 		list = append(list, i)
 	}
@@ -151,7 +152,8 @@ func DeepMatrix(n *Net) []Instance {
 		add(version, "token", Token, nil)
 		add(version, "password", Password, nil)
 		add(version, "trusted-proxy", TrustedProxy, proxies("192.0.2.9"))
-		add(version, "trusted-viewer", TrustedProxy, proxies(n.Viewer.Addr.String()), "trusted-proxy-spoofable")
+		// Before 2026.8.1 nothing shows that it takes the viewer for its proxy.
+		add(version, "trusted-viewer", TrustedProxy, proxies(n.Viewer.Addr.String()))
 		if version == newest {
 			// Without a header it refuses everything, its page included.
 			last := &list[len(list)-1].Truth
@@ -169,5 +171,68 @@ func DeepMatrix(n *Net) []Instance {
 	add(summer, "no-device-own", Token, func(c *Config) { own(c); c.Port = 18789 }, "device-auth-disabled")
 	// Nothing to be seen of a predecessor's origins: it checks none.
 	add(oldest, "token", Token, nil)
+	return list
+}
+
+// Newest is the last of the releases of the standard matrices.
+const Newest = newest
+
+// Releases lists the releases of the standard matrices, the oldest first.
+func Releases() []string { return []string{oldest, rebrand, spring, summer, newest} }
+
+// OpenMatrix returns gateways of one release that let in whoever comes, with
+// every safeguard of the Control UI switched off that the release lets one switch
+// off, behind every front there is. Behind NginxSplitFront the API is that of a
+// gateway which asks for a token.
+//
+// 2026.1.29 knows no mode none, so that one asks for a token everywhere.
+func OpenMatrix(n *Net, version string) []Instance {
+	controlUI := map[string]any{"allowInsecureAuth": true, "dangerouslyDisableDeviceAuth": true}
+	mode := None
+	switch version {
+	case oldest:
+		delete(controlUI, "dangerouslyDisableDeviceAuth")
+	case rebrand:
+		mode = Token
+	default:
+		controlUI["allowedOrigins"] = []string{"*"}
+		controlUI["dangerouslyAllowHostHeaderOriginFallback"] = true
+	}
+	if version == newest {
+		delete(controlUI, "allowInsecureAuth")
+	}
+	config := func(suffix string, mode Mode) Config {
+		return Config{
+			Name: packageOf(version) + "-" + version + "-" + suffix, Package: packageOf(version), Version: version,
+			Mode: mode, Net: n.Gateway, Extra: map[string]any{"gateway": map[string]any{"controlUi": controlUI}},
+		}
+	}
+	open, token := config("loose", mode), config("loose-api", Token)
+	var list []Instance
+	add := func(c Config, front FrontKind) {
+		i := Instance{Name: c.Name, Gateway: c, Front: front, Truth: truth(version, "", "")}
+		if front != NoFront {
+			i.Name += "-" + string(front)
+		}
+		if front == NginxSplitFront {
+			i.API = &token
+		}
+		list = append(list, i)
+	}
+	for _, front := range []FrontKind{
+		NoFront, NginxFront, CaddyFront, NginxUpgradeFront, NginxForwardedFront, NginxUserFront, NginxBelowFront,
+		NginxTokenFront, NginxLoginFront, NginxSplitFront,
+	} {
+		add(open, front)
+	}
+	if version != oldest && version != rebrand {
+		// Its front names a user for everybody.
+		c := config("loose-user", TrustedProxy)
+		c.TrustedProxies = []string{loopback().String()}
+		if version != spring { // where that needs no leave
+			c.Extra = merge(c.Extra, map[string]any{"gateway": map[string]any{"auth": map[string]any{"trustedProxy": map[string]any{"allowLoopback": true}}}})
+		}
+		add(c, NginxUserFront)
+	}
 	return list
 }

@@ -29,7 +29,7 @@ func probeReplica(t *testing.T, served evidence.Capture, base string, bases bool
 		Wire: wire.New(wire.Options{Scope: target.NewScope(nil, nil, false)}),
 		Set:  set, Level: fingerprint.Standard, Timeout: 10 * time.Second, Bases: bases,
 	}
-	o := p.Probe(context.Background(), target.Target{Addr: r.Addr, Base: base})
+	o := p.Probe(context.Background(), target.Target{Addr: r.Addr, Base: base}, p.Budget())
 	return o, set.Judge(&o)
 }
 

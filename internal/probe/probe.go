@@ -20,16 +20,22 @@ type Prober struct {
 	Wire    *wire.Wire
 	Set     *fingerprint.Set
 	Level   fingerprint.Level
-	Timeout time.Duration // for one target, from the first connection on
+	Timeout time.Duration // for one target, see Budget
 	// Bases has every usual base path tried where / is not a product's page, and
 	// not only those that / leads to.
 	Bases bool
 }
 
-// Probe makes the requests and returns what was seen. Failures of the target
-// are in the observation; Probe itself does not fail.
-func (p *Prober) Probe(ctx context.Context, t target.Target) evidence.Observation {
-	s := p.Wire.Open(ctx, t, p.Timeout)
+// Budget is the time for one target, see package wire.
+type Budget = wire.Budget
+
+// Budget returns the time for one target.
+func (p *Prober) Budget() *Budget { return wire.NewBudget(p.Timeout) }
+
+// Probe makes the requests within a target's budget and returns what was seen.
+// Failures of the target are in the observation; Probe itself does not fail.
+func (p *Prober) Probe(ctx context.Context, t target.Target, budget *Budget) evidence.Observation {
+	s := p.Wire.OpenWithin(ctx, t, budget)
 	o := s.Observation()
 	goOn := p.walk(s, o)
 	if goOn {
@@ -67,7 +73,7 @@ func (p *Prober) walk(s *wire.Session, o *evidence.Observation) bool {
 		}
 		var reply wire.Reply
 		if req.Say != "" {
-			reply = func(first []byte) ([]byte, error) { return handshake.Message(req.Say, first, time.Now()) }
+			reply = func(first []byte) ([]byte, error) { return handshake.Message(req.Say, first) }
 		}
 		made := len(o.Exchanges)
 		goOn := s.Converse(req, reply)

@@ -66,7 +66,7 @@ func look(t *testing.T, set *fingerprint.Set, c evidence.Capture) fingerprint.Ve
 		Level:   fingerprint.Standard,
 		Timeout: 10 * time.Second,
 	}
-	o := p.Probe(context.Background(), target.Target{Addr: netip.AddrPortFrom(r.Addr.Addr(), r.Addr.Port())})
+	o := p.Probe(context.Background(), target.Target{Addr: netip.AddrPortFrom(r.Addr.Addr(), r.Addr.Port())}, p.Budget())
 	return set.Judge(&o)
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/probe"
 	"github.com/clawsonar/clawsonar/internal/target"
 )
 
@@ -40,8 +41,9 @@ func (h *hosts) first(addr netip.AddrPort) bool {
 }
 
 // helpers tries the ports beside a gateway that was found on which its helpers
-// listen. Only those that are recognised get a line.
-func (e *engine) helpers(ctx context.Context, gateway target.Target, o *evidence.Observation) error {
+// listen, within what the gateway has left of its time. Only those that are
+// recognised get a line.
+func (e *engine) helpers(ctx context.Context, gateway target.Target, o *evidence.Observation, budget *probe.Budget) error {
 	var group errgroup.Group
 	group.SetLimit(helpersAtOnce)
 	set := e.cfg.Prober.Set
@@ -55,7 +57,10 @@ func (e *engine) helpers(ctx context.Context, gateway target.Target, o *evidence
 			continue
 		}
 		group.Go(func() error {
-			o := e.cfg.Prober.Probe(ctx, t)
+			if budget.Left() <= 0 {
+				return nil
+			}
+			o := e.cfg.Prober.Probe(ctx, t, budget)
 			if !set.Judge(&o).Helper {
 				return nil
 			}
@@ -65,7 +70,8 @@ func (e *engine) helpers(ctx context.Context, gateway target.Target, o *evidence
 	return group.Wait()
 }
 
-// wantsHelpers reports whether the ports beside a target are worth trying.
-func (e *engine) wantsHelpers(o *evidence.Observation) bool {
-	return e.cfg.Helpers && o.Outcome == evidence.Identified && e.cfg.Prober.Level >= fingerprint.Standard
+// wantsHelpers reports whether the ports beside a target are to be tried. Whoever
+// names a port means that one.
+func (e *engine) wantsHelpers(t target.Target, o *evidence.Observation) bool {
+	return e.cfg.Helpers && (!t.Exact || e.cfg.AllHelpers) && o.Outcome == evidence.Identified && e.cfg.Prober.Level >= fingerprint.Standard
 }

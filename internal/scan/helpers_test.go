@@ -2,11 +2,18 @@ package scan_test
 
 import (
 	"fmt"
+	"io"
+	"log"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/netip"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/replica"
@@ -122,5 +129,70 @@ func TestHelpers(t *testing.T) {
 				t.Errorf("%d lines for the helper, want %d", lines, c.want)
 			}
 		})
+	}
+}
+
+// Whoever names a port means that one: beside it nothing is tried, unless the
+// helpers were asked for.
+func TestHelpersOfANamedPort(t *testing.T) {
+	set := builtin(t)
+	gateway, asked := pair(t, "openclaw/openclaw-2026.1.29-token.yaml")
+	for _, c := range []struct {
+		name       string
+		exact, all bool
+		want       int32 // connections to the helper
+	}{
+		{"host", false, false, 1},
+		{"port", true, false, 0},
+		{"port, and the helpers", true, true, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			asked.Store(0)
+			spec := single(gateway.Addr)
+			spec.Exact = c.exact
+			cfg := config(t, set, spec)
+			cfg.Helpers, cfg.AllHelpers = true, c.all
+			run(t, t.Context(), cfg)
+			if n := asked.Load(); n != c.want {
+				t.Errorf("the helper was asked %d times, want %d", n, c.want)
+			}
+		})
+	}
+}
+
+// The ports beside a gateway are tried in what it has left of its time.
+func TestHelpersWithinTheTime(t *testing.T) {
+	set := builtin(t)
+	behind := start(t, recorded(t)["openclaw/openclaw-2026.1.29-token.yaml"])
+	stalled := make(chan struct{})
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: behind.Addr.String()})
+	proxy.ErrorLog = log.New(io.Discard, "", 0) // that the scanner has gone
+	var gateway *httptest.Server
+	var asked *atomic.Int32
+	for range 20 { // until the port beside it is free
+		gateway = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasPrefix(r.URL.Path, "/__openclaw__/canvas") { // by then it is known
+				<-stalled
+			}
+			proxy.ServeHTTP(w, r)
+		}))
+		if asked = browserControl(t, netip.MustParseAddrPort(gateway.Listener.Addr().String())); asked != nil {
+			break
+		}
+		gateway.Close()
+	}
+	if asked == nil {
+		t.Fatal("no free pair of ports in 20 tries")
+	}
+	t.Cleanup(gateway.Close)
+	t.Cleanup(func() { close(stalled) })
+	cfg := config(t, set, single(netip.MustParseAddrPort(gateway.Listener.Addr().String())))
+	cfg.Helpers, cfg.Prober.Timeout = true, 2*time.Second
+	targets, _ := run(t, t.Context(), cfg)
+	if len(targets) != 1 || targets[0].Outcome != "identified" {
+		t.Fatalf("%d lines, %+v", len(targets), targets)
+	}
+	if n := asked.Load(); n != 0 {
+		t.Errorf("the helper was asked %d times after the gateway had used up the time", n)
 	}
 }

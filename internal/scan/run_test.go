@@ -316,6 +316,44 @@ func TestInterruptedFromTheStart(t *testing.T) {
 	}
 }
 
+// All attempts have the time for one target together: where the first has taken it,
+// there is no second, and what the first saw is what is said.
+func TestRetriesWithinTheTime(t *testing.T) {
+	t.Parallel()
+	set := builtin(t)
+	const wait = 300 * time.Millisecond
+	scanned := func(timeout time.Duration, handle func(net.Conn)) (*event.Target, int) {
+		s := raw(t, handle)
+		cfg := config(t, set, single(s.addr))
+		cfg.Retries, cfg.Prober.Timeout = 1, timeout
+		ev := one(t, cfg)
+		return ev, int(s.accepts.Load())
+	}
+	slow := func(c net.Conn) {
+		time.Sleep(wait)
+		reset(c)
+	}
+	// Plain text and TLS are each tried once an attempt.
+	if ev, n := scanned(plenty, slow); n != 4 || ev.Outcome != "reset" {
+		t.Errorf("with plenty of time: %d connections, %s", n, ev.Outcome)
+	}
+	if _, n := scanned(2*wait+50*time.Millisecond, slow); n > 2 {
+		t.Errorf("with time for one attempt: %d connections", n)
+	}
+	var seen atomic.Int32
+	thenSilent := func(c net.Conn) {
+		if seen.Add(1) <= 2 {
+			reset(c)
+			return
+		}
+		_, _ = io.Copy(io.Discard, c) // until the other side has had enough
+		c.Close()
+	}
+	if ev, n := scanned(2*time.Second, thenSilent); n < 3 || ev.Outcome != "reset" {
+		t.Errorf("silent at the second attempt: %d connections, %s", n, ev.Outcome)
+	}
+}
+
 // A reset is tried again as often as was asked for and no more; the line
 // counts what all attempts cost.
 func TestRetries(t *testing.T) {

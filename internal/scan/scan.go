@@ -43,7 +43,8 @@ type Config struct {
 	Gate        *pace.Gate  // lets as many in at a time; nil for one of Concurrency
 	Retries     int         // further attempts after a reset or a fault of this machine
 	ListAll     bool        // emit closed, silent and excluded members of ranges, too
-	Helpers     bool        // where a gateway is found, also try the ports of its helpers
+	Helpers     bool        // where a gateway is found on a host that was named without a port, also try the ports of its helpers
+	AllHelpers  bool        // with Helpers: also where the port was named
 	Head        event.Scan
 	// Emit receives the stream, one event at a time. An error of it ends the
 	// run: it is not called again, and targets in flight are given up.
@@ -237,7 +238,7 @@ func (e *engine) recheck(ctx, probing context.Context) error {
 			if ctx.Err() != nil {
 				return e.write(s.line)
 			}
-			o := e.cfg.Prober.Probe(probing, s.Target)
+			o := e.cfg.Prober.Probe(probing, s.Target, e.cfg.Prober.Budget())
 			e.mu.Lock()
 			e.summary.MissEstimate.Reprobed++
 			// What this machine failed at says nothing of the target.
@@ -350,26 +351,35 @@ func (e *engine) excluded(t target.Target, why error) error {
 	})
 }
 
+// probe probes one address. All attempts, and the ports beside it, have the time for
+// one target together.
 func (e *engine) probe(ctx context.Context, t target.Target) error {
 	var o evidence.Observation
+	budget := e.cfg.Prober.Budget()
 	requests, connections := 0, 0 // of all attempts: what the target has seen of us
 	for attempt := 0; ; attempt++ {
-		o = e.cfg.Prober.Probe(ctx, t)
-		requests, connections = requests+o.Requests, connections+o.Connections
-		transient := o.Outcome == evidence.Reset || o.Outcome == evidence.LocalError
-		if !transient || attempt >= e.cfg.Retries || ctx.Err() != nil {
+		next := e.cfg.Prober.Probe(ctx, t, budget)
+		requests, connections = requests+next.Requests, connections+next.Connections
+		// An attempt that ran out of time says less than the one before.
+		if attempt == 0 || next.Outcome != evidence.Silent || budget.Left() > 0 {
+			o = next
+		}
+		transient := next.Outcome == evidence.Reset || next.Outcome == evidence.LocalError
+		pause := time.Duration(attempt+1) * 200 * time.Millisecond
+		if !transient || attempt >= e.cfg.Retries || ctx.Err() != nil || budget.Left() <= pause {
 			break
 		}
+		budget.Take(pause)
 		select {
 		case <-ctx.Done():
-		case <-time.After(time.Duration(attempt+1) * 200 * time.Millisecond):
+		case <-time.After(pause):
 		}
 	}
 	o.Requests, o.Connections = requests, connections
-	if err := e.done(t, &o); err != nil || !e.wantsHelpers(&o) {
+	if err := e.done(t, &o); err != nil || !e.wantsHelpers(t, &o) {
 		return err
 	}
-	return e.helpers(ctx, t, &o)
+	return e.helpers(ctx, t, &o, budget)
 }
 
 // done judges an observation and emits its event.

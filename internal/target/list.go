@@ -329,7 +329,7 @@ func (l *List) take(in *input, h host, yield func(Spec) error) error {
 	if h.addr == "" && len(h.names) == 0 {
 		return in.fail(errors.New("names no host"))
 	}
-	spec := Spec{Source: in.source()}
+	spec := Spec{Source: in.source(), Exact: h.known}
 	if h.addr != "" {
 		addr, err := netip.ParseAddr(h.addr)
 		if err != nil {

@@ -35,6 +35,9 @@ func describe(s Spec) string {
 		}
 	}
 	text += fmt.Sprint(" ports ", s.Ports)
+	if s.Exact {
+		text += " exact"
+	}
 	if s.Implied {
 		text += " implied"
 	}

@@ -22,6 +22,7 @@ type Spec struct {
 	Source      string
 	Bound       string // see Target
 	Process     string
+	Exact       bool // see Target
 	Implied     bool // see Target; of a range, Space.Add finds out itself
 }
 
@@ -58,7 +59,7 @@ func Parse(text, source string, defaults []uint16) (Spec, error) {
 		if err != nil {
 			return Spec{}, fmt.Errorf("target %q: %w", text, err)
 		}
-		host, s.Ports = h, []uint16{n}
+		host, s.Ports, s.Exact = h, []uint16{n}, true
 	}
 	return s.withHost(host)
 }
@@ -136,7 +137,8 @@ func parseURL(s Spec) (Spec, error) {
 	}
 	s.Scheme = u.Scheme
 	s.Base = strings.TrimRight(u.EscapedPath(), "/")
-	s.Ports = []uint16{80}
+	// A URL without a port names its scheme's.
+	s.Ports, s.Exact = []uint16{80}, true
 	if u.Scheme == "https" {
 		s.Ports = []uint16{443}
 	}

@@ -14,6 +14,10 @@ func TestParse(t *testing.T) {
 	addr := func(first, last string, ports []uint16) Spec {
 		return Spec{First: netip.MustParseAddr(first), Last: netip.MustParseAddr(last), Ports: ports}
 	}
+	exact := func(s Spec) Spec {
+		s.Exact = true
+		return s
+	}
 	tests := []struct {
 		in   string
 		want Spec // without Input and Source
@@ -22,11 +26,11 @@ func TestParse(t *testing.T) {
 		{"::1", addr("::1", "::1", d)},
 		{"[::1]", addr("::1", "::1", d)},
 		{"::ffff:192.0.2.1", addr("192.0.2.1", "192.0.2.1", d)},
-		{"[::ffff:192.0.2.1]:80", addr("192.0.2.1", "192.0.2.1", []uint16{80})},
+		{"[::ffff:192.0.2.1]:80", exact(addr("192.0.2.1", "192.0.2.1", []uint16{80}))},
 		{"fe80::1%eth0", addr("fe80::1%eth0", "fe80::1%eth0", d)},
-		{"[fe80::1%eth0.5]:80", addr("fe80::1%eth0.5", "fe80::1%eth0.5", []uint16{80})},
-		{"192.0.2.1:80", addr("192.0.2.1", "192.0.2.1", []uint16{80})},
-		{"[2001:db8::1]:65535", addr("2001:db8::1", "2001:db8::1", []uint16{65535})},
+		{"[fe80::1%eth0.5]:80", exact(addr("fe80::1%eth0.5", "fe80::1%eth0.5", []uint16{80}))},
+		{"192.0.2.1:80", exact(addr("192.0.2.1", "192.0.2.1", []uint16{80}))},
+		{"[2001:db8::1]:65535", exact(addr("2001:db8::1", "2001:db8::1", []uint16{65535}))},
 
 		{"192.0.2.0/24", addr("192.0.2.0", "192.0.2.255", d)},
 		{"192.0.2.7/32", addr("192.0.2.7", "192.0.2.7", d)},
@@ -43,29 +47,29 @@ func TestParse(t *testing.T) {
 
 		{"localhost", Spec{Name: "localhost", Ports: d}},
 		{"GW.Example.", Spec{Name: "gw.example", Ports: d}},
-		{"gw-1.example:443", Spec{Name: "gw-1.example", Ports: []uint16{443}}},
+		{"gw-1.example:443", Spec{Name: "gw-1.example", Ports: []uint16{443}, Exact: true}},
 		{"10-20.example", Spec{Name: "10-20.example", Ports: d}},
 		{"_x.example", Spec{Name: "_x.example", Ports: d}},
 		{"xn--bcher-kva.example", Spec{Name: "xn--bcher-kva.example", Ports: d}},
 		{strings.Repeat("a", 63) + ".example", Spec{Name: strings.Repeat("a", 63) + ".example", Ports: d}},
 
-		{"http://gw.example", Spec{Name: "gw.example", Scheme: "http", Ports: []uint16{80}}},
-		{"HTTPS://GW.example/", Spec{Name: "gw.example", Scheme: "https", Ports: []uint16{443}}},
-		{"https://gw.example:8443/claw/", Spec{Name: "gw.example", Scheme: "https", Base: "/claw", Ports: []uint16{8443}}},
-		{"http://gw.example/a/b%20c", Spec{Name: "gw.example", Scheme: "http", Base: "/a/b%20c", Ports: []uint16{80}}},
-		{"http://gw.example/a b\u00e9", Spec{Name: "gw.example", Scheme: "http", Base: "/a%20b%C3%A9", Ports: []uint16{80}}},
+		{"http://gw.example", Spec{Name: "gw.example", Scheme: "http", Ports: []uint16{80}, Exact: true}},
+		{"HTTPS://GW.example/", Spec{Name: "gw.example", Scheme: "https", Ports: []uint16{443}, Exact: true}},
+		{"https://gw.example:8443/claw/", Spec{Name: "gw.example", Scheme: "https", Base: "/claw", Ports: []uint16{8443}, Exact: true}},
+		{"http://gw.example/a/b%20c", Spec{Name: "gw.example", Scheme: "http", Base: "/a/b%20c", Ports: []uint16{80}, Exact: true}},
+		{"http://gw.example/a b\u00e9", Spec{Name: "gw.example", Scheme: "http", Base: "/a%20b%C3%A9", Ports: []uint16{80}, Exact: true}},
 		{"http://192.0.2.1:18789/", func() Spec {
-			s := addr("192.0.2.1", "192.0.2.1", []uint16{18789})
+			s := exact(addr("192.0.2.1", "192.0.2.1", []uint16{18789}))
 			s.Scheme = "http"
 			return s
 		}()},
 		{"http://[2001:db8::1]/x", func() Spec {
-			s := addr("2001:db8::1", "2001:db8::1", []uint16{80})
+			s := exact(addr("2001:db8::1", "2001:db8::1", []uint16{80}))
 			s.Scheme, s.Base = "http", "/x"
 			return s
 		}()},
 		{"http://[fe80::1%25eth0]:80/", func() Spec {
-			s := addr("fe80::1%eth0", "fe80::1%eth0", []uint16{80})
+			s := exact(addr("fe80::1%eth0", "fe80::1%eth0", []uint16{80}))
 			s.Scheme = "http"
 			return s
 		}()},

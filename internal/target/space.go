@@ -128,7 +128,7 @@ func (s *Spec) target(i uint64) Target {
 	t := Target{
 		Name: s.Name, Scheme: s.Scheme, Base: s.Base,
 		Input: s.Input, Source: s.Source,
-		Bound: s.Bound, Process: s.Process, Implied: s.Implied,
+		Bound: s.Bound, Process: s.Process, Implied: s.Implied, Exact: s.Exact,
 		Swept: ports > 1 || s.First != s.Last,
 	}
 	var addr netip.Addr

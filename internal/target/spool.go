@@ -122,6 +122,7 @@ const (
 	implied
 	sharedPorts
 	sharedName // the source is a line of a list
+	exact
 )
 
 func (s *spool) encode(spec *Spec) []byte {
@@ -149,6 +150,7 @@ func (s *spool) encode(spec *Spec) []byte {
 		text(spec.Input)
 	}
 	set(implied, spec.Implied)
+	set(exact, spec.Exact)
 	if id, ok := s.portsID(spec.Ports); set(sharedPorts, ok) {
 		b = binary.AppendUvarint(b, uint64(id))
 	} else {
@@ -190,6 +192,7 @@ func (s *spool) decode(data []byte) (Spec, error) {
 		spec.Input = r.text()
 	}
 	spec.Implied = flags&implied != 0
+	spec.Exact = flags&exact != 0
 	if flags&sharedPorts != 0 {
 		spec.Ports = s.ports[r.number()]
 	} else {

@@ -30,7 +30,7 @@ func TestSpoolProperty(t *testing.T) {
 			spec := Spec{
 				Name: text.Draw(t, "name"), Scheme: text.Draw(t, "scheme"), Base: text.Draw(t, "base"),
 				Input: text.Draw(t, "input"), Source: text.Draw(t, "source"),
-				Bound: text.Draw(t, "bound"), Process: text.Draw(t, "process"), Implied: rapid.Bool().Draw(t, "implied"),
+				Bound: text.Draw(t, "bound"), Process: text.Draw(t, "process"), Implied: rapid.Bool().Draw(t, "implied"), Exact: rapid.Bool().Draw(t, "exact"),
 			}
 			n := uint64(rapid.IntRange(1, 5).Draw(t, "addresses"))
 			switch rapid.IntRange(0, 3).Draw(t, "kind") {

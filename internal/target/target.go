@@ -34,6 +34,9 @@ type Target struct {
 	// Swept targets are members of a range or of a set of ports: when closed,
 	// silent or excluded they are counted, not listed.
 	Swept bool
+	// Exact targets were named with their port, by the user or in a list: other
+	// ports of the host were not.
+	Exact bool
 	// Bound and Process say which listener of this machine it is, as the
 	// operating system tells; "" for all others.
 	Bound, Process string

@@ -20,8 +20,9 @@ type Session struct {
 	w        *Wire
 	ctx      context.Context
 	t        target.Target
-	timeout  time.Duration
-	deadline time.Time // set when the first connection is begun
+	budget   *Budget
+	running  bool      // the budget runs for this session
+	deadline time.Time // when it ends, while it runs
 	secure   bool      // speak TLS
 	settled  bool      // plain or TLS has been found out
 	turned   bool      // the other of plain and TLS was tried first and failed
@@ -30,11 +31,16 @@ type Session struct {
 	obs      evidence.Observation
 }
 
-// Open begins a conversation; nothing is sent before the first Do. The
-// timeout covers everything but the waiting for the rate limiter.
+// Open begins a conversation with a budget of its own; nothing is sent before the
+// first Do. The timeout covers everything but the waiting for the rate limiter.
 func (w *Wire) Open(ctx context.Context, t target.Target, timeout time.Duration) *Session {
+	return w.OpenWithin(ctx, t, NewBudget(timeout))
+}
+
+// OpenWithin is Open within a budget that others may share.
+func (w *Wire) OpenWithin(ctx context.Context, t target.Target, budget *Budget) *Session {
 	return &Session{
-		w: w, ctx: ctx, t: t, timeout: timeout,
+		w: w, ctx: ctx, t: t, budget: budget,
 		secure: t.Scheme == "https",
 		obs: evidence.Observation{
 			Time: time.Now(), Addr: t.Addr, Name: t.Name, Base: t.Base,
@@ -49,6 +55,7 @@ func (s *Session) Observation() *evidence.Observation { return &s.obs }
 // Close ends the conversation.
 func (s *Session) Close() {
 	s.hangUp()
+	s.rest()
 	s.obs.Duration = time.Since(s.obs.Time)
 }
 
@@ -190,22 +197,35 @@ func (s *Session) try(req evidence.Request, reply Reply) (evidence.Exchange, err
 	return x, nil
 }
 
+// run has the session's budget run, rest has it stand still.
+func (s *Session) run() {
+	if !s.running {
+		s.running, s.deadline = true, s.budget.run()
+	}
+}
+
+func (s *Session) rest() {
+	if s.running {
+		s.running = false
+		s.budget.rest()
+	}
+}
+
 func (s *Session) connect() error {
 	if err := s.w.opt.Scope.Check(s.t.Addr.Addr()); err != nil {
 		return &scopeError{err}
 	}
 	// Waiting for one's turn is not the target's slowness.
-	begin := time.Now()
+	first := s.deadline.IsZero()
+	s.rest()
 	if err := s.w.opt.Limiter.Wait(s.ctx, s.t.Addr.Addr()); err != nil {
 		// Whatever the limiter calls it, it is the run that has no more time.
 		return context.Canceled
 	}
-	if s.deadline.IsZero() {
+	if first {
 		s.obs.Time = time.Now()
-		s.deadline = s.obs.Time.Add(s.timeout)
-	} else {
-		s.deadline = s.deadline.Add(time.Since(begin))
 	}
+	s.run()
 	c, info, err := s.dial(s.secure, 0)
 	if err != nil {
 		return err
@@ -224,9 +244,11 @@ func (s *Session) connect() error {
 // agrees on a version below 1.2, and records it. It makes one connection.
 func (s *Session) Legacy() {
 	s.hangUp()
+	s.rest()
 	if s.obs.TLS == nil || s.w.opt.Limiter.Wait(s.ctx, s.t.Addr.Addr()) != nil {
 		return
 	}
+	s.run()
 	c, info, err := s.dial(true, tls.VersionTLS11)
 	if err != nil {
 		return
@@ -253,13 +275,14 @@ func (s *Session) dial(secure bool, newest uint16) (*conn, *evidence.TLSInfo, er
 		if waited >= maxScarce {
 			return nil, nil, err
 		}
+		s.rest()
 		select {
 		case <-time.After(pause):
 		case <-s.ctx.Done():
 			return nil, nil, context.Canceled
 		}
 		waited += pause
-		s.deadline = s.deadline.Add(pause)
+		s.run()
 	}
 }
 

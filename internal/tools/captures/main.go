@@ -306,7 +306,7 @@ func reply(req evidence.Request) wire.Reply {
 	if req.Say == "" {
 		return nil
 	}
-	return func(first []byte) ([]byte, error) { return handshake.Message(req.Say, first, time.Now()) }
+	return func(first []byte) ([]byte, error) { return handshake.Message(req.Say, first) }
 }
 
 // add reduces and keeps the exchange that has just been made.
