@@ -23,6 +23,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/cli"
 	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/nameserver"
 	"github.com/clawsonar/clawsonar/internal/replica"
 	"github.com/clawsonar/clawsonar/testdata/captures"
 )
@@ -33,6 +34,11 @@ var update = flag.Bool("update", false, "write what is printed into the scripts 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"clawsonar": func() {
 		net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: nowhere}
+		if addr := os.Getenv(nameServerEnv); addr != "" {
+			net.DefaultResolver.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, network, addr)
+			}
+		}
 		os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}})
 }
@@ -58,6 +64,7 @@ func TestScripts(t *testing.T) {
 			"exits":     exits,
 			"replica":   startReplica,
 			"listen":    startListener,
+			"zone":      startNameServer,
 			"untouched": untouched,
 			"stream":    stream,
 			"document":  document,
@@ -144,6 +151,29 @@ func startReplica(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Defer(r.Close)
 	ts.Setenv(args[1], r.Addr.String())
+}
+
+// nameServerEnv names the server that the program under test asks for names.
+const nameServerEnv = "TEST_NAME_SERVER"
+
+// zone FILE has names looked up in a file from there on: lines of a name, A or
+// AAAA, and what the server says, see nameserver.Zone.
+func startNameServer(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: zone FILE")
+	}
+	z := nameserver.Zone{}
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		f := strings.Fields(line)
+		if len(f) < 2 {
+			ts.Fatalf("zone: %q", line)
+		}
+		z[f[0]+" "+f[1]] = strings.Join(f[2:], " ")
+	}
+	s, err := nameserver.Start(z)
+	ts.Check(err)
+	ts.Defer(s.Close)
+	ts.Setenv(nameServerEnv, s.Addr)
 }
 
 // servers is the key of a script's listeners, by variable.

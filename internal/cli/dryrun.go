@@ -50,7 +50,10 @@ func (o *scanOptions) printDryRun(s streams, cfg *scan.Config) error {
 				excluded++
 			}
 		}
-		fmt.Fprintf(w, "Excluded: %d. By name, each with all its addresses: %d.\n", excluded, names)
+		fmt.Fprintf(w, "Excluded: %d. By name, each with up to %d addresses: %d.\n", excluded, wire.MaxAddresses, names)
+	}
+	if o.unknown > 0 {
+		fmt.Fprintf(w, "Names in -allow, -scope, -exclude and -exclude-file, not looked up: %d. What they let in or shut out is not counted.\n", o.unknown)
 	}
 	o.printTime(w, cfg, n)
 	return w.Flush()

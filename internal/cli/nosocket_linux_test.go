@@ -3,6 +3,7 @@ package cli_test
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"unsafe"
@@ -48,11 +49,15 @@ func TestDryRunOpensNoSocket(t *testing.T) {
 		cmd := exec.Command("clawsonar", append([]string{"scan"}, args...)...)
 		cmd.Env = append(os.Environ(), noSocketEnv+"=1")
 		cmd.Dir = t.TempDir()
+		if err := os.WriteFile(filepath.Join(cmd.Dir, "names.txt"), []byte("gw.example\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
 	for _, args := range [][]string{
 		{"-dry-run", "127.0.0.0/16", "gw.example", "https://gw.example:8443/claw", "-e", "10.0.0.0/8", "-e", "x.example", "-allow", "gw.example"},
+		{"-dry-run", "2002:7f00:1::1", "-authorized", "-contact", "me@example.org", "-scope", "names.txt"},
 		{"-dry-run", "-interfaces"}, // this machine
 		{"-dry-run", "10.0.0.0/8", "-shard", "1/2", "-journal", "j"},
 	} {

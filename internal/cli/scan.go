@@ -216,7 +216,7 @@ func (o *scanOptions) prepare(s streams, set *fingerprint.Set) (*scan.Config, *p
 	if err != nil {
 		return nil, nil, err
 	}
-	resolver := wire.NewResolver(o.addresses)
+	resolver := wire.NewResolver(o.addresses, uint64(o.seed))
 	scope, err := o.makeScope(s, resolver)
 	if err != nil {
 		return nil, nil, err

@@ -2,10 +2,13 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/clawsonar/clawsonar/internal/report"
 	"github.com/clawsonar/clawsonar/internal/target"
@@ -16,7 +19,15 @@ import (
 type scopeOptions struct {
 	allow, exclude             []string
 	scope, excludeFile, asFile string
+	unresolved                 string
+	unknown                    int // names of rules that were not looked up
 }
+
+// What -exclude-unresolved takes.
+const (
+	unresolvedFails = "fail"
+	unresolvedOK    = "ok"
+)
 
 func (o *scopeOptions) flags(f *flags) {
 	f.group("Scope (addresses, blocks, ranges, names, AS numbers; what is excluded wins)")
@@ -24,6 +35,8 @@ func (o *scopeOptions) flags(f *flags) {
 	f.text(&o.scope, "scope", "", "FILE", "contact nothing but what this file lists (and -allow)", nil)
 	f.list(&o.exclude, "exclude", "e", "TARGET", "never contact this; repeatable", checkRule)
 	f.text(&o.excludeFile, "exclude-file", "ef", "FILE", "never contact what this file lists", nil)
+	f.choice(&o.unresolved, "exclude-unresolved", "", "WHAT", unresolvedFails, "when a name to exclude does not exist: fail, or ok: go on, excluding the name only",
+		[]string{unresolvedFails, unresolvedOK})
 	f.text(&o.asFile, "as-file", "", "FILE", "which blocks belong to which AS number, as iptoasn, pyasn or CAIDA publish it", nil)
 }
 
@@ -56,38 +69,63 @@ func (o *scanOptions) makeScope(s streams, resolver *wire.Resolver) (*target.Sco
 	if err != nil {
 		return nil, err
 	}
-	blocks := func(rules []sourced) (out []netip.Prefix, names []string, err error) {
-		for _, r := range rules {
-			out = append(append(out, r.Blocks...), systems[r.AS]...)
-			if r.Name == "" {
-				continue
-			}
-			names = append(names, r.Name)
-			if o.dryRun {
-				continue // a look-up is contact, too
-			}
-			addrs, err := lookUp(s, o.silent, resolver, r)
-			if err != nil {
-				return nil, nil, err
-			}
-			for _, a := range addrs {
-				out = append(out, netip.PrefixFrom(a, a.BitLen()))
+	answers, err := o.lookUp(resolver, slices.Concat(allow, deny))
+	if err != nil {
+		return nil, err
+	}
+	var notes []string
+	none := func(r sourced) bool {
+		if r.Name == "" || o.dryRun || len(answers[r.Name]) > 0 {
+			return false
+		}
+		notes = append(notes, fmt.Sprintf("%s: %s has no address: only the name counts", r.source, report.Clean(r.Name)))
+		return true
+	}
+	l := target.Limits{Public: o.authorized && o.contact != ""}
+	if len(allow) > 0 {
+		l.Allow = []netip.Prefix{} // names without an address: nothing is allowed
+	}
+	for _, r := range allow {
+		none(r)
+		l.Wide = append(l.Wide, systems[r.AS]...)
+		if r.Wide {
+			l.Wide = append(l.Wide, r.Blocks...)
+		} else {
+			l.Allow = append(l.Allow, r.Blocks...)
+		}
+		for _, a := range answers[r.Name] {
+			// An IPv4-mapped one is no way to let a special address in.
+			if a.Is4In6() {
+				l.Wide = append(l.Wide, single(a))
+			} else {
+				l.Allow = append(l.Allow, single(a))
 			}
 		}
-		return out, names, nil
 	}
-	allowed, _, err := blocks(allow)
-	if err != nil {
-		return nil, err
+	for _, r := range deny {
+		if none(r) && o.unresolved != unresolvedOK {
+			return nil, fmt.Errorf("%s: %s does not exist, so what it stands for would not be excluded: correct it, or go on with -exclude-unresolved ok", r.source, r.Name)
+		}
+		l.Deny = append(append(l.Deny, r.Blocks...), systems[r.AS]...)
+		for _, a := range answers[r.Name] {
+			l.Deny = append(l.Deny, single(a))
+		}
+		if r.Name != "" {
+			l.Names = append(l.Names, r.Name)
+		}
 	}
-	if len(allow) > 0 && allowed == nil {
-		allowed = []netip.Prefix{} // names without an address: nothing is allowed
+	for _, note := range notes {
+		if !o.silent {
+			fmt.Fprintf(s.err, "clawsonar: %s\n", note)
+		}
 	}
-	denied, names, err := blocks(deny)
-	if err != nil {
-		return nil, err
-	}
-	return target.NewScope(allowed, denied, o.authorized && o.contact != "", names...), nil
+	return l.Scope(), nil
+}
+
+// single is the block of one address.
+func single(a netip.Addr) netip.Prefix {
+	a = a.Unmap()
+	return netip.PrefixFrom(a, a.BitLen())
 }
 
 // scopeRules reads those of a flag, and those of the file that another flag names.
@@ -154,19 +192,42 @@ func (o *scanOptions) readASFile(rules []sourced) (map[uint32][]netip.Prefix, er
 	return systems, nil
 }
 
-// lookUp returns the addresses of a name that a rule is about, at the start: a
-// name that moves later cannot widen the scope. One that does not exist has
-// none; that it cannot be found out is an error.
-func lookUp(s streams, silent bool, resolver *wire.Resolver, r sourced) ([]netip.Addr, error) {
-	addrs, err := resolver.Resolve(context.Background(), r.Name)
-	switch {
-	case err == nil && len(addrs) > 0:
-		return addrs, nil
-	case err == nil, wire.NoSuchName(err):
-		if !silent {
-			fmt.Fprintf(s.err, "clawsonar: %s: %s has no address: only the name counts\n", r.source, report.Clean(r.Name))
+// lookUp returns the addresses of the names that rules are about, at the start: a
+// name that moves later cannot widen the scope. It asks for both families,
+// whatever -addresses says of targets. One that does not exist has none; that not
+// all can be found out is an error. A dry run looks nothing up: that is contact.
+func (o *scanOptions) lookUp(resolver *wire.Resolver, rules []sourced) (map[string][]netip.Addr, error) {
+	const atOnce = 50
+	out := map[string][]netip.Addr{}
+	var mu sync.Mutex
+	group, ctx := errgroup.WithContext(context.Background())
+	group.SetLimit(atOnce)
+	for _, r := range rules {
+		mu.Lock()
+		_, known := out[r.Name]
+		if r.Name != "" {
+			out[r.Name] = nil
 		}
-		return nil, nil
+		mu.Unlock()
+		if r.Name == "" || known || o.dryRun {
+			continue
+		}
+		group.Go(func() error {
+			a := resolver.All(ctx, r.Name)
+			if trouble := a.Trouble(); trouble != "" {
+				return fmt.Errorf("%s: %s: %s", r.source, r.Name, trouble)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			out[r.Name] = a.Addrs
+			return nil
+		})
 	}
-	return nil, fmt.Errorf("%s: the addresses of %s cannot be looked up: %w", r.source, r.Name, errors.Unwrap(err))
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	if o.dryRun {
+		o.unknown = len(out)
+	}
+	return out, nil
 }

@@ -57,6 +57,19 @@ func (g *Gate) Leave() {
 	}
 }
 
+// Outside gives the caller's place back while wait runs, for those whom it waits
+// for, and takes one again, also when the gate has been closed meanwhile.
+func (g *Gate) Outside(wait func()) {
+	g.Leave()
+	wait()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for g.inside >= g.limit && !g.over {
+		g.free.Wait()
+	}
+	g.inside++
+}
+
 // Close lets everybody who waits go.
 func (g *Gate) Close() {
 	g.mu.Lock()

@@ -96,3 +96,27 @@ func TestDescriptors(t *testing.T) {
 		t.Errorf("%d descriptors", n)
 	}
 }
+
+// Whoever waits for others makes room for them, and has a place again afterwards,
+// also once the gate is closed.
+func TestGateOutside(t *testing.T) {
+	for _, closed := range []bool{false, true} {
+		g := NewGate(1)
+		g.Enter()
+		entered := false
+		g.Outside(func() {
+			entered = g.Enter()
+			g.Leave()
+			if closed {
+				g.Close()
+			}
+		})
+		if inside, _, _ := g.Load(); !entered || inside != 1 {
+			t.Errorf("closed %t: entered %t, %d inside, want 1", closed, entered, inside)
+		}
+		g.Leave()
+		if inside, _, _ := g.Load(); inside != 0 {
+			t.Errorf("closed %t: %d inside at the end", closed, inside)
+		}
+	}
+}

@@ -5,7 +5,6 @@ package probe
 
 import (
 	"context"
-	"net/netip"
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/evidence"
@@ -87,6 +86,6 @@ func (p *Prober) walk(s *wire.Session, o *evidence.Observation) bool {
 }
 
 // Resolve looks up a name's addresses.
-func (p *Prober) Resolve(ctx context.Context, name string) ([]netip.Addr, error) {
+func (p *Prober) Resolve(ctx context.Context, name string) (wire.Answer, error) {
 	return p.Wire.Resolve(ctx, name)
 }

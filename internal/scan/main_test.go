@@ -252,3 +252,10 @@ func reset(c net.Conn) {
 func quickWire(scope *target.Scope) *wire.Wire {
 	return wire.New(wire.Options{Scope: scope, ConnectTimeout: plenty, FrameTimeout: 300 * time.Millisecond})
 }
+
+// seeded chooses of a name's addresses by a seed.
+func seeded(scope *target.Scope, seed uint64) *wire.Wire {
+	return wire.New(wire.Options{
+		Scope: scope, ConnectTimeout: plenty, FrameTimeout: plenty, Resolver: wire.NewResolver(wire.AllAddresses, seed),
+	})
+}

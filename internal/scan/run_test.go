@@ -2,10 +2,8 @@ package scan_test
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"math/rand/v2"
 	"net"
@@ -18,9 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/net/dns/dnsmessage"
-
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/nameserver"
 	"github.com/clawsonar/clawsonar/internal/scan"
 	"github.com/clawsonar/clawsonar/internal/target"
 )
@@ -77,58 +74,20 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// answerDNS has names looked up in hosts, within this process, until the test
+// answerDNS has names looked up in a zone, within this process, until the test
 // ends. Whoever uses it must not be parallel.
-func answerDNS(t *testing.T, hosts map[string][]netip.Addr) {
-	previous := net.DefaultResolver
-	t.Cleanup(func() { net.DefaultResolver = previous })
-	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
-		near, far := net.Pipe()
-		go func() {
-			defer far.Close()
-			for serveDNS(far, hosts) == nil {
-			}
-		}()
-		return near, nil
-	}}
-}
-
-// serveDNS answers one question in the form it has over TCP (RFC 1035 section
-// 4.2.2).
-func serveDNS(c net.Conn, hosts map[string][]netip.Addr) error {
-	var size [2]byte
-	if _, err := io.ReadFull(c, size[:]); err != nil {
-		return err
-	}
-	query := make([]byte, binary.BigEndian.Uint16(size[:]))
-	if _, err := io.ReadFull(c, query); err != nil {
-		return err
-	}
-	var m dnsmessage.Message
-	if err := m.Unpack(query); err != nil {
-		return err
-	}
-	q := m.Questions[0]
-	answer := dnsmessage.Message{Header: dnsmessage.Header{ID: m.ID, Response: true, RecursionAvailable: true}, Questions: m.Questions[:1]}
-	addrs, ok := hosts[q.Name.String()]
-	if !ok {
-		answer.RCode = dnsmessage.RCodeNameError
-	}
-	for _, a := range addrs {
-		head := dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class, TTL: 1}
-		switch {
-		case q.Type == dnsmessage.TypeA && a.Is4():
-			answer.Answers = append(answer.Answers, dnsmessage.Resource{Header: head, Body: &dnsmessage.AResource{A: a.As4()}})
-		case q.Type == dnsmessage.TypeAAAA && a.Is6():
-			answer.Answers = append(answer.Answers, dnsmessage.Resource{Header: head, Body: &dnsmessage.AAAAResource{AAAA: a.As16()}})
-		}
-	}
-	packed, err := answer.Pack()
+func answerDNS(t *testing.T, z nameserver.Zone) {
+	t.Helper()
+	s, err := nameserver.Start(z)
 	if err != nil {
-		return err
+		t.Fatal(err)
 	}
-	_, err = c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(packed))), packed...))
-	return err
+	previous := net.DefaultResolver
+	net.DefaultResolver = s.Resolver()
+	t.Cleanup(func() {
+		net.DefaultResolver = previous
+		s.Close()
+	})
 }
 
 // A name is probed at each of its addresses, one line each, and is what Host
@@ -136,9 +95,7 @@ func serveDNS(c net.Conn, hosts map[string][]netip.Addr) error {
 func TestNames(t *testing.T) {
 	var host atomic.Value
 	s := web(t, func(w http.ResponseWriter, r *http.Request) { host.Store(r.Host) })
-	answerDNS(t, map[string][]netip.Addr{
-		"gateway.test.": {netip.MustParseAddr("::1"), netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("169.254.169.254")},
-	})
+	answerDNS(t, nameserver.Zone{"gateway.test A": "127.0.0.1 169.254.169.254", "gateway.test AAAA": "::1"})
 	spec := target.Spec{Name: "gateway.test", Ports: []uint16{s.addr.Port()}, Input: "gateway.test", Source: "test"}
 	cfg := config(t, builtin(t), spec)
 	cfg.Concurrency = 1

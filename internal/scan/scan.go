@@ -124,6 +124,9 @@ func Run(ctx context.Context, cfg Config) (event.Summary, error) {
 		return e.summary, err
 	}
 	e.summary.Complete = complete && ctx.Err() == nil
+	if n := e.chosen.Load(); n > 0 {
+		e.summary.Notes = append(e.summary.Notes, fmt.Sprintf("Of names with more than %d addresses, %[1]d were tried, which the seed chooses: their lines say so.", n))
+	}
 	e.summary.Finished = time.Now().UTC().Truncate(time.Millisecond)
 	final := e.summary
 	if err := cfg.Emit(event.Event{Summary: &final}); err != nil {
@@ -160,10 +163,11 @@ func (e *engine) sweep(ctx, probing context.Context) (complete bool, err error) 
 		if err != nil {
 			return false, err
 		}
-		if err := e.target(probing, t); err != nil {
+		whole, err := e.target(probing, t)
+		if err != nil {
 			return false, err
 		}
-		if probing.Err() == nil {
+		if whole && probing.Err() == nil {
 			w.finish(i)
 		}
 		return true, nil
@@ -306,9 +310,10 @@ type silence struct {
 
 type engine struct {
 	cfg     Config
-	stop    func()      // gives up the targets in flight
-	failed  atomic.Bool // Emit has failed
-	mu      sync.Mutex  // guards what follows, and Emit
+	stop    func()       // gives up the targets in flight
+	failed  atomic.Bool  // Emit has failed
+	chosen  atomic.Int64 // how many addresses of a name are tried that has more
+	mu      sync.Mutex   // guards what follows, and Emit
 	summary event.Summary
 	// A sample of the silent members of ranges, and how many there were.
 	silent   []silence
@@ -318,30 +323,78 @@ type engine struct {
 }
 
 // target probes one target of the space: one address, or all addresses of a
-// name.
-func (e *engine) target(ctx context.Context, t target.Target) error {
+// name. It reports whether that is the whole target: at the end of a run there
+// may be addresses whose turn has not come.
+func (e *engine) target(ctx context.Context, t target.Target) (whole bool, err error) {
 	defer e.cfg.Count.Done.Add(1)
 	// Dialling checks this again, on the address that is dialled.
 	if err := e.cfg.Scope.CheckTarget(t); err != nil {
-		return e.excluded(t, err)
+		return true, e.excluded(t, err)
 	}
 	if t.Addr.Addr().IsValid() {
-		return e.probe(ctx, t)
+		return true, e.probe(ctx, t)
 	}
-	addrs, err := e.cfg.Prober.Resolve(ctx, t.Name)
-	if err != nil || len(addrs) == 0 {
-		o := evidence.Observation{Addr: t.Addr, Name: t.Name, Base: t.Base, Outcome: evidence.DNSError, Err: "the name does not resolve"}
-		if ctx.Err() != nil {
-			o.Outcome, o.Err = evidence.Interrupted, "stopped"
+	answer, err := e.cfg.Prober.Resolve(ctx, t.Name)
+	o := evidence.Observation{Addr: t.Addr, Name: t.Name, Base: t.Base, Outcome: evidence.DNSError}
+	switch trouble := answer.Trouble(); {
+	case err != nil:
+		o.Outcome, o.Err = evidence.Interrupted, "stopped"
+		return true, e.done(t, &o)
+	case trouble != "":
+		// What is missing has a line of its own: the others are not all there is.
+		o.Err, t.Note = trouble, trouble
+		if err := e.done(t, &o); err != nil {
+			return true, err
 		}
-		return e.done(t, &o)
+	case len(answer.Addrs) == 0:
+		o.Err = "the name does not resolve"
+		return true, e.done(t, &o)
 	}
-	for _, addr := range addrs {
-		if err := e.probe(ctx, t.WithAddr(addr)); err != nil {
-			return err
+	if n := len(answer.Addrs); answer.Total > n {
+		t.Note = fmt.Sprintf("the name has %d addresses: %d of them are tried", answer.Total, n)
+		e.chosen.Store(int64(n))
+		rest := t
+		rest.Swept = false // listed, too: it stands for many
+		if err := e.excluded(rest, errors.New(t.Note)); err != nil {
+			return true, err
 		}
 	}
-	return nil
+	return e.addresses(ctx, t, answer.Addrs)
+}
+
+// addresses probes a target at each address of its name, as many at a time as
+// there are places in flight.
+func (e *engine) addresses(ctx context.Context, t target.Target, addrs []netip.Addr) (whole bool, err error) {
+	if len(addrs) == 0 {
+		return true, nil
+	}
+	var group errgroup.Group
+	var left atomic.Bool
+	for _, addr := range addrs[1:] {
+		group.Go(func() error {
+			if !e.cfg.Gate.Enter() {
+				left.Store(true)
+				return nil
+			}
+			defer e.cfg.Gate.Leave()
+			return e.resolved(ctx, t.WithAddr(addr))
+		})
+	}
+	err = e.resolved(ctx, t.WithAddr(addrs[0]))
+	if len(addrs) > 1 {
+		e.cfg.Gate.Outside(func() { err = errors.Join(err, group.Wait()) })
+	}
+	return !left.Load(), err
+}
+
+// resolved probes a target at an address that a look-up gave.
+func (e *engine) resolved(ctx context.Context, t target.Target) error {
+	if err := e.cfg.Scope.CheckTarget(t); err != nil {
+		return e.excluded(t, err)
+	}
+	// The form that an AAAA record has given it has been judged.
+	t.Addr = netip.AddrPortFrom(t.Addr.Addr().Unmap(), t.Addr.Port())
+	return e.probe(ctx, t)
 }
 
 func (e *engine) excluded(t target.Target, why error) error {
@@ -423,6 +476,9 @@ func (e *engine) done(t target.Target, o *evidence.Observation) error {
 		if advisories.Reason != "" {
 			ev.Notes = append(slices.Clip(ev.Notes), advisories.Reason)
 		}
+	}
+	if t.Note != "" && t.Note != o.Err {
+		ev.Notes = append(slices.Clip(ev.Notes), t.Note)
 	}
 
 	e.mu.Lock()

@@ -50,7 +50,8 @@ func (e *engine) stream(ctx, probing context.Context) (complete bool, err error)
 			if !ok || ctx.Err() != nil || e.failed.Load() {
 				return false, nil
 			}
-			return true, e.target(probing, t)
+			_, err := e.target(probing, t)
+			return true, err
 		case <-ctx.Done():
 			return false, nil
 		}

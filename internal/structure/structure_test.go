@@ -55,6 +55,7 @@ func rooms() map[string][]string {
 		"internal/ci":             {},
 		"internal/structure":      {},
 		"internal/lab":            {},
+		"internal/nameserver":     {},
 		"internal/e2e":            {},
 		"internal/bench":          {},
 		"internal/tools/releases": {"internal/release"},
@@ -66,7 +67,7 @@ func rooms() map[string][]string {
 func keepers() map[string][]string {
 	lab := []string{"internal/lab", "internal/tools/releases"}
 	return map[string][]string{
-		"net":                                         append([]string{"internal/wire", "internal/replica"}, lab...),
+		"net":                                         append([]string{"internal/wire", "internal/replica", "internal/nameserver"}, lab...),
 		"net/http":                                    append([]string{"internal/replica"}, lab...),
 		"crypto/tls":                                  append([]string{"internal/wire"}, lab...),
 		"github.com/spf13/cobra":                      {"internal/cli"},

@@ -229,10 +229,14 @@ func checkName(name string) error {
 			}
 		}
 	}
-	// A name whose last label is a number is a mistyped address (RFC 3696
-	// section 2: a top-level domain is never all digits).
-	if last := labels[len(labels)-1]; strings.Trim(last, "0123456789") == "" {
-		return errors.New("not a valid address")
+	// A name whose last label is a number is an address that was mistyped, or is
+	// written as old programs read it: 127.1, 2130706433, 0x7f000001 (WHATWG URL
+	// section 3.5 "ends in a number"; RFC 3696 section 2: a top-level domain is
+	// never all digits).
+	last := strings.ToLower(labels[len(labels)-1])
+	hex, prefixed := strings.CutPrefix(last, "0x")
+	if strings.Trim(last, "0123456789") == "" || prefixed && strings.Trim(hex, "0123456789abcdef") == "" {
+		return errors.New("not a valid address, and no host name ends in a number")
 	}
 	return nil
 }

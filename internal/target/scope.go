@@ -110,35 +110,74 @@ type barred struct {
 	why    string
 }
 
-// Scope says which addresses may be contacted. Make one with NewScope; it is
-// safe for concurrent use.
+// Scope says which addresses may be contacted. Make one with NewScope or
+// Limits.Scope; it is safe for concurrent use.
 type Scope struct {
 	allow, deny blocks
-	names       map[string]bool // denied
-	everything  bool            // there is no allow list
-	public      bool
-	special     []rule
-	never       []barred
-	text        string
+	// inside are those blocks of allow that were written down as (a part of) a
+	// special block: only they let in what nobody wrote down as a target.
+	inside     blocks
+	names      map[string]bool // denied
+	everything bool            // there is no allow list
+	public     bool
+	special    []rule
+	never      []barred
+	text       string
 }
 
-// NewScope returns a scope. A nil allow list allows everything that is not
-// denied; deny wins over allow; multicast, broadcast, unspecified and cloud
-// metadata addresses are always denied. Globally reachable addresses are
-// allowed only when public is set, that is, when the operator has stated the
-// right to probe them. Names that are denied are not contacted at any address.
-//
-// What is said of an IPv4 address holds for the IPv6 addresses that lead to it
-// by translation or tunnel (NAT64, 6to4, Teredo), too; only allow does not
-// reach them.
+// Limits say what a scope is made from.
+type Limits struct {
+	// Allow and Wide are what may be contacted; both nil is everything. Each block
+	// of Allow was written down by itself. Those of Wide are parts of a wider
+	// range, or of an autonomous system: 10.0.0.0/8 as a part of "9.0.0.0-11.0.0.0"
+	// is not what somebody wrote who meant private addresses.
+	Allow, Wide []netip.Prefix
+	Deny        []netip.Prefix
+	Names       []string // denied
+	// Public is set when the operator has stated the right to probe: without it,
+	// globally reachable addresses are refused.
+	Public bool
+}
+
+// NewScope returns the scope of limits whose allow list has no wide ranges.
 func NewScope(allow, deny []netip.Prefix, public bool, names ...string) *Scope {
+	return Limits{Allow: allow, Deny: deny, Names: names, Public: public}.Scope()
+}
+
+// Scope returns a scope. Deny wins over allow; multicast, broadcast, unspecified
+// and cloud metadata addresses are always denied. Names that are denied are not
+// contacted at any address.
+//
+// An IPv6 address that leads to an IPv4 one by translation or tunnel (NAT64,
+// 6to4, Teredo, ISATAP and the like) may be contacted when both may. If the IPv4
+// address is not globally reachable, that needs a block of Allow that lies in its
+// special range: translation and tunnels are for globally reachable ones, and a
+// name's server could lead anywhere with them.
+func (l Limits) Scope() *Scope {
 	s := &Scope{
-		allow: newBlocks(allow), deny: newBlocks(deny), names: map[string]bool{},
-		everything: allow == nil, public: public,
+		allow: newBlocks(slices.Concat(l.Allow, l.Wide)), names: map[string]bool{},
+		everything: l.Allow == nil && l.Wide == nil, public: l.Public,
 		special: special(), never: never(),
-		text: fmt.Sprintf("allow %v, deny %v %q, public %t", allow, deny, names, public),
+		text: fmt.Sprintf("allow %v, wide %v, deny %v %q, public %t", l.Allow, l.Wide, l.Deny, l.Names, l.Public),
 	}
-	for _, name := range names {
+	var inside []netip.Prefix
+	for _, p := range l.Allow {
+		if !beyondSpecial(p.Addr(), lastOf(p)) && s.Reach(p.Addr()) != Public {
+			inside = append(inside, p)
+		}
+	}
+	s.inside = newBlocks(inside)
+	deny := l.Deny
+	for _, p := range l.Deny {
+		// A single address that leads to another is the same host.
+		if p.IsSingleIP() {
+			for _, v4 := range embedded(p.Addr()) {
+				deny = append(slices.Clip(deny), netip.PrefixFrom(v4, v4.BitLen()))
+			}
+		}
+	}
+	s.deny = newBlocks(deny)
+	for _, name := range l.Names {
 		s.names[name] = true
 	}
 	return s
@@ -230,34 +269,54 @@ func beyondSpecial(first, last netip.Addr) bool {
 	return false
 }
 
-// Check returns nil when addr may be contacted, else the reason why not.
+// Check returns nil when addr may be contacted, else the reason why not. It
+// takes the address for one that was written down; CheckTarget knows better.
 func (s *Scope) Check(addr netip.Addr) error {
 	if !addr.IsValid() {
 		return errors.New("no address to contact")
 	}
 	addr = addr.Unmap().WithZone("")
-	if err := s.refuse(addr); err != nil {
+	if err := s.permit(addr); err != nil {
 		return err
 	}
-	embedded := embedded(addr)
-	for _, v4 := range embedded {
-		if err := s.refuse(v4); err != nil {
+	for _, v4 := range embedded(addr) {
+		err := s.permit(v4)
+		if err == nil {
+			err = s.unwritten(v4)
+		}
+		if err != nil {
 			return fmt.Errorf("%s leads to an IPv4 address: %w", addr, err)
 		}
+	}
+	return nil
+}
+
+// permit judges an address by itself.
+func (s *Scope) permit(addr netip.Addr) error {
+	if err := s.refuse(addr); err != nil {
+		return err
 	}
 	if !s.everything {
 		if _, inside := s.allow.find(addr); !inside {
 			return fmt.Errorf("%s is outside the scope", addr)
 		}
 	}
-	if !s.public {
-		for _, a := range append(embedded, addr) {
-			if s.Reach(a) == Public {
-				return fmt.Errorf("%s is globally reachable: probing it needs -authorized and -contact", a)
-			}
-		}
+	if !s.public && s.Reach(addr) == Public {
+		return fmt.Errorf("%s is globally reachable: probing it needs -authorized and -contact", addr)
 	}
 	return nil
+}
+
+// unwritten judges a special address that is not a target somebody wrote down.
+func (s *Scope) unwritten(addr netip.Addr) error {
+	reach := s.Reach(addr)
+	if reach == Public {
+		return nil
+	}
+	if _, written := s.inside.find(addr); written {
+		return nil
+	}
+	return fmt.Errorf("%s is %s and was not written down itself: add it to the targets or to the scope", addr, reach)
 }
 
 // CheckTarget returns nil when a target may be contacted, else the reason why
@@ -273,10 +332,10 @@ func (s *Scope) CheckTarget(t Target) error {
 	if err := s.Check(addr); err != nil {
 		return err
 	}
-	if t.Implied && s.everything {
-		if reach := s.Reach(addr); reach != Public {
-			return fmt.Errorf("%s is %s and was not written down itself: add it to the targets or to the scope", addr, reach)
-		}
+	// A wide allow list ("0.0.0.0/0") does not mean what is special, nor does a
+	// name whose AAAA record holds an IPv4-mapped address mean this machine.
+	if t.Implied || t.Resolved && (!s.everything || addr.Is4In6()) {
+		return s.unwritten(addr.Unmap().WithZone(""))
 	}
 	return nil
 }
@@ -302,10 +361,12 @@ func embedded(addr netip.Addr) []netip.Addr {
 	}
 	var out []netip.Addr
 	b := addr.As16()
-	add := func(i, j, k, l byte) {
-		// 0.0.0.0/8 is no host: the address was not meant to be read this way.
+	add := func(i, j, k, l byte) { out = append(out, netip.AddrFrom4([4]byte{i, j, k, l})) }
+	// 0.0.0.0/8 is no host: where there are several ways to read an address, or
+	// none is sure, it was not meant to be read this way.
+	maybe := func(i, j, k, l byte) {
 		if i != 0 {
-			out = append(out, netip.AddrFrom4([4]byte{i, j, k, l}))
+			add(i, j, k, l)
 		}
 	}
 	starts := func(prefix ...byte) bool { return bytes.HasPrefix(b[:], prefix) }
@@ -321,21 +382,21 @@ func embedded(addr netip.Addr) []netip.Addr {
 	case starts(0, 0x64, 0xff, 0x9b, 0, 1):
 		// Local NAT64 (RFC 8215): its user chooses the prefix length, of which
 		// RFC 6052 section 2.2 knows four that fit. Octet 8 and the rest are 0.
-		if b[8] != 0 {
-			break
+		if b[8] == 0 && zero(b[11:]) {
+			maybe(b[6], b[7], b[9], b[10])
 		}
-		if zero(b[11:]) {
-			add(b[6], b[7], b[9], b[10])
+		if b[8] == 0 && zero(b[12:]) {
+			maybe(b[7], b[9], b[10], b[11])
 		}
-		if zero(b[12:]) {
-			add(b[7], b[9], b[10], b[11])
+		if b[8] == 0 && zero(b[13:]) {
+			maybe(b[9], b[10], b[11], b[12])
 		}
-		if zero(b[13:]) {
-			add(b[9], b[10], b[11], b[12])
-		}
+		maybe(b[12], b[13], b[14], b[15])
+	case starts(0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0): // SIIT, RFC 2765 section 2.1
 		add(b[12], b[13], b[14], b[15])
-	case zero(b[:12]), // IPv4-compatible, RFC 4291 section 2.5.5.1
-		zero(b[:8]) && starts(0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0): // SIIT, RFC 2765 section 2.1
+	case zero(b[:12]): // IPv4-compatible, RFC 4291 section 2.5.5.1; ::1 is not
+		maybe(b[12], b[13], b[14], b[15])
+	case b[8]&^2 == 0 && b[9] == 0 && b[10] == 0x5e && b[11] == 0xfe: // ISATAP, RFC 5214 section 6.1
 		add(b[12], b[13], b[14], b[15])
 	}
 	return out

@@ -45,7 +45,7 @@ func TestScopeCheck(t *testing.T) {
 		{"public, permitted", open, "8.8.8.8", ""},
 		{"public behind NAT64", noPublic, "64:ff9b::8.8.8.8", "globally reachable"},
 		{"public behind local NAT64", noPublic, "64:ff9b:1::8.8.8.8", "8.8.8.8 is globally reachable"},
-		{"private behind local NAT64", noPublic, "64:ff9b:1::10.0.0.1", ""},
+		{"private behind local NAT64", noPublic, "64:ff9b:1::10.0.0.1", "10.0.0.1 is private and was not written down itself"},
 
 		{"metadata", open, "169.254.169.254", "metadata"},
 		{"metadata, mapped", open, "::ffff:169.254.169.254", "metadata"},
@@ -169,6 +169,19 @@ func TestParseRule(t *testing.T) {
 		{"AS64500", "AS 64500", ""},
 		{"as4294967295", "AS 4294967295", ""},
 		{"asterisk.example", "name asterisk.example", ""},
+		{"0x7f.example", "name 0x7f.example", ""},
+		{"0xg", "name 0xg", ""},
+		{"AS0", "", "neither an address nor a name, and no AS number"},
+		{"as4294967296", "", "neither an address nor a name, and no AS number"},
+		{"0x7f000001", "", "not a valid address, and no host name ends in a number"},
+		{"0X7F000001", "", "not a valid address, and no host name ends in a number"},
+		{"0x", "", "not a valid address, and no host name ends in a number"},
+		{"0x7f.0.0.0x1", "", "not a valid address, and no host name ends in a number"},
+		{"gw.example.0x1.", "", "not a valid address, and no host name ends in a number"},
+		{"2130706433", "", "not a valid address, and no host name ends in a number"},
+		{"127.1", "", "not a valid address, and no host name ends in a number"},
+		{"0177.0.0.1", "", "not a valid address, and no host name ends in a number"},
+		{"017700000001", "", "not a valid address, and no host name ends in a number"},
 		{"http://10.0.0.1/", "", "is not an address, CIDR block, address range, host name or AS number"},
 		// Read as an address it would let in, or shut out, all other ports.
 		{"10.0.0.1:80", "", "is not an address, CIDR block"},
@@ -208,6 +221,27 @@ func TestASBlocks(t *testing.T) {
 		if err != nil || len(got) != 1 || fmt.Sprint(got[64500]) != "[10.0.0.0/9 2001:db8::/32]" {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
+	}
+	// Of a set all members count. A comma separates columns only where one follows
+	// the first.
+	for _, text := range []string{
+		"10.0.0.0\t9\t64500,64501", "10.0.0.0\t9\t64501_64500", "10.0.0.0 9 64501,64500_64502", "10.0.0.0 9 64501, 64500", "10.0.0.0 9 {64501,64500}",
+		"10.0.0.0/9\t64501,64500", "10.0.0.0 10.127.255.255 64501_AS64500 ZZ",
+		"10.0.0.0,9,\"64501,64500\"", "10.0.0.0/9,\"64501, 64500\",Example", "10.0.0.0,10.127.255.255,64501_64500", "\"10.0.0.0\",\"9\",\"64501 64500\"",
+		"10.0.0.0/9, {64501_64500}, \"Example, Inc.\"", "10.0.0.0/9,64500,64501",
+	} {
+		got, err := ASBlocks(strings.NewReader(text), "as.txt", map[uint32]bool{64500: true})
+		if err != nil || fmt.Sprint(got) != "map[64500:[10.0.0.0/9]]" {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+	// What may be a member or another column is refused if it matters.
+	_, err := ASBlocks(strings.NewReader("\n10.0.0.0/9,64501,64500"), "as.txt", map[uint32]bool{64500: true})
+	if err == nil || !strings.HasPrefix(err.Error(), "as.txt:2: whether AS64500 is one of a set here") {
+		t.Errorf("an AS number that may be another column: %v", err)
+	}
+	if got, err := ASBlocks(strings.NewReader("10.0.0.0/9,64501,64500"), "as.txt", map[uint32]bool{64502: true}); err != nil || len(got) > 0 {
+		t.Errorf("the same, when nobody wants it: %v, %v", got, err)
 	}
 	for _, text := range []string{"\n10.0.0.0/8", "\nAS64500", "\n10.0.0.0 10.0.0.9", "\n10.0.0.9 10.0.0.1 64500", "\n10.0.0.0 33 64500", "\n10.0.0.0/8 x", "\nx 64500"} {
 		if _, err := ASBlocks(strings.NewReader(text), "as.txt", nil); err == nil || !strings.HasPrefix(err.Error(), "as.txt:2: not known: expected is") {
@@ -254,6 +288,146 @@ func TestImplied(t *testing.T) {
 	resolved.Implied = false
 	if err := anything.CheckTarget(resolved); err != nil {
 		t.Errorf("a name on the command line: %v", err)
+	}
+}
+
+// limits makes a scope that allows what the rules say, as they are written.
+func limits(t testing.TB, deny []string, allow ...string) *Scope {
+	t.Helper()
+	l := Limits{Public: true, Deny: prefixes(t, deny...)}
+	for _, text := range allow {
+		r, err := ParseRule(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Wide {
+			l.Wide = append(l.Wide, r.Blocks...)
+		} else {
+			l.Allow = append(l.Allow, r.Blocks...)
+		}
+	}
+	return l.Scope()
+}
+
+// leading are ways to write an IPv4 address as an IPv6 one that leads to it.
+func leading() map[string]func(a, b, c, d byte) netip.Addr {
+	form := func(format string) func(a, b, c, d byte) netip.Addr {
+		return func(a, b, c, d byte) netip.Addr { return netip.MustParseAddr(fmt.Sprintf(format, a, b, c, d)) }
+	}
+	return map[string]func(a, b, c, d byte) netip.Addr{
+		"NAT64":           form("64:ff9b::%02x%02x:%02x%02x"),
+		"local NAT64 /48": form("64:ff9b:1:%02x%02x:%02[3]x:%02[4]x00::"),
+		"local NAT64 /56": form("64:ff9b:1:%02x:%02x:%02x%02x::"),
+		"local NAT64 /64": form("64:ff9b:1::%02x:%02x%02x:%02x00:0"),
+		"local NAT64 /96": form("64:ff9b:1:5::%02x%02x:%02x%02x"),
+		"6to4":            form("2002:%02x%02x:%02x%02x::1"),
+		"SIIT":            form("::ffff:0:%02x%02x:%02x%02x"),
+		"IPv4-compatible": form("::%02x%02x:%02x%02x"),
+		"ISATAP":          form("2a00:1::5efe:%02x%02x:%02x%02x"),
+		"ISATAP, global":  form("2a00:1::200:5efe:%02x%02x:%02x%02x"),
+		"Teredo, server":  form("2001:0:%02x%02x:%02x%02x::f7fe:f7fe"),
+		"Teredo, client": func(a, b, c, d byte) netip.Addr {
+			return form("2001:0:801:801::%02x%02x:%02x%02x")(^a, ^b, ^c, ^d)
+		},
+	}
+}
+
+// Whatever leads to a special address is not contacted, however it was named and
+// whatever is allowed, unless somebody wrote down the special address itself.
+func TestLeadingToSpecial(t *testing.T) {
+	scopes := map[string]*Scope{
+		"no allow list":  NewScope(nil, nil, true),
+		"everything":     limits(t, nil, "0.0.0.0/0", "::/0"),
+		"as ranges":      limits(t, nil, "0.0.0.0-255.255.255.255", "::/0"),
+		"wide ranges":    limits(t, nil, "9.0.0.0-11.255.255.255", "126.0.0.0-128.0.0.0", "169.0.0.0/8", "100.0.0.0/8", "198.0.0.0/7", "172.0.0.0-192.255.255.255", "::/0"),
+		"only the outer": limits(t, nil, "64:ff9b::/32", "2002::/16", "2001::/32", "2a00::/16", "::/64"),
+	}
+	for form, make := range leading() {
+		for _, v4 := range [][4]byte{{127, 0, 0, 1}, {10, 1, 2, 3}, {192, 168, 7, 9}, {172, 16, 1, 1}, {169, 254, 7, 7}, {169, 254, 169, 254}, {100, 64, 1, 1}, {198, 51, 100, 7}} {
+			addr := make(v4[0], v4[1], v4[2], v4[3])
+			for name, scope := range scopes {
+				for _, target := range []Target{
+					{Addr: netip.AddrPortFrom(addr, 80)},
+					Target{Addr: netip.AddrPortFrom(netip.Addr{}, 80), Name: "gw.example"}.WithAddr(addr),
+				} {
+					if err := scope.CheckTarget(target); err == nil {
+						t.Errorf("%s: %s, which leads to %v, is contacted with %s (resolved: %t)", form, addr, v4, name, target.Resolved)
+					}
+				}
+				if err := scope.Check(addr); err == nil {
+					t.Errorf("%s: %s, which leads to %v, is dialled with %s", form, addr, v4, name)
+				}
+			}
+		}
+		public := make(9, 9, 9, 9)
+		if err := limits(t, nil, "0.0.0.0/0", "::/0").Check(public); err != nil {
+			t.Errorf("%s: a public address: %v", form, err)
+		}
+		if err := limits(t, nil, "::/0", "9.0.0.0/16").Check(public); err == nil {
+			t.Errorf("%s: %s leads out of the scope", form, public)
+		}
+		if form == "Teredo, server" || form == "Teredo, client" {
+			continue // leads to two
+		}
+		private := make(10, 1, 2, 3)
+		if err := limits(t, nil, "::/0", "10.1.2.0/24").Check(private); err != nil && !strings.HasPrefix(form, "local NAT64") {
+			t.Errorf("%s: with the inner address in the scope: %v", form, err)
+		}
+		// An excluded address shuts out that to which it leads.
+		if err := limits(t, []string{public.String()}).Check(netip.MustParseAddr("9.9.9.9")); err == nil {
+			t.Errorf("%s: %s is excluded, and what it leads to is contacted", form, public)
+		}
+	}
+	// 0.0.0.0 is this machine to some systems.
+	for _, addr := range []string{"64:ff9b::", "2002::1", "::ffff:0:0:0", "2a00:1::5efe:0:0"} {
+		if err := limits(t, nil, "::/0", "0.0.0.0/0").Check(netip.MustParseAddr(addr)); err == nil {
+			t.Errorf("%s leads to 0.0.0.0", addr)
+		}
+	}
+	if err := NewScope(nil, nil, false).Check(netip.IPv6Loopback()); err != nil {
+		t.Error(err)
+	}
+}
+
+// A wide allow list lets in special addresses only as targets that were written
+// down; one that names the special range lets in what resolves there, too.
+func TestWideAllow(t *testing.T) {
+	literal := func(text string) Target { return Target{Addr: netip.MustParseAddrPort(text)} }
+	name := Target{Name: "gw.example", Addr: netip.MustParseAddrPort("0.0.0.0:80")}
+	named := func(addr string) Target { return name.WithAddr(netip.MustParseAddr(addr)) }
+	listed := func(addr string) Target { l := named(addr); l.Implied = true; return l }
+	for _, c := range []struct {
+		allow   string // separated by blanks
+		target  Target
+		allowed bool
+	}{
+		{"", literal("127.0.0.1:80"), true},
+		{"", named("127.0.0.1"), true},
+		{"", named("::ffff:127.0.0.1"), false},
+		{"", named("::ffff:9.9.9.9"), true},
+		{"", listed("127.0.0.1"), false},
+		{"0.0.0.0/0", literal("127.0.0.1:80"), true},
+		{"0.0.0.0/0", named("127.0.0.1"), false},
+		{"0.0.0.0/0", named("10.0.0.1"), false},
+		{"0.0.0.0/0", named("9.9.9.9"), true},
+		{"0.0.0.0/0", listed("10.0.0.1"), false},
+		{"0.0.0.0/0", listed("9.9.9.9"), true},
+		{"::/0", named("::1"), false},
+		{"::/0", named("fd00::1"), false},
+		{"::/0", literal("[fd00::1]:80"), true},
+		{"127.0.0.0-128.0.0.0", named("127.0.0.1"), false},
+		{"8.0.0.0/6", listed("10.0.0.1"), false},
+		{"127.0.0.0/8", named("127.0.0.1"), true},
+		{"127.0.0.0/8", named("::ffff:127.0.0.1"), true},
+		{"10.0.0.0/8", listed("10.0.0.1"), true},
+		{"10.0.0.0-10.0.0.9", listed("10.0.0.1"), true},
+		{"0.0.0.0/0 10.0.0.1", listed("10.0.0.1"), true},
+		{"0.0.0.0/0 10.0.0.1", listed("10.0.0.2"), false},
+		{"fe80::/10", named("fe80::1%eth0"), true},
+	} {
+		if err := limits(t, nil, strings.Fields(c.allow)...).CheckTarget(c.target); (err == nil) != c.allowed {
+			t.Errorf("allow %q, %+v: %v, want allowed %t", c.allow, c.target, err, c.allowed)
+		}
 	}
 }
 

@@ -31,6 +31,10 @@ type Target struct {
 	// in a list resolves to, or part of a range that goes beyond the special
 	// block it lies in. Such a target is not contacted at special addresses.
 	Implied bool
+	// Resolved targets have an address that a look-up of Name gave.
+	Resolved bool
+	// Note is what is to be said of the look-up in the target's line, or "".
+	Note string
 	// Swept targets are members of a range or of a set of ports: when closed,
 	// silent or excluded they are counted, not listed.
 	Swept bool
@@ -73,7 +77,7 @@ func (t Target) URL(scheme string) string {
 
 // WithAddr returns the target with its name resolved to addr.
 func (t Target) WithAddr(addr netip.Addr) Target {
-	t.Addr = netip.AddrPortFrom(addr, t.Addr.Port())
+	t.Addr, t.Resolved = netip.AddrPortFrom(addr, t.Addr.Port()), true
 	return t
 }
 

@@ -6,8 +6,11 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/clawsonar/clawsonar/internal/target"
 )
 
 // Families say which of a name's addresses are taken.
@@ -18,51 +21,107 @@ const (
 	OnlyIPv6     = "ipv6"
 )
 
+// MaxAddresses is how many addresses of one name are taken: whoever runs the
+// name's server chooses how many there are, and a message has space for thousands.
+const MaxAddresses = 16
+
 const (
 	lookupsAtOnce = 50
-	lookupTimeout = 10 * time.Second // for one lookup: two attempts of the system's resolver
+	lookupTimeout = 10 * time.Second // for one name: two attempts of the system's resolver
 	maxAnswers    = 1 << 14          // names whose answers are remembered
 )
 
+// Answer is what is known of a name's addresses. With neither an address nor a
+// family that failed, the name has none.
+type Answer struct {
+	// Addrs has each address once, IPv4 first. One that an AAAA record writes as
+	// an IPv4-mapped address is left like that.
+	Addrs []netip.Addr
+	Total int // how many there are; Addrs may be a choice of them
+	// Failed says of which families it could not be found out.
+	Failed []FamilyError
+}
+
+// FamilyError says why the addresses of one family could not be found out.
+type FamilyError struct {
+	Family string // "IPv4" or "IPv6"
+	Err    error
+}
+
+// Trouble says in words what could not be found out, without the name; "" when
+// everything was.
+func (a *Answer) Trouble() string {
+	if len(a.Failed) == 0 {
+		return ""
+	}
+	families, why := a.Failed[0].Family, lookupText(a.Failed[0].Err)
+	if len(a.Failed) > 1 {
+		families += " and " + a.Failed[1].Family
+		if other := lookupText(a.Failed[1].Err); other != why {
+			why += ", " + other
+		}
+	}
+	return "its " + families + " addresses could not be looked up: " + why
+}
+
+// lookupText is the text of an error of a look-up. What names the servers of
+// this machine's network is left out: it goes into results.
+func lookupText(err error) string {
+	var dns *net.DNSError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
+		return "no answer in time"
+	case errors.As(err, &dns) && !strings.ContainsAny(dns.Err, ":0123456789"):
+		return dns.Err
+	}
+	return "no server could be asked"
+}
+
 // Resolver looks names up: each once, as long as it is remembered, and only so
-// many at a time. It is safe for concurrent use.
+// many at a time. IPv4 and IPv6 are asked for apart, so that a failure of one is
+// not taken for the lack of such addresses. It is safe for concurrent use.
 type Resolver struct {
 	family string
+	seed   uint64
 	turns  chan struct{}
 	ask    func(ctx context.Context, network, name string) ([]netip.Addr, error)
 
 	mu      sync.Mutex
-	answers map[string]*answer
+	answers map[string]*remembered
 	oldest  []string // names in the order they came; a ring once it is full
 	next    int
 }
 
-type answer struct {
-	ready chan struct{} // closed when the rest is there
-	addrs []netip.Addr
-	err   error
+type remembered struct {
+	ready chan struct{} // closed when the answer is there
+	Answer
 }
 
-// NewResolver returns a resolver that takes those addresses of a name.
-func NewResolver(family string) *Resolver {
+// NewResolver returns a resolver that takes those addresses of a name, and of
+// more than MaxAddresses those that the seed chooses.
+func NewResolver(family string, seed uint64) *Resolver {
+	// The system's resolver, but with StrictErrors: a temporary failure ends the
+	// look-up, instead of being passed over on the way along the search list.
+	system := &net.Resolver{PreferGo: net.DefaultResolver.PreferGo, Dial: net.DefaultResolver.Dial, StrictErrors: true}
 	return &Resolver{
-		family: family, turns: make(chan struct{}, lookupsAtOnce),
-		ask: net.DefaultResolver.LookupNetIP, answers: map[string]*answer{},
+		family: family, seed: seed, turns: make(chan struct{}, lookupsAtOnce),
+		ask: system.LookupNetIP, answers: map[string]*remembered{},
 	}
 }
 
-// Resolve looks up the addresses of a name, IPv4 first, each once. It does not
-// check the scope: dialling does.
-func (r *Resolver) Resolve(ctx context.Context, name string) ([]netip.Addr, error) {
+// Resolve looks up the addresses of a name. It does not check the scope: dialling
+// does. The error is that of ctx.
+func (r *Resolver) Resolve(ctx context.Context, name string) (Answer, error) {
 	r.mu.Lock()
 	a, known := r.answers[name]
 	if !known {
-		a = &answer{ready: make(chan struct{})}
+		a = &remembered{ready: make(chan struct{})}
 		r.remember(name, a)
 	}
 	r.mu.Unlock()
 	if !known {
-		a.addrs, a.err = r.lookup(ctx, name)
+		a.Answer = r.choose(r.lookup(ctx, name, r.family))
 		if ctx.Err() != nil {
 			r.forget(name, a) // it says nothing of the name
 		}
@@ -70,21 +129,23 @@ func (r *Resolver) Resolve(ctx context.Context, name string) ([]netip.Addr, erro
 	}
 	select {
 	case <-a.ready:
-		return a.addrs, a.err
+		return a.Answer, ctx.Err()
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return Answer{}, ctx.Err()
 	}
 }
 
-// NoSuchName reports whether an error of Resolve says that a name has no
-// address, rather than that this could not be found out.
-func NoSuchName(err error) bool {
-	var dns *net.DNSError
-	return errors.As(err, &dns) && dns.IsNotFound
+// All looks up all addresses of a name, of whatever family the resolver is: what
+// a rule is about. Nothing of it is remembered.
+func (r *Resolver) All(ctx context.Context, name string) Answer {
+	return r.lookup(ctx, name, everyAddress)
 }
 
+// everyAddress is AllAddresses, and also those that no ordinary look-up shows.
+const everyAddress = "every"
+
 // remember stores an answer in the place of the oldest. The caller holds mu.
-func (r *Resolver) remember(name string, a *answer) {
+func (r *Resolver) remember(name string, a *remembered) {
 	if len(r.oldest) < maxAnswers {
 		r.oldest = append(r.oldest, name)
 	} else {
@@ -95,7 +156,7 @@ func (r *Resolver) remember(name string, a *answer) {
 	r.answers[name] = a
 }
 
-func (r *Resolver) forget(name string, a *answer) {
+func (r *Resolver) forget(name string, a *remembered) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.answers[name] == a {
@@ -103,38 +164,135 @@ func (r *Resolver) forget(name string, a *answer) {
 	}
 }
 
-func (r *Resolver) lookup(ctx context.Context, name string) ([]netip.Addr, error) {
+// choose leaves of many addresses as many as are taken: the same for the same
+// addresses and seed, in whatever order the server gave them.
+func (r *Resolver) choose(a Answer) Answer {
+	if r.family == FirstAddress && len(a.Addrs) > 0 {
+		// IPv6 goes without saying once there is an IPv4 address.
+		if a.Addrs[0].Is4() {
+			a.Failed = nil
+		}
+		a.Addrs, a.Total = a.Addrs[:1:1], 1
+		return a
+	}
+	n := len(a.Addrs)
+	if n <= MaxAddresses {
+		return a
+	}
+	all := slices.Clone(a.Addrs)
+	slices.SortFunc(all, netip.Addr.Compare)
+	order := target.NewOrder(uint64(n), r.seed)
+	a.Addrs = make([]netip.Addr, MaxAddresses)
+	for i := range a.Addrs {
+		a.Addrs[i] = all[order.At(uint64(i))]
+	}
+	return a
+}
+
+func (r *Resolver) lookup(ctx context.Context, name, family string) Answer {
 	select {
 	case r.turns <- struct{}{}:
 		defer func() { <-r.turns }()
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return Answer{}
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	network := "ip"
-	switch r.family {
-	case OnlyIPv4:
-		network = "ip4"
-	case OnlyIPv6:
-		network = "ip6"
-	}
-	addrs, err := r.ask(ctx, network, name)
-	if err != nil {
-		return nil, err
-	}
-	for i := range addrs {
-		addrs[i] = addrs[i].Unmap()
-	}
-	slices.SortStableFunc(addrs, func(a, b netip.Addr) int { return a.BitLen() - b.BitLen() })
-	var out []netip.Addr
-	for _, a := range addrs {
-		if !slices.Contains(out, a) {
-			out = append(out, a)
+	var absolute Answer
+	if strings.Contains(name, ".") {
+		// As it stands at first: the search list is for short names, and IPv6
+		// addresses of another name on it are none of this one.
+		absolute = r.askFor(ctx, name+".", family)
+		if len(absolute.Addrs) > 0 || slices.ContainsFunc(absolute.Failed, FamilyError.temporary) {
+			return absolute
 		}
 	}
-	if r.family == FirstAddress && len(out) > 1 {
-		out = out[:1]
+	a := r.askFor(ctx, name, family)
+	if len(a.Addrs) == 0 && len(a.Failed) == 0 {
+		return absolute
 	}
-	return out, nil
+	return a
+}
+
+// temporary reports whether the same question may have an answer later.
+func (e FamilyError) temporary() bool {
+	var dns *net.DNSError
+	return !errors.As(e.Err, &dns) || dns.IsTemporary || dns.IsTimeout
+}
+
+// askFor asks for the families of a name apart.
+func (r *Resolver) askFor(ctx context.Context, name, family string) Answer {
+	type reply struct {
+		addrs []netip.Addr
+		err   error
+	}
+	var v4, v6, both reply
+	var group sync.WaitGroup
+	get := func(to *reply, network string) {
+		group.Go(func() { to.addrs, to.err = r.ask(ctx, network, name) })
+	}
+	if family != OnlyIPv6 {
+		get(&v4, "ip4")
+	}
+	if family != OnlyIPv4 {
+		get(&v6, "ip6")
+	}
+	group.Wait()
+	var out Answer
+	for _, x := range []struct {
+		family string
+		err    error
+	}{{"IPv4", v4.err}, {"IPv6", v6.err}} {
+		if x.err != nil && !noSuchName(x.err) {
+			out.Failed = append(out.Failed, FamilyError{x.family, x.err})
+		}
+	}
+	// An ordinary look-up of IPv6 addresses leaves out those that are IPv4-mapped,
+	// and calls it an error if there are no others. One along the search list may
+	// have found the families under two names: one look-up of both has not.
+	var unfit *net.AddrError
+	relative := !strings.HasSuffix(name, ".")
+	if (relative || family == everyAddress || errors.As(v6.err, &unfit)) && len(out.Failed) == 0 {
+		if both.addrs, both.err = r.ask(ctx, "ip", name); both.err != nil && !noSuchName(both.err) {
+			return Answer{Failed: []FamilyError{{"IPv4", both.err}, {"IPv6", both.err}}}
+		}
+	}
+	whole := map[netip.Addr]bool{}
+	for _, a := range both.addrs {
+		whole[a.Unmap()] = true
+	}
+	seen := map[netip.Addr]bool{}
+	add := func(a netip.Addr) {
+		if !seen[a.Unmap()] {
+			seen[a.Unmap()] = true
+			out.Addrs = append(out.Addrs, a)
+		}
+	}
+	for _, a := range v4.addrs {
+		if a = a.Unmap(); len(whole) == 0 || !relative || whole[a] {
+			add(a)
+		}
+	}
+	for _, a := range v6.addrs {
+		if len(whole) == 0 || !relative || whole[a] {
+			add(a)
+		}
+	}
+	if family != OnlyIPv4 && family != OnlyIPv6 {
+		for _, a := range both.addrs {
+			if a.Is4In6() {
+				add(a)
+			}
+		}
+	}
+	out.Total = len(out.Addrs)
+	return out
+}
+
+// noSuchName reports whether an error says that a name has no address of the
+// kind, rather than that this could not be found out.
+func noSuchName(err error) bool {
+	var dns *net.DNSError
+	var unfit *net.AddrError // it has, but only of the other family
+	return errors.As(err, &dns) && dns.IsNotFound || errors.As(err, &unfit)
 }

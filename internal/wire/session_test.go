@@ -570,8 +570,9 @@ func TestConcurrentSessions(t *testing.T) {
 }
 
 func TestResolve(t *testing.T) {
-	addrs, err := newWire(Options{}).Resolve(t.Context(), "localhost")
-	if err != nil {
+	answer, err := newWire(Options{}).Resolve(t.Context(), "localhost")
+	addrs := answer.Addrs
+	if err != nil || len(addrs) == 0 {
 		t.Skip("this machine does not know localhost")
 	}
 	seen := map[netip.Addr]bool{}

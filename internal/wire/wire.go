@@ -74,7 +74,7 @@ func New(opt Options) *Wire {
 		opt.FrameTimeout = 3 * time.Second
 	}
 	if opt.Resolver == nil {
-		opt.Resolver = NewResolver(AllAddresses)
+		opt.Resolver = NewResolver(AllAddresses, 0)
 	}
 	w := &Wire{opt: opt}
 	// Old servers are what an audit is about, so every suite is offered.
@@ -108,7 +108,7 @@ func (e *scopeError) Unwrap() error { return e.err }
 
 // Resolve looks up the addresses of a name. It does not check the scope:
 // dialling does.
-func (w *Wire) Resolve(ctx context.Context, name string) ([]netip.Addr, error) {
+func (w *Wire) Resolve(ctx context.Context, name string) (Answer, error) {
 	return w.opt.Resolver.Resolve(ctx, name)
 }
 
