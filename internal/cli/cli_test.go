@@ -18,6 +18,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -63,6 +64,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":     exits,
 			"replica":   startReplica,
+			"later":     startLater,
 			"listen":    startListener,
 			"zone":      startNameServer,
 			"untouched": untouched,
@@ -151,6 +153,62 @@ func startReplica(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Defer(r.Close)
 	ts.Setenv(args[1], r.Addr.String())
+}
+
+// later DELAY KIND NAME VAR sets VAR to a host:port where the capture of that name
+// is served once the delay is over. Until then the port is closed, or with the
+// kind "starting" a proxy answers 502.
+func startLater(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: later DELAY closed|starting NAME VAR")
+	}
+	delay, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	startReplica(ts, false, args[2:])
+	behind := ts.Getenv(args[3])
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	at := l.Addr().String()
+	ts.Setenv(args[3], at)
+	if args[1] == "closed" {
+		l.Close()
+	}
+	ready := time.Now().Add(delay)
+	ended := make(chan struct{})
+	ts.Defer(func() { close(ended) })
+	go func() {
+		if args[1] == "closed" {
+			select {
+			case <-time.After(delay):
+			case <-ended:
+				return
+			}
+			if l, err = net.Listen("tcp", at); err != nil {
+				return
+			}
+		}
+		go func() { <-ended; l.Close() }()
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				if time.Now().Before(ready) {
+					answer(c, "HTTP/1.1 502 Bad Gateway\r\nServer: nginx\r\nContent-Length: 3\r\n\r\nbad")
+					return
+				}
+				d, err := net.Dial("tcp", behind)
+				if err != nil {
+					return
+				}
+				defer d.Close()
+				go func() { _, _ = io.Copy(d, c); d.Close() }()
+				_, _ = io.Copy(c, d)
+			}()
+		}
+	}()
 }
 
 // nameServerEnv names the server that the program under test asks for names.

@@ -65,6 +65,18 @@ func checkHeader(s string) error {
 	return err
 }
 
+// makeResolver returns what looks names up.
+func (o *networkOptions) makeResolver(family string, seed uint64) (*wire.Resolver, error) {
+	var server netip.AddrPort
+	if o.resolver != "" {
+		var err error
+		if server, err = parseResolver(o.resolver); err != nil {
+			return nil, fmt.Errorf("-resolver: %w", err)
+		}
+	}
+	return wire.NewResolver(family, seed, server), nil
+}
+
 // apply fits the wire's options to these, and returns what the stream says of it.
 func (o *networkOptions) apply(opt *wire.Options) (*event.Network, error) {
 	out := &event.Network{Interface: o.netInterface}

@@ -10,6 +10,8 @@ import (
 	"golang.org/x/term"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/report"
 	"github.com/clawsonar/clawsonar/internal/scan"
 )
 
@@ -85,6 +87,25 @@ func repeat(interval time.Duration, do func(last bool)) (finish func()) {
 		}
 	}()
 	return func() { close(stop); <-done }
+}
+
+// sayWaiting says what is waited for: at first, when that changes, and now and
+// then.
+func (o *scanOptions) sayWaiting(s streams) func(n int, place string, outcome evidence.Outcome, left time.Duration) {
+	const every = 15 * time.Second
+	var before string
+	var said time.Time
+	return func(n int, place string, outcome evidence.Outcome, left time.Duration) {
+		what := fmt.Sprintf("%s (%s)", place, outcome)
+		if n > 1 {
+			what += fmt.Sprintf(" and %d more", n-1)
+		}
+		if o.silent || what == before && time.Since(said) < every {
+			return
+		}
+		before, said = what, time.Now()
+		fmt.Fprintf(s.err, "clawsonar: waiting for %s, %s at most\n", report.Clean(what), left.Round(time.Second))
+	}
 }
 
 // meter reads the counters of a scan.

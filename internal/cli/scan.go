@@ -38,12 +38,12 @@ func webPorts() []uint16 { return []uint16{80, 443, 8080, 8443} }
 
 // scanOptions are the flags of scan.
 type scanOptions struct {
-	targets                          []string
-	list, ports, basePath, addresses string
-	stream, interfaces               bool
+	targets, lists             []string
+	ports, basePath, addresses string
+	stream, interfaces         bool
 
 	concurrency, rate, hostRate, retries int
-	timeout, maxRuntime                  time.Duration
+	timeout, maxRuntime, wait            time.Duration
 
 	level, contact string
 	authorized     bool
@@ -66,7 +66,7 @@ func (o *scanOptions) flags() *flags {
 	f := newFlags("scan")
 	f.group("Targets")
 	f.list(&o.targets, "target", "u", "TARGET", "scan this, as if it were an argument; repeatable", func(string) error { return nil })
-	f.text(&o.list, "list", "l", "FILE", "read targets from a file, one a line, or of a scanner (nmap, masscan, zmap, naabu, httpx, Shodan, Censys, FOFA); - is stdin", nil)
+	f.list(&o.lists, "list", "l", "FILE", "read targets from a file, one a line, or of a scanner (nmap, masscan, zmap, naabu, httpx, Shodan, Censys, FOFA); - is stdin; repeatable", checkList)
 	f.boolean(&o.stream, "stream", "", "scan the list's targets as they come, in their order, while it is still being written")
 	f.text(&o.ports, "ports", "p", "PORTS", "ports for targets that name none, such as 18789,18790-18793; family stands for those of OpenClaw, its relatives and helpers", checkPorts)
 	f.text(&o.basePath, "base-path", "", "PATH", "base path for targets that name none, such as /claw", checkBase)
@@ -83,6 +83,7 @@ func (o *scanOptions) flags() *flags {
 	f.duration(&o.timeout, "timeout", "", 10*time.Second, "time for one target")
 	f.integer(&o.retries, "retries", "", 1, 0, "further attempts when a connection is reset or this machine fails")
 	f.duration(&o.maxRuntime, "max-runtime", "", 0, "stop issuing targets after this time")
+	f.duration(&o.wait, "wait", "", 0, "ask targets that were named again for this long while they are closed, silent or starting")
 	f.group("Depth")
 	f.choice(&o.level, "level", "", "LEVEL", "standard", "passive, standard or deep; deep says more to the gateway and leaves lines in its log", []string{"passive", "standard", "deep"})
 	f.boolean(&o.helpers, "helpers", "", "try the ports of a gateway's helpers on every host, and beside a gateway whose port was named")
@@ -114,6 +115,13 @@ func checkPorts(s string) error {
 	}
 	_, err := target.Ports(rest)
 	return err
+}
+
+func checkList(s string) error {
+	if s == "" {
+		return errors.New("no file is named")
+	}
+	return nil
 }
 
 func checkBase(s string) error {
@@ -216,7 +224,10 @@ func (o *scanOptions) prepare(s streams, set *fingerprint.Set) (*scan.Config, *p
 	if err != nil {
 		return nil, nil, err
 	}
-	resolver := wire.NewResolver(o.addresses, uint64(o.seed))
+	resolver, err := o.networkOptions.makeResolver(o.addresses, uint64(o.seed))
+	if err != nil {
+		return nil, nil, err
+	}
 	scope, err := o.makeScope(s, resolver)
 	if err != nil {
 		return nil, nil, err
@@ -249,6 +260,7 @@ func (o *scanOptions) prepare(s streams, set *fingerprint.Set) (*scan.Config, *p
 		Checks:      check.All(),
 		Advisories:  advisories,
 		Concurrency: inFlight, Gate: room, Retries: o.retries, ListAll: o.verbose,
+		Wait: o.wait, Waiting: o.sayWaiting(s),
 		// Whoever names ports means those, unless he asks for the helpers' as well.
 		Helpers: o.ports == "" || o.helpers, AllHelpers: o.helpers,
 		Head: event.Scan{

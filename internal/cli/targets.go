@@ -53,24 +53,26 @@ func (o *scanOptions) addTargets(s streams, cfg *scan.Config, set *fingerprint.S
 			return usage(err)
 		}
 	}
-	file := o.list
-	if file == "" && len(args) == 0 && isPipe(s.in) {
-		file = "-"
+	files := o.lists
+	if len(files) == 0 && len(args) == 0 && isPipe(s.in) {
+		files = []string{"-"}
 	}
 	if !o.stream {
-		switch {
-		case file != "":
-			return usage(o.readList(s, file, ports, add))
-		case len(args) > 0:
+		for _, file := range files {
+			if err := o.readList(s, file, ports, add); err != nil {
+				return usage(err)
+			}
+		}
+		if len(files)+len(args) > 0 {
 			return nil
 		}
 		return o.addLocal(s, own, add)
 	}
-	if err := o.mayStream(file, args); err != nil {
+	if err := o.mayStream(files, args); err != nil {
 		return usage(err)
 	}
 	cfg.Stream = func(yield func(target.Spec) error) error {
-		return usage(o.readList(s, file, ports, func(spec target.Spec) error { return admit(spec, yield) }))
+		return usage(o.readList(s, files[0], ports, func(spec target.Spec) error { return admit(spec, yield) }))
 	}
 	return nil
 }
@@ -131,11 +133,13 @@ func withoutFamily(list string) (rest string, named bool) {
 }
 
 // mayStream refuses what cannot be had of a list that is not known yet.
-func (o *scanOptions) mayStream(file string, args []string) error {
+func (o *scanOptions) mayStream(files, args []string) error {
 	switch {
 	case len(args) > 0:
 		return errors.New("-stream: targets come from -list or stdin alone")
-	case file == "":
+	case len(files) > 1:
+		return errors.New("-stream: one list at a time: join them with cat")
+	case len(files) == 0:
 		return errors.New("-stream: name a list with -list, or pipe one in")
 	case o.shard != "" || o.journal != "" || o.resume != "":
 		return errors.New("-stream: a list that is still being written has no shards and no journal")
@@ -194,6 +198,7 @@ func (o *scanOptions) readList(s streams, file string, ports []uint16, add func(
 	n := 0
 	err := l.Read(in, func(spec target.Spec) error {
 		n++
+		spec.Listed = true
 		return add(spec)
 	})
 	switch {

@@ -7,6 +7,7 @@ package event
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -288,6 +289,12 @@ func (u *Unlisted) Add(p Place) {
 	if len(u.Targets) < MaxUnlisted {
 		u.Targets = append(u.Targets, p)
 	}
+}
+
+// Remove takes back a target that has got a line of its own after all.
+func (u *Unlisted) Remove(place string) {
+	u.Count--
+	u.Targets = slices.DeleteFunc(u.Targets, func(p Place) bool { return p.Place == place })
 }
 
 // Diff counts what a comparison of two scans found.

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -66,7 +67,52 @@ func (t *Target) Why() string {
 	return t.Outcome
 }
 
-// Place names a target as host:port and its base path, if it has one.
+// Unjudged gathers what could not be judged, and names the first of it.
+type Unjudged struct {
+	Count  int64
+	Places []Place // each once
+	named  int64   // how many of Count they stand for
+}
+
+// Target takes a line of the stream, if it is not judged.
+func (u *Unjudged) Target(t *Target) {
+	if !t.Judged() {
+		u.add(Place{t.Target.Place(), t.Why()})
+	}
+}
+
+// Summary takes what has no line.
+func (u *Unjudged) Summary(s *Summary) {
+	if s.Unlisted == nil {
+		return
+	}
+	for _, p := range s.Unlisted.Targets {
+		u.add(p)
+	}
+	u.Count += s.Unlisted.Count - int64(len(s.Unlisted.Targets))
+}
+
+func (u *Unjudged) add(p Place) {
+	u.Count++
+	known := slices.Contains(u.Places, p)
+	if !known && len(u.Places) < MaxUnlisted {
+		u.Places, known = append(u.Places, p), true
+	}
+	if known {
+		u.named++
+	}
+}
+
+// More returns how many there are besides the first n places.
+func (u *Unjudged) More(n int) int64 {
+	if n >= len(u.Places) {
+		return u.Count - u.named
+	}
+	return u.Count - int64(n)
+}
+
+// Place names a target as host:port and its base path, if it has one; a name that
+// has no address by itself.
 func (a Address) Place() string {
 	host := a.Name
 	if host == "" {
@@ -75,6 +121,8 @@ func (a Address) Place() string {
 	switch {
 	case host == "":
 		return a.Input
+	case a.IP == "":
+		return host
 	case a.Port != 0:
 		if strings.Contains(host, ":") {
 			host = "[" + host + "]"

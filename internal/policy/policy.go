@@ -26,25 +26,9 @@ type Gate struct {
 
 	failed     bool // a finding that stands, at or above FailOn
 	gateways   int
-	unjudged   Unjudged
+	unjudged   event.Unjudged
 	summarised bool
 	partial    bool // a summary said so
-}
-
-// Unjudged is what of a scan could not be judged, see event.Target.Judged.
-type Unjudged struct {
-	Count  int64
-	Listed []string // the first of them, as "http://10.0.0.7:18789/ (closed)", at most MaxListed
-}
-
-// MaxListed is how many of the targets that could not be judged are named.
-const MaxListed = 20
-
-func (u *Unjudged) add(place, why string, n int64) {
-	u.Count += n
-	if place != "" && len(u.Listed) < MaxListed {
-		u.Listed = append(u.Listed, place+" ("+why+")")
-	}
 }
 
 // Event takes one event.
@@ -60,18 +44,11 @@ func (g *Gate) Event(e event.Event) {
 		if e.Target.Outcome == "identified" {
 			g.gateways++
 		}
-		if !e.Target.Judged() {
-			g.unjudged.add(e.Target.Target.Place(), e.Target.Why(), 1)
-		}
+		g.unjudged.Target(e.Target)
 	case e.Summary != nil:
 		g.summarised = true
 		g.partial = g.partial || !e.Summary.Complete
-		if u := e.Summary.Unlisted; u != nil {
-			g.unjudged.Count += u.Count
-			for _, x := range u.Targets {
-				g.unjudged.add(x.Place, x.Outcome, 0)
-			}
-		}
+		g.unjudged.Summary(e.Summary)
 	}
 }
 
@@ -102,9 +79,13 @@ func (g *Gate) Reasons() []string {
 	if g.gateways < g.Expect {
 		out = append(out, fmt.Sprintf("%d of at least %d gateways found (-expect)", g.gateways, g.Expect))
 	}
-	if n := g.unjudged.Count; n > 0 {
-		text := fmt.Sprintf("not judged: %s", strings.Join(g.unjudged.Listed, ", "))
-		if more := n - int64(len(g.unjudged.Listed)); more > 0 {
+	if g.unjudged.Count > 0 {
+		var named []string
+		for _, p := range g.unjudged.Places {
+			named = append(named, fmt.Sprintf("%s (%s)", p.Place, p.Outcome))
+		}
+		text := "not judged: " + strings.Join(named, ", ")
+		if more := g.unjudged.More(len(named)); more > 0 {
 			text += fmt.Sprintf(" and %d more", more)
 		}
 		out = append(out, text)

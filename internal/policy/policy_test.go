@@ -123,7 +123,7 @@ func TestExpect(t *testing.T) {
 
 func TestReasons(t *testing.T) {
 	g := &Gate{FailOnIncomplete: true, Expect: 1}
-	for i := range MaxListed + 1 {
+	for i := range event.MaxUnlisted + 1 {
 		g.Event(event.Event{Target: &event.Target{Outcome: "closed", Target: event.Address{IP: "192.0.2.1", Port: 1 + i}}})
 	}
 	g.Event(event.Event{Summary: &event.Summary{Unlisted: &event.Unlisted{Count: 7, Targets: []event.Place{{Place: "192.0.2.9", Outcome: "silent"}}}}})

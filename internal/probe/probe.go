@@ -89,3 +89,6 @@ func (p *Prober) walk(s *wire.Session, o *evidence.Observation) bool {
 func (p *Prober) Resolve(ctx context.Context, name string) (wire.Answer, error) {
 	return p.Wire.Resolve(ctx, name)
 }
+
+// Forget has a name looked up anew the next time.
+func (p *Prober) Forget(name string) { p.Wire.Forget(name) }

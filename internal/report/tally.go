@@ -21,8 +21,8 @@ type tally struct {
 
 	// What could not be judged and is no gateway: how many, those of them that
 	// were named and found closed or silent, and the first few by name.
-	unjudged, missing int64
-	places            []event.Place
+	unjudged event.Unjudged
+	missing  int64
 }
 
 // maxPlaces is how many targets the headline names.
@@ -43,17 +43,11 @@ func (t *tally) event(e event.Event) {
 	case e.Summary != nil:
 		t.summary = e.Summary
 		if u := e.Summary.Unlisted; u != nil {
-			t.unjudged, t.missing = t.unjudged+u.Count, t.missing+u.Count
-			t.place(u.Targets...)
+			t.missing += u.Count
 		}
+		t.unjudged.Summary(e.Summary)
 	case e.Target != nil:
 		t.count(e.Target)
-	}
-}
-
-func (t *tally) place(places ...event.Place) {
-	for _, p := range places[:min(len(places), maxPlaces-len(t.places))] {
-		t.places = append(t.places, event.Place{Place: t.clean(p.Place, 120), Outcome: t.clean(p.Outcome, 40)})
 	}
 }
 
@@ -61,11 +55,11 @@ func (t *tally) place(places ...event.Place) {
 func (t *tally) named() string {
 	c := t.c
 	var parts []string
-	for _, p := range t.places {
-		parts = append(parts, c.say("%s (%s)", p.Place, c.outcome(p.Outcome)))
+	for _, p := range t.unjudged.Places[:min(len(t.unjudged.Places), maxPlaces)] {
+		parts = append(parts, c.say("%s (%s)", t.clean(p.Place, 120), c.outcome(t.clean(p.Outcome, 40))))
 	}
 	list := strings.Join(parts, c.say(", "))
-	if more := t.unjudged - int64(len(t.places)); more > 0 {
+	if more := t.unjudged.More(len(parts)); more > 0 {
 		list = c.join(list, c.say("and %d more", more))
 	}
 	return list
@@ -77,11 +71,10 @@ func (t *tally) count(x *event.Target) {
 	if x.Outcome == "identified" {
 		t.seen.Auth[authState(x)]++
 	} else if !x.Judged() {
-		t.unjudged++
+		t.unjudged.Target(x)
 		if x.Outcome == "closed" || x.Outcome == "silent" {
 			t.missing++
 		}
-		t.place(event.Place{Place: x.Target.Place(), Outcome: x.Why()})
 	}
 	for i := range x.Findings {
 		f := &x.Findings[i]
@@ -170,7 +163,7 @@ func (t *tally) headline() []statement {
 			c.say("%d of %s are CLAIMABLE: whoever comes first owns them.", n, all)), worst})
 	}
 	if len(out) > 0 {
-		if t.unjudged > 0 {
+		if t.unjudged.Count > 0 {
 			out = append(out, statement{t.unjudgedToo(), doubt})
 		}
 		return out
@@ -189,7 +182,7 @@ func (t *tally) headline() []statement {
 			text = c.join(text, c.say("For %d of them it is something in front that asks.", n))
 		}
 		mood = good
-	case t.unjudged > 0 && t.unjudged >= s.Targets:
+	case t.unjudged.Count > 0 && t.unjudged.Count >= s.Targets:
 		text, mood = c.say("No gateway was found at %s.", t.named()), doubt
 	case s.Targets == 0 && t.summary == nil:
 		text = c.say("There is no result: the stream holds no target.")
@@ -201,12 +194,12 @@ func (t *tally) headline() []statement {
 		text = c.say("No gateway was found: no target answered.")
 	case int64(s.Outcomes["silent"]+s.Outcomes["closed"]) == s.Targets:
 		text = c.say("No gateway was found: every target refused the connection or did not answer.")
-	case len(t.failed()) > 0 && t.unjudged == 0: // they have no lines
+	case len(t.failed()) > 0 && t.unjudged.Count == 0: // they have no lines
 		text, mood = c.say("No gateway was found, but not every target could be judged."), doubt
 	default:
 		text = c.say("No gateway was found.")
 	}
-	if t.unjudged > 0 && (gateways > 0 || t.unjudged < s.Targets) {
+	if t.unjudged.Count > 0 && (gateways > 0 || t.unjudged.Count < s.Targets) {
 		text, mood = c.join(text, t.unjudgedToo()), doubt
 	}
 	// What a helper gives away is among the findings; the gateway's log-in does
@@ -222,9 +215,9 @@ func (t *tally) headline() []statement {
 
 // unjudgedToo says what could not be judged besides.
 func (t *tally) unjudgedToo() string {
-	return pick(t.unjudged == 1,
-		t.c.say("%d target could not be judged: %s.", t.unjudged, t.named()),
-		t.c.say("%d targets could not be judged: %s.", t.unjudged, t.named()))
+	return pick(t.unjudged.Count == 1,
+		t.c.say("%d target could not be judged: %s.", t.unjudged.Count, t.named()),
+		t.c.say("%d targets could not be judged: %s.", t.unjudged.Count, t.named()))
 }
 
 // changed is the headline of a comparison.

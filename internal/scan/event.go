@@ -24,6 +24,12 @@ func (e *engine) event(t target.Target, o *evidence.Observation, v *fingerprint.
 		DurationMS: o.Duration.Milliseconds(),
 		Error:      o.Err,
 	}
+	switch t.Part {
+	case target.OfHost:
+		ev.Target.Member = event.OfHost
+	case target.OfRange:
+		ev.Target.Member = event.OfRange
+	}
 	if t.Addr.Addr().IsValid() {
 		ev.Target.IP = t.Addr.Addr().String()
 	}

@@ -13,6 +13,9 @@ import (
 	"github.com/clawsonar/clawsonar/internal/target"
 )
 
+// besideGateway begins the source of a target that nobody has named.
+const besideGateway = "beside "
+
 // helpersAtOnce is how many helper ports of one host are tried at a time.
 const helpersAtOnce = 8
 
@@ -50,7 +53,7 @@ func (e *engine) helpers(ctx context.Context, gateway target.Target, o *evidence
 	for _, port := range set.HelperPorts(gateway.Addr.Port(), set.Judge(o).Version.Candidates) {
 		t := target.Target{
 			Addr: netip.AddrPortFrom(gateway.Addr.Addr(), port), Name: gateway.Name, Swept: true, Implied: gateway.Implied,
-			Input: gateway.Input, Source: "beside " + gateway.HostPort(),
+			Input: gateway.Input, Source: besideGateway + gateway.HostPort(),
 		}
 		// What is a target itself has its own line.
 		if e.cfg.Space.Has(t) || !e.tried.first(t.Addr) {

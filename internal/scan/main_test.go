@@ -256,6 +256,6 @@ func quickWire(scope *target.Scope) *wire.Wire {
 // seeded chooses of a name's addresses by a seed.
 func seeded(scope *target.Scope, seed uint64) *wire.Wire {
 	return wire.New(wire.Options{
-		Scope: scope, ConnectTimeout: plenty, FrameTimeout: plenty, Resolver: wire.NewResolver(wire.AllAddresses, seed),
+		Scope: scope, ConnectTimeout: plenty, FrameTimeout: plenty, Resolver: wire.NewResolver(wire.AllAddresses, seed, netip.AddrPort{}),
 	})
 }

@@ -61,6 +61,11 @@ type Config struct {
 	// Checkpoint, if set, is called about once a second and at the end with the
 	// position before which everything is done and written.
 	Checkpoint func(next uint64) error
+	// Wait is how long, from the start on, targets that were named are asked again
+	// while they are closed, silent or starting; 0 asks once. Waiting, if set, is
+	// told how many there are, one of them, and how long it may take yet.
+	Wait    time.Duration
+	Waiting func(n int, place string, outcome evidence.Outcome, left time.Duration)
 	// Recheck is how many silent members of ranges are tried again at the end,
 	// to estimate how many were missed.
 	Recheck int
@@ -86,7 +91,7 @@ type Count struct {
 // flight a moment, and still emits the summary. The error is a fault of the
 // run itself, never of a target.
 func Run(ctx context.Context, cfg Config) (event.Summary, error) {
-	e := &engine{cfg: cfg, summary: event.Summary{
+	e := &engine{cfg: cfg, begun: time.Now(), summary: event.Summary{
 		Type:     "summary",
 		Outcomes: map[string]int{}, Auth: map[string]int{}, Findings: map[string]int{},
 	}}
@@ -124,6 +129,7 @@ func Run(ctx context.Context, cfg Config) (event.Summary, error) {
 		return e.summary, err
 	}
 	e.summary.Complete = complete && ctx.Err() == nil
+	e.hostsUnheard()
 	if n := e.chosen.Load(); n > 0 {
 		e.summary.Notes = append(e.summary.Notes, fmt.Sprintf("Of names with more than %d addresses, %[1]d were tried, which the seed chooses: their lines say so.", n))
 	}
@@ -142,15 +148,16 @@ func Run(ctx context.Context, cfg Config) (event.Summary, error) {
 // them, those of an earlier run included, are done. The workers live as long as
 // the sweep: a goroutine for each target would grow its stack anew each time.
 func (e *engine) sweep(ctx, probing context.Context) (complete bool, err error) {
-	n := e.cfg.Targets()
-	e.cfg.Count.Total.Store(int64(n - min(e.cfg.From, n)))
+	n, from := e.cfg.Targets(), e.cfg.From
+	e.cfg.Count.Total.Store(int64(n - min(from, n)))
 	order, shard := target.NewOrder(e.cfg.Space.Len(), e.cfg.Seed), e.cfg.shard()
-	w := newWindow(e.cfg.From)
+	w := newWindow(from)
 	defer context.AfterFunc(probing, w.end)()
 	finishCheckpoints := e.checkpoints(w)
 	var next atomic.Uint64
-	next.Store(e.cfg.From)
-	err = e.work(ctx, n-min(e.cfg.From, n), func() (bool, error) {
+	next.Store(from)
+	held := map[uint64]bool{}
+	err = e.work(ctx, n-min(from, n), func() (bool, error) {
 		i := next.Add(1) - 1
 		if i >= n {
 			return false, nil
@@ -163,15 +170,29 @@ func (e *engine) sweep(ctx, probing context.Context) (complete bool, err error) 
 		if err != nil {
 			return false, err
 		}
-		whole, err := e.target(probing, t)
-		if err != nil {
+		p := new(position)
+		whole, err := e.target(probing, t, p)
+		switch {
+		case err != nil:
 			return false, err
-		}
-		if whole && probing.Err() == nil {
+		case !whole || probing.Err() != nil:
+		case p.held:
+			e.mu.Lock()
+			held[i] = true
+			e.mu.Unlock()
+		default:
 			w.finish(i)
 		}
 		return true, nil
 	})
+	if err == nil {
+		err = e.again(ctx, probing)
+		for i := range held {
+			if probing.Err() == nil && ctx.Err() == nil {
+				w.finish(i)
+			}
+		}
+	}
 	if err != nil {
 		_ = finishCheckpoints() // the first error is the cause
 		return false, err
@@ -252,6 +273,9 @@ func (e *engine) recheck(ctx, probing context.Context) error {
 				e.summary.MissEstimate.Found++
 				e.summary.Targets--
 				e.summary.Outcomes[string(evidence.Silent)]--
+				if s.line == nil && s.Part == target.Whole {
+					e.summary.Unlisted.Remove(s.HostPort() + s.Base)
+				}
 			}
 			e.mu.Unlock()
 			if !answered {
@@ -310,6 +334,7 @@ type silence struct {
 
 type engine struct {
 	cfg     Config
+	begun   time.Time
 	stop    func()       // gives up the targets in flight
 	failed  atomic.Bool  // Emit has failed
 	chosen  atomic.Int64 // how many addresses of a name are tried that has more
@@ -319,20 +344,23 @@ type engine struct {
 	silent   []silence
 	silences uint64
 
-	tried hosts // helper ports
+	pending []*pending // see Config.Wait
+
+	hosts entries // named without a port
+	tried hosts   // helper ports
 }
 
 // target probes one target of the space: one address, or all addresses of a
 // name. It reports whether that is the whole target: at the end of a run there
 // may be addresses whose turn has not come.
-func (e *engine) target(ctx context.Context, t target.Target) (whole bool, err error) {
+func (e *engine) target(ctx context.Context, t target.Target, p *position) (whole bool, err error) {
 	defer e.cfg.Count.Done.Add(1)
 	// Dialling checks this again, on the address that is dialled.
 	if err := e.cfg.Scope.CheckTarget(t); err != nil {
 		return true, e.excluded(t, err)
 	}
 	if t.Addr.Addr().IsValid() {
-		return true, e.probe(ctx, t)
+		return true, e.probe(ctx, t, p)
 	}
 	answer, err := e.cfg.Prober.Resolve(ctx, t.Name)
 	o := evidence.Observation{Addr: t.Addr, Name: t.Name, Base: t.Base, Outcome: evidence.DNSError}
@@ -348,6 +376,9 @@ func (e *engine) target(ctx context.Context, t target.Target) (whole bool, err e
 		}
 	case len(answer.Addrs) == 0:
 		o.Err = "the name does not resolve"
+		if e.hold(t, &o, p) {
+			return true, nil
+		}
 		return true, e.done(t, &o)
 	}
 	if n := len(answer.Addrs); answer.Total > n {
@@ -359,12 +390,12 @@ func (e *engine) target(ctx context.Context, t target.Target) (whole bool, err e
 			return true, err
 		}
 	}
-	return e.addresses(ctx, t, answer.Addrs)
+	return e.addresses(ctx, t, answer.Addrs, p)
 }
 
 // addresses probes a target at each address of its name, as many at a time as
 // there are places in flight.
-func (e *engine) addresses(ctx context.Context, t target.Target, addrs []netip.Addr) (whole bool, err error) {
+func (e *engine) addresses(ctx context.Context, t target.Target, addrs []netip.Addr, p *position) (whole bool, err error) {
 	if len(addrs) == 0 {
 		return true, nil
 	}
@@ -377,10 +408,10 @@ func (e *engine) addresses(ctx context.Context, t target.Target, addrs []netip.A
 				return nil
 			}
 			defer e.cfg.Gate.Leave()
-			return e.resolved(ctx, t.WithAddr(addr))
+			return e.resolved(ctx, t.WithAddr(addr), p)
 		})
 	}
-	err = e.resolved(ctx, t.WithAddr(addrs[0]))
+	err = e.resolved(ctx, t.WithAddr(addrs[0]), p)
 	if len(addrs) > 1 {
 		e.cfg.Gate.Outside(func() { err = errors.Join(err, group.Wait()) })
 	}
@@ -388,13 +419,13 @@ func (e *engine) addresses(ctx context.Context, t target.Target, addrs []netip.A
 }
 
 // resolved probes a target at an address that a look-up gave.
-func (e *engine) resolved(ctx context.Context, t target.Target) error {
+func (e *engine) resolved(ctx context.Context, t target.Target, p *position) error {
 	if err := e.cfg.Scope.CheckTarget(t); err != nil {
 		return e.excluded(t, err)
 	}
 	// The form that an AAAA record has given it has been judged.
 	t.Addr = netip.AddrPortFrom(t.Addr.Addr().Unmap(), t.Addr.Port())
-	return e.probe(ctx, t)
+	return e.probe(ctx, t, p)
 }
 
 func (e *engine) excluded(t target.Target, why error) error {
@@ -406,7 +437,7 @@ func (e *engine) excluded(t target.Target, why error) error {
 
 // probe probes one address. All attempts, and the ports beside it, have the time for
 // one target together.
-func (e *engine) probe(ctx context.Context, t target.Target) error {
+func (e *engine) probe(ctx context.Context, t target.Target, p *position) error {
 	var o evidence.Observation
 	budget := e.cfg.Prober.Budget()
 	requests, connections := 0, 0 // of all attempts: what the target has seen of us
@@ -429,6 +460,9 @@ func (e *engine) probe(ctx context.Context, t target.Target) error {
 		}
 	}
 	o.Requests, o.Connections = requests, connections
+	if e.hold(t, &o, p) {
+		return nil
+	}
 	if err := e.done(t, &o); err != nil || !e.wantsHelpers(t, &o) {
 		return err
 	}
@@ -438,13 +472,15 @@ func (e *engine) probe(ctx context.Context, t target.Target) error {
 // done judges an observation and emits its event.
 func (e *engine) done(t target.Target, o *evidence.Observation) error {
 	silent := o.Outcome == evidence.Silent
+	if t.Part == target.OfHost && o.Outcome != evidence.Excluded && o.Outcome != evidence.Interrupted {
+		e.hosts.note(t.Entry, !silent && o.Outcome != evidence.Unreachable && o.Outcome != evidence.LocalError)
+	}
 	unlisted := t.Swept && !e.cfg.ListAll && (silent || o.Outcome == evidence.Closed || o.Outcome == evidence.Excluded)
 	if unlisted {
 		// Nearly all of a sweep ends here, so nothing more is done for it.
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		e.summary.Targets++
-		e.summary.Outcomes[string(o.Outcome)]++
+		e.quietly(t, o.Outcome)
 		if silent {
 			e.sample(t, nil)
 		}

@@ -18,6 +18,7 @@ func (e *StreamError) Unwrap() error { return e.err }
 func (e *engine) stream(ctx, probing context.Context) (complete bool, err error) {
 	targets := make(chan target.Target)
 	stopped := errors.New("stopped")
+	var entry uint64
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
 	read := make(chan error, 1)
@@ -35,12 +36,14 @@ func (e *engine) stream(ctx, probing context.Context) (complete bool, err error)
 				if err != nil {
 					return err
 				}
+				t.Entry = entry
 				select {
 				case targets <- t:
 				case <-reading.Done():
 					return stopped
 				}
 			}
+			entry++
 			return nil
 		})
 	}()
@@ -50,12 +53,15 @@ func (e *engine) stream(ctx, probing context.Context) (complete bool, err error)
 			if !ok || ctx.Err() != nil || e.failed.Load() {
 				return false, nil
 			}
-			_, err := e.target(probing, t)
+			_, err := e.target(probing, t, new(position))
 			return true, err
 		case <-ctx.Done():
 			return false, nil
 		}
 	})
+	if err == nil {
+		err = e.again(ctx, probing)
+	}
 	if err != nil || ctx.Err() != nil {
 		return false, err
 	}

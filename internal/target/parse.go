@@ -23,6 +23,7 @@ type Spec struct {
 	Bound       string // see Target
 	Process     string
 	Exact       bool // see Target
+	Listed      bool // an entry of a list
 	Implied     bool // see Target; of a range, Space.Add finds out itself
 }
 

@@ -27,14 +27,45 @@ type Space struct {
 	more   *spool          // entries after those
 	length uint64
 	digest hash.Hash
+	seen   map[key]bool // the first entries, maxSeen of them
+}
+
+// key is what makes two entries the same targets.
+type key struct {
+	first, last       netip.Addr
+	name, base, ports string
+	secure            bool
+}
+
+// maxSeen is how many entries are remembered to find those that come again: about
+// 10 MB.
+const maxSeen = 1 << 16
+
+// again reports whether the entry has been added before.
+func (s *Space) again(spec *Spec) bool {
+	k := key{spec.First, spec.Last, spec.Name, spec.Base, portBytes(spec.Ports), spec.Scheme == "https"}
+	if s.seen[k] {
+		return true
+	}
+	if s.seen == nil {
+		s.seen = map[key]bool{}
+	}
+	if len(s.seen) < maxSeen {
+		s.seen[k] = true
+	}
+	return false
 }
 
 // maxHeld is how many entries are held in memory: about 1 MB.
 const maxHeld = 4096
 
-// Add appends an entry. It fails when the space grows beyond 2^40 targets, or
-// the temporary file cannot be written.
+// Add appends an entry, unless it is one of the first 65,536 once more: the same
+// target is scanned once. It fails when the space grows beyond 2^40 targets, or the
+// temporary file cannot be written.
 func (s *Space) Add(spec Spec) error {
+	if s.again(&spec) {
+		return nil
+	}
 	n := uint64(1)
 	if spec.First.IsValid() {
 		var ok bool
@@ -95,16 +126,28 @@ func (s *Space) Len() uint64 { return s.length }
 func (s *Space) At(i uint64) (Target, error) {
 	k := sort.Search(len(s.ends), func(k int) bool { return i < s.ends[k] })
 	if k == len(s.ends) {
-		spec, place, err := s.more.at(i)
+		spec, entry, place, err := s.more.at(i)
 		if err != nil {
 			return Target{}, err
 		}
-		return spec.target(place), nil
+		return spec.target(uint64(len(s.specs))+entry, place), nil
 	}
 	if k > 0 {
 		i -= s.ends[k-1]
 	}
-	return s.specs[k].target(i), nil
+	return s.specs[k].target(uint64(k), i), nil
+}
+
+// Named returns what an entry names, as the user wrote it; "" if there is no such
+// entry.
+func (s *Space) Named(entry uint64) string {
+	if entry < uint64(len(s.specs)) {
+		return s.specs[entry].Input
+	}
+	if s.more == nil {
+		return ""
+	}
+	return s.more.input(entry - uint64(len(s.specs)))
 }
 
 // Has reports whether t, whose address is known, is a target of one of the entries
@@ -122,14 +165,20 @@ func (s *Space) Has(t Target) bool {
 	})
 }
 
-// target returns the i-th target of an entry.
-func (s *Spec) target(i uint64) Target {
+// target returns the i-th target of an entry of that number.
+func (s *Spec) target(entry, i uint64) Target {
 	ports := uint64(len(s.Ports))
 	t := Target{
 		Name: s.Name, Scheme: s.Scheme, Base: s.Base,
 		Input: s.Input, Source: s.Source,
 		Bound: s.Bound, Process: s.Process, Implied: s.Implied, Exact: s.Exact,
-		Swept: ports > 1 || s.First != s.Last,
+		Swept: ports > 1 || s.First != s.Last || s.Listed, Entry: entry,
+	}
+	switch {
+	case s.First != s.Last:
+		t.Part = OfRange
+	case !s.Exact && ports > 1:
+		t.Part = OfHost
 	}
 	var addr netip.Addr
 	if s.First.IsValid() {

@@ -79,9 +79,46 @@ func (s *spool) add(spec *Spec, first, n uint64) error {
 	return nil
 }
 
-// at returns the entry that holds target i, and the target's place in it.
-func (s *spool) at(i uint64) (Spec, uint64, error) {
+// at returns the entry that holds target i, the entry's number, and the target's
+// place in it.
+func (s *spool) at(i uint64) (spec Spec, entry, place uint64, err error) {
 	k := sort.Search(len(s.starts), func(k int) bool { return i < s.starts[k].index }) - 1
+	entry = uint64(k) * perBlock
+	i -= s.starts[k].index
+	err = s.walk(k, func(data []byte, n uint64) (more bool, err error) {
+		if i < n {
+			spec, err = s.decode(data)
+			return false, err
+		}
+		i -= n
+		entry++
+		return true, nil
+	})
+	return spec, entry, i, err
+}
+
+// input returns what entry number i names, as the user wrote it; "" if there is
+// none.
+func (s *spool) input(i uint64) string {
+	k, at, out := int(i/perBlock), i%perBlock, ""
+	if k >= len(s.starts) {
+		return ""
+	}
+	_ = s.walk(k, func(data []byte, _ uint64) (bool, error) {
+		if at > 0 {
+			at--
+			return true, nil
+		}
+		spec, err := s.decode(data)
+		out = spec.Input
+		return false, err
+	})
+	return out
+}
+
+// walk goes through the entries of block k, encoded and with how many targets
+// each makes, until do wants no more.
+func (s *spool) walk(k int, do func(data []byte, n uint64) (more bool, err error)) error {
 	start := s.starts[k]
 	data := s.block
 	if start.offset < s.size {
@@ -97,22 +134,21 @@ func (s *spool) at(i uint64) (Spec, uint64, error) {
 		*buffer = slices.Grow((*buffer)[:0], int(end-start.offset))[:end-start.offset]
 		data = *buffer
 		if _, err := s.f.ReadAt(data, start.offset); err != nil {
-			return Spec{}, 0, fmt.Errorf("read a long list back: %w", err)
+			return fmt.Errorf("read a long list back: %w", err)
 		}
 	}
 	r := fields{data: data}
-	for i -= start.index; ; {
+	for len(r.data) > 0 {
 		n, size := r.number(), r.number()
 		entry := r.next(size)
 		if r.broken {
-			return Spec{}, 0, errors.New("read a long list back: the temporary file was changed")
+			return errors.New("read a long list back: the temporary file was changed")
 		}
-		if i < n {
-			spec, err := s.decode(entry)
-			return spec, i, err
+		if more, err := do(entry, n); !more || err != nil {
+			return err
 		}
-		i -= n
 	}
+	return errors.New("read a long list back: the temporary file was changed")
 }
 
 const (
@@ -192,6 +228,7 @@ func (s *spool) decode(data []byte) (Spec, error) {
 		spec.Input = r.text()
 	}
 	spec.Implied = flags&implied != 0
+	spec.Listed = true // nothing else is as long
 	spec.Exact = flags&exact != 0
 	if flags&sharedPorts != 0 {
 		spec.Ports = s.ports[r.number()]

@@ -60,13 +60,20 @@ func TestSpoolProperty(t *testing.T) {
 			entries = append(entries, entry{spec, next, n})
 			next += n
 		}
-		for _, e := range entries {
+		for number, e := range entries {
+			e.spec.Listed = true
+			if got := s.input(uint64(number)); got != e.spec.Input {
+				t.Fatalf("entry %d names %q, want %q", number, got, e.spec.Input)
+			}
 			for i := range e.n {
-				got, place, err := s.at(e.first + i)
-				if err != nil || place != i || !reflect.DeepEqual(got, e.spec) {
-					t.Fatalf("target %d: %+v at %d, %v; want %+v at %d", e.first+i, got, place, err, e.spec, i)
+				got, entry, place, err := s.at(e.first + i)
+				if err != nil || entry != uint64(number) || place != i || !reflect.DeepEqual(got, e.spec) {
+					t.Fatalf("target %d: %+v at %d of %d, %v; want %+v at %d of %d", e.first+i, got, place, entry, err, e.spec, i, number)
 				}
 			}
+		}
+		if got := s.input(uint64(len(entries))); got != "" {
+			t.Fatalf("an entry that is not there names %q", got)
 		}
 	})
 }
@@ -112,13 +119,13 @@ func TestSpoolBroken(t *testing.T) {
 	if _, err := s.f.WriteAt(make([]byte, s.size), 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := s.at(0); err == nil {
+	if _, _, _, err := s.at(0); err == nil {
 		t.Error("an overwritten file gives a target")
 	}
 	if err := s.f.Truncate(10); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := s.at(0); err == nil {
+	if _, _, _, err := s.at(0); err == nil {
 		t.Error("a truncated file gives a target")
 	}
 }

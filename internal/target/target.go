@@ -35,16 +35,30 @@ type Target struct {
 	Resolved bool
 	// Note is what is to be said of the look-up in the target's line, or "".
 	Note string
-	// Swept targets are members of a range or of a set of ports: when closed,
-	// silent or excluded they are counted, not listed.
+	// Swept targets are members of a range or of a set of ports, or come from a
+	// list: when closed, silent or excluded they are counted, not listed.
 	Swept bool
 	// Exact targets were named with their port, by the user or in a list: other
 	// ports of the host were not.
 	Exact bool
+	// Part says as part of what the target was named, and Entry as which entry of
+	// the space, from 0 on.
+	Part  Part
+	Entry uint64
 	// Bound and Process say which listener of this machine it is, as the
 	// operating system tells; "" for all others.
 	Bound, Process string
 }
+
+// Part says as part of what a target was named.
+type Part uint8
+
+// What a target can be part of.
+const (
+	Whole   Part = iota // nothing: host and port were named
+	OfHost              // one of the ports tried of a host that was named without one
+	OfRange             // an address of a block or range
+)
 
 // HostPort returns the target as host:port, the host being the name if there
 // is one, in lower case.

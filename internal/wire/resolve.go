@@ -99,11 +99,18 @@ type remembered struct {
 }
 
 // NewResolver returns a resolver that takes those addresses of a name, and of
-// more than MaxAddresses those that the seed chooses.
-func NewResolver(family string, seed uint64) *Resolver {
+// more than MaxAddresses those that the seed chooses. It asks the server, or those
+// of the system if that is zero.
+func NewResolver(family string, seed uint64, server netip.AddrPort) *Resolver {
 	// The system's resolver, but with StrictErrors: a temporary failure ends the
 	// look-up, instead of being passed over on the way along the search list.
 	system := &net.Resolver{PreferGo: net.DefaultResolver.PreferGo, Dial: net.DefaultResolver.Dial, StrictErrors: true}
+	if server.IsValid() {
+		system.PreferGo = true
+		system.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, server.String())
+		}
+	}
 	return &Resolver{
 		family: family, seed: seed, turns: make(chan struct{}, lookupsAtOnce),
 		ask: system.LookupNetIP, answers: map[string]*remembered{},
@@ -154,6 +161,19 @@ func (r *Resolver) remember(name string, a *remembered) {
 		r.next = (r.next + 1) % maxAnswers
 	}
 	r.answers[name] = a
+}
+
+// Forget has a name looked up anew the next time.
+func (r *Resolver) Forget(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if a := r.answers[name]; a != nil {
+		select {
+		case <-a.ready:
+			delete(r.answers, name)
+		default: // being looked up
+		}
+	}
 }
 
 func (r *Resolver) forget(name string, a *remembered) {

@@ -28,7 +28,7 @@ func addrs(texts ...string) []netip.Addr {
 // asked for at a time.
 func TestResolver(t *testing.T) {
 	var asked, atOnce, most atomic.Int32
-	r := NewResolver(AllAddresses, 0)
+	r := NewResolver(AllAddresses, 0, netip.AddrPort{})
 	r.ask = func(_ context.Context, network, name string) ([]netip.Addr, error) {
 		if strings.HasPrefix(name, "nowhere.") {
 			asked.Add(1)
@@ -78,7 +78,7 @@ func TestResolver(t *testing.T) {
 
 // A look-up that the end of the run cut short says nothing of the name.
 func TestResolverInterrupted(t *testing.T) {
-	r := NewResolver(AllAddresses, 0)
+	r := NewResolver(AllAddresses, 0, netip.AddrPort{})
 	r.ask = func(ctx context.Context, network, _ string) ([]netip.Addr, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -105,7 +105,7 @@ func TestResolverChoice(t *testing.T) {
 		many = append(many, netip.AddrFrom4([4]byte{192, 0, byte(i >> 8), byte(i)}))
 	}
 	resolve := func(seed uint64, family string, list []netip.Addr) Answer {
-		r := NewResolver(family, seed)
+		r := NewResolver(family, seed, netip.AddrPort{})
 		r.ask = func(_ context.Context, network, _ string) ([]netip.Addr, error) {
 			if network == "ip6" {
 				return nil, &net.DNSError{IsNotFound: true}
@@ -206,7 +206,7 @@ func TestResolverFamilies(t *testing.T) {
 		{AllAddresses, "nowhere.example", ""},
 		{everyAddress, "nowhere.example", ""},
 	} {
-		r := NewResolver(c.family, 0)
+		r := NewResolver(c.family, 0, netip.AddrPort{})
 		r.ask = system.LookupNetIP
 		a := r.lookup(t.Context(), c.name, c.family)
 		a = r.choose(a)
@@ -218,7 +218,7 @@ func TestResolverFamilies(t *testing.T) {
 			t.Errorf("%s of %s: %s, want %s", c.family, c.name, got, c.want)
 		}
 	}
-	r := NewResolver(AllAddresses, 0)
+	r := NewResolver(AllAddresses, 0, netip.AddrPort{})
 	r.ask = system.LookupNetIP
 	if a, err := r.Resolve(t.Context(), "many.example"); err != nil || len(a.Addrs) != MaxAddresses || a.Total != 3000 {
 		t.Errorf("%d of %d addresses, %v", len(a.Addrs), a.Total, err)
@@ -229,7 +229,7 @@ func TestResolverFamilies(t *testing.T) {
 // no such addresses.
 func TestResolverSilentFamily(t *testing.T) {
 	system := asking(t, nameserver.Zone{"gw.example A": "192.0.2.1", "gw.example AAAA": "silent"})
-	r := NewResolver(AllAddresses, 0)
+	r := NewResolver(AllAddresses, 0, netip.AddrPort{})
 	r.ask = func(ctx context.Context, network, name string) ([]netip.Addr, error) {
 		if network == "ip6" {
 			var cancel context.CancelFunc
@@ -257,7 +257,7 @@ func TestResolverSearchList(t *testing.T) {
 	for name, want := range map[string]string{
 		"gw.test": "[192.0.2.1]", "short": "[192.0.2.2]", "sub.host": "[192.0.2.3 2001:db8::3]", "unknown": "[]",
 	} {
-		r := NewResolver(AllAddresses, 0)
+		r := NewResolver(AllAddresses, 0, netip.AddrPort{})
 		r.ask = func(_ context.Context, network, name string) ([]netip.Addr, error) {
 			if list := data[name+" "+network]; list != nil {
 				return addrs(list...), nil

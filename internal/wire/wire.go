@@ -74,7 +74,7 @@ func New(opt Options) *Wire {
 		opt.FrameTimeout = 3 * time.Second
 	}
 	if opt.Resolver == nil {
-		opt.Resolver = NewResolver(AllAddresses, 0)
+		opt.Resolver = NewResolver(AllAddresses, 0, netip.AddrPort{})
 	}
 	w := &Wire{opt: opt}
 	// Old servers are what an audit is about, so every suite is offered.
@@ -105,6 +105,9 @@ type scopeError struct{ err error }
 
 func (e *scopeError) Error() string { return e.err.Error() }
 func (e *scopeError) Unwrap() error { return e.err }
+
+// Forget has a name looked up anew the next time.
+func (w *Wire) Forget(name string) { w.opt.Resolver.Forget(name) }
 
 // Resolve looks up the addresses of a name. It does not check the scope:
 // dialling does.

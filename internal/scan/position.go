@@ -1,0 +1,221 @@
+package scan
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"math/bits"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/target"
+)
+
+// position is one place in the order of a run while it is being probed. The
+// engine's mutex guards it.
+type position struct {
+	held bool // some of it waits for an answer, see Config.Wait
+}
+
+// quietly counts a target without a line. The caller holds mu.
+func (e *engine) quietly(t target.Target, outcome evidence.Outcome) {
+	e.summary.Targets++
+	e.summary.Outcomes[string(outcome)]++
+	if t.Part == target.Whole {
+		e.unlisted().Add(event.Place{Place: t.HostPort() + t.Base, Outcome: string(outcome)})
+	}
+}
+
+// unlisted returns the summary's list. The caller holds mu.
+func (e *engine) unlisted() *event.Unlisted {
+	if e.summary.Unlisted == nil {
+		e.summary.Unlisted = &event.Unlisted{Targets: []event.Place{}}
+	}
+	return e.summary.Unlisted
+}
+
+// entries knows which hosts that were named without a port have been asked, and
+// which have answered on any port: two bits an entry.
+type entries struct {
+	mu    sync.Mutex
+	asked []uint64
+	heard []uint64
+}
+
+func (h *entries) note(entry uint64, answered bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	at := int(entry / 64)
+	for len(h.asked) <= at {
+		h.asked, h.heard = append(h.asked, 0), append(h.heard, 0)
+	}
+	h.asked[at] |= 1 << (entry % 64)
+	if answered {
+		h.heard[at] |= 1 << (entry % 64)
+	}
+}
+
+// mute calls do for each host of which no port has answered.
+func (h *entries) mute(do func(entry uint64)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i := range h.asked {
+		for left := h.asked[i] &^ h.heard[i]; left != 0; left &= left - 1 {
+			do(uint64(i)*64 + uint64(bits.TrailingZeros64(left)))
+		}
+	}
+}
+
+// hostsUnheard adds the hosts that were named without a port, and of which none
+// has answered, to what could not be judged. A refused connection is an answer.
+func (e *engine) hostsUnheard() {
+	e.hosts.mute(func(entry uint64) {
+		name := ""
+		if e.cfg.Stream == nil {
+			name = e.cfg.Space.Named(entry)
+		}
+		place := event.Place{Place: cmp.Or(name, "a host of the list"), Outcome: string(evidence.Silent)}
+		e.unlisted().Add(place)
+	})
+}
+
+// pending is a target that is asked again until it answers for good.
+type pending struct {
+	target.Target
+	last evidence.Observation
+}
+
+// maxPending bounds the targets that are waited for.
+const maxPending = 4096
+
+// hold keeps a target to be asked again, if it is to be waited for. Of a host that
+// was named without a port all ports that do not answer are.
+func (e *engine) hold(t target.Target, o *evidence.Observation, p *position) bool {
+	if e.cfg.Wait == 0 || t.Part == target.OfRange || !e.unsettled(o) {
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.pending) >= maxPending {
+		return false
+	}
+	p.held = true
+	e.pending = append(e.pending, &pending{t, *o})
+	return true
+}
+
+// unsettled reports whether a target may yet answer otherwise: it is not there, or
+// says that it, or what stands behind it, is starting.
+func (e *engine) unsettled(o *evidence.Observation) bool {
+	switch o.Outcome {
+	case evidence.Closed, evidence.Silent, evidence.Reset, evidence.Unreachable, evidence.DNSError:
+		return true
+	case evidence.Other:
+	default:
+		return false
+	}
+	broken := false
+	for _, x := range o.Exchanges {
+		broken = broken || x.Err != "" || x.Status >= 502 && x.Status <= 504
+	}
+	if !broken {
+		return false
+	}
+	v := e.cfg.Prober.Set.Judge(o)
+	return v.Auth.State == "" || v.Auth.State == "unknown"
+}
+
+// again asks the targets that are waited for until all have answered, or time is
+// up. Those that have not are then taken as they are.
+func (e *engine) again(ctx, probing context.Context) error {
+	const atOnce = 50
+	pause := 500 * time.Millisecond
+	for len(e.pending) > 0 && ctx.Err() == nil {
+		left := time.Until(e.begun.Add(e.cfg.Wait))
+		if left <= 0 {
+			break
+		}
+		if e.cfg.Waiting != nil {
+			first := e.pending[0]
+			e.cfg.Waiting(len(e.pending), first.HostPort(), first.last.Outcome, left)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(min(pause, left)):
+		}
+		pause = min(2*pause, 2*time.Second)
+		if ctx.Err() != nil {
+			break
+		}
+		var group errgroup.Group
+		group.SetLimit(min(atOnce, max(e.cfg.Concurrency, 1)))
+		for _, w := range e.pending {
+			group.Go(func() error { e.askAgain(probing, w); return nil })
+		}
+		_ = group.Wait()
+		if err := e.settle(probing); err != nil {
+			return err
+		}
+	}
+	var errs []error
+	for _, w := range e.pending {
+		errs = append(errs, e.done(w.Target, &w.last))
+	}
+	e.pending = nil
+	return errors.Join(errs...)
+}
+
+func (e *engine) askAgain(ctx context.Context, w *pending) {
+	t := w.Target
+	if !t.Addr.Addr().IsValid() {
+		e.cfg.Prober.Forget(t.Name)
+		answer, err := e.cfg.Prober.Resolve(ctx, t.Name)
+		if err != nil || len(answer.Addrs) == 0 {
+			return
+		}
+		t = t.WithAddr(answer.Addrs[0])
+		if e.cfg.Scope.CheckTarget(t) != nil {
+			return
+		}
+	}
+	o := e.cfg.Prober.Probe(ctx, t, e.cfg.Prober.Budget())
+	o.Requests += w.last.Requests
+	o.Connections += w.last.Connections
+	w.Target, w.last = t, o
+}
+
+// settle hands on what has answered for good. A host that was named without a port
+// is settled, with all its ports, when a gateway shows on one of them.
+func (e *engine) settle(ctx context.Context) error {
+	settled := map[uint64]bool{}
+	var left, done []*pending
+	for _, w := range e.pending {
+		if w.Part == target.OfHost && !e.unsettled(&w.last) && e.cfg.Prober.Set.Recognises(&w.last) {
+			settled[w.Entry] = true
+		}
+	}
+	for _, w := range e.pending {
+		if e.unsettled(&w.last) && !settled[w.Entry] {
+			left = append(left, w)
+		} else {
+			done = append(done, w)
+		}
+	}
+	e.pending = left
+	for _, w := range done {
+		if err := e.done(w.Target, &w.last); err != nil {
+			return err
+		}
+		if !e.wantsHelpers(w.Target, &w.last) {
+			continue
+		}
+		if err := e.helpers(ctx, w.Target, &w.last, e.cfg.Prober.Budget()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
