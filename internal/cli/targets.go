@@ -64,7 +64,7 @@ func (o *scanOptions) addTargets(s streams, cfg *scan.Config, set *fingerprint.S
 		case len(args) > 0:
 			return nil
 		}
-		return o.addLocal(s, own, add)
+		return o.addLocal(s, cfg, own, ports, add)
 	}
 	if err := o.mayStream(file, args); err != nil {
 		return usage(err)

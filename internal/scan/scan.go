@@ -44,7 +44,10 @@ type Config struct {
 	Retries     int         // further attempts after a reset or a fault of this machine
 	ListAll     bool        // emit closed, silent and excluded members of ranges, too
 	Helpers     bool        // where a gateway is found, also try the ports of its helpers
-	Head        event.Scan
+	// Machine is set when the machine that this runs on is scanned: the lines of
+	// its gateways come last then, and say which of its listeners lead to the same.
+	Machine Machine
+	Head    event.Scan
 	// Emit receives the stream, one event at a time. An error of it ends the
 	// run: it is not called again, and targets in flight are given up.
 	Emit func(event.Event) error
@@ -167,6 +170,9 @@ func (e *engine) sweep(ctx, probing context.Context) (complete bool, err error) 
 		}
 		return true, nil
 	})
+	if err == nil {
+		err = e.release()
+	}
 	if err != nil {
 		_ = finishCheckpoints() // the first error is the cause
 		return false, err
@@ -211,6 +217,9 @@ func (e *engine) checkpoints(w *window) (finish func() error) {
 				ended <- e.cfg.Checkpoint(w.mark())
 				return
 			case <-tick.C:
+				if e.cfg.Machine != nil {
+					continue // what is held is not written yet
+				}
 				// One that fails now is tried again, and reported at the end.
 				_ = e.cfg.Checkpoint(w.mark())
 			}
@@ -312,6 +321,7 @@ type engine struct {
 	// A sample of the silent members of ranges, and how many there were.
 	silent   []silence
 	silences uint64
+	held     []held // gateways of this machine
 
 	tried hosts // helper ports
 }
@@ -396,18 +406,37 @@ func (e *engine) done(t target.Target, o *evidence.Observation) error {
 			o.Outcome = evidence.Helper
 		}
 	}
+	if e.cfg.Machine != nil && recognised && !verdict.Helper {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.held = append(e.held, held{t, *o, verdict})
+		return nil
+	}
+	return e.judged(t, o, &verdict, nil)
+}
+
+// judged puts what is known of a target into findings and emits its event. w may
+// be nil.
+func (e *engine) judged(t target.Target, o *evidence.Observation, verdict *fingerprint.Verdict, w *ways) error {
+	if w == nil {
+		w = &ways{}
+	}
+	recognised := verdict.Confidence.Rank() >= fingerprint.Firm.Rank()
 	bound, _ := netip.ParseAddrPort(t.Bound)
 	releases := e.cfg.Prober.Set.Releases(verdict.Product)
-	advisories := e.cfg.Advisories.assess(&verdict, t.HostPort(), releases)
+	advisories := e.cfg.Advisories.assess(verdict, t.HostPort(), releases)
 	findings := check.Run(e.cfg.Checks, check.Subject{
 		HostPort: t.HostPort(), Reach: e.reach(t), Bound: bound, Process: t.Process,
-		Observation: o, Verdict: &verdict, Releases: releases, Advisories: advisories,
+		Forwards: w.forwards, Ways: w.others,
+		Observation: o, Verdict: verdict, Releases: releases, Advisories: advisories,
 	})
 	for i := range findings {
 		// Checks name signals; a reader wants the exchanges that show them.
 		findings[i].Evidence = e.cfg.Prober.Set.Exchanges(verdict.Product, findings[i].Evidence, o)
 	}
-	ev := e.event(t, o, &verdict, findings)
+	ev := e.event(t, o, verdict, findings)
+	ev.SameAs = w.sameAs
+	ev.Notes = append(slices.Clip(ev.Notes), w.notes...)
 	if advisories != nil {
 		ev.Advisories = e.cfg.Advisories.list(advisories)
 		if advisories.Reason != "" {
@@ -434,7 +463,7 @@ func (e *engine) done(t target.Target, o *evidence.Observation) error {
 			e.summary.Suppressed++
 		}
 	}
-	if t.Swept && silent {
+	if t.Swept && o.Outcome == evidence.Silent {
 		ev = e.sample(t, ev)
 	}
 	return e.emit(ev)
