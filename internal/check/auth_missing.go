@@ -63,12 +63,12 @@ explain auth-missing`,
 		case v.Front.Kind != "":
 			detail += " through " + v.Front.Kind + ", which may be adding a credential for everybody"
 		}
-		detail += ". Shown by " + strings.Join(v.Auth.Because, ", ") + "."
+		shown := " Shown by " + strings.Join(v.Auth.Because, ", ") + "."
 		if !s.alone() {
-			return []event.Finding{doc.finding(s, event.Critical, "", detail, v.Auth.Because...)}
+			return []event.Finding{doc.finding(s, event.Critical, "", detail+"."+shown, v.Auth.Because...)}
 		}
-		f := doc.finding(s, event.Critical, "", detail+" It listens on "+s.Bound.String()+
-			" alone, and no listener that was looked at hands it on: every program and user of this machine is let in; others are as soon as a proxy, a container port or a tunnel leads to it. A tunnel that only connects out does not show here.",
+		f := doc.finding(s, event.Critical, "", detail+". It listens on "+s.Bound.String()+
+			" alone: programs and users of this machine are let in, others once a proxy, a container port or a tunnel leads to it. None was seen, but a tunnel that only connects out does not show here."+shown,
 			v.Auth.Because...)
 		f.Remediation = aloneFix
 		return []event.Finding{f}

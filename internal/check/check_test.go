@@ -402,7 +402,7 @@ func TestBinding(t *testing.T) {
 		front       string
 		says, not   string // of detail and fix
 	}{
-		{name: "named, binding not known", check: "auth-missing", says: "Cut the exposure now", not: "hands it on"},
+		{name: "named, binding not known", check: "auth-missing", says: "Cut the exposure now", not: "alone"},
 		{name: "loopback alone", check: "auth-missing", bound: "127.0.0.1:18789",
 			says: "It listens on 127.0.0.1:18789 alone", not: "Cut the exposure"},
 		{name: "loopback alone: what would open it", check: "auth-missing", bound: "[::1]:18789", says: "container port leads to it", not: "Cut the exposure"},

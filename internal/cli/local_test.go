@@ -9,7 +9,9 @@ import (
 	"testing"
 
 	"github.com/clawsonar/clawsonar/fingerprints"
+	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/local"
 )
@@ -231,5 +233,37 @@ func TestMachineNotes(t *testing.T) {
 				english(t, "internal/cli/local.go", n)
 			}
 		})
+	}
+}
+
+// What findings and notes say of listeners of this machine is translated.
+func TestListenerTextsAreTranslated(t *testing.T) {
+	for _, bound := range []string{"127.0.0.1:18789", "0.0.0.0:18789", "192.0.2.7:18789"} {
+		for _, forwards := range []bool{false, true} {
+			s := check.Subject{
+				HostPort: "127.0.0.1:18789", Reach: "loopback", Bound: netip.MustParseAddrPort(bound), Process: "nginx", Forwards: forwards,
+				Observation: &evidence.Observation{Outcome: evidence.Identified, Scheme: "http"},
+				Verdict: &fingerprint.Verdict{
+					Product: "openclaw", Name: "OpenClaw gateway", Brand: "openclaw", Confidence: fingerprint.Certain,
+					Auth: fingerprint.Auth{State: fingerprint.Open, Because: []string{"tools.missing-scope"}},
+				},
+			}
+			for _, f := range check.Run(check.All(), s) {
+				if slices.Contains([]string{"auth-missing", "plain-http", "listens-beyond-loopback"}, f.ID) {
+					english(t, f.ID, f.Detail)
+					english(t, f.ID, f.Remediation)
+				}
+			}
+		}
+	}
+	for _, note := range []string{
+		"This is the gateway of http://127.0.0.1:1/: one process listens at both.",
+		"This is the gateway of http://127.0.0.1:1/, as far as can be told: the same port, release and page.",
+		"This is another way in to the gateway of http://127.0.0.1:1/, as far as can be told: the same release and page, and no other gateway listens on this machine.",
+		"Another way in to this gateway: http://127.0.0.1/.",
+		"Another way in to this gateway stands open: http://127.0.0.1/.",
+		"It may be the same gateway as that of http://127.0.0.1/.",
+	} {
+		english(t, "internal/scan/ways.go", note)
 	}
 }
