@@ -58,6 +58,11 @@ func (o *scanOptions) addLocal(s streams, cfg *scan.Config, known, usual []uint1
 		}
 	}
 	cfg.Machine, o.machine = m.listeners, m
+	if o.dryRun && !o.silent {
+		for _, n := range m.unjudged() {
+			fmt.Fprintf(s.err, "clawsonar: %s\n", n)
+		}
+	}
 	return nil
 }
 

@@ -122,6 +122,9 @@ func TestThisMachine(t *testing.T) {
 		}) {
 			t.Errorf("notes %q", summary.Notes)
 		}
+		if out, err := exec.Command("clawsonar", "scan", "-dry-run").CombinedOutput(); err != nil || !bytes.Contains(out, []byte("127.0.0.1:9100 (raw printing")) {
+			t.Errorf("dry run: %v\n%s", err, out)
+		}
 		silent, _, _ := scanMachine(t, nil, "-silent", "-p", "9100")
 		if len(silent) != 0 || printer.contacts.Load() != 0 {
 			t.Errorf("named by -ports: %d targets, contacted %d times", len(silent), printer.contacts.Load())
