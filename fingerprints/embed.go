@@ -3,8 +3,8 @@ package fingerprints
 
 import "embed"
 
-// FS holds one YAML file a product, fronts.yaml, the release tables and the
-// advisories.
+// FS holds one YAML file a product, fronts.yaml, the release tables, the
+// advisories, and which listeners of this machine are left alone.
 //
-//go:embed *.yaml releases/*.json advisories/*.json
+//go:embed *.yaml releases/*.json advisories/*.json local/*.yaml
 var FS embed.FS

@@ -7,6 +7,9 @@ import (
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 )
 
+// aloneFix is what to do about a gateway that nothing was seen to hand on.
+const aloneFix = `Set gateway.auth.mode to "token" with a fresh random gateway.auth.token and restart. Keep gateway.bind at "loopback", and see that no proxy, tunnel (cloudflared, tailscale, ngrok, ssh -R) or container port leads to it: any of them opens it to others. Runbook: clawsonar explain auth-missing`
+
 func authMissing() Check {
 	doc := Doc{
 		ID:       "auth-missing",
@@ -60,7 +63,14 @@ explain auth-missing`,
 		case v.Front.Kind != "":
 			detail += " through " + v.Front.Kind + ", which may be adding a credential for everybody"
 		}
-		return []event.Finding{doc.finding(s, event.Critical, "",
-			detail+". Shown by "+strings.Join(v.Auth.Because, ", ")+".", v.Auth.Because...)}
+		shown := " Shown by " + strings.Join(v.Auth.Because, ", ") + "."
+		if !s.alone() {
+			return []event.Finding{doc.finding(s, event.Critical, "", detail+"."+shown, v.Auth.Because...)}
+		}
+		f := doc.finding(s, event.Critical, "", detail+". It listens on "+s.Bound.String()+
+			" alone: programs and users of this machine are let in, others once a proxy, a container port or a tunnel leads to it. None was seen, but a tunnel that only connects out does not show here."+shown,
+			v.Auth.Because...)
+		f.Remediation = aloneFix
+		return []event.Finding{f}
 	}}
 }

@@ -43,10 +43,15 @@ type Doc struct {
 
 // Subject is what a check looks at.
 type Subject struct {
-	HostPort    string // normalised host:port, see target.Target
-	Reach       string // see event.Address
-	Bound       netip.AddrPort
-	Process     string
+	HostPort string // normalised host:port, see target.Target
+	Reach    string // see event.Address
+	Bound    netip.AddrPort
+	Process  string
+	// Forwards: what listens is no gateway itself, but hands one on. Ways are the
+	// URLs of other listeners of this machine that lead to this gateway, or may.
+	// Both are known only with Bound.
+	Forwards    bool
+	Ways        []string
 	Observation *evidence.Observation
 	Verdict     *fingerprint.Verdict
 	Releases    *release.Table // of the product; nil when it has none
@@ -65,6 +70,12 @@ func (s *Subject) gateway() bool { return s.recognised() && !s.Verdict.Helper }
 
 // loopback reports whether the target was reached over loopback.
 func (s *Subject) loopback() bool { return s.Reach == "loopback" }
+
+// alone reports whether the gateway listens on loopback alone, and nothing that
+// was looked at on its machine hands it on.
+func (s *Subject) alone() bool {
+	return s.Bound.IsValid() && s.Bound.Addr().IsLoopback() && !s.Forwards && len(s.Ways) == 0 && s.Verdict.Front.Kind == ""
+}
 
 // Check is one rule.
 type Check struct {

@@ -317,6 +317,8 @@ func cases() []struct {
 		{"plain-http", "LAN", plain("private"), event.Medium},
 		{"plain-http", "internet", plain("public"), event.Medium},
 		{"plain-http", "loopback", plain("loopback"), event.Info},
+		{"plain-http", "loopback, bound to all", with(plain("loopback"), bound("0.0.0.0:18789", "node")), event.Medium},
+		{"plain-http", "loopback, bound to loopback", with(plain("loopback"), bound("127.0.0.1:18789", "node")), event.Info},
 		{"plain-http", "TLS", reach("public"), ""},
 
 		{"auth-unverified", "unknown", auth(fingerprint.Unknown, ""), event.Info},
@@ -381,6 +383,61 @@ func TestChecks(t *testing.T) {
 		if !raised[c.Doc.ID] || !quiet[c.Doc.ID] {
 			t.Errorf("%s: has a case that raises it: %t, that does not: %t; both are needed", c.Doc.ID, raised[c.Doc.ID], quiet[c.Doc.ID])
 		}
+	}
+}
+
+// What a finding says depends on what the listener is bound to, and on what leads
+// to it; how severe it is does not.
+func TestBinding(t *testing.T) {
+	judge := map[string]check.Check{}
+	for _, c := range check.All() {
+		judge[c.Doc.ID] = c
+	}
+	for _, tt := range []struct {
+		name, check string
+		bound       string
+		ways        []string
+		forwards    bool
+		front       string
+		says, not   string // of detail and fix
+	}{
+		{name: "named, binding not known", check: "auth-missing", says: "Cut the exposure now", not: "alone"},
+		{name: "loopback alone", check: "auth-missing", bound: "127.0.0.1:18789",
+			says: "It listens on 127.0.0.1:18789 alone", not: "Cut the exposure"},
+		{name: "loopback alone: what would open it", check: "auth-missing", bound: "[::1]:18789", says: "container port leads to it", not: "Cut the exposure"},
+		{name: "all addresses", check: "auth-missing", bound: "0.0.0.0:18789", says: "Cut the exposure now", not: "alone"},
+		{name: "something leads to it", check: "auth-missing", bound: "127.0.0.1:18789", ways: []string{"http://127.0.0.1/"}, says: "Cut the exposure now", not: "alone"},
+		{name: "it is a proxy's", check: "auth-missing", bound: "127.0.0.1:80", forwards: true, says: "Cut the exposure now", not: "alone"},
+		{name: "it is a proxy's by its answers", check: "auth-missing", bound: "127.0.0.1:80", front: "nginx", says: "Cut the exposure now", not: "alone"},
+
+		{name: "all addresses", check: "plain-http", bound: "0.0.0.0:18789", says: "bound to 0.0.0.0:18789", not: "nothing leaves"},
+		{name: "an outside address", check: "plain-http", bound: "192.0.2.7:18789", says: "bound to 192.0.2.7:18789", not: "nothing leaves"},
+		{name: "loopback", check: "plain-http", bound: "127.0.0.1:18789", says: "nothing leaves this machine", not: "bound to"},
+		{name: "binding not known", check: "plain-http", says: "nothing leaves this machine", not: "bound to"},
+
+		{name: "the gateway's own", check: "listens-beyond-loopback", bound: "0.0.0.0:18789", says: "Set gateway.bind", not: "hands the gateway on"},
+		{name: "a proxy's", check: "listens-beyond-loopback", bound: "0.0.0.0:80", forwards: true, says: "What hands the gateway on is bound to 0.0.0.0:80", not: "gateway.bind"},
+	} {
+		t.Run(tt.check+"/"+tt.name, func(t *testing.T) {
+			s := sound(t)
+			s.Reach, s.Observation.Scheme, s.Observation.TLS = "loopback", "http", nil
+			s.Verdict.Auth = fingerprint.Auth{State: fingerprint.Open, Mode: "none", Because: []string{"tools.missing-scope"}}
+			s.Verdict.Front.Kind, s.Ways, s.Forwards = tt.front, tt.ways, tt.forwards
+			if tt.bound != "" {
+				s.Bound = netip.MustParseAddrPort(tt.bound)
+			}
+			got := judge[tt.check].Judge(s)
+			if len(got) != 1 {
+				t.Fatalf("%d findings", len(got))
+			}
+			if text := got[0].Detail + " " + got[0].Remediation; !strings.Contains(text, tt.says) || strings.Contains(text, tt.not) {
+				t.Errorf("it says %q, want %q and not %q", text, tt.says, tt.not)
+			}
+			if tt.check == "auth-missing" && got[0].Severity != event.Critical {
+				t.Errorf("severity %s", got[0].Severity)
+			}
+			wellFormed(t, judge[tt.check].Doc, got[0])
+		})
 	}
 }
 

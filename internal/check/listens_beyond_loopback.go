@@ -2,6 +2,9 @@ package check
 
 import "github.com/clawsonar/clawsonar/internal/event"
 
+// forwardsFix is what to do about a proxy or the like in front of the gateway.
+const forwardsFix = `Bind what listens there to 127.0.0.1 in its own settings (a container's port: "127.0.0.1:18789:18789"), or let only those in who need it: a log-in in front, the firewall.`
+
 func listensBeyondLoopback() Check {
 	doc := Doc{
 		ID:       "listens-beyond-loopback",
@@ -31,12 +34,19 @@ on 127.0.0.1 only.`,
 			return nil
 		}
 		detail := "The listener is bound to " + s.Bound.String()
+		if s.Forwards {
+			detail = "What hands the gateway on is bound to " + s.Bound.String()
+		}
 		if s.Bound.Addr().IsUnspecified() {
 			detail += ", that is, to every address of this machine"
 		}
 		if s.Process != "" {
 			detail += " (process " + s.Process + ")"
 		}
-		return []event.Finding{doc.finding(s, event.Medium, "", detail+".")}
+		f := doc.finding(s, event.Medium, "", detail+".")
+		if s.Forwards {
+			f.Remediation = forwardsFix
+		}
+		return []event.Finding{f}
 	}}
 }

@@ -8,7 +8,8 @@ func plainHTTP() Check {
 		Title:    "The gateway is spoken to without encryption",
 		Severity: event.Medium,
 		When: `A recognised product answered over plain HTTP. Over loopback this is for
-information only.`,
+information only, unless the operating system says that the listener is bound
+to more.`,
 		Why: `The token or password, and all that the agent says and does, crosses the network
 in the clear: anybody on the way can read it and take it over.`,
 		Fix: `Put TLS in front, or switch on gateway.tls, and bind the plain port to loopback only.`,
@@ -25,6 +26,10 @@ the token.`,
 	return Check{doc, func(s Subject) []event.Finding {
 		if !s.gateway() || s.Observation.Scheme != "http" {
 			return nil
+		}
+		if s.loopback() && s.Bound.IsValid() && !s.Bound.Addr().IsLoopback() {
+			return []event.Finding{doc.finding(s, event.Medium, "",
+				"It answers plain HTTP, and its listener is bound to "+s.Bound.String()+": what comes from elsewhere crosses the network in the clear.")}
 		}
 		if s.loopback() {
 			return []event.Finding{doc.finding(s, event.Info, "", "Plain HTTP over loopback: nothing leaves this machine here.")}

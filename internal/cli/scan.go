@@ -60,6 +60,8 @@ type scanOptions struct {
 
 	config string
 	dryRun bool
+
+	machine *machine // with targets of this machine
 }
 
 func (o *scanOptions) flags() *flags {
@@ -162,8 +164,8 @@ func newScan(s streams) *cobra.Command {
 
 A target is an address, CIDR block, range a-b, host name, host:port, or URL
 (whose path is the base path). Without any, this machine is scanned over
-loopback: the usual ports, and those on which a program that looks like one of
-ours listens.
+loopback: the usual ports, and whatever listens (with -ports only there), but for
+what takes any bytes for a job or an order, such as printers, mail, databases.
 
 Every flag can also be set in the environment (-fail-on as CLAWSONAR_FAIL_ON)
 and in a YAML file; a flag wins over the environment, that over the file.
@@ -285,6 +287,14 @@ func dataInfo(set *fingerprint.Set, advisories *advisory.DB) event.Data {
 	}
 }
 
+// notes are those of a scan of this machine.
+func (o *scanOptions) notes() []string {
+	if o.machine == nil {
+		return nil
+	}
+	return o.machine.notes
+}
+
 // run scans and writes the reports.
 func (o *scanOptions) run(s streams, cfg *scan.Config, gate *policy.Gate) error {
 	out, err := openPipeline(s, &o.outputOptions, &o.gateOptions, gate)
@@ -293,6 +303,9 @@ func (o *scanOptions) run(s streams, cfg *scan.Config, gate *policy.Gate) error 
 	}
 	defer out.out.abandon()
 	cfg.Emit = out.event
+	if o.machine != nil {
+		cfg.Emit = o.machine.watch(out.event, o.silent)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// From the first signal on, a second one ends the process at once.
@@ -322,6 +335,6 @@ func (o *scanOptions) run(s streams, cfg *scan.Config, gate *policy.Gate) error 
 		}
 		return &exitError{code: exitInterrupted}
 	}
-	out.notes(s, &o.outputOptions)
+	out.notes(s, &o.outputOptions, o.notes()...)
 	return out.exit(s, o.silent)
 }

@@ -195,11 +195,11 @@ func (p *pipeline) event(e event.Event) error {
 }
 
 // notes says on stderr what the reports that go to stdout do not.
-func (p *pipeline) notes(s streams, o *outputOptions) {
+func (p *pipeline) notes(s streams, o *outputOptions, more ...string) {
 	if o.silent || slices.Contains([]string{"table", "markdown", "html"}, o.format) {
 		return
 	}
-	for _, n := range p.filter.Notes() {
+	for _, n := range append(p.filter.Notes(), more...) {
 		fmt.Fprintf(s.err, "clawsonar: %s\n", report.Clean(n))
 	}
 }

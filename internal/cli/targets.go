@@ -66,7 +66,7 @@ func (o *scanOptions) addTargets(s streams, cfg *scan.Config, set *fingerprint.S
 		if len(files)+len(args) > 0 {
 			return nil
 		}
-		return o.addLocal(s, own, add)
+		return o.addLocal(s, cfg, own, ports, add)
 	}
 	if err := o.mayStream(files, args); err != nil {
 		return usage(err)

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,7 +49,6 @@ func TestMain(m *testing.M) {
 // program against it.
 func TestRealGateways(t *testing.T) {
 	l, ctx := open(t, "real gateways")
-	t.Run("none running", func(t *testing.T) { noneRunning(t) })
 
 	begin := time.Now()
 	running, stop, err := l.StartMatrix(ctx, t.TempDir(), lab.Matrix(), 2)
@@ -62,8 +62,13 @@ func TestRealGateways(t *testing.T) {
 	t.Run("gate", func(t *testing.T) { gate(t, running) })
 	t.Run("advisories", func(t *testing.T) { advisories(t, running) })
 	t.Run("no harm", func(t *testing.T) { noHarm(t, running) })
-	t.Run("this machine", func(t *testing.T) { thisMachine(ctx, t, l, running) })
 	t.Run("plain nginx", func(t *testing.T) { plainNginx(ctx, t) })
+}
+
+// TestThisMachine scans without a target.
+func TestThisMachine(t *testing.T) {
+	l, ctx := open(t, "this machine")
+	thisMachine(ctx, t, l)
 }
 
 // scan runs the program and returns its events and exit code.
@@ -318,56 +323,111 @@ func noHarm(t *testing.T, running []lab.Running) {
 	}
 }
 
-// noneRunning scans this machine while no gateway of ours runs.
-func noneRunning(t *testing.T) {
-	out, err := exec.Command(program, "scan").CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	if strings.Contains(string(out), "OpenClaw") || strings.Contains(string(out), "Clawdbot") {
-		t.Skip("SKIPPED, NOT TESTED: a machine without a gateway: one is running here that is not ours")
-	}
-	if !strings.Contains(string(out), "No gateway was found") {
-		t.Errorf("it does not say that there is none:\n%s", out)
-	}
-}
-
-// thisMachine scans without a target: gateways on the usual port and on others,
-// one of them bound to every address.
-func thisMachine(ctx context.Context, t *testing.T, l *lab.Lab, running []lab.Running) {
-	wide, err := l.Start(ctx, t.TempDir(), lab.Config{
-		Name: "usual-port", Package: "openclaw", Version: "2026.6.11", Mode: lab.Token, Bind: "lan", Port: 18789,
-	})
+// thisMachine scans without a target, in a network namespace where nothing
+// listens but what is started here.
+func thisMachine(ctx context.Context, t *testing.T, l *lab.Lab) {
+	n, err := lab.NewNet()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer wide.Stop()
-	targets, _, _ := scan(t)
-	byPort := map[int]event.Target{}
-	for _, x := range targets {
-		byPort[x.Target.Port] = x
-	}
-	usual := byPort[18789]
-	if usual.Outcome != "identified" || !strings.HasSuffix(usual.Target.Bound, ":18789") {
-		t.Errorf("usual port: %s, bound to %q", usual.Outcome, usual.Target.Bound)
-	}
-	if !slices.ContainsFunc(usual.Findings, func(f event.Finding) bool { return f.ID == "listens-beyond-loopback" }) {
-		t.Errorf("no listens-beyond-loopback for a gateway bound to %q", usual.Target.Bound)
-	}
-	t.Logf("usual port: bound to %s, process %s", usual.Target.Bound, usual.Target.Process)
-	for _, r := range running {
-		if r.Front != lab.NoFront || r.Gateway.Config.BasePath != "" {
-			continue
+	defer n.Close()
+	show := func(t *testing.T, command ...string) string {
+		t.Helper()
+		out, err := n.Gateway.Command(command[0], command[1:]...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
 		}
-		x, ok := byPort[int(r.Gateway.Addr.Port())]
-		if !ok || x.Outcome != "identified" {
-			t.Errorf("%s on port %d was not found", r.Name, r.Gateway.Addr.Port())
-			continue
-		}
-		if slices.ContainsFunc(x.Findings, func(f event.Finding) bool { return f.ID == "listens-beyond-loopback" }) {
-			t.Errorf("%s, bound to %s, is said to listen beyond loopback", r.Name, x.Target.Bound)
-		}
+		t.Logf("%s\n%s", strings.Join(append([]string{"clawsonar"}, command[slices.Index(command, "scan"):]...), " "), out)
+		return strings.Join(strings.Fields(string(out)), " ") // as if it were on one line
 	}
+	atPort := func(t *testing.T, port uint16) (event.Target, *event.Summary) {
+		t.Helper()
+		targets, summary, _ := scanFrom(t, n.Gateway)
+		i := slices.IndexFunc(targets, func(x event.Target) bool { return x.Target.Port == int(port) && x.Target.IP == "127.0.0.1" })
+		if i < 0 {
+			t.Fatalf("no line of port %d: %+v", port, targets)
+		}
+		return targets[i], summary
+	}
+	has := func(x event.Target, id string) bool {
+		return slices.ContainsFunc(x.Findings, func(f event.Finding) bool { return f.ID == id })
+	}
+	begin := func(t *testing.T, c lab.Config) *lab.Gateway {
+		t.Helper()
+		c.Name, c.Package, c.Net = "this-machine", "openclaw", n.Gateway
+		g, err := l.Start(ctx, t.TempDir(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(g.Stop)
+		return g
+	}
+
+	t.Run("nothing", func(t *testing.T) {
+		if out := show(t, program, "scan"); !strings.Contains(out, "No gateway was found") || !strings.Contains(out, "clawsonar scan "+n.Gateway.Addr.String()) {
+			t.Error("it does not say that there is none, or where to look from")
+		}
+	})
+	t.Run("token gateway behind a web server that adds the token", func(t *testing.T) {
+		g := begin(t, lab.Config{Version: "2026.9.6", Mode: lab.Token, Port: 18789})
+		f, err := lab.Nginx(ctx, t.TempDir(), lab.NginxConfig{
+			Net: n.Gateway, Addr: netip.MustParseAddrPort("0.0.0.0:80"), Upstream: "http://" + g.Addr.String(), Upgrade: true,
+			SetHeader: map[string]string{"Authorization": "Bearer " + g.Secret},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Stop()
+		own, summary := atPort(t, 18789)
+		way, _ := atPort(t, 80)
+		if own.Auth == nil || own.Auth.State != "required" || own.SameAs != nil {
+			t.Errorf("the gateway itself: auth %+v, same as %+v", own.Auth, own.SameAs)
+		}
+		if way.Auth == nil || way.Auth.State != "open" || way.SameAs == nil || way.SameAs.URL != own.Target.URL || way.SameAs.Confidence != "firm" {
+			t.Errorf("the way in: auth %+v, same as %+v", way.Auth, way.SameAs)
+		}
+		if !has(way, "listens-beyond-loopback") || has(own, "listens-beyond-loopback") {
+			t.Errorf("listens-beyond-loopback: of nginx %t, of the gateway %t", has(way, "listens-beyond-loopback"), has(own, "listens-beyond-loopback"))
+		}
+		t.Logf("notes %q", summary.Notes)
+		if out := show(t, program, "scan"); !strings.Contains(out, "1 of 1 gateway stands OPEN") || strings.Contains(out, g.Secret) {
+			t.Error("it is not counted as one open gateway")
+		}
+	})
+	t.Run("an open gateway of another user", func(t *testing.T) {
+		g := begin(t, lab.Config{Version: "2026.6.11", Mode: lab.None})
+		// Where everybody may run it.
+		dir, err := os.MkdirTemp("", "clawsonar-machine-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer os.RemoveAll(dir)
+		shared := filepath.Join(dir, "clawsonar")
+		if out, err := exec.Command("sh", "-c", `chmod 755 "$1" && cp "$2" "$1/clawsonar" && chmod 755 "$1/clawsonar"`, "sh", dir, program).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		for _, as := range [][]string{nil, {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"}} {
+			out := show(t, append(slices.Clone(as), "env", "-C", "/", shared, "scan")...)
+			if !strings.Contains(out, "stands OPEN") || !strings.Contains(out, g.Addr.String()) || !strings.Contains(out, " alone: programs and") {
+				t.Errorf("as %v: it is not said to be open, and reached from this machine alone", as)
+			}
+			if strings.Contains(out, "this user may not see") != (as != nil) {
+				t.Errorf("as %v: programs that are not seen", as)
+			}
+		}
+	})
+	t.Run("usual port, bound to every address", func(t *testing.T) {
+		begin(t, lab.Config{Version: "2026.6.11", Mode: lab.Token, Bind: "lan", Port: 18789})
+		x, _ := atPort(t, 18789)
+		if x.Outcome != "identified" || !strings.HasSuffix(x.Target.Bound, ":18789") || !has(x, "listens-beyond-loopback") {
+			t.Errorf("%s, bound to %q", x.Outcome, x.Target.Bound)
+		}
+		for _, f := range x.Findings {
+			if strings.Contains(f.Detail, "nothing leaves this machine") {
+				t.Errorf("%s says: %s", f.ID, f.Detail)
+			}
+		}
+	})
 }
 
 // plainNginx costs one request on one connection.

@@ -90,6 +90,9 @@ type Target struct {
 	Findings   []Finding  `json:"findings,omitempty"`
 	Advisories []Advisory `json:"advisories,omitempty"`
 	Evidence   []Evidence `json:"evidence,omitempty"`
+	// SameAs is there only when this machine itself was scanned, and another line
+	// is of the same gateway: this one then is another way in to it.
+	SameAs *SameAs `json:"same_as,omitempty"`
 	// Notes say in words what a reader needs to weigh the verdict: why a state
 	// is unknown, which sources disagree.
 	Notes       []string `json:"notes,omitempty"`
@@ -99,6 +102,14 @@ type Target struct {
 	Error       string   `json:"error"`
 	// Changes says, in a comparison of two scans, what is no longer as it was.
 	Changes []Change `json:"changes,omitempty"`
+}
+
+// SameAs names the line of the gateway itself, and says how sure it is that both
+// are one.
+type SameAs struct {
+	URL        string   `json:"url"`        // of that line's target
+	Confidence string   `json:"confidence"` // certain, firm
+	Because    []string `json:"because"`
 }
 
 // Change is one difference between two scans of a target.

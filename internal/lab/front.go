@@ -43,6 +43,7 @@ type NginxConfig struct {
 	BasicAuth bool              // ask for a password before anything is passed on
 	SetHeader map[string]string // set towards the upstream, for every visitor
 	Net       *Namespace        // where it runs; nil: with everything else
+	Addr      netip.AddrPort    // where it listens; zero: on a free port
 }
 
 var nginxTemplate = template.Must(template.New("nginx.conf").Parse(`daemon off;
@@ -63,7 +64,7 @@ http {
 		'' close;
 	}
 	server {
-		listen {{.Addr}};
+		listen {{.Listen}};
 		default_type text/html;
 {{- if .BasicAuth}}
 		auth_basic "restricted";
@@ -129,13 +130,17 @@ func Nginx(ctx context.Context, workdir string, c NginxConfig) (*Front, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.Addr.IsValid() {
+		f.Addr = c.Addr
+		f.URL = "http://" + c.Addr.String() + "/"
+	}
 	if c.BasicAuth {
 		f.Password = rand.Text()
 	}
 	var config strings.Builder
 	err = nginxTemplate.Execute(&config, struct {
 		NginxConfig
-		Addr   netip.AddrPort
+		Listen netip.AddrPort
 		Places []place
 	}{c, f.Addr, c.places()})
 	if err != nil {

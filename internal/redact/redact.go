@@ -164,6 +164,15 @@ func (r *Redactor) target(in *event.Target) *event.Target {
 		e.Facts = r.facts(e.Facts, x)
 		return e
 	})
+	if t.SameAs != nil {
+		same := *t.SameAs
+		u, err := url.Parse(same.URL)
+		if err != nil {
+			u = &url.URL{}
+		}
+		same.URL = r.url(u)
+		t.SameAs = &same
+	}
 	t.Notes = each(t.Notes, x.text)
 	t.Error = x.text(t.Error)
 	return &t

@@ -197,6 +197,7 @@ func (h *htmlSink) page() *page {
 		p.Severities = append(p.Severities, tile{c.severity(sev), string(sev), s.Findings[string(sev)]})
 	}
 	groups := map[string]int{}
+	h.ranking.cards = h.ranking.sorted()
 	for i := range h.ranking.cards {
 		x := h.section(i)
 		p.Rows = append(p.Rows, x.row2)

@@ -62,7 +62,7 @@ func (m *markdown) Flush() error {
 		md(c.say("What a finding means and how it was decided:")) + " `clawsonar explain ID`\n"
 	room := markdownLimit - utf8.RuneCountInString(footer) - 500 // and what was left out
 
-	cards := m.ranking.cards
+	cards := m.ranking.sorted()
 	if len(cards) > 0 {
 		m.put(fmt.Sprintf("| %s | %s | %s | %s |\n|---|---|---|---|\n", md(c.say("Worst")), md(c.say("Target")), md(c.say("Verdict")), md(c.say("Product"))))
 		rows := 0

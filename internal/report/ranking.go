@@ -56,6 +56,11 @@ func compareCards(a, b card) int {
 	)
 }
 
+// sorted returns the cards, worst first; ways in to one gateway are together.
+func (r *ranking) sorted() []card {
+	return together(r.cards, func(c *card) string { return gatewayURL(c.Target) })
+}
+
 // about lists more about a clean target: where it is, what is in front of it.
 func (c *catalogue) about(t *event.Target) []string {
 	var out []string

@@ -63,6 +63,7 @@ type row struct {
 	hidden                int // findings left out
 	suppressed            int
 	fine                  bool // judged, and nothing to mend: only listed
+	gateway               string
 }
 
 func newTable(w io.Writer, o Options, c *catalogue) Sink {
@@ -96,6 +97,7 @@ func (t *table) add(x *event.Target) {
 		severity: worstSeverity(x.Findings),
 		alarm:    alarm(x),
 		url:      t.ascii(where(x.Target), 200),
+		gateway:  gatewayURL(x),
 	}
 	i, _ := slices.BinarySearchFunc(t.rows, r, compareRows)
 	if len(t.rows) == maxRows {
@@ -196,6 +198,7 @@ func (t *table) fill(r *row, x *event.Target) {
 }
 
 func (t *table) Flush() error {
+	t.rows = together(t.rows, func(r *row) string { return r.gateway })
 	if err := t.overview(); err != nil {
 		return err
 	}

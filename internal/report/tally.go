@@ -23,6 +23,7 @@ type tally struct {
 	// were named and found closed or silent, and the first few by name.
 	unjudged event.Unjudged
 	missing  int64
+	ways     waysIn
 }
 
 // maxPlaces is how many targets the headline names.
@@ -76,6 +77,7 @@ func (t *tally) count(x *event.Target) {
 			t.missing++
 		}
 	}
+	t.ways.add(x)
 	for i := range x.Findings {
 		f := &x.Findings[i]
 		switch {
@@ -119,8 +121,29 @@ func (t *tally) totals() *event.Summary {
 	return &t.seen
 }
 
-// auth is the number of gateways by state; one whose state is not known to this
-// version counts as unknown.
+// gateways is their number; what is another way in to one is none of its own.
+func (t *tally) gateways() int {
+	n := t.totals().Outcomes["identified"]
+	more, _ := t.sameGateway()
+	for _, m := range more {
+		n -= m
+	}
+	return n
+}
+
+// sameGateway is what ways says, unless the stream's own numbers contradict it.
+func (t *tally) sameGateway() (by map[string]int, ways int) {
+	by, ways = t.ways.more()
+	for state, n := range by {
+		if t.totals().Auth[state] < n || t.totals().Outcomes["identified"] < t.ways.lines {
+			return nil, 0
+		}
+	}
+	return by, ways
+}
+
+// auth is the number of gateways by state, of one with several ways in the worst;
+// one whose state is not known to this version counts as unknown.
 func (t *tally) auth() map[string]int {
 	s := t.totals()
 	auth := map[string]int{}
@@ -130,6 +153,10 @@ func (t *tally) auth() map[string]int {
 		known += s.Auth[state]
 	}
 	auth["unknown"] += max(s.Outcomes["identified"]-known, 0)
+	more, _ := t.sameGateway()
+	for state, n := range more {
+		auth[state] -= n
+	}
 	return auth
 }
 
@@ -148,7 +175,7 @@ func (t *tally) headline() []statement {
 		return t.changed(d)
 	}
 	c, s, auth := t.c, t.totals(), t.auth()
-	gateways := s.Outcomes["identified"]
+	gateways := t.gateways()
 	all := c.count(gateways, "%d gateway", "%d gateways")
 	dark := auth["unknown"] + auth["blocked"]
 	var out []statement
@@ -265,7 +292,11 @@ func (t *tally) byOutcome() (targets, failed []string) {
 		switch {
 		case n == 0:
 		case o == "identified":
-			targets = append(targets, c.count(n, "%d gateway", "%d gateways"))
+			text := c.count(t.gateways(), "%d gateway", "%d gateways")
+			if _, ways := t.sameGateway(); ways > 0 {
+				text += c.say(" (%d ways in)", n)
+			}
+			targets = append(targets, text)
 		case o == "helper":
 			targets = append(targets, c.count(n, "%d helper beside one", "%d helpers beside one"))
 		case i <= 5:
@@ -301,7 +332,7 @@ type fact struct {
 // facts answer how many, how bad, how sure, and with which data.
 func (t *tally) facts() []fact {
 	c, s := t.c, t.totals()
-	gateways, auth := s.Outcomes["identified"], t.auth()
+	gateways, auth := t.gateways(), t.auth()
 	targets, failed := t.byOutcome()
 	out := []fact{{c.say("Targets"), c.listing(s.Targets, slices.Concat(targets, failed)), plain}}
 

@@ -45,7 +45,10 @@ type Config struct {
 	ListAll     bool        // emit closed, silent and excluded members of ranges, too
 	Helpers     bool        // where a gateway is found on a host that was named without a port, also try the ports of its helpers
 	AllHelpers  bool        // with Helpers: also where the port was named
-	Head        event.Scan
+	// Machine is set when the machine that this runs on is scanned: the lines of
+	// its gateways come last then, and say which of its listeners lead to the same.
+	Machine Machine
+	Head    event.Scan
 	// Emit receives the stream, one event at a time. An error of it ends the
 	// run: it is not called again, and targets in flight are given up.
 	Emit func(event.Event) error
@@ -156,7 +159,7 @@ func (e *engine) sweep(ctx, probing context.Context) (complete bool, err error) 
 	finishCheckpoints := e.checkpoints(w)
 	var next atomic.Uint64
 	next.Store(from)
-	held := map[uint64]bool{}
+	waiting := map[uint64]bool{}
 	err = e.work(ctx, n-min(from, n), func() (bool, error) {
 		i := next.Add(1) - 1
 		if i >= n {
@@ -178,7 +181,7 @@ func (e *engine) sweep(ctx, probing context.Context) (complete bool, err error) 
 		case !whole || probing.Err() != nil:
 		case p.held:
 			e.mu.Lock()
-			held[i] = true
+			waiting[i] = true
 			e.mu.Unlock()
 		default:
 			w.finish(i)
@@ -187,11 +190,14 @@ func (e *engine) sweep(ctx, probing context.Context) (complete bool, err error) 
 	})
 	if err == nil {
 		err = e.again(ctx, probing)
-		for i := range held {
+		for i := range waiting {
 			if probing.Err() == nil && ctx.Err() == nil {
 				w.finish(i)
 			}
 		}
+	}
+	if err == nil {
+		err = e.release()
 	}
 	if err != nil {
 		_ = finishCheckpoints() // the first error is the cause
@@ -237,6 +243,9 @@ func (e *engine) checkpoints(w *window) (finish func() error) {
 				ended <- e.cfg.Checkpoint(w.mark())
 				return
 			case <-tick.C:
+				if e.cfg.Machine != nil {
+					continue // what is held is not written yet
+				}
 				// One that fails now is tried again, and reported at the end.
 				_ = e.cfg.Checkpoint(w.mark())
 			}
@@ -343,6 +352,7 @@ type engine struct {
 	// A sample of the silent members of ranges, and how many there were.
 	silent   []silence
 	silences uint64
+	held     []held // gateways of this machine
 
 	pending []*pending // see Config.Wait
 
@@ -495,18 +505,37 @@ func (e *engine) done(t target.Target, o *evidence.Observation) error {
 			o.Outcome = evidence.Helper
 		}
 	}
+	if e.cfg.Machine != nil && recognised && !verdict.Helper {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.held = append(e.held, held{t, *o, verdict})
+		return nil
+	}
+	return e.judged(t, o, &verdict, nil)
+}
+
+// judged puts what is known of a target into findings and emits its event. w may
+// be nil.
+func (e *engine) judged(t target.Target, o *evidence.Observation, verdict *fingerprint.Verdict, w *ways) error {
+	if w == nil {
+		w = &ways{}
+	}
+	recognised := verdict.Confidence.Rank() >= fingerprint.Firm.Rank()
 	bound, _ := netip.ParseAddrPort(t.Bound)
 	releases := e.cfg.Prober.Set.Releases(verdict.Product)
-	advisories := e.cfg.Advisories.assess(&verdict, t.HostPort(), releases)
+	advisories := e.cfg.Advisories.assess(verdict, t.HostPort(), releases)
 	findings := check.Run(e.cfg.Checks, check.Subject{
 		HostPort: t.HostPort(), Reach: e.reach(t), Bound: bound, Process: t.Process,
-		Observation: o, Verdict: &verdict, Releases: releases, Advisories: advisories,
+		Forwards: w.forwards, Ways: w.others,
+		Observation: o, Verdict: verdict, Releases: releases, Advisories: advisories,
 	})
 	for i := range findings {
 		// Checks name signals; a reader wants the exchanges that show them.
 		findings[i].Evidence = e.cfg.Prober.Set.Exchanges(verdict.Product, findings[i].Evidence, o)
 	}
-	ev := e.event(t, o, &verdict, findings)
+	ev := e.event(t, o, verdict, findings)
+	ev.SameAs = w.sameAs
+	ev.Notes = append(slices.Clip(ev.Notes), w.notes...)
 	if advisories != nil {
 		ev.Advisories = e.cfg.Advisories.list(advisories)
 		if advisories.Reason != "" {
@@ -536,7 +565,7 @@ func (e *engine) done(t target.Target, o *evidence.Observation) error {
 			e.summary.Suppressed++
 		}
 	}
-	if t.Swept && silent {
+	if t.Swept && o.Outcome == evidence.Silent {
 		ev = e.sample(t, ev)
 	}
 	return e.emit(ev)
