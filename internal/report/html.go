@@ -39,7 +39,7 @@ type htmlSink struct {
 
 func newHTML(w io.Writer, o Options, c *catalogue) Sink {
 	h := &htmlSink{
-		tally: newTally(c), w: w, rules: map[string]rule.Rule{}, lang: pick(c == nil, "en", "zh-Hans"),
+		tally: newTally(c, o.Rules), w: w, rules: map[string]rule.Rule{}, lang: pick(c == nil, "en", "zh-Hans"),
 		ranking: ranking{limit: htmlCards, quiet: o.Verbose}, months: map[string]int{},
 	}
 	for _, r := range o.Rules {
@@ -97,6 +97,12 @@ type (
 		Policy        string
 		Style, Script any
 		Headline      []badge
+		Conclusion    string
+		First         []firstLine
+		FirstNotes    []string
+		News          []newsPart
+		Totals        []totalPart
+		Words         []fact2
 		Facts         []fact2
 		Severities    []tile
 		Charts        []chart
@@ -105,7 +111,24 @@ type (
 		More          string
 		Cards         []section
 	}
-	badge struct{ Text, Tone string }
+	badge     struct{ Text, Tone string }
+	firstLine struct{ Text, Commands string }
+	newsPart  struct {
+		Title string
+		Rows  []newsItem
+		More  string
+	}
+	newsItem  struct{ Severity, Tone, Where, Text, ID string }
+	totalPart struct {
+		ID, Title, Name string
+		Check           bool
+		Rows            []totalRow
+		More            string
+	}
+	totalRow struct {
+		Severity, Tone, Name string
+		Rank, Targets, Open  int
+	}
 	fact2 struct{ Name, Text, Tone string }
 	tile  struct {
 		Name, Tone string
@@ -127,6 +150,7 @@ type (
 	}
 	row2 struct {
 		Anchor, Severity, Tone, Where, Verdict, VerdictTone, Product, Group string
+		Rank, Alarm                                                         int // to sort by
 	}
 	section struct {
 		row2
@@ -140,6 +164,7 @@ type (
 	}
 	found struct {
 		ID, Severity, Tone, Mark, Title, Detail, Why, Fix, Suppressed string
+		Steps, Commands                                               string
 		Active                                                        bool
 		Controls, Evidence                                            []string
 		References                                                    []string
@@ -183,7 +208,13 @@ func digest(s string) string {
 
 func (h *htmlSink) page() *page {
 	c, s := h.c, h.totals()
-	p := &page{Lang: h.lang, Title: c.say("clawsonar report"), Charts: []chart{h.verdicts(), h.releases()}}
+	p := &page{Lang: h.lang, Title: c.say("clawsonar report"), Conclusion: h.conclusion(), Words: c.glossary()}
+	// Of one or two gateways a chart says nothing that the list does not.
+	few := s.Outcomes["identified"] <= fewTargets
+	if !few {
+		p.Charts = []chart{h.verdicts(), h.releases()}
+	}
+	h.sections(p)
 	if h.scan != nil && !h.scan.Started.IsZero() {
 		p.Title += " " + minute(h.scan.Started)
 	}
@@ -194,7 +225,9 @@ func (h *htmlSink) page() *page {
 		p.Facts = append(p.Facts, fact2{x.name, x.text, x.tone.class()})
 	}
 	for _, sev := range slices.Backward(event.Severities()) {
-		p.Severities = append(p.Severities, tile{c.severity(sev), string(sev), s.Findings[string(sev)]})
+		if n := s.Findings[string(sev)]; n > 0 || !few {
+			p.Severities = append(p.Severities, tile{c.severity(sev), string(sev), n})
+		}
 	}
 	groups := map[string]int{}
 	for i := range h.ranking.cards {
@@ -214,6 +247,49 @@ func (h *htmlSink) page() *page {
 	return p
 }
 
+// sections fills in what to do first, what a comparison found, and the totals.
+func (h *htmlSink) sections(p *page) {
+	c := h.c
+	todos := h.first()
+	for _, d := range todos {
+		p.First = append(p.First, firstLine{c.todoLine(d), strings.Join(slices.Concat(d.commands, d.prove), "\n")})
+	}
+	p.FirstNotes = h.firstNotes(todos)
+	more := func(n int) string {
+		if n <= 0 {
+			return ""
+		}
+		return c.say("... and %d more", n)
+	}
+	for _, b := range h.newsBlocks() {
+		x := newsPart{Title: b.title, More: more(b.more)}
+		for _, r := range b.rows {
+			x.Rows = append(x.Rows, newsItem{c.severity(r.severity), severityClass(r.severity), r.where, r.text, r.id})
+		}
+		p.News = append(p.News, x)
+	}
+	for i, k := range h.totalled() {
+		x := totalPart{ID: "totals" + strconv.Itoa(i+1), Title: k.title, Name: k.name, Check: k.check, More: more(k.more)}
+		for _, g := range k.groups {
+			x.Rows = append(x.Rows, totalRow{c.severity(g.Severity), severityClass(g.Severity), g.Name, g.Severity.Rank(), g.Targets, g.Open})
+		}
+		p.Totals = append(p.Totals, x)
+	}
+}
+
+// glossary says what the words of a report mean to who has not met them.
+func (c *catalogue) glossary() []fact2 {
+	return []fact2{
+		{Name: c.say("gateway"), Text: c.say("the program that the agent's owner talks to, and through which the agent is controlled")},
+		{Name: c.say("credential"), Text: c.say("a token or password that the gateway asks for")},
+		{Name: c.say("open"), Text: c.say("a request without a credential was let in: the gateway's own answer showed it")},
+		{Name: c.say("UNKNOWN"), Text: c.say("no answer showed it either way: neither safe nor open")},
+		{Name: c.say("finding"), Text: c.say("something to fix, or to know; its id in small letters is what clawsonar explain takes")},
+		{Name: c.say("advisory"), Text: c.say("a published weakness of certain releases")},
+		{Name: c.say("evidence"), Text: c.say("the requests that were sent and what of the answers was used; findings name theirs by their ids")},
+	}
+}
+
 // class is the name of a tone in the style sheet.
 func (t tone) class() string {
 	return [...]string{plain: "plain", good: "good", doubt: "doubt", bad: "bad", worst: "worst", strong: "strong", faint: "faint"}[t]
@@ -227,8 +303,8 @@ func severityClass(s event.Severity) string {
 	return pick(s == "", "none", "critical")
 }
 
-// group says which filter shows a target.
-func group(x *card) string {
+// filterOf says which filter shows a target.
+func filterOf(x *card) string {
 	_, mood := (*catalogue)(nil).verdict(x.Target)
 	switch {
 	case x.severity != "" && (x.severity.Rank() == 0 || x.severity.Rank() >= event.High.Rank()), mood == worst:
@@ -248,7 +324,8 @@ func (h *htmlSink) section(i int) section {
 	verdict, mood := c.verdict(t)
 	out := section{row2: row2{
 		Anchor: "t" + strconv.Itoa(i+1), Severity: c.severity(x.severity), Tone: severityClass(x.severity), Where: where(t.Target),
-		Verdict: verdict, VerdictTone: mood.class(), Product: c.product(t), Group: group(x),
+		Verdict: verdict, VerdictTone: mood.class(), Product: c.product(t), Group: filterOf(x),
+		Rank: x.severity.Rank(), Alarm: x.alarm,
 	}}
 	if x.severity == "" {
 		out.Severity = "–"
@@ -266,11 +343,11 @@ func (h *htmlSink) section(i int) section {
 		}
 	}
 	if t.Auth != nil {
-		add(c.say("Verdict shown by"), strings.Join(t.Auth.Because, ", "))
+		add(c.say("What proves the verdict"), strings.Join(t.Auth.Because, ", "))
 	}
 	add(c.say("Address"), strings.Join(c.about(t), c.say("; ")))
 	if t.Target.Source != "args" {
-		add(c.say("Named in"), t.Target.Source)
+		add(c.say("Target from"), t.Target.Source)
 	}
 	if t.TLS != nil {
 		add("TLS", h.tls(t.TLS))
@@ -279,7 +356,7 @@ func (h *htmlSink) section(i int) section {
 	for _, s := range t.Surfaces {
 		surfaces = append(surfaces, s.ID+" ("+c.text(s.State)+")")
 	}
-	add(c.say("Surfaces"), strings.Join(surfaces, ", "))
+	add(c.say("Parts that answer"), strings.Join(surfaces, ", "))
 	add(c.say("Sent"), c.say("%s on %s", c.count(t.Requests, "%d request", "%d requests"), c.count(t.Connections, "%d connection", "%d connections")))
 	if t.Error != "" {
 		add(c.say("Error"), c.text(t.Error))
@@ -291,7 +368,7 @@ func (h *htmlSink) section(i int) section {
 		out.Notes = append(out.Notes, c.text(n))
 	}
 	for j := range t.Findings {
-		out.Findings = append(out.Findings, h.found(&t.Findings[j]))
+		out.Findings = append(out.Findings, h.found(&t.Findings[j], t.Product != nil && t.Product.ID == "openclaw"))
 	}
 	for j := range t.Advisories {
 		if j == htmlAdvisories {
@@ -327,7 +404,7 @@ func (h *htmlSink) tls(t *event.TLS) string {
 	return strings.Join(parts, c.say("; "))
 }
 
-func (h *htmlSink) found(f *event.Finding) found {
+func (h *htmlSink) found(f *event.Finding, openclaw bool) found {
 	c := h.c
 	out := found{
 		ID: f.ID, Severity: c.severity(f.Severity), Tone: severityClass(f.Severity), Mark: c.changeMark(f.Change),
@@ -339,7 +416,12 @@ func (h *htmlSink) found(f *event.Finding) found {
 	}
 	if r, ok := h.rules[f.ID]; ok {
 		out.Why = c.text(squeeze(r.Why))
+		// A product that is not OpenClaw has steps of its own, see the finding's text.
+		if openclaw {
+			out.Steps = c.block(r.ID+".steps", r.Steps)
+		}
 	}
+	out.Commands = strings.Join(h.commands(f), "\n")
 	for _, ref := range f.References {
 		if u := webURL(ref); u != "" {
 			out.References = append(out.References, u)

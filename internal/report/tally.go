@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/rule"
 )
 
 // tally counts a stream and puts the result into words: what a manager asks for,
@@ -18,11 +19,16 @@ type tally struct {
 	scan    *event.Scan
 	summary *event.Summary
 	seen    event.Summary // own count, for a stream without summary
+
+	checks []rule.Rule
+	worst  ranking // of what to do first, and of what is named
+	groups totals
+	news   news // of a comparison
 }
 
-func newTally(c *catalogue) *tally {
+func newTally(c *catalogue, checks []rule.Rule) *tally {
 	return &tally{
-		c: c, clean: CleanN,
+		c: c, clean: CleanN, checks: checks, worst: ranking{limit: firstTargets},
 		seen: event.Summary{Outcomes: map[string]int{}, Auth: map[string]int{}, Findings: map[string]int{}},
 	}
 }
@@ -36,6 +42,11 @@ func (t *tally) event(e event.Event) {
 		t.summary = e.Summary
 	case e.Target != nil:
 		t.count(e.Target)
+		t.worst.add(e.Target)
+		t.groups.add(e.Target)
+		if t.scan != nil && t.scan.Compared != nil {
+			t.news.add(e.Target)
+		}
 	}
 }
 
