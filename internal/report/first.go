@@ -73,7 +73,7 @@ func (t *tally) lead(x *event.Target) *event.Finding {
 	}
 	for i := range x.Findings {
 		f := &x.Findings[i]
-		if !f.Active() || f.Severity.Rank() <= event.Info.Rank() && f.ID != "auth-unverified" {
+		if !f.Active() || !t.shows(f) || f.Severity.Rank() <= event.Info.Rank() && f.ID != "auth-unverified" {
 			continue
 		}
 		if lead == nil || cmp.Or(cmp.Compare(lead.Severity.Rank(), f.Severity.Rank()), cmp.Compare(place(f), place(lead))) < 0 {

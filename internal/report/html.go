@@ -30,6 +30,7 @@ const (
 // nothing is loaded. All of it is written in Flush.
 type htmlSink struct {
 	*tally
+	o       Options
 	w       io.Writer
 	rules   map[string]rule.Rule
 	lang    string
@@ -39,7 +40,7 @@ type htmlSink struct {
 
 func newHTML(w io.Writer, o Options, c *catalogue) Sink {
 	h := &htmlSink{
-		tally: newTally(c, o.Rules), w: w, rules: map[string]rule.Rule{}, lang: pick(c == nil, "en", "zh-Hans"),
+		tally: newTally(c, o), o: o, w: w, rules: map[string]rule.Rule{}, lang: pick(c == nil, "en", "zh-Hans"),
 		ranking: ranking{limit: htmlCards, quiet: o.Verbose}, months: map[string]int{},
 	}
 	for _, r := range o.Rules {
@@ -160,6 +161,7 @@ type (
 		Findings   []found
 		Advisories []advised
 		MoreAdv    string
+		Others     string // findings that are not shown
 		Evidence   []seen
 	}
 	found struct {
@@ -339,11 +341,11 @@ func (h *htmlSink) section(i int) section {
 	if v := t.Version; v != nil {
 		add(c.say("Release seen in"), v.Source)
 		if v.Exact == "" && len(v.Candidates) > 3 {
-			add(c.say("Releases that fit"), strings.Join(v.Candidates, ", "))
+			add(c.say("Releases that fit"), strings.Join(v.Candidates, c.say(", ")))
 		}
 	}
 	if t.Auth != nil {
-		add(c.say("What proves the verdict"), strings.Join(t.Auth.Because, ", "))
+		add(c.say("What proves the verdict"), strings.Join(t.Auth.Because, c.say(", ")))
 	}
 	add(c.say("Address"), strings.Join(c.about(t), c.say("; ")))
 	if t.Target.Source != "args" {
@@ -356,7 +358,7 @@ func (h *htmlSink) section(i int) section {
 	for _, s := range t.Surfaces {
 		surfaces = append(surfaces, s.ID+" ("+c.text(s.State)+")")
 	}
-	add(c.say("Parts that answer"), strings.Join(surfaces, ", "))
+	add(c.say("Parts that answer"), strings.Join(surfaces, c.say(", ")))
 	add(c.say("Sent"), c.say("%s on %s", c.count(t.Requests, "%d request", "%d requests"), c.count(t.Connections, "%d connection", "%d connections")))
 	if t.Error != "" {
 		add(c.say("Error"), c.text(t.Error))
@@ -367,8 +369,16 @@ func (h *htmlSink) section(i int) section {
 	for _, n := range t.Notes {
 		out.Notes = append(out.Notes, c.text(n))
 	}
+	others := 0
 	for j := range t.Findings {
+		if !h.o.shows(&t.Findings[j]) {
+			others++
+			continue
+		}
 		out.Findings = append(out.Findings, h.found(&t.Findings[j], t.Product != nil && t.Product.ID == "openclaw"))
+	}
+	if others > 0 {
+		out.Others = c.count(others, "%d finding of another severity is not shown.", "%d findings of other severities are not shown.")
 	}
 	for j := range t.Advisories {
 		if j == htmlAdvisories {

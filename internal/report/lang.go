@@ -251,13 +251,33 @@ func (c *catalogue) whole(s string) (string, bool) {
 			if strings.HasSuffix(h, ":ids}") {
 				return strings.Join(advisoryIDs.FindAllString(m[i], -1), c.say(", "))
 			}
-			if inner, ok := c.exact[m[i]]; ok {
-				return inner
-			}
-			return m[i]
+			return c.inner(m[i])
 		}), true
 	}
 	return s, false
+}
+
+// inner translates what fills a hole: a text of its own, or a list of words, whose
+// commas and "or" are of the language.
+func (c *catalogue) inner(s string) string {
+	if text := c.exactOr(s); text != s {
+		return text
+	}
+	for _, sep := range []string{", ", " or "} {
+		words := strings.Split(s, sep)
+		if len(words) > 1 && !slices.ContainsFunc(words, func(w string) bool { return strings.Contains(w, " ") }) {
+			return strings.Join(words, c.exactOr(sep))
+		}
+	}
+	return s
+}
+
+// exactOr is the catalogue's word for s, else s.
+func (c *catalogue) exactOr(s string) string {
+	if text, ok := c.exact[s]; ok {
+		return text
+	}
+	return s
 }
 
 // source returns the pattern that fits s.

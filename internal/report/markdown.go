@@ -25,6 +25,7 @@ const (
 type markdown struct {
 	*tally
 	w       io.Writer
+	o       Options
 	ranking ranking
 	b       strings.Builder
 	used    int // characters in b
@@ -34,7 +35,7 @@ func newMarkdown(w io.Writer, o Options, c *catalogue) Sink {
 	if o.View != "" {
 		return newControls(w, o, c)
 	}
-	return &markdown{tally: newTally(c, o.Rules), w: w, ranking: ranking{limit: markdownCards, quiet: o.Verbose}}
+	return &markdown{tally: newTally(c, o), w: w, o: o, ranking: ranking{limit: markdownCards, quiet: o.Verbose}}
 }
 
 func (m *markdown) Event(e event.Event) error {
@@ -231,8 +232,16 @@ func (m *markdown) block(x *card, open bool) string {
 	for _, ch := range x.Changes {
 		fmt.Fprintf(&b, "- %s\n", md(c.change(ch)))
 	}
+	others := 0
 	for i := range x.Findings {
+		if !m.o.shows(&x.Findings[i]) {
+			others++
+			continue
+		}
 		b.WriteString(m.finding(&x.Findings[i]))
+	}
+	if others > 0 {
+		fmt.Fprintf(&b, "- %s\n", md(c.count(others, "%d finding of another severity is not shown.", "%d findings of other severities are not shown.")))
 	}
 	for _, n := range x.Notes {
 		fmt.Fprintf(&b, "- %s\n", md(c.say("Note: %s", c.text(n))))

@@ -32,7 +32,7 @@ type newsLine struct {
 	advisory event.Advisory
 }
 
-func (n *news) add(t *event.Target) {
+func (n *news) add(t *event.Target, shows func(*event.Finding) bool) {
 	place := ""
 	at := func() string {
 		if place == "" {
@@ -42,6 +42,9 @@ func (n *news) add(t *event.Target) {
 	}
 	for i := range t.Findings {
 		f := &t.Findings[i]
+		if !shows(f) {
+			continue
+		}
 		var k *kind
 		switch f.Change {
 		case event.Opened:
@@ -148,11 +151,11 @@ func (t *tally) conclusion() string {
 		for _, b := range t.newsBlocks() {
 			var names []string
 			for _, r := range b.rows {
-				what := r.id
-				if what == "" {
-					what = r.text
+				if r.id == "" {
+					names = append(names, c.say("%s (%s)", r.where, r.text))
+				} else {
+					names = append(names, c.say("%s at %s", r.id, r.where))
 				}
-				names = append(names, c.say("%s at %s", what, r.where))
 			}
 			parts = append(parts, c.say("%s: %s.", b.title, c.some(names, b.more)))
 		}

@@ -65,6 +65,7 @@ type row struct {
 	remarks               []string // notes, error
 	findings              []event.Finding
 	hidden                int // findings left out
+	others                int // findings of a severity that is not shown
 	suppressed            int
 	fine                  bool // judged, and nothing to mend: only listed
 }
@@ -74,7 +75,7 @@ func newTable(w io.Writer, o Options, c *catalogue) Sink {
 	if width <= 0 {
 		width = defaultWidth
 	}
-	t := &table{w: w, o: o, width: max(width, minWidth), tally: newTally(c, o.Rules)}
+	t := &table{w: w, o: o, width: max(width, minWidth), tally: newTally(c, o)}
 	t.clean = t.ascii
 	return t
 }
@@ -162,6 +163,10 @@ func (t *table) fill(r *row, x *event.Target) {
 
 	var fs []event.Finding
 	for _, f := range x.Findings {
+		if !t.o.shows(&f) {
+			r.others++
+			continue
+		}
 		if f.Suppressed != "" {
 			if r.suppressed++; !t.o.Verbose {
 				continue
@@ -358,7 +363,7 @@ func (t *table) elsewhere() string { return t.c.say("The formats jsonl and json 
 func (t *table) details() {
 	blocks, left := 0, 0
 	for _, r := range t.rows {
-		if len(r.findings) == 0 && len(r.remarks) == 0 || r.fine && !t.o.Verbose {
+		if len(r.findings) == 0 && len(r.remarks) == 0 && r.others == 0 || r.fine && !t.o.Verbose {
 			continue
 		}
 		if blocks == maxBlocks {
@@ -380,6 +385,9 @@ func (t *table) details() {
 		}
 		if r.hidden > 0 {
 			t.prose(gutter, t.c.join(t.c.count(r.hidden, "... and %d more finding, not worse.", "... and %d more findings, none of them worse."), t.elsewhere()), plain)
+		}
+		if r.others > 0 {
+			t.prose(gutter, t.c.count(r.others, "%d finding of another severity is not shown.", "%d findings of other severities are not shown."), plain)
 		}
 		if r.suppressed > 0 && !t.o.Verbose {
 			t.prose(gutter, t.c.count(r.suppressed, "%d finding is suppressed.", "%d findings are suppressed."), plain)

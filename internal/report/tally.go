@@ -21,14 +21,15 @@ type tally struct {
 	seen    event.Summary // own count, for a stream without summary
 
 	checks []rule.Rule
-	worst  ranking // of what to do first, and of what is named
+	shows  func(*event.Finding) bool // see Options.Severities
+	worst  ranking                   // of what to do first, and of what is named
 	groups totals
 	news   news // of a comparison
 }
 
-func newTally(c *catalogue, checks []rule.Rule) *tally {
+func newTally(c *catalogue, o Options) *tally {
 	return &tally{
-		c: c, clean: CleanN, checks: checks, worst: ranking{limit: firstTargets},
+		c: c, clean: CleanN, checks: o.Rules, shows: o.shows, worst: ranking{limit: firstTargets},
 		seen: event.Summary{Outcomes: map[string]int{}, Auth: map[string]int{}, Findings: map[string]int{}},
 	}
 }
@@ -45,7 +46,7 @@ func (t *tally) event(e event.Event) {
 		t.worst.add(e.Target)
 		t.groups.add(e.Target)
 		if t.scan != nil && t.scan.Compared != nil {
-			t.news.add(e.Target)
+			t.news.add(e.Target, t.shows)
 		}
 	}
 }
@@ -239,9 +240,9 @@ func (t *tally) byOutcome() (targets, failed []string) {
 		case o == "helper":
 			targets = append(targets, c.count(n, "%d helper beside one", "%d helpers beside one"))
 		case i <= 5:
-			targets = append(targets, fmt.Sprintf("%d %s", n, names[o]))
+			targets = append(targets, c.say("%[1]d %[2]s", n, names[o]))
 		default:
-			failed = append(failed, fmt.Sprintf("%d %s", n, names[o]))
+			failed = append(failed, c.say("%[1]d %[2]s", n, names[o]))
 		}
 	}
 	if n := all - shown; n > 0 {
@@ -271,7 +272,7 @@ func (t *tally) facts() []fact {
 		var parts []string
 		for _, state := range authStates() {
 			if auth[state] > 0 {
-				parts = append(parts, fmt.Sprintf("%d %s", auth[state], names[state]))
+				parts = append(parts, c.say("%[1]d %[2]s", auth[state], names[state]))
 			}
 		}
 		out = append(out, fact{c.say("Gateways"), c.listing(int64(gateways), parts), plain})
@@ -280,7 +281,7 @@ func (t *tally) facts() []fact {
 	var found []string
 	for _, sev := range slices.Backward(event.Severities()) {
 		if n := s.Findings[string(sev)]; n > 0 {
-			found = append(found, fmt.Sprintf("%d %s", n, c.severity(sev)))
+			found = append(found, c.say("%d %s", n, c.severity(sev)))
 		}
 	}
 	findings := cmp.Or(strings.Join(found, c.say(", ")), c.say("none"))

@@ -224,7 +224,7 @@ func (c *catalogue) enumerate(words []string) string {
 		return strings.Join(words, "")
 	}
 	last := len(words) - 1
-	return c.say("%s or %s", strings.Join(words[:last], ", "), words[last])
+	return c.say("%s or %s", strings.Join(words[:last], c.say(", ")), words[last])
 }
 
 // severity names a severity. What this version does not know stays as it is.
