@@ -144,6 +144,9 @@ func (t *tally) totalled() []totalled {
 		{title: c.say("By release"), name: c.say("Release"), groups: sorted(t.groups.releases)},
 		{title: c.say("By network"), name: c.say("Network"), groups: sorted(t.groups.networks)},
 	} {
+		if k.check {
+			k.groups = slices.DeleteFunc(k.groups, func(g group) bool { return !t.shows(&event.Finding{Severity: g.Severity}) })
+		}
 		// One line, as of a scan of one network, says nothing.
 		if len(k.groups) < 2 {
 			continue
