@@ -69,8 +69,9 @@ type Assessment struct {
 	// FixReachable is the smallest step to a release, of those that fit no older,
 	// to which nothing Reachable applies, FixAll the smallest to which nothing at
 	// all applies. Only known releases that are neither prerelease nor
-	// extended-stable count; zero when there is none, or nothing to fix.
-	FixReachable, FixAll release.Version
+	// extended-stable count; zero when there is none, or nothing to fix. FixNewest
+	// is the newest known release if nothing applies to it either, else FixAll.
+	FixReachable, FixAll, FixNewest release.Version
 }
 
 // Suppressed is a match that a VEX statement takes back.
@@ -118,7 +119,14 @@ func (db *DB) Assess(s Subject) Assessment {
 		out.FixReachable = db.step(s, func(a *Advisory) bool { return a.Reach(s.Access) == Reachable })
 	}
 	if out.Len() > 0 {
-		out.FixAll = db.step(s, func(*Advisory) bool { return true })
+		all := func(*Advisory) bool { return true }
+		out.FixAll = db.step(s, all)
+		out.FixNewest = out.FixAll
+		if !out.FixAll.IsZero() {
+			if v := s.Releases.Newest().Version; db.clean(s, v, all) {
+				out.FixNewest = v
+			}
+		}
 	}
 	return out
 }
@@ -146,17 +154,21 @@ func (db *DB) step(s Subject, counts func(*Advisory) bool) release.Version {
 	}
 	newest := slices.MaxFunc(s.Versions, release.Version.Compare)
 	for r := range s.Releases.Releases() {
-		v := r.Version
-		if v.Compare(newest) <= 0 || v.Compare(db.newest) > 0 || v.Prerelease() || v.Extended() {
-			continue
-		}
-		to := s
-		to.Versions = []release.Version{v}
-		if !slices.ContainsFunc(db.all, func(a *Advisory) bool {
-			return a.concerns("openclaw") && a.status(v) != "" && counts(a) && s.VEX.suppresses(a, to) == ""
-		}) {
+		if v := r.Version; v.Compare(newest) > 0 && db.clean(s, v, counts) {
 			return v
 		}
 	}
 	return release.Version{}
+}
+
+// clean reports whether v is a release to go to: one that the data reaches, and to
+// which nothing that counts applies.
+func (db *DB) clean(s Subject, v release.Version, counts func(*Advisory) bool) bool {
+	if v.Compare(db.newest) > 0 || v.Prerelease() || v.Extended() {
+		return false
+	}
+	s.Versions = []release.Version{v}
+	return !slices.ContainsFunc(db.all, func(a *Advisory) bool {
+		return a.concerns("openclaw") && a.status(v) != "" && counts(a) && s.VEX.suppresses(a, s) == ""
+	})
 }

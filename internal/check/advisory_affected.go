@@ -37,12 +37,14 @@ one that fixes those a stranger can reach. Each: clawsonar advisories show ID`,
 4. Scan again.`,
 		Controls:   []string{"nvdb:N1", "cncert:C7", "tongbao:T1", "owasp:ASI04"},
 		References: []string{"https://github.com/openclaw/openclaw/security/advisories"},
+		First:      updating(),
 	}
 	return Check{doc, func(s Subject) []event.Finding {
 		if !s.recognised() || s.Advisories == nil || s.Advisories.Len() == 0 {
 			return nil
 		}
 		f := doc.finding(s, advisorySeverity(s.Advisories), "", advisoryDetail(s), s.Verdict.Version.Source)
+		goTo(&f, &s, s.Advisories.FixNewest)
 		for _, m := range worst(s.Advisories) {
 			f.References = append(slices.Clip(f.References), m.URL())
 		}

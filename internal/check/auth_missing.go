@@ -44,8 +44,22 @@ explain auth-missing`,
 6. Scan again; this finding must be gone.`,
 		Controls:   []string{"nvdb:N2", "cncert:C2", "tongbao:T2", "owasp:ASI03"},
 		References: []string{"https://docs.openclaw.ai/gateway/security"},
-		Relatives:  true,
-		Advised:    true,
+		First: map[string][]string{
+			"token": {
+				// In this order: recent gateways take up each change at once, and a mode
+				// without a token would make them think of one.
+				`openclaw config set gateway.auth.token "$(openssl rand -hex 32)"`,
+				"openclaw config set gateway.auth.mode token",
+				"openclaw gateway restart",
+			},
+			// Its own modes begin with a later release.
+			"clawdbot-token": {
+				`clawdbot config set gateway.auth.token "$(openssl rand -hex 32)"`,
+				"clawdbot gateway restart",
+			},
+		},
+		Relatives: true,
+		Advised:   true,
 	}
 	return Check{doc, func(s Subject) []event.Finding {
 		v := s.Verdict
@@ -64,13 +78,26 @@ explain auth-missing`,
 			detail += " through " + v.Front.Kind + ", which may be adding a credential for everybody"
 		}
 		shown := " Shown by " + strings.Join(v.Auth.Because, ", ") + "."
-		if !s.alone() {
-			return []event.Finding{doc.finding(s, event.Critical, "", detail+"."+shown, v.Auth.Because...)}
+		alone := ""
+		if s.alone() {
+			alone = ". It listens on " + s.Bound.String() +
+				" alone: programs and users of this machine are let in, others once a proxy, a container port or a tunnel leads to it. None was seen, but a tunnel that only connects out does not show here"
 		}
-		f := doc.finding(s, event.Critical, "", detail+". It listens on "+s.Bound.String()+
-			" alone: programs and users of this machine are let in, others once a proxy, a container port or a tunnel leads to it. None was seen, but a tunnel that only connects out does not show here."+shown,
-			v.Auth.Because...)
-		f.Remediation = aloneFix
+		f := doc.finding(s, event.Critical, "", detail+alone+"."+shown, v.Auth.Because...)
+		switch {
+		case s.alone():
+			f.Remediation = aloneFix
+		case v.Relative, v.Brand == "moltbot":
+		case v.Trait("credential-added") != nil:
+			f.Remediation = `Cut the exposure now (stop the proxy in front). Take out of it what adds the credential (an Authorization header, a token, a user's name), or give it a log-in of its own. Then replace gateway.auth.token, which anybody could use, and every key the agent could reach. Runbook: clawsonar explain auth-missing`
+		}
+		switch {
+		case v.Relative, v.Brand == "moltbot", v.Trait("credential-added") != nil:
+		case v.Brand == "clawdbot":
+			f.Step = "clawdbot-token"
+		default:
+			f.Step = "token"
+		}
 		return []event.Finding{f}
 	}}
 }

@@ -37,6 +37,11 @@ type Doc struct {
 	// FixAny stands for Fix where the product is not OpenClaw, whose settings Fix
 	// may name; "" where Fix suits any.
 	FixAny string
+	// First are the commands for the gateway's host that mend it, by the finding's
+	// Step; {release} stands for its Release. Each was run on a real gateway, see
+	// TestDoThisFirst in internal/e2e.
+	First map[string][]string
+
 	// Advised: what to do about a product that is not OpenClaw is its own advice.
 	Advised bool
 }

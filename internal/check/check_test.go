@@ -562,7 +562,7 @@ func TestKeys(t *testing.T) {
 // Whoever runs "clawsonar explain" or reads a report finds every part of it.
 func TestDocs(t *testing.T) {
 	ids := map[string]bool{}
-	optional := []string{"References", "Relatives", "FixAny", "Advised"}
+	optional := []string{"References", "Relatives", "FixAny", "Advised", "First"}
 	control := regexp.MustCompile(`^(nvdb:N[1-6]|cncert:C[1-7]|tongbao:T[1-5]|owasp:ASI(0[1-9]|10))$`)
 	for _, c := range check.All() {
 		doc := c.Doc

@@ -38,6 +38,7 @@ current image), restart the gateway and scan again.`,
    older process is still running.`,
 		Controls:   []string{"nvdb:N1", "cncert:C7", "tongbao:T1", "owasp:ASI04"},
 		References: []string{"https://docs.openclaw.ai/install/updating"},
+		First:      updating(),
 	}
 	return Check{doc, func(s Subject) []event.Finding {
 		if !s.gateway() || s.Releases == nil || len(s.Verdict.Version.Candidates) == 0 {
@@ -65,8 +66,32 @@ current image), restart the gateway and scan again.`,
 				severity = event.Medium
 			}
 		}
-		return []event.Finding{doc.finding(s, severity, "", detail+".", s.Verdict.Version.Source)}
+		f := doc.finding(s, severity, "", detail+".", s.Verdict.Version.Source)
+		goTo(&f, &s, want.Version)
+		return []event.Finding{f}
 	}}
+}
+
+// updating are the commands of every finding that a newer release mends.
+func updating() map[string][]string {
+	return map[string][]string{"update": {
+		"openclaw gateway stop",
+		"npm install -g openclaw@{release}",
+		"openclaw doctor --fix", // without it a newer release may refuse to start on old files
+		"openclaw gateway start",
+	}}
+}
+
+// goTo names the release to go to, if there is one, and how. The configuration of
+// a predecessor has to be moved first, which no command does by itself.
+func goTo(f *event.Finding, s *Subject, v release.Version) {
+	if v.IsZero() {
+		return
+	}
+	f.Release = v.String()
+	if b := s.Verdict.Brand; b != "clawdbot" && b != "moltbot" {
+		f.Step = "update"
+	}
 }
 
 // newestOfLine returns the release to update to: the newest one, or for an

@@ -16,6 +16,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/fingerprints"
 	"github.com/clawsonar/clawsonar/internal/advisory"
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/release"
 	"github.com/clawsonar/clawsonar/internal/report"
 	"github.com/clawsonar/clawsonar/internal/scan"
@@ -172,8 +173,11 @@ func advisoryCount(n int) string {
 
 func newAdvisoriesShow(s streams) *cobra.Command {
 	var o advisoryOptions
+	var lang langOption
 	f := newFlags("advisories show")
 	o.flags(f)
+	f.group("Output")
+	lang.flag(f, "language, but for the advisory's own words")
 	cmd := &cobra.Command{Use: "show [flags] ID", Short: "What is known about one advisory, by its GHSA or CVE id"}
 	f.attach(s, cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -192,39 +196,43 @@ func newAdvisoriesShow(s streams) *cobra.Command {
 		if a == nil {
 			return usage(fmt.Errorf("no advisory %q as of %s: see \"clawsonar advisories list\"", report.CleanN(rest[0], 40), known.DB.AsOf().Format(time.DateOnly)))
 		}
-		showAdvisory(s.out, a)
+		t, err := lang.texts()
+		if err != nil {
+			return err
+		}
+		showAdvisory(s.out, a, t)
 		return nil
 	}
 	return cmd
 }
 
-func showAdvisory(w io.Writer, a *advisory.Advisory) {
+func showAdvisory(w io.Writer, a *advisory.Advisory, t report.Texts) {
 	row := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(w, "%-11s %s\n", name, report.Clean(value))
+			fmt.Fprintf(w, "%s %s\n", report.Pad(name, 11), report.Clean(value))
 		}
 	}
-	fmt.Fprintf(w, "%s (%s)\n%s\n\n", a.ID, a.Grade(), report.Clean(a.Summary))
+	fmt.Fprintf(w, "%s\n%s\n\n", t.Say("%s (%s)", a.ID, t.Severity(event.Severity(a.Grade()))), report.Clean(a.Summary))
 	row("CVE", a.CVE)
-	row("Published", a.Published+map[string]string{"upper-bound": " at the latest", "cve": " (CVE record)", "vendor-batch": " (vendor's list)"}[a.DateOf])
+	row(t.Say("Published"), a.Published+map[string]string{"upper-bound": t.Say(" at the latest"), "cve": t.Say(" (CVE record)"), "vendor-batch": t.Say(" (vendor's list)")}[a.DateOf])
 	for _, score := range a.Scores {
-		text := "vector only"
+		text := t.Say("vector only")
 		if score.Score > 0 {
 			text = fmt.Sprintf("%.1f", score.Score)
 		}
-		row("Score", strings.Join(strings.Fields(fmt.Sprintf("%s by %s %s", text, score.Source, cmp.Or(score.Vector, score.Version))), " "))
+		row(t.Say("Score"), strings.TrimSpace(t.Say("%s by %s %s", text, score.Source, cmp.Or(score.Vector, score.Version))))
 	}
 	row("CWE", strings.Join(a.CWEs, ", "))
-	row("Package", strings.Join(append([]string{a.Package}, a.Also...), ", "))
+	row(t.Say("Package"), strings.Join(append([]string{a.Package}, a.Also...), ", "))
 	for _, r := range a.Ranges {
-		row("Affected", r.String())
+		row(t.Say("Affected"), r.String())
 	}
-	row("Surface", fmt.Sprintf("%s (through the gateway's port: %s)", a.Surface, a.Gateway))
-	row("Credential", a.Credential)
+	row(t.Say("Concerns"), t.Say("%s (through the gateway's port: %s)", a.Surface, a.Gateway))
+	row(t.Say("Credential"), t.Text(a.Credential))
 	for _, n := range a.Notes {
-		row("Note", n)
+		row(t.Say("Note"), n)
 	}
-	row("See", a.URL())
+	row(t.Say("See"), a.URL())
 }
 
 func newAdvisoriesCheck(s streams) *cobra.Command {
@@ -234,6 +242,8 @@ func newAdvisoriesCheck(s streams) *cobra.Command {
 	o.flags(f)
 	f.group("Release")
 	f.text(&pkg, "package", "", "NAME", "the npm package whose version it is (default openclaw)", nil)
+	var lang langOption
+	lang.flag(f, "language, but for the advisories' own words")
 	f.choice(&auth, "auth", "", "STATE", "required", "required, gated or open: what a stranger meets", []string{"required", "gated", "open"})
 	cmd := &cobra.Command{
 		Use:   "check [flags] VERSION ...",
@@ -271,36 +281,44 @@ what applies to some is possible.`,
 			return err
 		}
 		subject.VEX = known.VEX
-		printAssessment(s.out, strings.Join(rest, ", "), known, known.DB.Assess(subject))
+		t, err := lang.texts()
+		if err != nil {
+			return err
+		}
+		printAssessment(s.out, strings.Join(rest, ", "), known, known.DB.Assess(subject), t)
 		return nil
 	}
 	return cmd
 }
 
-func printAssessment(w io.Writer, name string, known *scan.Advisories, a advisory.Assessment) {
-	fmt.Fprintf(w, "%s: %s", name, advisoryCount(a.Len()))
-	if n := a.Possible(); n > 0 {
-		fmt.Fprintf(w, ", %d of them only possibly", n)
+func printAssessment(w io.Writer, name string, known *scan.Advisories, a advisory.Assessment, t report.Texts) {
+	count := t.Say("%d advisories", a.Len())
+	if a.Len() == 1 {
+		count = t.Say("%d advisory", a.Len())
 	}
-	fmt.Fprintf(w, " (as of %s)\n", known.DB.AsOf().Format(time.DateOnly))
+	fmt.Fprint(w, t.Say("%s: %s", name, count))
+	if n := a.Possible(); n > 0 {
+		fmt.Fprint(w, t.Say(", %d of them only possibly", n))
+	}
+	fmt.Fprintln(w, t.Say(" (as of %s)", known.DB.AsOf().Format(time.DateOnly)))
 	if a.Reason != "" {
-		fmt.Fprintf(w, "note: %s\n", a.Reason)
+		fmt.Fprintln(w, t.Say("note: %s", t.Text(a.Reason)))
 	}
 	for _, part := range []struct {
 		title   string
 		matches []advisory.Match
 		list    bool
 	}{
-		{"through the gateway's port, without a credential", a.Reachable, true},
-		{"through the gateway's port, with a credential", a.Behind, true},
-		{"not through the gateway's port", a.Elsewhere, known.All},
+		{t.Say("through the gateway's port, without a credential"), a.Reachable, true},
+		{t.Say("through the gateway's port, with a credential"), a.Behind, true},
+		{t.Say("not through the gateway's port"), a.Elsewhere, known.All},
 	} {
 		if len(part.matches) == 0 {
 			continue
 		}
 		more := ""
 		if !part.list {
-			more = " (-advisories all lists them)"
+			more = t.Say(" (-advisories all lists them)")
 		}
 		fmt.Fprintf(w, "\n%d %s%s\n", len(part.matches), part.title, more)
 		for _, m := range part.matches {
@@ -309,16 +327,16 @@ func printAssessment(w io.Writer, name string, known *scan.Advisories, a advisor
 			}
 			mark := ""
 			if m.Status == advisory.Possible {
-				mark = " [possible]"
+				mark = t.Say(" [possible]")
 			}
 			if m.Inherited {
-				mark += " [inherited]"
+				mark += t.Say(" [inherited]")
 			}
 			advisoryLine(w, m.Advisory, mark)
 		}
 	}
 	if len(a.Suppressed) > 0 {
-		fmt.Fprintf(w, "\n%d suppressed by VEX statements\n", len(a.Suppressed))
+		fmt.Fprintf(w, "\n%s\n", t.Say("%d suppressed by VEX statements", len(a.Suppressed)))
 		for _, m := range a.Suppressed {
 			advisoryLine(w, m.Advisory, " ["+report.Clean(m.Why)+"]")
 		}
@@ -328,12 +346,12 @@ func printAssessment(w io.Writer, name string, known *scan.Advisories, a advisor
 	}
 	fmt.Fprintln(w)
 	if !a.FixReachable.IsZero() {
-		fmt.Fprintf(w, "smallest step to a release without one that needs no credential: %s\n", a.FixReachable)
+		fmt.Fprintln(w, t.Say("smallest step to a release without one that needs no credential: %s", a.FixReachable))
 	}
 	if a.FixAll.IsZero() {
-		fmt.Fprintln(w, "no known release is without any")
+		fmt.Fprintln(w, t.Say("no known release is without any"))
 	} else {
-		fmt.Fprintf(w, "smallest step to a release without any: %s\n", a.FixAll)
+		fmt.Fprintln(w, t.Say("smallest step to a release without any: %s", a.FixAll))
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/clawsonar/clawsonar/fingerprints"
 	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/report"
 	"github.com/clawsonar/clawsonar/internal/suggest"
 )
 
@@ -39,63 +40,78 @@ func newExplain(s streams) *cobra.Command {
 			return ids, cobra.ShellCompDirectiveNoFileComp
 		},
 	}
-	return flagless(s, "explain", cmd, func(args []string) error {
-		if len(args) > 1 {
+	var o langOption
+	f := newFlags("explain")
+	f.group("Output")
+	o.flag(f, "language")
+	f.attach(s, cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		rest, done, err := arguments(cmd, f, args, nil)
+		if done || err != nil {
+			return err
+		}
+		if len(rest) > 1 {
 			return usage(errors.New("explain takes one id: see \"clawsonar explain\" for the list"))
 		}
 		set, err := fingerprint.Load(fingerprints.FS)
 		if err != nil {
 			return fmt.Errorf("built-in fingerprints: %w", err)
 		}
-		if len(args) == 0 {
-			listTopics(s.out, set)
+		t, err := o.texts()
+		if err != nil {
+			return err
+		}
+		if len(rest) == 0 {
+			listTopics(s.out, set, t)
 			return nil
 		}
-		return usage(explain(s.out, set, args[0]))
-	})
+		return usage(explain(s.out, set, rest[0], t))
+	}
+	return cmd
 }
 
-func listTopics(w io.Writer, set *fingerprint.Set) {
-	fmt.Fprintln(w, "Checks:")
+func listTopics(w io.Writer, set *fingerprint.Set, t report.Texts) {
+	fmt.Fprintln(w, t.Say("Checks:"))
 	for _, c := range check.All() {
-		fmt.Fprintf(w, "  %-26s %-9s %s\n", c.Doc.ID, c.Doc.Severity, c.Doc.Title)
+		fmt.Fprintf(w, "  %-26s %s %s\n", c.Doc.ID, report.Pad(t.Severity(c.Doc.Severity), 9), oneLine(t.Text(c.Doc.Title)))
 	}
-	fmt.Fprintln(w, "\nAuth states:")
+	fmt.Fprintln(w, "\n"+t.Say("Auth states:"))
 	for _, d := range check.States() {
-		fmt.Fprintf(w, "  %-26s %s\n", d.State, d.Title)
+		fmt.Fprintf(w, "  %-26s %s\n", d.State, oneLine(t.Text(d.Title)))
 	}
-	fmt.Fprintln(w, "\nFingerprints:")
+	fmt.Fprintln(w, "\n"+t.Say("Fingerprints:"))
 	for _, p := range set.Products() {
 		fmt.Fprintf(w, "  %-26s %s\n", p.ID, p.Name)
 	}
-	fmt.Fprintln(w, "\nNo fingerprint of their own, and why:")
+	fmt.Fprintln(w, "\n"+t.Say("No fingerprint of their own, and why:"))
 	for _, u := range set.Unseen() {
 		fmt.Fprintf(w, "  %-26s %s\n", u.ID, u.Name)
 	}
 }
 
-func explain(w io.Writer, set *fingerprint.Set, id string) error {
+func explain(w io.Writer, set *fingerprint.Set, id string, t report.Texts) error {
 	for _, c := range check.All() {
 		if c.Doc.ID == id {
-			explainCheck(w, c.Doc)
+			explainCheck(w, c.Doc, t)
 			return nil
 		}
 	}
 	for _, d := range check.States() {
 		if string(d.State) == id {
-			fmt.Fprintf(w, "%s: %s\n\n%s\n", d.State, d.Title, d.Text)
+			fmt.Fprintln(w, t.Say("%s: %s", string(d.State), oneLine(t.Text(d.Title))))
+			fmt.Fprintf(w, "\n%s\n", t.Block("state."+string(d.State), d.Text))
 			return nil
 		}
 	}
 	for _, p := range set.Products() {
 		if p.ID == id {
-			explainProduct(w, p)
+			explainProduct(w, p, t)
 			return nil
 		}
 	}
 	for _, u := range set.Unseen() {
 		if u.ID == id {
-			fmt.Fprintf(w, "%s: %s\n\n%s\n", u.ID, u.Name, strings.TrimSpace(u.Text))
+			fmt.Fprintf(w, "%s\n\n%s\n", t.Say("%s: %s", u.ID, u.Name), t.Block("unseen."+u.ID, u.Text))
 			return nil
 		}
 	}
@@ -104,7 +120,7 @@ func explain(w io.Writer, set *fingerprint.Set, id string) error {
 		return err
 	}
 	if a := advisories.Find(id); a != nil {
-		showAdvisory(w, a)
+		showAdvisory(w, a, t)
 		return nil
 	}
 	return fmt.Errorf("nothing is known about %q%s: see \"clawsonar explain\" for the list", id, suggest.DidYouMean(id, topics(set)))
@@ -128,10 +144,11 @@ func topics(set *fingerprint.Set) []string {
 	return ids
 }
 
-func explainCheck(w io.Writer, d check.Doc) {
-	fmt.Fprintf(w, "%s (%s)\n%s\n", d.ID, d.Severity, d.Title)
+func explainCheck(w io.Writer, d check.Doc, t report.Texts) {
+	fmt.Fprintf(w, "%s\n%s\n", t.Say("%s (%s)", d.ID, t.Severity(d.Severity)), t.Text(d.Title))
 	for _, part := range []struct{ head, text string }{
-		{"When it appears", d.When}, {"Why it matters", d.Why}, {"What to do", d.Fix}, {"Step by step", d.Steps},
+		{t.Say("When it appears"), t.Block(d.ID+".when", d.When)}, {t.Say("Why it matters"), t.Text(d.Why)},
+		{t.Say("What to do"), t.Text(d.Fix)}, {t.Say("Step by step"), t.Block(d.ID+".steps", d.Steps)},
 	} {
 		if part.text == "" {
 			continue
@@ -139,30 +156,30 @@ func explainCheck(w io.Writer, d check.Doc) {
 		fmt.Fprintf(w, "\n%s\n%s\n", part.head, part.text)
 	}
 	if len(d.Controls) > 0 {
-		fmt.Fprintf(w, "\nControls: %s\n", strings.Join(d.Controls, ", "))
+		fmt.Fprintf(w, "\n%s\n", t.Say("Controls: %s", strings.Join(d.Controls, t.Say(", "))))
 	}
 	for _, ref := range d.References {
-		fmt.Fprintf(w, "See also: %s\n", ref)
+		fmt.Fprintln(w, t.Say("See also: %s", ref))
 	}
 }
 
-func explainProduct(w io.Writer, p fingerprint.Product) {
-	fmt.Fprintf(w, "%s: %s (%s)\n", p.ID, p.Name, p.File)
+func explainProduct(w io.Writer, p fingerprint.Product, t report.Texts) {
+	fmt.Fprintln(w, t.Say("%s: %s (%s)", p.ID, p.Name, p.File))
 	if p.About != "" {
-		fmt.Fprintf(w, "\n%s\n", strings.TrimSpace(p.About))
+		fmt.Fprintf(w, "\n%s\n", t.Block("product."+p.ID, p.About))
 	}
-	fmt.Fprint(w, "\nRequests, each made only if the answers before it call for it:\n")
+	fmt.Fprintf(w, "\n%s\n", t.Say("Requests, each made only if the answers before it call for it:"))
 	for _, r := range p.Requests {
 		fmt.Fprintf(w, "  %s\n", r)
 	}
 	if len(p.Markers) > 0 {
-		fmt.Fprintf(w, "\nIt is certain when one of these shows: %s.\n", strings.Join(p.Markers, ", "))
+		fmt.Fprintf(w, "\n%s\n", t.Say("It is certain when one of these shows: %s.", strings.Join(p.Markers, t.Say(", "))))
 	}
 	if p.Helper {
-		fmt.Fprintln(w, "\nIt stands beside a gateway: its ports are tried where one was found, or with -helpers.")
+		fmt.Fprintf(w, "\n%s\n", t.Say("It stands beside a gateway: its ports are tried where one was found, or with -helpers."))
 	}
 	if p.Relative {
-		fmt.Fprintln(w, "\nIt is a relative of OpenClaw: it is looked for where / gives a hint or on its own ports, and everywhere with -family.")
+		fmt.Fprintf(w, "\n%s\n", t.Say("It is a relative of OpenClaw: it is looked for where / gives a hint or on its own ports, and everywhere with -family."))
 	}
 	for _, state := range []fingerprint.State{fingerprint.Open, fingerprint.Claimable, fingerprint.Required} {
 		a, ok := p.Advice[state]
@@ -170,12 +187,12 @@ func explainProduct(w io.Writer, p fingerprint.Product) {
 			continue
 		}
 		title := map[fingerprint.State]string{
-			fingerprint.Open: "If it stands open", fingerprint.Claimable: "If nobody owns it yet", fingerprint.Required: "If it has its default password",
+			fingerprint.Open: t.Say("If it stands open"), fingerprint.Claimable: t.Say("If nobody owns it yet"), fingerprint.Required: t.Say("If it has its default password"),
 		}[state]
-		fmt.Fprintf(w, "\n%s\n%s\n%s\n", title, a.Means, strings.TrimSpace(a.Steps))
+		fmt.Fprintf(w, "\n%s\n%s\n%s\n", title, t.Text(a.Means), t.Block("product."+p.ID+"."+string(state), a.Steps))
 	}
 	for _, ref := range references(p) {
-		fmt.Fprintf(w, "See also: %s\n", ref)
+		fmt.Fprintln(w, t.Say("See also: %s", ref))
 	}
 }
 
@@ -191,3 +208,7 @@ func references(p fingerprint.Product) []string {
 	}
 	return out
 }
+
+// oneLine undoes the wrapping of a title, which stands in a list. Lines of a
+// script without spaces were broken between characters.
+func oneLine(s string) string { return strings.ReplaceAll(s, "\n", "") }

@@ -182,6 +182,6 @@ func terminalOptions(w io.Writer, o *outputOptions) report.Options {
 	}
 	// The first that is set counts (POSIX, Base Definitions, section 8.2).
 	locale := cmp.Or(os.Getenv("LC_ALL"), os.Getenv("LC_CTYPE"), os.Getenv("LANG"))
-	opt.ASCII = o.lang == "en" && !strings.Contains(strings.ToUpper(strings.ReplaceAll(locale, "-", "")), "UTF8")
+	opt.ASCII = opt.Lang == "en" && !strings.Contains(strings.ToUpper(strings.ReplaceAll(locale, "-", "")), "UTF8")
 	return opt
 }

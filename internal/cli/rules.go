@@ -11,7 +11,7 @@ func rules() []rule.Rule {
 	for _, c := range check.All() {
 		d := c.Doc
 		out = append(out, rule.Rule{
-			ID: d.ID, Title: d.Title, Severity: d.Severity, When: d.When, Why: d.Why, Fix: d.Fix,
+			ID: d.ID, Title: d.Title, Severity: d.Severity, When: d.When, Why: d.Why, Fix: d.Fix, Steps: d.Steps, First: d.First,
 			Controls: d.Controls, References: d.References, Needs: needs(d.ID), Relatives: d.Relatives,
 		})
 	}

@@ -22,9 +22,11 @@ const defaultIgnore = ".clawsonar-ignore.yaml"
 
 // outputOptions are the flags about what comes out.
 type outputOptions struct {
-	output                    []string
-	format                    string
-	lang, view                string
+	output []string
+	format string
+	langOption
+	view                      string
+	severities                []string
 	redact                    bool
 	redactKey                 string
 	silent, verbose, monochro bool
@@ -35,7 +37,8 @@ func (o *outputOptions) flags(f *flags) {
 	f.list(&o.output, "output", "o", "[FORMAT=]FILE", "write the results to a file as well; repeatable", checkOutput)
 	f.choice(&o.format, "format", "f", "FORMAT", "table", strings.Join(report.Formats(), ", "), report.Formats())
 	f.shorthand(&o.format, "jsonl", "jsonl", "j", "the same as -format jsonl")
-	f.choice(&o.lang, "lang", "", "LANG", "en", "language of table, markdown and html: "+strings.Join(report.Languages(), ", "), report.Languages())
+	o.langOption.flag(f, "language of table, markdown and html")
+	f.list(&o.severities, "severity", "", "SEVERITY,...", "show only findings of these in table, markdown and html; gate and other formats keep all", checkSeverities)
 	f.text(&o.view, "view", "", "VIEW", "of markdown; nvdb: by the recommendations of NVDB, CNCERT and others, and OWASP", checkView)
 	f.boolean(&o.redact, "redact", "", "addresses, names and the like become pseudonyms, others in each run")
 	f.text(&o.redactKey, "redact-key", "", "FILE", "-redact with the key in this file: the same pseudonyms in each run", nil)
@@ -51,9 +54,29 @@ func checkView(s string) error {
 	return nil
 }
 
+func checkSeverities(s string) error {
+	for word := range strings.SplitSeq(s, ",") {
+		if _, err := event.ParseSeverity(word); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shown are the severities of findings that are shown; none for all.
+func (o *outputOptions) shown() []event.Severity {
+	var out []event.Severity
+	for _, s := range o.severities {
+		for word := range strings.SplitSeq(s, ",") {
+			out = append(out, event.Severity(word))
+		}
+	}
+	return out
+}
+
 // reportOptions are what all formats have in common.
 func (o *outputOptions) reportOptions() report.Options {
-	return report.Options{Verbose: o.verbose, Rules: rules(), Lang: o.lang, View: o.view}
+	return report.Options{Verbose: o.verbose, Rules: rules(), Lang: o.language(), View: o.view, Severities: o.shown()}
 }
 
 // checkView refuses a view of a format that is not asked for.

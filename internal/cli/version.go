@@ -16,8 +16,17 @@ func newVersion(s streams) *cobra.Command {
 		Use:   "version",
 		Short: "The version of clawsonar and of what it knows",
 	}
-	return flagless(s, "version", cmd, func(args []string) error {
-		if err := noArgs("version", args); err != nil {
+	var o langOption
+	f := newFlags("version")
+	f.group("Output")
+	o.flag(f, "language")
+	f.attach(s, cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		rest, done, err := arguments(cmd, f, args, nil)
+		if done || err != nil {
+			return err
+		}
+		if err := noArgs("version", rest); err != nil {
 			return err
 		}
 		set, err := fingerprint.Load(fingerprints.FS)
@@ -28,11 +37,17 @@ func newVersion(s streams) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		t, err := o.texts()
+		if err != nil {
+			return err
+		}
 		d := dataInfo(set, advisories)
-		_, err = fmt.Fprintf(s.out, "clawsonar %s%s, %s\n%d OpenClaw releases up to %s, as of %s\n%d advisories, as of %s\n",
-			version, revision(), runtime.Version(), d.Releases, d.NewestRelease, d.ReleasesAsOf, d.Advisories, d.AdvisoriesAsOf)
+		_, err = fmt.Fprintf(s.out, "clawsonar %s%s, %s\n%s\n%s\n", version, revision(), runtime.Version(),
+			t.Say("%d OpenClaw releases up to %s, as of %s", d.Releases, d.NewestRelease, d.ReleasesAsOf),
+			t.Say("%d advisories, as of %s", d.Advisories, d.AdvisoriesAsOf))
 		return err
-	})
+	}
+	return cmd
 }
 
 // revision returns the commit the program was built from, if it is known.

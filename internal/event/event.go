@@ -210,6 +210,10 @@ type Finding struct {
 	Suppressed string `json:"suppressed,omitempty"`
 	// Change is set in a comparison of two scans: Opened, Closed or Unseen.
 	Change string `json:"change,omitempty"`
+	// Step names which of the check's commands mend it here (see rule.Rule.First);
+	// "" when none does. Release is the release to go to; "" when there is none.
+	Step    string `json:"step,omitempty"`
+	Release string `json:"release,omitempty"`
 }
 
 // What became of a finding between two scans.

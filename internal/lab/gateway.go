@@ -71,6 +71,7 @@ type Gateway struct {
 	Startup time.Duration  // from exec to readiness, of the try that succeeded
 
 	lab     *Lab
+	prefix  string // of npm's global packages, see UseGlobal
 	proc    *process
 	release func()
 	once    sync.Once
@@ -153,10 +154,7 @@ func (l *Lab) Start(ctx context.Context, workdir string, c Config) (*Gateway, er
 // run starts the process and waits until it is ready.
 func (g *Gateway) run(ctx context.Context) error {
 	begin := time.Now()
-	p := programOf(g.Config.Package)
-	entry := filepath.Join(g.lab.dir, g.Config.dirName(), "node_modules",
-		filepath.FromSlash(g.Config.Package), filepath.FromSlash(p.entry))
-	cmd := g.Config.Net.Command(g.lab.Node(), entry, "gateway", "run",
+	cmd := g.Config.Net.Command(g.lab.Node(), g.entry(), "gateway", "run",
 		"--port", strconv.Itoa(int(g.Addr.Port())), "--allow-unconfigured")
 	cmd.Dir = g.Home
 	cmd.Env = g.environ()
@@ -172,6 +170,15 @@ func (g *Gateway) run(ctx context.Context) error {
 	}
 	g.Startup = time.Since(begin)
 	return nil
+}
+
+// entry is the file that node runs.
+func (g *Gateway) entry() string {
+	if g.prefix != "" {
+		return filepath.Join(g.prefix, "lib", "node_modules", filepath.FromSlash(g.Config.Package), filepath.FromSlash(programOf(g.Config.Package).entry))
+	}
+	return filepath.Join(g.lab.dir, g.Config.dirName(), "node_modules",
+		filepath.FromSlash(g.Config.Package), filepath.FromSlash(programOf(g.Config.Package).entry))
 }
 
 // waitReady polls url until something answers that is not the 503 of a program

@@ -87,7 +87,7 @@ type failure struct {
 }
 
 func newControls(w io.Writer, o Options, c *catalogue) Sink {
-	return &controls{tally: newTally(c), w: w, rules: o.Rules, judged: map[string]int{}, failed: map[string][]*failure{}}
+	return &controls{tally: newTally(c, o), w: w, rules: o.Rules, judged: map[string]int{}, failed: map[string][]*failure{}}
 }
 
 func (s *controls) Event(e event.Event) error {

@@ -30,6 +30,7 @@ const (
 // nothing is loaded. All of it is written in Flush.
 type htmlSink struct {
 	*tally
+	o       Options
 	w       io.Writer
 	rules   map[string]rule.Rule
 	lang    string
@@ -39,7 +40,7 @@ type htmlSink struct {
 
 func newHTML(w io.Writer, o Options, c *catalogue) Sink {
 	h := &htmlSink{
-		tally: newTally(c), w: w, rules: map[string]rule.Rule{}, lang: pick(c == nil, "en", "zh-Hans"),
+		tally: newTally(c, o), o: o, w: w, rules: map[string]rule.Rule{}, lang: pick(c == nil, "en", "zh-Hans"),
 		ranking: ranking{limit: htmlCards, quiet: o.Verbose}, months: map[string]int{},
 	}
 	for _, r := range o.Rules {
@@ -97,6 +98,12 @@ type (
 		Policy        string
 		Style, Script any
 		Headline      []badge
+		Conclusion    string
+		First         []firstLine
+		FirstNotes    []string
+		News          []newsPart
+		Totals        []totalPart
+		Words         []fact2
 		Facts         []fact2
 		Severities    []tile
 		Charts        []chart
@@ -105,7 +112,24 @@ type (
 		More          string
 		Cards         []section
 	}
-	badge struct{ Text, Tone string }
+	badge     struct{ Text, Tone string }
+	firstLine struct{ Text, Commands string }
+	newsPart  struct {
+		Title string
+		Rows  []newsItem
+		More  string
+	}
+	newsItem  struct{ Severity, Tone, Where, Text, ID string }
+	totalPart struct {
+		ID, Title, Name string
+		Check           bool
+		Rows            []totalRow
+		More            string
+	}
+	totalRow struct {
+		Severity, Tone, Name string
+		Rank, Targets, Open  int
+	}
 	fact2 struct{ Name, Text, Tone string }
 	tile  struct {
 		Name, Tone string
@@ -127,6 +151,7 @@ type (
 	}
 	row2 struct {
 		Anchor, Severity, Tone, Where, Verdict, VerdictTone, Product, Group string
+		Rank, Alarm                                                         int // to sort by
 	}
 	section struct {
 		row2
@@ -136,10 +161,12 @@ type (
 		Findings   []found
 		Advisories []advised
 		MoreAdv    string
+		Others     string // findings that are not shown
 		Evidence   []seen
 	}
 	found struct {
 		ID, Severity, Tone, Mark, Title, Detail, Why, Fix, Suppressed string
+		Steps, Commands                                               string
 		Active                                                        bool
 		Controls, Evidence                                            []string
 		References                                                    []string
@@ -183,7 +210,13 @@ func digest(s string) string {
 
 func (h *htmlSink) page() *page {
 	c, s := h.c, h.totals()
-	p := &page{Lang: h.lang, Title: c.say("clawsonar report"), Charts: []chart{h.verdicts(), h.releases()}}
+	p := &page{Lang: h.lang, Title: c.say("clawsonar report"), Conclusion: h.conclusion(), Words: c.glossary()}
+	// Of one or two gateways a chart says nothing that the list does not.
+	few := s.Outcomes["identified"] <= fewTargets
+	if !few {
+		p.Charts = []chart{h.verdicts(), h.releases()}
+	}
+	h.sections(p)
 	if h.scan != nil && !h.scan.Started.IsZero() {
 		p.Title += " " + minute(h.scan.Started)
 	}
@@ -194,7 +227,9 @@ func (h *htmlSink) page() *page {
 		p.Facts = append(p.Facts, fact2{x.name, x.text, x.tone.class()})
 	}
 	for _, sev := range slices.Backward(event.Severities()) {
-		p.Severities = append(p.Severities, tile{c.severity(sev), string(sev), s.Findings[string(sev)]})
+		if n := s.Findings[string(sev)]; n > 0 || !few {
+			p.Severities = append(p.Severities, tile{c.severity(sev), string(sev), n})
+		}
 	}
 	groups := map[string]int{}
 	h.ranking.cards = h.ranking.sorted()
@@ -204,7 +239,7 @@ func (h *htmlSink) page() *page {
 		p.Cards = append(p.Cards, x)
 		groups[x.Group]++
 	}
-	for _, f := range []filter{{ID: "bad", Name: c.say("critical or high")}, {ID: "some", Name: c.say("medium or low")}, {ID: "unknown", Name: c.say("not judged")}, {ID: "fine", Name: c.say("nothing to mend")}} {
+	for _, f := range []filter{{ID: "bad", Name: c.say("critical or high")}, {ID: "some", Name: c.say("medium or low")}, {ID: "unknown", Name: c.say("not judged")}, {ID: "fine", Name: c.say("nothing to do")}} {
 		if f.N = groups[f.ID]; f.N > 0 {
 			p.Filters = append(p.Filters, f)
 		}
@@ -213,6 +248,49 @@ func (h *htmlSink) page() *page {
 		p.More = c.join(c.count(n, "... and %d more target, not worse than these.", "... and %d more targets, none of them worse than these."), c.say("The formats jsonl and json hold everything."))
 	}
 	return p
+}
+
+// sections fills in what to do first, what a comparison found, and the totals.
+func (h *htmlSink) sections(p *page) {
+	c := h.c
+	todos := h.first()
+	for _, d := range todos {
+		p.First = append(p.First, firstLine{c.todoLine(d), strings.Join(slices.Concat(d.commands, d.prove), "\n")})
+	}
+	p.FirstNotes = h.firstNotes(todos)
+	more := func(n int) string {
+		if n <= 0 {
+			return ""
+		}
+		return c.say("... and %d more", n)
+	}
+	for _, b := range h.newsBlocks() {
+		x := newsPart{Title: b.title, More: more(b.more)}
+		for _, r := range b.rows {
+			x.Rows = append(x.Rows, newsItem{c.severity(r.severity), severityClass(r.severity), r.where, r.text, r.id})
+		}
+		p.News = append(p.News, x)
+	}
+	for i, k := range h.totalled() {
+		x := totalPart{ID: "totals" + strconv.Itoa(i+1), Title: k.title, Name: k.name, Check: k.check, More: more(k.more)}
+		for _, g := range k.groups {
+			x.Rows = append(x.Rows, totalRow{c.severity(g.Severity), severityClass(g.Severity), g.Name, g.Severity.Rank(), g.Targets, g.Open})
+		}
+		p.Totals = append(p.Totals, x)
+	}
+}
+
+// glossary says what the words of a report mean to who has not met them.
+func (c *catalogue) glossary() []fact2 {
+	return []fact2{
+		{Name: c.say("gateway"), Text: c.say("the program that the agent's owner talks to, and through which the agent is controlled")},
+		{Name: c.say("credential"), Text: c.say("a token or password that the gateway asks for")},
+		{Name: c.say("open"), Text: c.say("a request without a credential was let in: the gateway's own answer showed it")},
+		{Name: c.say("UNKNOWN"), Text: c.say("no answer showed it either way: neither safe nor open")},
+		{Name: c.say("finding"), Text: c.say("something to fix, or to know; its id in small letters is what clawsonar explain takes")},
+		{Name: c.say("advisory"), Text: c.say("a published weakness of certain releases")},
+		{Name: c.say("evidence"), Text: c.say("the requests that were sent and what of the answers was used; findings name theirs by their ids")},
+	}
 }
 
 // class is the name of a tone in the style sheet.
@@ -228,8 +306,8 @@ func severityClass(s event.Severity) string {
 	return pick(s == "", "none", "critical")
 }
 
-// group says which filter shows a target.
-func group(x *card) string {
+// filterOf says which filter shows a target.
+func filterOf(x *card) string {
 	_, mood := (*catalogue)(nil).verdict(x.Target)
 	switch {
 	case x.severity != "" && (x.severity.Rank() == 0 || x.severity.Rank() >= event.High.Rank()), mood == worst:
@@ -249,7 +327,8 @@ func (h *htmlSink) section(i int) section {
 	verdict, mood := c.verdict(t)
 	out := section{row2: row2{
 		Anchor: "t" + strconv.Itoa(i+1), Severity: c.severity(x.severity), Tone: severityClass(x.severity), Where: where(t.Target),
-		Verdict: verdict, VerdictTone: mood.class(), Product: c.product(t), Group: group(x),
+		Verdict: verdict, VerdictTone: mood.class(), Product: c.product(t), Group: filterOf(x),
+		Rank: x.severity.Rank(), Alarm: x.alarm,
 	}}
 	if x.severity == "" {
 		out.Severity = "–"
@@ -263,15 +342,15 @@ func (h *htmlSink) section(i int) section {
 	if v := t.Version; v != nil {
 		add(c.say("Release seen in"), v.Source)
 		if v.Exact == "" && len(v.Candidates) > 3 {
-			add(c.say("Releases that fit"), strings.Join(v.Candidates, ", "))
+			add(c.say("Releases that fit"), strings.Join(v.Candidates, c.say(", ")))
 		}
 	}
 	if t.Auth != nil {
-		add(c.say("Verdict shown by"), strings.Join(t.Auth.Because, ", "))
+		add(c.say("What proves the verdict"), strings.Join(t.Auth.Because, c.say(", ")))
 	}
 	add(c.say("Address"), strings.Join(c.about(t), c.say("; ")))
 	if t.Target.Source != "args" {
-		add(c.say("Named in"), t.Target.Source)
+		add(c.say("Target from"), t.Target.Source)
 	}
 	if t.TLS != nil {
 		add("TLS", h.tls(t.TLS))
@@ -280,7 +359,7 @@ func (h *htmlSink) section(i int) section {
 	for _, s := range t.Surfaces {
 		surfaces = append(surfaces, s.ID+" ("+c.text(s.State)+")")
 	}
-	add(c.say("Surfaces"), strings.Join(surfaces, ", "))
+	add(c.say("Parts that answer"), strings.Join(surfaces, c.say(", ")))
 	add(c.say("Sent"), c.say("%s on %s", c.count(t.Requests, "%d request", "%d requests"), c.count(t.Connections, "%d connection", "%d connections")))
 	if t.Error != "" {
 		add(c.say("Error"), c.text(t.Error))
@@ -291,8 +370,16 @@ func (h *htmlSink) section(i int) section {
 	for _, n := range t.Notes {
 		out.Notes = append(out.Notes, c.text(n))
 	}
+	others := 0
 	for j := range t.Findings {
-		out.Findings = append(out.Findings, h.found(&t.Findings[j]))
+		if !h.o.shows(&t.Findings[j]) {
+			others++
+			continue
+		}
+		out.Findings = append(out.Findings, h.found(&t.Findings[j], t.Product != nil && t.Product.ID == "openclaw"))
+	}
+	if others > 0 {
+		out.Others = c.count(others, "%d finding of another severity is not shown.", "%d findings of other severities are not shown.")
 	}
 	for j := range t.Advisories {
 		if j == htmlAdvisories {
@@ -328,7 +415,7 @@ func (h *htmlSink) tls(t *event.TLS) string {
 	return strings.Join(parts, c.say("; "))
 }
 
-func (h *htmlSink) found(f *event.Finding) found {
+func (h *htmlSink) found(f *event.Finding, openclaw bool) found {
 	c := h.c
 	out := found{
 		ID: f.ID, Severity: c.severity(f.Severity), Tone: severityClass(f.Severity), Mark: c.changeMark(f.Change),
@@ -340,7 +427,12 @@ func (h *htmlSink) found(f *event.Finding) found {
 	}
 	if r, ok := h.rules[f.ID]; ok {
 		out.Why = c.text(squeeze(r.Why))
+		// A product that is not OpenClaw has steps of its own, see the finding's text.
+		if openclaw {
+			out.Steps = c.block(r.ID+".steps", r.Steps)
+		}
 	}
+	out.Commands = strings.Join(h.commands(f), "\n")
 	for _, ref := range f.References {
 		if u := webURL(ref); u != "" {
 			out.References = append(out.References, u)

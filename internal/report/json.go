@@ -12,15 +12,16 @@ import (
 
 // document writes one JSON document as the scan goes:
 //
-//	{"scan":…,"targets":[…],"summary":…}
+//	{"scan":…,"targets":[…],"totals":…,"summary":…}
 //
-// It holds nothing but the summary, whatever the number of targets. Scan and
-// summary are null if they never came.
+// It holds nothing but the totals and the summary, whatever the number of targets.
+// Scan and summary are null if they never came.
 type document struct {
 	w       io.Writer
 	enc     encoder
 	begun   bool // the targets' bracket is open
 	targets bool // at least one target is written
+	groups  totals
 	summary *event.Summary
 }
 
@@ -38,6 +39,7 @@ func (d *document) Event(e event.Event) error {
 		}
 		return d.begin(v)
 	case e.Target != nil:
+		d.groups.add(e.Target)
 		if !d.begun {
 			if err := d.begin(nil); err != nil {
 				return err
@@ -63,11 +65,19 @@ func (d *document) Flush() error {
 			return err
 		}
 	}
-	before := "],\n\"summary\":"
+	before := "],\n\"totals\":"
 	if d.targets {
 		before = "\n" + before
 	}
-	return d.write(before, d.summary, "}\n")
+	groups := struct {
+		Checks   []group `json:"checks"`
+		Releases []group `json:"releases"`
+		Networks []group `json:"networks"`
+	}{sorted(d.groups.checks), sorted(d.groups.releases), sorted(d.groups.networks)}
+	if err := d.write(before, groups, ",\n"); err != nil {
+		return err
+	}
+	return d.write("\"summary\":", d.summary, "}\n")
 }
 
 func (d *document) begin(scan any) error {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -121,6 +122,7 @@ func TestJSONDocument(t *testing.T) {
 			var doc struct {
 				Scan    *event.Scan
 				Targets []event.Target
+				Totals  struct{ Checks, Releases, Networks []group }
 				Summary *event.Summary
 			}
 			d := json.NewDecoder(strings.NewReader(out))
@@ -133,6 +135,9 @@ func TestJSONDocument(t *testing.T) {
 			}
 			if doc.Targets == nil {
 				t.Error("targets is null, want an array")
+			}
+			if gateways := slices.ContainsFunc(doc.Targets, func(x event.Target) bool { return x.Outcome == "identified" }); gateways != (len(doc.Totals.Releases) > 0) {
+				t.Errorf("gateways %t, totals %+v", gateways, doc.Totals)
 			}
 			var got []event.Event
 			if doc.Scan != nil {

@@ -28,7 +28,11 @@ type catalogue struct {
 	exact    map[string]string
 	patterns []pattern // those with more text of their own first
 	rules    []rule.Rule
+	blocks   map[string]block
 }
+
+// block is a text that keeps its lines, with the digest of its English.
+type block struct{ of, text string }
 
 // pattern is a text with holes: {1}, {2} and so on stand for what differs;
 // {1:ids} in the translation stands for the ids of advisories in it.
@@ -62,7 +66,37 @@ func loadCatalogue(lang string, rules []rule.Rule) (*catalogue, error) {
 		return nil, err
 	}
 	c.rules = rules
+	name = "lang/" + lang + "-explain.yaml"
+	if data, err = languages.ReadFile(name); err != nil {
+		return nil, fmt.Errorf("built-in texts: %w", err)
+	}
+	if c.blocks, err = parseBlocks(name, data); err != nil {
+		return nil, err
+	}
 	return c, nil
+}
+
+// parseBlocks reads the texts that are looked up by id.
+func parseBlocks(name string, data []byte) (map[string]block, error) {
+	var entries []struct {
+		ID   string `yaml:"id"`
+		Of   string `yaml:"of"` // see digestOf
+		Text string `yaml:"text"`
+	}
+	if err := yaml.Load(data, &entries, yaml.WithKnownFields()); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	out := map[string]block{}
+	for _, e := range entries {
+		if e.ID == "" || strings.TrimSpace(e.Text) == "" {
+			return nil, fmt.Errorf("%s: a text is empty: %q", name, e.ID+e.Text)
+		}
+		if _, ok := out[e.ID]; ok {
+			return nil, fmt.Errorf("%s: %q is there twice", name, e.ID)
+		}
+		out[e.ID] = block{e.Of, strings.TrimSpace(e.Text)}
+	}
+	return out, nil
 }
 
 func parseCatalogue(name string, data []byte) (*catalogue, error) {
@@ -156,6 +190,21 @@ func (c *catalogue) text(s string) string {
 	return out
 }
 
+// block is a text of several lines, by its id; what the catalogue does not hold
+// stays English.
+func (c *catalogue) block(id, english string) string {
+	if c != nil {
+		if b, ok := c.blocks[id]; ok && b.of == digestOf(english) {
+			return b.text
+		}
+	}
+	return strings.TrimSpace(english)
+}
+
+// digestOf is what a block says of the English that it was made from, so that a
+// text that has changed since is not shown, and a test names it.
+func digestOf(english string) string { return hexKey(squeeze(english))[:8] }
+
 // translate is text, and says whether all of it was translated. A hole of a
 // pattern spans sentences only if nothing else fits.
 func (c *catalogue) translate(s string) (string, bool) {
@@ -202,13 +251,33 @@ func (c *catalogue) whole(s string) (string, bool) {
 			if strings.HasSuffix(h, ":ids}") {
 				return strings.Join(advisoryIDs.FindAllString(m[i], -1), c.say(", "))
 			}
-			if inner, ok := c.exact[m[i]]; ok {
-				return inner
-			}
-			return m[i]
+			return c.inner(m[i])
 		}), true
 	}
 	return s, false
+}
+
+// inner translates what fills a hole: a text of its own, or a list of words, whose
+// commas and "or" are of the language.
+func (c *catalogue) inner(s string) string {
+	if text := c.exactOr(s); text != s {
+		return text
+	}
+	for _, sep := range []string{", ", " or "} {
+		words := strings.Split(s, sep)
+		if len(words) > 1 && !slices.ContainsFunc(words, func(w string) bool { return strings.Contains(w, " ") }) {
+			return strings.Join(words, c.exactOr(sep))
+		}
+	}
+	return s
+}
+
+// exactOr is the catalogue's word for s, else s.
+func (c *catalogue) exactOr(s string) string {
+	if text, ok := c.exact[s]; ok {
+		return text
+	}
+	return s
 }
 
 // source returns the pattern that fits s.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -24,6 +25,7 @@ const (
 type markdown struct {
 	*tally
 	w       io.Writer
+	o       Options
 	ranking ranking
 	b       strings.Builder
 	used    int // characters in b
@@ -33,7 +35,7 @@ func newMarkdown(w io.Writer, o Options, c *catalogue) Sink {
 	if o.View != "" {
 		return newControls(w, o, c)
 	}
-	return &markdown{tally: newTally(c), w: w, ranking: ranking{limit: markdownCards, quiet: o.Verbose}}
+	return &markdown{tally: newTally(c, o), w: w, o: o, ranking: ranking{limit: markdownCards, quiet: o.Verbose}}
 }
 
 func (m *markdown) Event(e event.Event) error {
@@ -62,6 +64,11 @@ func (m *markdown) Flush() error {
 		md(c.say("What a finding means and how it was decided:")) + " `clawsonar explain ID`\n"
 	room := markdownLimit - utf8.RuneCountInString(footer) - 500 // and what was left out
 
+	if s := m.conclusion(); s != "" {
+		m.put(md(s) + "\n\n")
+	}
+	m.put(m.doFirst())
+	m.put(m.differences())
 	cards := m.ranking.sorted()
 	if len(cards) > 0 {
 		m.put(fmt.Sprintf("| %s | %s | %s | %s |\n|---|---|---|---|\n", md(c.say("Worst")), md(c.say("Target")), md(c.say("Verdict")), md(c.say("Product"))))
@@ -96,11 +103,76 @@ func (m *markdown) Flush() error {
 	if left > 0 {
 		m.put(md(c.count(left, "The findings of %d more listed target are not spelled out here.", "The findings of %d more listed targets are not spelled out here.")) + "\n\n")
 	}
+	if totals := m.grouped(); m.fits(totals, room) {
+		m.put(totals)
+	}
 	m.put(footer)
 	if _, err := io.WriteString(m.w, m.b.String()); err != nil {
 		return fmt.Errorf("write markdown report: %w", err)
 	}
 	return nil
+}
+
+// doFirst is what to do first, with its commands in blocks that can be copied.
+func (m *markdown) doFirst() string {
+	c, todos := m.c, m.first()
+	if len(todos) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "### %s\n\n", md(c.say("Do this first")))
+	for i, d := range todos {
+		fmt.Fprintf(&b, "%d. %s\n", i+1, md(c.todoLine(d)))
+		if commands := slices.Concat(d.commands, d.prove); len(commands) > 0 {
+			b.WriteString("\n   ```sh\n")
+			for _, x := range commands {
+				fmt.Fprintf(&b, "   %s\n", x)
+			}
+			b.WriteString("   ```\n")
+		}
+	}
+	b.WriteString("\n")
+	for _, n := range m.firstNotes(todos) {
+		fmt.Fprintf(&b, "- %s\n", md(n))
+	}
+	b.WriteString("\n")
+	return b.String()
+}
+
+// differences names what a comparison found.
+func (m *markdown) differences() string {
+	var b strings.Builder
+	for _, x := range m.newsBlocks() {
+		fmt.Fprintf(&b, "### %s\n\n", md(x.title))
+		for _, r := range x.rows {
+			line := mdCode(r.where) + " " + md(r.text)
+			if r.severity != "" {
+				line = severityCell(m.c, r.severity) + " " + line
+			}
+			fmt.Fprintf(&b, "- %s %s\n", line, mdCode(r.id))
+		}
+		if x.more > 0 {
+			fmt.Fprintf(&b, "- %s\n", md(m.c.say("... and %d more", x.more)))
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// grouped are the totals by check, release and network, folded up.
+func (m *markdown) grouped() string {
+	var b strings.Builder
+	for _, k := range m.totalled() {
+		fmt.Fprintf(&b, "<details><summary>%s</summary>\n\n| %s | %s | %s |\n|---|---|---|\n", htmlText(k.title), md(k.name), md(m.c.say("Targets")), md(m.c.say("Let anybody in")))
+		for _, g := range k.groups {
+			fmt.Fprintf(&b, "| %s | %d | %d |\n", mdCode(g.Name), g.Targets, g.Open)
+		}
+		if k.more > 0 {
+			fmt.Fprintf(&b, "\n%s\n", md(m.c.say("... and %d more", k.more)))
+		}
+		b.WriteString("\n</details>\n\n")
+	}
+	return b.String()
 }
 
 // title is the result in a few words.
@@ -117,7 +189,7 @@ func (m *markdown) title() string {
 	if n := m.auth()["unknown"] + m.auth()["blocked"]; n > 0 || len(m.failed()) > 0 || !s.Complete {
 		return c.say("not everything could be judged")
 	}
-	return c.say("nothing to mend")
+	return c.say("nothing to do")
 }
 
 func (m *markdown) put(s string) {
@@ -160,8 +232,16 @@ func (m *markdown) block(x *card, open bool) string {
 	for _, ch := range x.Changes {
 		fmt.Fprintf(&b, "- %s\n", md(c.change(ch)))
 	}
+	others := 0
 	for i := range x.Findings {
+		if !m.o.shows(&x.Findings[i]) {
+			others++
+			continue
+		}
 		b.WriteString(m.finding(&x.Findings[i]))
+	}
+	if others > 0 {
+		fmt.Fprintf(&b, "- %s\n", md(c.count(others, "%d finding of another severity is not shown.", "%d findings of other severities are not shown.")))
 	}
 	for _, n := range x.Notes {
 		fmt.Fprintf(&b, "- %s\n", md(c.say("Note: %s", c.text(n))))

@@ -72,7 +72,7 @@ func (c *catalogue) about(t *event.Target) []string {
 		out = append(out, c.say("globally reachable"))
 	}
 	if a.Bound != "" {
-		out = append(out, c.say("bound to %s", a.Bound))
+		out = append(out, c.say("listens on %s", a.Bound))
 	}
 	if a.Process != "" {
 		out = append(out, c.say("process %s", a.Process))

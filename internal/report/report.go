@@ -40,6 +40,9 @@ type Options struct {
 	Rules []rule.Rule
 	Lang  string // of table, markdown and html, see Languages; "" is English
 	View  string // of markdown, see Views; "" is the usual one
+	// Severities of the findings that table, markdown and html spell out; none for
+	// all. Counts, and what is worst at a target, are always of all of them.
+	Severities []event.Severity
 }
 
 type format struct {
@@ -90,6 +93,11 @@ func New(format string, w io.Writer, o Options) (Sink, error) {
 		}
 	}
 	return nil, fmt.Errorf("unknown report format %q: use one of %s", CleanN(format, 40), strings.Join(Formats(), ", "))
+}
+
+// shows reports whether a finding is spelled out.
+func (o *Options) shows(f *event.Finding) bool {
+	return len(o.Severities) == 0 || slices.Contains(o.Severities, f.Severity)
 }
 
 // payload returns the one member of e that is set.

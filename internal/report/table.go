@@ -5,9 +5,13 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/olekukonko/tablewriter"
 	"github.com/olekukonko/tablewriter/pkg/twwidth"
@@ -61,8 +65,9 @@ type row struct {
 	remarks               []string // notes, error
 	findings              []event.Finding
 	hidden                int // findings left out
+	others                int // findings of a severity that is not shown
 	suppressed            int
-	fine                  bool // judged, and nothing to mend: only listed
+	fine                  bool // judged, and nothing to do: only listed
 	gateway               string
 }
 
@@ -71,7 +76,7 @@ func newTable(w io.Writer, o Options, c *catalogue) Sink {
 	if width <= 0 {
 		width = defaultWidth
 	}
-	t := &table{w: w, o: o, width: max(width, minWidth), tally: newTally(c)}
+	t := &table{w: w, o: o, width: max(width, minWidth), tally: newTally(c, o)}
 	t.clean = t.ascii
 	return t
 }
@@ -135,7 +140,7 @@ func (t *table) fill(r *row, x *event.Target) {
 		r.facts = append(r.facts, t.c.say("globally reachable"))
 	}
 	if x.Target.Bound != "" {
-		r.facts = append(r.facts, t.c.say("bound to %s", t.ascii(x.Target.Bound, 60)))
+		r.facts = append(r.facts, t.c.say("listens on %s", t.ascii(x.Target.Bound, 60)))
 	}
 	if x.Target.Process != "" {
 		r.facts = append(r.facts, t.c.say("process %s", t.ascii(x.Target.Process, 60)))
@@ -160,6 +165,10 @@ func (t *table) fill(r *row, x *event.Target) {
 
 	var fs []event.Finding
 	for _, f := range x.Findings {
+		if !t.o.shows(&f) {
+			r.others++
+			continue
+		}
 		if f.Suppressed != "" {
 			if r.suppressed++; !t.o.Verbose {
 				continue
@@ -202,7 +211,14 @@ func (t *table) Flush() error {
 	if err := t.overview(); err != nil {
 		return err
 	}
+	t.doFirst()
+	if err := t.differences(); err != nil {
+		return err
+	}
 	t.details()
+	if err := t.grouped(); err != nil {
+		return err
+	}
 	if err := t.summing(); err != nil {
 		return err
 	}
@@ -252,6 +268,97 @@ func (t *table) overview() error {
 	return nil
 }
 
+// doFirst writes what to do first, each command on a line of its own.
+func (t *table) doFirst() {
+	todos := t.first()
+	if len(todos) == 0 {
+		return
+	}
+	t.line(t.paint(t.c.say("DO THIS FIRST"), strong))
+	for i, d := range todos {
+		number := strconv.Itoa(i+1) + ". "
+		for j, l := range t.wrap(t.ascii(t.c.todoLine(d), 2*cleanLimit), len(number)) {
+			t.line(pick(j == 0, number, strings.Repeat(" ", len(number))) + l)
+		}
+		for _, c := range d.commands {
+			t.command(c)
+		}
+		if len(d.prove) > 0 {
+			t.prose(3, t.c.say("Then look again:"), plain)
+		}
+		for _, c := range d.prove {
+			t.command(c)
+		}
+	}
+	for _, n := range t.firstNotes(todos) {
+		t.prose(3, n, faint)
+	}
+	t.line("")
+}
+
+// command writes a command so that it can be copied: what does not fit goes on in
+// the next line behind a backslash, which a shell joins again.
+func (t *table) command(c string) {
+	const indent = "     "
+	lines := wrap(c, t.width-len(indent)-4)
+	for i, l := range lines {
+		t.line(pick(i == 0, indent, indent+"  ") + t.paint(l, strong) + pick(i < len(lines)-1, " \\", ""))
+	}
+}
+
+// differences names what a comparison found.
+func (t *table) differences() error {
+	for _, b := range t.newsBlocks() {
+		t.line(t.paint(strings.ToUpper(t.ascii(b.title, 100)), b.tone))
+		var rows [][]cell
+		for _, r := range b.rows {
+			text := t.ascii(r.text, 200)
+			if r.id != "" {
+				text += " [" + t.ascii(r.id, 60) + "]"
+			}
+			row := []cell{t.severity(r.severity), {t.ascii(r.where, 120), plain}, {text, plain}}
+			if r.severity == "" {
+				row = row[1:]
+			}
+			rows = append(rows, row)
+		}
+		if err := t.grid(rows, t.width); err != nil {
+			return err
+		}
+		if b.more > 0 {
+			t.prose(0, t.c.say("... and %d more", b.more), plain)
+		}
+		t.line("")
+	}
+	return nil
+}
+
+// grouped writes the totals by check, release and network.
+func (t *table) grouped() error {
+	for _, k := range t.totalled() {
+		head := []cell{{strings.ToUpper(t.ascii(k.title, 60)), plain}, {t.c.say("TARGETS"), plain}, {t.c.say("OPEN"), plain}}
+		if k.check {
+			head = append([]cell{{t.c.say("WORST"), plain}}, head...)
+		}
+		rows := [][]cell{head}
+		for _, g := range k.groups {
+			row := []cell{{t.ascii(g.Name, 100), plain}, {strconv.Itoa(g.Targets), plain}, {strconv.Itoa(g.Open), pick(g.Open > 0, worst, plain)}}
+			if k.check {
+				row = append([]cell{t.severity(g.Severity)}, row...)
+			}
+			rows = append(rows, row)
+		}
+		if err := t.grid(rows, min(t.width, proseWidth)); err != nil {
+			return err
+		}
+		if k.more > 0 {
+			t.prose(0, t.c.say("... and %d more", k.more), plain)
+		}
+		t.line("")
+	}
+	return nil
+}
+
 func (t *table) elsewhere() string { return t.c.say("The formats jsonl and json hold everything.") }
 
 // details writes a block for each of the worst targets that has something to
@@ -259,7 +366,7 @@ func (t *table) elsewhere() string { return t.c.say("The formats jsonl and json 
 func (t *table) details() {
 	blocks, left := 0, 0
 	for _, r := range t.rows {
-		if len(r.findings) == 0 && len(r.remarks) == 0 || r.fine && !t.o.Verbose {
+		if len(r.findings) == 0 && len(r.remarks) == 0 && r.others == 0 || r.fine && !t.o.Verbose {
 			continue
 		}
 		if blocks == maxBlocks {
@@ -281,6 +388,9 @@ func (t *table) details() {
 		}
 		if r.hidden > 0 {
 			t.prose(gutter, t.c.join(t.c.count(r.hidden, "... and %d more finding, not worse.", "... and %d more findings, none of them worse."), t.elsewhere()), plain)
+		}
+		if r.others > 0 {
+			t.prose(gutter, t.c.count(r.others, "%d finding of another severity is not shown.", "%d findings of other severities are not shown."), plain)
 		}
 		if r.suppressed > 0 && !t.o.Verbose {
 			t.prose(gutter, t.c.count(r.suppressed, "%d finding is suppressed.", "%d findings are suppressed."), plain)
@@ -318,14 +428,11 @@ func (t *table) finding(f event.Finding) {
 		}
 	}
 	if f.Detail != "" {
-		detail := t.wrap(f.Detail, gutter)
-		if len(detail) > 2 && !t.o.Verbose {
-			detail = append(detail[:1], t.wrap(detail[1]+cutMark, gutter)[0])
-			detail[1] = strings.TrimSuffix(detail[1], cutMark) + cutMark
+		detail := f.Detail
+		if !t.o.Verbose {
+			detail = t.short(detail)
 		}
-		for _, l := range detail {
-			t.line(strings.Repeat(" ", gutter) + l)
-		}
+		t.prose(gutter, detail, plain)
 	}
 	if f.Remediation != "" && f.Change != event.Closed && (f.Severity.Rank() > event.Info.Rank() || t.o.Verbose) {
 		t.prose(gutter, t.c.say("Fix: %s", f.Remediation), plain)
@@ -333,6 +440,60 @@ func (t *table) finding(f event.Finding) {
 	for _, ref := range f.References {
 		t.prose(gutter, ref, plain)
 	}
+}
+
+const (
+	detailLines = 3 // of a finding, without Options.Verbose
+	detailMost  = 6 // where a sentence says what must not be lost
+)
+
+// keepWhole matches what is of no use in part: a release, and what is quoted,
+// which is a command or a setting.
+var keepWhole = regexp.MustCompile(`\b20[0-9]{2}\.[0-9]+\.[0-9]+|"[^"]+"`)
+
+// short is a detail in a few lines: whole sentences from its beginning. One that
+// names a release or a command is not left out for want of space.
+func (t *table) short(s string) string {
+	if len(t.wrap(s, gutter)) <= detailLines {
+		return s
+	}
+	out := ""
+	for i, part := range clauses(s) {
+		n := len(t.wrap(out+part+cutMark, gutter))
+		if n <= detailLines || i > 0 && n <= detailMost && keepWhole.MatchString(part) {
+			out += part
+			continue
+		}
+		if i > 0 {
+			break
+		}
+		// One sentence without an end: no check of ours writes one so long.
+		if lines := t.wrap(part, gutter); len(lines) > detailMost {
+			part = strings.Join(lines[:detailMost-1], " ")
+		}
+		out = part
+	}
+	return strings.TrimRight(out, " ") + " " + cutMark
+}
+
+// clauses splits a text after full stops, the spaces that follow included.
+func clauses(s string) []string {
+	var out []string
+	start := 0
+	for i, r := range s {
+		end := i + utf8.RuneLen(r)
+		if r == '。' || r == '.' && strings.HasPrefix(s[end:], " ") && (end+1 == len(s) || !unicode.IsLower(rune(s[end+1]))) {
+			if r == '.' {
+				end++
+			}
+			out = append(out, s[start:end])
+			start = end
+		}
+	}
+	if start < len(s) {
+		out = append(out, s[start:])
+	}
+	return out
 }
 
 // ascii cleans a string from the stream.
@@ -359,6 +520,10 @@ func (t *table) summing() error {
 	t.line(t.c.say("SUMMARY"))
 	for _, s := range t.headline() {
 		t.prose(0, s.text, s.tone)
+	}
+	if s := t.conclusion(); s != "" {
+		t.line("")
+		t.prose(0, t.ascii(s, 2*cleanLimit), plain)
 	}
 	t.line("")
 	var rows [][]cell

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/rule"
 )
 
 // tally counts a stream and puts the result into words: what a manager asks for,
@@ -24,14 +25,20 @@ type tally struct {
 	unjudged event.Unjudged
 	missing  int64
 	ways     waysIn
+
+	checks []rule.Rule
+	shows  func(*event.Finding) bool // see Options.Severities
+	worst  ranking                   // of what to do first, and of what is named
+	groups totals
+	news   news // of a comparison
 }
 
 // maxPlaces is how many targets the headline names.
 const maxPlaces = 3
 
-func newTally(c *catalogue) *tally {
+func newTally(c *catalogue, o Options) *tally {
 	return &tally{
-		c: c, clean: CleanN,
+		c: c, clean: CleanN, checks: o.Rules, shows: o.shows, worst: ranking{limit: firstTargets},
 		seen: event.Summary{Outcomes: map[string]int{}, Auth: map[string]int{}, Findings: map[string]int{}},
 	}
 }
@@ -49,6 +56,11 @@ func (t *tally) event(e event.Event) {
 		t.unjudged.Summary(e.Summary)
 	case e.Target != nil:
 		t.count(e.Target)
+		t.worst.add(e.Target)
+		t.groups.add(e.Target)
+		if t.scan != nil && t.scan.Compared != nil {
+			t.news.add(e.Target, t.shows)
+		}
 	}
 }
 
@@ -300,9 +312,9 @@ func (t *tally) byOutcome() (targets, failed []string) {
 		case o == "helper":
 			targets = append(targets, c.count(n, "%d helper beside one", "%d helpers beside one"))
 		case i <= 5:
-			targets = append(targets, fmt.Sprintf("%d %s", n, c.outcome(o)))
+			targets = append(targets, c.say("%[1]d %[2]s", n, c.outcome(o)))
 		default:
-			failed = append(failed, fmt.Sprintf("%d %s", n, c.outcome(o)))
+			failed = append(failed, c.say("%[1]d %[2]s", n, c.outcome(o)))
 		}
 	}
 	if n := all - shown; n > 0 {
@@ -344,7 +356,7 @@ func (t *tally) facts() []fact {
 		var parts []string
 		for _, state := range authStates() {
 			if auth[state] > 0 {
-				parts = append(parts, fmt.Sprintf("%d %s", auth[state], names[state]))
+				parts = append(parts, c.say("%[1]d %[2]s", auth[state], names[state]))
 			}
 		}
 		out = append(out, fact{c.say("Gateways"), c.listing(int64(gateways), parts), plain})
@@ -353,7 +365,7 @@ func (t *tally) facts() []fact {
 	var found []string
 	for _, sev := range slices.Backward(event.Severities()) {
 		if n := s.Findings[string(sev)]; n > 0 {
-			found = append(found, fmt.Sprintf("%d %s", n, c.severity(sev)))
+			found = append(found, c.say("%d %s", n, c.severity(sev)))
 		}
 	}
 	findings := cmp.Or(strings.Join(found, c.say(", ")), c.say("none"))
@@ -418,7 +430,7 @@ func (t *tally) provenance() []fact {
 	}
 	out := []fact{{c.say("Scan"), strings.Join(scan, c.say(", ")), plain}}
 	if way := t.way(); way != "" {
-		out = append(out, fact{c.say("Network"), way, plain})
+		out = append(out, fact{c.say("Connection"), way, plain})
 	}
 	if old := t.scan.Compared; old != nil {
 		out = append(out, fact{c.say("Compared"), c.say("with the scan of %s, %s", minute(old.Started), t.tool(old.Tool)), plain})

@@ -224,7 +224,7 @@ func (c *catalogue) enumerate(words []string) string {
 		return strings.Join(words, "")
 	}
 	last := len(words) - 1
-	return c.say("%s or %s", strings.Join(words[:last], ", "), words[last])
+	return c.say("%s or %s", strings.Join(words[:last], c.say(", ")), words[last])
 }
 
 // severity names a severity. What this version does not know stays as it is.
@@ -268,6 +268,22 @@ func (c *catalogue) change(ch event.Change) string {
 		return c.say("Changed: the release was: %s", ch.Old)
 	}
 	return c.say("Changed: %s was: %s", ch.What, ch.Old)
+}
+
+// changeShort is change for a table that says where and that it is a change.
+func (c *catalogue) changeShort(ch event.Change) string {
+	old, now := c.text(CleanN(ch.Old, 100)), c.text(CleanN(ch.New, 100))
+	switch {
+	case ch.What == "target" && ch.New == "":
+		return c.say("no longer seen (was: %s)", old)
+	case ch.What == "target":
+		return c.say("not seen before (is: %s)", now)
+	case ch.What == "verdict":
+		return c.say("verdict: %s, before: %s", now, old)
+	case ch.What == "release":
+		return c.say("release: %s, before: %s", now, old)
+	}
+	return c.say("%s: %s, before: %s", CleanN(ch.What, 40), now, old)
 }
 
 // changeMark stands before the title of a finding in a comparison.

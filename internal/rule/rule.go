@@ -6,12 +6,16 @@ import "github.com/clawsonar/clawsonar/internal/event"
 
 // Rule is one check as the reports see it.
 type Rule struct {
-	ID, Title  string
-	Severity   event.Severity // the worst its findings can have
-	When       string         // what makes it appear
-	Why        string         // what it means to the operator
-	Fix        string         // what to do
-	Controls   []string       // such as nvdb:N2
+	ID, Title string
+	Severity  event.Severity // the worst its findings can have
+	When      string         // what makes it appear
+	Why       string         // what it means to the operator
+	Fix       string         // what to do
+	Steps     string         // the same as a runbook, line by line
+	// First are the commands for the gateway's host that mend a finding, by
+	// event.Finding.Step; {release} stands for event.Finding.Release.
+	First      map[string][]string
+	Controls   []string // such as nvdb:N2
 	References []string
 	Needs      Need
 	// Relatives: it also looks at products other than OpenClaw.

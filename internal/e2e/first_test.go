@@ -1,0 +1,110 @@
+//go:build e2e && linux
+
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/clawsonar/clawsonar/internal/lab"
+)
+
+// commandsFirst returns the commands of the block DO THIS FIRST of a table, in
+// their order.
+func commandsFirst(table string) []string {
+	_, rest, ok := strings.Cut(table, "DO THIS FIRST\n")
+	if !ok {
+		return nil
+	}
+	block, _, _ := strings.Cut(rest, "\n\n")
+	var out []string
+	joined := strings.ReplaceAll(block, " \\\n       ", " ")
+	for line := range strings.Lines(joined) {
+		if c, ok := strings.CutPrefix(strings.TrimRight(line, "\n"), "     "); ok {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// TestDoThisFirst runs what a report says to do first, as it stands there, on a
+// real gateway without authentication, and then the scan that it names: the
+// gateway asks for a credential and the findings are gone.
+func TestDoThisFirst(t *testing.T) {
+	l, ctx := open(t, "what a report says to do first")
+	prefix := t.TempDir() // of npm's global packages
+	for _, c := range []struct{ pkg, version, width string }{
+		{"openclaw", "2026.3.13", "80"},
+		{"openclaw", "2026.6.11", "60"},
+		{"openclaw", "2026.9.6", "100"},
+		{"clawdbot", "2026.1.24-3", "80"},
+	} {
+		t.Run(c.pkg+"-"+c.version, func(t *testing.T) {
+			g, err := l.Start(ctx, filepath.Join(t.TempDir(), "gateway"), lab.Config{Name: "first", Package: c.pkg, Version: c.version, Mode: lab.None})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer g.Stop()
+			table, err := exec.Command(program, "scan", strings.TrimSuffix(g.URL, "/")).Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			commands := commandsFirst(string(table))
+			if len(commands) < 3 {
+				t.Fatalf("commands %q in:\n%s", commands, table)
+			}
+			scanned := false
+			for _, command := range commands {
+				t.Logf("$ %s", command)
+				bin, err := g.CommandDir()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if rest, ok := strings.CutPrefix(command, "clawsonar scan "); ok {
+					scanned = true
+					targets, _, _ := scan(t, strings.Fields(rest)...)
+					if len(targets) != 1 || targets[0].Auth == nil || targets[0].Auth.State != "required" {
+						t.Fatalf("after the commands: %+v", targets)
+					}
+					for _, f := range targets[0].Findings {
+						t.Logf("left: %s %s: %s", f.Severity, f.ID, f.Detail)
+						if f.Severity.Rank() >= 4 && c.pkg == "openclaw" {
+							t.Errorf("%s is left: %s", f.ID, f.Detail)
+						}
+					}
+					continue
+				}
+				cmd := exec.Command("bash", "-c", command)
+				cmd.Env = append(os.Environ(), "npm_config_prefix="+prefix,
+					"PATH="+strings.Join([]string{bin, filepath.Dir(l.Node()), os.Getenv("PATH")}, string(os.PathListSeparator)))
+				out, err := cmd.CombinedOutput()
+				// There is no service here, which is what these say; the lab does what
+				// a service manager would.
+				switch _, what, _ := strings.Cut(command, " gateway "); what {
+				case "stop":
+					t.Logf("%v\n%s", err, out)
+					g.Pause()
+					continue
+				case "start", "restart":
+					t.Logf("%v\n%s", err, out)
+					if err := g.Restart(ctx); err != nil {
+						t.Fatal(err)
+					}
+					continue
+				}
+				if err != nil {
+					t.Fatalf("%s: %v\n%s", command, err, out)
+				}
+				if strings.HasPrefix(command, "npm install -g ") {
+					g.UseGlobal(prefix)
+				}
+			}
+			if !scanned {
+				t.Errorf("no scan that proves it in:\n%s", table)
+			}
+		})
+	}
+}

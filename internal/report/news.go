@@ -1,0 +1,210 @@
+package report
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+)
+
+// newsLimit is how many lines of each kind a comparison names.
+const newsLimit = 50
+
+// news is what a comparison of two scans names: what was opened, fixed and
+// changed, and where. It keeps the worst lines of each kind.
+type news struct {
+	opened, closed, unseen, changed, advisories kind
+}
+
+// kind holds the lines of one kind, the worst first.
+type kind struct {
+	lines []newsLine
+	more  int
+}
+
+// newsLine is one difference, clean.
+type newsLine struct {
+	where    string
+	severity event.Severity
+	finding  event.Finding
+	change   event.Change
+	advisory event.Advisory
+}
+
+func (n *news) add(t *event.Target, shows func(*event.Finding) bool) {
+	place := ""
+	at := func() string {
+		if place == "" {
+			place = CleanN(shownURL(where(t.Target)), 200)
+		}
+		return place
+	}
+	for i := range t.Findings {
+		f := &t.Findings[i]
+		if !shows(f) {
+			continue
+		}
+		var k *kind
+		switch f.Change {
+		case event.Opened:
+			if f.Suppressed != "" {
+				continue
+			}
+			k = &n.opened
+		case event.Closed:
+			k = &n.closed
+		case event.Unseen:
+			k = &n.unseen
+		default:
+			continue
+		}
+		k.put(newsLine{where: at(), severity: f.Severity, finding: event.Finding{ID: CleanN(f.ID, 60), Title: CleanN(f.Title, textLimit)}})
+	}
+	for _, ch := range t.Changes {
+		n.changed.put(newsLine{where: at(), severity: worstSeverity(t.Findings), change: ch})
+	}
+	for i := range t.Advisories {
+		if a := &t.Advisories[i]; a.Suppressed == "" {
+			n.advisories.put(newsLine{where: at(), severity: a.Severity, advisory: event.Advisory{ID: CleanN(a.ID, 60), Summary: CleanN(a.Summary, 200)}})
+		}
+	}
+}
+
+func (k *kind) put(l newsLine) {
+	i, _ := slices.BinarySearchFunc(k.lines, l, func(a, b newsLine) int {
+		return cmp.Or(cmp.Compare(b.severity.Rank(), a.severity.Rank()), strings.Compare(a.where, b.where))
+	})
+	if len(k.lines) == newsLimit {
+		k.more++
+		if i == newsLimit {
+			return
+		}
+		k.lines = k.lines[:newsLimit-1]
+	}
+	k.lines = slices.Insert(k.lines, i, l)
+}
+
+// newsBlock is one kind of difference in words.
+type newsBlock struct {
+	title string
+	tone  tone
+	rows  []newsRow
+	more  int
+}
+
+type newsRow struct {
+	severity    event.Severity // "" for a change, which has none
+	where, text string
+	id          string // of the check or the advisory
+}
+
+// newsBlocks names what a comparison found: what was opened, fixed, changed.
+func (t *tally) newsBlocks() []newsBlock {
+	c := t.c
+	var out []newsBlock
+	add := func(title string, mood tone, k kind, row func(newsLine) newsRow) {
+		if len(k.lines) == 0 {
+			return
+		}
+		b := newsBlock{title: title, tone: mood, more: k.more}
+		for _, l := range k.lines {
+			r := row(l)
+			r.where = l.where
+			b.rows = append(b.rows, r)
+		}
+		out = append(out, b)
+	}
+	finding := func(l newsLine) newsRow {
+		return newsRow{severity: l.severity, text: c.title(l.finding.ID, l.finding.Title), id: l.finding.ID}
+	}
+	add(c.say("Opened"), bad, t.news.opened, finding)
+	add(c.say("Fixed"), good, t.news.closed, finding)
+	add(c.say("Not seen again (not shown to be fixed)"), doubt, t.news.unseen, finding)
+	add(c.say("Changed"), plain, t.news.changed, func(l newsLine) newsRow { return newsRow{text: c.changeShort(l.change)} })
+	add(c.say("New advisories"), doubt, t.news.advisories, func(l newsLine) newsRow {
+		return newsRow{severity: l.severity, text: l.advisory.Summary, id: l.advisory.ID}
+	})
+	return out
+}
+
+// conclusionNamed is how many are named in one sentence.
+const conclusionNamed = 3
+
+// some lists the first few and counts the rest.
+func (c *catalogue) some(names []string, more int) string {
+	if n := len(names) - conclusionNamed; n > 0 {
+		names, more = names[:conclusionNamed], more+n
+	}
+	text := strings.Join(names, c.say(", "))
+	if more > 0 {
+		text += c.say(" and %d more", more)
+	}
+	return text
+}
+
+// conclusion is the result in one paragraph, with names.
+func (t *tally) conclusion() string {
+	c := t.c
+	var parts []string
+	if t.diff() != nil {
+		for _, b := range t.newsBlocks() {
+			var names []string
+			for _, r := range b.rows {
+				if r.id == "" {
+					names = append(names, c.say("%s (%s)", r.where, r.text))
+				} else {
+					names = append(names, c.say("%s at %s", r.id, r.where))
+				}
+			}
+			parts = append(parts, c.say("%s: %s.", b.title, c.some(names, b.more)))
+		}
+		if len(parts) == 0 {
+			return ""
+		}
+		return c.join(append([]string{c.say("In short:")}, parts...)...)
+	}
+	s, auth := t.totals(), t.auth()
+	if s.Outcomes["identified"]+s.Outcomes["helper"] == 0 {
+		return ""
+	}
+	names := func(state string) string {
+		var out []string
+		for i := range t.worst.cards {
+			x := t.worst.cards[i].Target
+			if x.Outcome == "identified" && authState(x) == state {
+				out = append(out, shownURL(where(x.Target)))
+			}
+		}
+		return c.some(out, max(auth[state]-len(out), 0))
+	}
+	for _, state := range authStates() {
+		if auth[state] == 0 {
+			continue
+		}
+		switch state {
+		case "open":
+			parts = append(parts, c.say("Anybody is let in at %s.", names(state)))
+		case "claimable":
+			parts = append(parts, c.say("Nobody owns %s yet.", names(state)))
+		case "blocked", "unknown":
+			parts = append(parts, c.say("Not proven either way: %s.", names(state)))
+		case "gated":
+			parts = append(parts, c.count(auth[state], "A log-in stands in front of %d gateway.", "A log-in stands in front of %d gateways."))
+		case "required":
+			parts = append(parts, c.count(auth[state], "%d gateway asks for a credential.", "%d gateways ask for a credential."))
+		}
+	}
+	var serious []string
+	for _, g := range sorted(t.groups.checks) {
+		if g.Severity.Rank() >= event.High.Rank() {
+			serious = append(serious, c.say("%s (%d)", g.Name, g.Targets))
+		}
+	}
+	if len(serious) > 0 {
+		parts = append(parts, c.say("Serious findings, with the number of targets: %s.", c.some(serious, 0)))
+	} else if s.Findings[string(event.Critical)]+s.Findings[string(event.High)] == 0 {
+		parts = append(parts, c.say("No finding is critical or high."))
+	}
+	return c.join(append([]string{c.say("In short:")}, parts...)...)
+}

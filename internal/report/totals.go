@@ -1,0 +1,170 @@
+package report
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+)
+
+const (
+	groupLimit = 20_000 // of one kind: beyond it targets are counted together
+	groupShown = 10     // of one kind, where there is little space
+	fewTargets = 2      // gateways of which nobody needs totals or charts
+)
+
+// totals counts a stream by check, by release and by network. Its memory has a
+// limit, whatever the stream.
+type totals struct {
+	checks, releases, networks map[string]*group
+}
+
+// group is one line of the totals. It is JSON as the document has it.
+type group struct {
+	Name     string         `json:"name"`
+	Severity event.Severity `json:"severity,omitempty"` // of a check: the worst seen
+	Targets  int            `json:"targets"`
+	Open     int            `json:"open"` // of them, gateways that let anybody in
+}
+
+// otherGroups is the name of what goes beyond groupLimit.
+const otherGroups = "(others)"
+
+func (s *totals) add(t *event.Target) {
+	if t.Outcome != "identified" && t.Outcome != "helper" {
+		return
+	}
+	if s.checks == nil {
+		s.checks, s.releases, s.networks = map[string]*group{}, map[string]*group{}, map[string]*group{}
+	}
+	open := t.Auth != nil && t.Auth.State == "open"
+	var ids []string // a check may raise several findings at one target
+	for i := range t.Findings {
+		f := &t.Findings[i]
+		if !f.Active() {
+			continue
+		}
+		g := lookUp(s.checks, CleanN(f.ID, 60))
+		if g.Severity == "" || f.Severity.Rank() > g.Severity.Rank() {
+			g.Severity = event.Severity(CleanN(string(f.Severity), 40))
+		}
+		if !slices.Contains(ids, g.Name) {
+			ids = append(ids, g.Name)
+			count(g, open)
+		}
+	}
+	if t.Outcome == "identified" {
+		count(lookUp(s.releases, releaseName(t)), open)
+	}
+	count(lookUp(s.networks, network(t.Target.IP)), open)
+}
+
+func count(g *group, open bool) {
+	g.Targets++
+	if open {
+		g.Open++
+	}
+}
+
+func lookUp(m map[string]*group, name string) *group {
+	if m[name] == nil && len(m) >= groupLimit {
+		name = otherGroups
+	}
+	g := m[name]
+	if g == nil {
+		g = &group{Name: name}
+		m[name] = g
+	}
+	return g
+}
+
+// releaseName is the release, or the span of those that fit; "" if it is unknown.
+func releaseName(t *event.Target) string {
+	v := t.Version
+	switch {
+	case v == nil || v.Exact == "" && len(v.Candidates) == 0:
+		return ""
+	case v.Exact != "":
+		return CleanN(v.Exact, 40)
+	case len(v.Candidates) == 1:
+		return CleanN(v.Candidates[0], 40)
+	}
+	return CleanN(v.Candidates[0], 40) + " to " + CleanN(v.Candidates[len(v.Candidates)-1], 40)
+}
+
+// network is the /24, or /48, of an address; "" if the address is not known, or
+// a pseudonym.
+func network(ip string) string {
+	a, err := netip.ParseAddr(ip)
+	if err != nil {
+		return ""
+	}
+	a = a.Unmap().WithZone("")
+	bits := 24
+	if a.Is6() {
+		bits = 48
+	}
+	p, err := a.Prefix(bits)
+	if err != nil {
+		return ""
+	}
+	return p.String()
+}
+
+// sorted lists groups, the most open and then the largest first.
+func sorted(m map[string]*group) []group {
+	out := []group{}
+	for _, g := range m {
+		out = append(out, *g)
+	}
+	slices.SortFunc(out, func(a, b group) int {
+		return cmp.Or(cmp.Compare(b.Severity.Rank(), a.Severity.Rank()), cmp.Compare(b.Open, a.Open), cmp.Compare(b.Targets, a.Targets), cmp.Compare(a.Name, b.Name))
+	})
+	return out
+}
+
+// totalled is what the formats for people show of the totals: each kind with a
+// title, at most groupShown lines each. It is empty where there are few targets.
+type totalled struct {
+	title, name string
+	check       bool // its lines have a severity
+	groups      []group
+	more        int
+}
+
+func (t *tally) totalled() []totalled {
+	if t.totals().Outcomes["identified"] <= fewTargets {
+		return nil
+	}
+	c := t.c
+	var out []totalled
+	for _, k := range []totalled{
+		{title: c.say("By check"), name: c.say("Check"), check: true, groups: sorted(t.groups.checks)},
+		{title: c.say("By release"), name: c.say("Release"), groups: sorted(t.groups.releases)},
+		{title: c.say("By network"), name: c.say("Network"), groups: sorted(t.groups.networks)},
+	} {
+		if k.check {
+			k.groups = slices.DeleteFunc(k.groups, func(g group) bool { return !t.shows(&event.Finding{Severity: g.Severity}) })
+		}
+		// One line, as of a scan of one network, says nothing.
+		if len(k.groups) < 2 {
+			continue
+		}
+		if k.more = len(k.groups) - groupShown; k.more > 0 {
+			k.groups = k.groups[:groupShown]
+		}
+		for i := range k.groups {
+			switch g := &k.groups[i]; g.Name {
+			case "":
+				g.Name = c.say("unknown")
+			case otherGroups:
+				g.Name = c.say("(others)")
+			default:
+				g.Name = c.text(g.Name)
+			}
+		}
+		out = append(out, k)
+	}
+	return out
+}
