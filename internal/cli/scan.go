@@ -331,6 +331,6 @@ func (o *scanOptions) run(s streams, cfg *scan.Config, gate *policy.Gate) error 
 		}
 		return &exitError{code: exitInterrupted}
 	}
-	out.notes(s, &o.outputOptions)
+	out.notes(s, &o.outputOptions, summary.Notes...)
 	return out.exit()
 }

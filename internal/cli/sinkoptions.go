@@ -204,12 +204,13 @@ func (p *pipeline) event(e event.Event) error {
 	return p.out.event(e)
 }
 
-// notes says on stderr what the reports that go to stdout do not.
-func (p *pipeline) notes(s streams, o *outputOptions) {
+// notes says on stderr what the reports that go to stdout do not, of the ignore
+// file and of the scan itself.
+func (p *pipeline) notes(s streams, o *outputOptions, scan ...string) {
 	if o.silent || slices.Contains([]string{"table", "markdown", "html"}, o.format) {
 		return
 	}
-	for _, n := range p.filter.Notes() {
+	for _, n := range append(scan, p.filter.Notes()...) {
 		fmt.Fprintf(s.err, "clawsonar: %s\n", report.Clean(n))
 	}
 }
