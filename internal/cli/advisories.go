@@ -36,8 +36,10 @@ type advisoryOptions struct {
 
 func (o *advisoryOptions) flags(f *flags) {
 	f.group("Advisories")
-	f.list(&o.advisories, "advisories", "", "FILE|all", "use the advisories in a file, as \"advisories update\" writes it; all: list those not reached through the gateway's port, too; repeatable", checkFileName)
-	f.text(&o.vex, "vex", "", "FILE", "OpenVEX: its not_affected and fixed statements suppress advisories", nil)
+	f.list(&o.advisories, "advisories", "", "FILE|all", "use the advisories in a file, as \"advisories update\" writes it; all: list those not reached through the gateway's port, too; repeatable", checkFileName).
+		mayFind("it is about what releases are held against", within)
+	f.text(&o.vex, "vex", "", "FILE", "OpenVEX: its not_affected and fixed statements suppress advisories", nil).
+		mayFind("what it suppresses stays in the results, marked", within)
 }
 
 func checkFileName(s string) error {

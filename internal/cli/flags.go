@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -30,7 +31,8 @@ type flags struct {
 	shorts map[string]string // short name → long name
 	multi  map[string]bool   // long names that may be given several times
 
-	all map[*cobra.Command]*flags // those of every command
+	all         map[*cobra.Command]*flags // those of every command
+	foundConfig string                    // the configuration file that was read though nobody named it
 }
 
 type group struct {
@@ -43,6 +45,66 @@ type option struct {
 
 	alias string   // another short name, as other tools of this field have it
 	words []string // the values it takes, if they are few
+
+	// Whether a configuration file that nobody named may set it, which anybody may
+	// have put there: only what cannot widen what is contacted or written. why says
+	// what decided; check, unless nil, which values.
+	found bool
+	why   string
+	check func(value string) error
+}
+
+// mayFind lets a file that was only found set the option, to values that check, if
+// there is one, accepts.
+func (o *option) mayFind(why string, check ...func(string) error) {
+	o.found, o.why = true, why
+	if len(check) > 0 {
+		o.check = check[0]
+	}
+}
+
+// mustName says why only a file that the user names may set the option. It is the
+// rule for those that say nothing.
+func (o *option) mustName(why string) { o.found, o.why = false, why }
+
+// fromFound returns why a file that was only found may not set that value, or nil.
+func (o *option) fromFound(value string) error {
+	switch {
+	case !o.found:
+		return errors.New(o.why)
+	case o.check != nil:
+		return o.check(value)
+	}
+	return nil
+}
+
+// atMost accepts whole numbers up to most.
+func atMost(most int) func(string) error {
+	return func(s string) error {
+		if n, err := strconv.Atoi(s); err == nil && n > most {
+			return fmt.Errorf("more than %d", most)
+		}
+		return nil
+	}
+}
+
+// within accepts the name of a file in the working folder.
+func within(s string) error {
+	if !filepath.IsLocal(s) {
+		return errors.New("a file outside this folder")
+	}
+	folder, err := os.OpenRoot(".")
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	// It does not follow links that lead out of the folder.
+	if info, err := folder.Stat(s); err == nil && !info.Mode().IsRegular() {
+		return errors.New("not a plain file")
+	} else if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return errors.New("a file outside this folder")
+	}
+	return nil
 }
 
 func newFlags(name string) *flags {
@@ -56,22 +118,23 @@ func newFlags(name string) *flags {
 
 func (f *flags) group(title string) { f.groups = append(f.groups, group{title: title}) }
 
-func (f *flags) add(v flag.Value, o option) {
+func (f *flags) add(v flag.Value, o option) *option {
 	f.set.VarP(v, o.long, o.short, o.usage)
 	if o.short != "" {
 		f.shorts[o.short] = o.long
 	}
 	g := &f.groups[len(f.groups)-1]
 	g.flags = append(g.flags, o)
+	return &g.flags[len(g.flags)-1]
 }
 
 // text adds a flag that takes any text that check, unless it is nil, accepts.
-func (f *flags) text(p *string, long, short, arg, usage string, check func(string) error) {
-	f.add(&textValue{p, check}, option{long: long, short: short, arg: arg, usage: usage})
+func (f *flags) text(p *string, long, short, arg, usage string, check func(string) error) *option {
+	return f.add(&textValue{p, check}, option{long: long, short: short, arg: arg, usage: usage})
 }
 
 // choice adds a flag that takes one of words.
-func (f *flags) choice(p *string, long, short, arg, def, usage string, words []string) {
+func (f *flags) choice(p *string, long, short, arg, def, usage string, words []string) *option {
 	*p = def
 	check := func(s string) error {
 		if !slices.Contains(words, s) {
@@ -80,38 +143,38 @@ func (f *flags) choice(p *string, long, short, arg, def, usage string, words []s
 		}
 		return nil
 	}
-	f.add(&textValue{p, check}, option{long: long, short: short, arg: arg, usage: usage, def: def, words: words})
+	return f.add(&textValue{p, check}, option{long: long, short: short, arg: arg, usage: usage, def: def, words: words})
 }
 
 // integer adds a flag that takes a whole number from least on.
-func (f *flags) integer(p *int, long, short string, def, least int, usage string) {
+func (f *flags) integer(p *int, long, short string, def, least int, usage string) *option {
 	*p = def
-	f.add(&intValue{p, least}, option{long: long, short: short, arg: "N", usage: usage, def: strconv.Itoa(def)})
+	return f.add(&intValue{p, least}, option{long: long, short: short, arg: "N", usage: usage, def: strconv.Itoa(def)})
 }
 
-func (f *flags) boolean(p *bool, long, short, usage string) {
-	f.add((*boolValue)(p), option{long: long, short: short, usage: usage})
+func (f *flags) boolean(p *bool, long, short, usage string) *option {
+	return f.add((*boolValue)(p), option{long: long, short: short, usage: usage})
 }
 
 // shorthand adds a flag without a value that stands for another with one.
-func (f *flags) shorthand(p *string, word, long, short, usage string) {
-	f.add(&wordValue{p, word}, option{long: long, short: short, usage: usage})
+func (f *flags) shorthand(p *string, word, long, short, usage string) *option {
+	return f.add(&wordValue{p, word}, option{long: long, short: short, usage: usage})
 }
 
 // duration adds a flag that takes a positive duration; def 0 means none.
-func (f *flags) duration(p *time.Duration, long, short string, def time.Duration, usage string) {
+func (f *flags) duration(p *time.Duration, long, short string, def time.Duration, usage string) *option {
 	*p = def
 	o := option{long: long, short: short, arg: "DURATION", usage: usage}
 	if def != 0 {
 		o.def = def.String()
 	}
-	f.add((*durationValue)(p), o)
+	return f.add((*durationValue)(p), o)
 }
 
 // list adds a flag that may be given several times.
-func (f *flags) list(p *[]string, long, short, arg, usage string, check func(string) error) {
+func (f *flags) list(p *[]string, long, short, arg, usage string, check func(string) error) *option {
 	f.multi[long] = true
-	f.add(&listValue{p, check}, option{long: long, short: short, arg: arg, usage: usage})
+	return f.add(&listValue{p, check}, option{long: long, short: short, arg: arg, usage: usage})
 }
 
 // alias gives the flag that was added last another short name.
@@ -294,15 +357,54 @@ func (f *flags) width(arg string) int {
 	return 2
 }
 
-// merge sets what is not given yet from a YAML file: keys are the flags' long
-// names, an unknown key or bad value is an error with its line.
-func (f *flags) merge(file string, required bool, given map[string]bool) error {
-	data, err := os.ReadFile(file)
-	if errors.Is(err, os.ErrNotExist) && !required {
-		return nil
+// maxConfig bounds a configuration file, in bytes.
+const maxConfig = 1 << 20
+
+// readConfig reads a configuration file. One that was only found must be a plain
+// file in the working folder; nil if there is none.
+func readConfig(file string, named bool) ([]byte, error) {
+	open := os.Open
+	if !named {
+		folder, err := os.OpenRoot(".")
+		if err != nil {
+			return nil, err
+		}
+		defer folder.Close()
+		if _, err := folder.Lstat(file); errors.Is(err, os.ErrNotExist) {
+			return nil, nil
+		}
+		// A pipe would be waited for. A link that leads out of the folder is an error.
+		info, err := folder.Stat(file)
+		if err != nil || !info.Mode().IsRegular() {
+			return nil, fmt.Errorf("%s is not a plain file in this folder: remove it, or give -config %[1]s to allow it", file)
+		}
+		open = folder.Open
 	}
+	f, err := open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	if err == nil && len(data) > maxConfig {
+		err = fmt.Errorf("%s is longer than %d bytes", file, maxConfig)
+	}
+	return data, err
+}
+
+// merge sets what is not given yet from a YAML file: keys are the flags' long
+// names, an unknown key or bad value is an error with its line. A file that nobody
+// named may set only what is marked so.
+func (f *flags) merge(file string, named bool, given map[string]bool) error {
+	data, err := readConfig(file, named)
 	if err != nil {
 		return fmt.Errorf("configuration file: %w", err)
+	}
+	if data == nil {
+		return nil
+	}
+	if !named {
+		f.foundConfig = file
 	}
 	top, err := mapping(data)
 	if err != nil {
@@ -331,6 +433,11 @@ func (f *flags) merge(file string, required bool, given map[string]bool) error {
 		for _, v := range values {
 			if v.Kind != yaml.ScalarNode || v.Tag == "!!null" {
 				return fail(v, "setting %q takes one value", name)
+			}
+			if !named {
+				if err := f.option(name).fromFound(v.Value); err != nil {
+					return fail(v, "setting %q is not for a file that nobody named (%w): give -config %s to allow it", name, err, file)
+				}
 			}
 			if given[name] {
 				continue
@@ -376,10 +483,18 @@ func mapping(data []byte) ([]*yaml.Node, error) {
 	return top.Content, nil
 }
 
-func (f *flags) known(long string) bool {
-	return slices.ContainsFunc(f.groups, func(g group) bool {
-		return slices.ContainsFunc(g.flags, func(o option) bool { return o.long == long })
-	})
+func (f *flags) known(long string) bool { return f.option(long) != nil }
+
+// option returns the flag of that long name, or nil.
+func (f *flags) option(long string) *option {
+	for _, g := range f.groups {
+		for i := range g.flags {
+			if g.flags[i].long == long {
+				return &g.flags[i]
+			}
+		}
+	}
+	return nil
 }
 
 // on reports whether there is a flag without a value of that name, and it is set.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -142,7 +143,8 @@ func parse(t *testing.T, v *values, args string, env map[string]string, yaml str
 
 // A configuration file that is not there is an error only when it was asked for.
 func TestMissingConfig(t *testing.T) {
-	nowhere := filepath.Join(t.TempDir(), "nowhere.yaml")
+	t.Chdir(t.TempDir())
+	const nowhere = "nowhere.yaml"
 	none := func(string) (string, bool) { return "", false }
 	for _, required := range []bool{true, false} {
 		_, err := new(values).flags().parse(nil, none, func() (string, bool) { return nowhere, required })
@@ -202,5 +204,112 @@ func TestHelperFlags(t *testing.T) {
 		if cfg.Helpers != c.helpers || cfg.AllHelpers != c.all {
 			t.Errorf("%q: helpers %t, beside named ports %t", c.args, cfg.Helpers, cfg.AllHelpers)
 		}
+	}
+}
+
+// A configuration file that nobody named may set these and nothing else; what
+// decides is beside each flag. A new flag is not among them until it is added here.
+func TestFoundConfig(t *testing.T) {
+	may := map[string]string{ // to a value that is accepted
+		"addresses": "ipv4", "concurrency": "100", "rate-limit": "5", "rate-limit-host": "5", "timeout": "1s", "retries": "0", "max-runtime": "1h",
+		"level": "passive", "exclude": "10.0.0.0/8", "exclude-file": "own.txt",
+		"format": "json", "lang": "zh", "view": "nvdb", "redact": "true", "verbose": "true", "no-color": "true",
+		"fail-on": "high", "fail-on-incomplete": "true", "ignore": "own.txt", "baseline": "own.txt", "vex": "own.txt", "advisories": "all",
+		"seed": "7", "jsonl": "true", "expect": "1", "stats": "true", "stats-interval": "1s",
+	}
+	mayNot := map[string]string{ // values of those that are refused
+		"concurrency": "101", "retries": "2", "level": "deep", "advisories": "../own.txt",
+		"exclude-file": "../own.txt", "ignore": "link.txt", "baseline": "folder", "vex": "/etc/passwd",
+	}
+	t.Chdir(t.TempDir())
+	outside := filepath.Join(t.TempDir(), "outside.txt")
+	for _, file := range []string{"own.txt", outside} {
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir("folder", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(outside, "link.txt"); err != nil {
+		t.Skip(err)
+	}
+	none := func(string) (string, bool) { return "", false }
+	set := func(name, value string, named bool) error {
+		if err := os.WriteFile(defaultConfig, []byte("# settings\n"+name+": "+value+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := new(scanOptions).flags().parse(nil, none, func() (string, bool) { return defaultConfig, named })
+		return err
+	}
+	any := map[string]string{ // a value that is right
+		"ports": "80", "base-path": "/claw", "allow": "10.0.0.0/8", "exclude-unresolved": "ok", "contact": "me@example.org",
+		"target": "127.0.0.1", "wait": "1s", "severity": "high", "proxy": "http://127.0.0.1:3128", "source-ip": "127.0.0.1", "interface": "lo", "resolver": "127.0.0.1", "header": `"X-Scan: a"`,
+		"output": "jsonl=x.jsonl", "shard": "1/2", "list": "x", "scope": "x", "as-file": "x", "redact-key": "x", "journal": "x", "resume": "x",
+	}
+	for _, g := range new(scanOptions).flags().groups {
+		for _, o := range g.flags {
+			if o.why == "" {
+				t.Errorf("-%s: nothing says whether a file that nobody named may set it: call mayFind or mustName", o.long)
+			}
+			if value, ok := may[o.long]; ok {
+				if err := set(o.long, value, false); err != nil {
+					t.Errorf("%s: %s: %v", o.long, value, err)
+				}
+			}
+			value, refused := mayNot[o.long]
+			if _, ok := may[o.long]; !ok {
+				if value, refused = any[o.long], true; value == "" {
+					value = "true"
+				}
+			}
+			if !refused || o.long == configFlag {
+				continue
+			}
+			err := set(o.long, value, false)
+			want := defaultConfig + ":2: setting \"" + o.long + "\" is not for a file that nobody named ("
+			if err == nil || !strings.HasPrefix(err.Error(), want) || !strings.HasSuffix(err.Error(), "): give -config "+defaultConfig+" to allow it") {
+				t.Errorf("%s: %s: error %v", o.long, value, err)
+			}
+			if err := set(o.long, value, true); err != nil {
+				t.Errorf("%s: %s in a file that was named: %v", o.long, value, err)
+			}
+		}
+	}
+}
+
+// What is no plain file in the folder is not read as the default one, nor waited
+// for.
+func TestFoundConfigIsPlain(t *testing.T) {
+	outside := filepath.Join(t.TempDir(), "settings.yaml")
+	if err := os.WriteFile(outside, []byte("level: passive"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		put     func() error
+		refused bool
+	}{
+		"plain":          {func() error { return os.WriteFile(defaultConfig, []byte("level: passive"), 0o600) }, false},
+		"link inside":    {func() error { return errors.Join(os.WriteFile("x", nil, 0o600), os.Symlink("x", defaultConfig)) }, false},
+		"link outside":   {func() error { return os.Symlink(outside, defaultConfig) }, true},
+		"dangling link":  {func() error { return os.Symlink("nowhere", defaultConfig) }, true},
+		"link to device": {func() error { return os.Symlink("/dev/zero", defaultConfig) }, true},
+		"folder":         {func() error { return os.Mkdir(defaultConfig, 0o700) }, true},
+		"too long":       {func() error { return os.WriteFile(defaultConfig, make([]byte, maxConfig+1), 0o600) }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			if err := c.put(); err != nil {
+				t.Skip(err)
+			}
+			f := new(scanOptions).flags()
+			_, err := f.parse(nil, func(string) (string, bool) { return "", false }, func() (string, bool) { return defaultConfig, false })
+			if (err != nil) != c.refused || (f.foundConfig != "") == c.refused {
+				t.Errorf("error %v, found %q", err, f.foundConfig)
+			}
+			if err != nil && !strings.HasPrefix(err.Error(), "configuration file: "+defaultConfig+" is ") {
+				t.Errorf("error %v", err)
+			}
+		})
 	}
 }

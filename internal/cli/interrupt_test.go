@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -28,8 +29,8 @@ func scanning(t *testing.T, format string) (cmd *exec.Cmd, stdout io.Reader) {
 	t.Cleanup(func() { silent.Close() })
 	// TestMain has put this test binary in the path under that name.
 	cmd = exec.Command("clawsonar", "scan", "-f", format, "-c", "2", "-timeout", "60s", "-silent")
-	for range 10 {
-		cmd.Args = append(cmd.Args, silent.Addr().String())
+	for i := range 10 {
+		cmd.Args = append(cmd.Args, fmt.Sprintf("http://%s/%d", silent.Addr(), i))
 	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {

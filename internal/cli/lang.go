@@ -10,8 +10,8 @@ import (
 // langOption is the flag of every command that prints prose.
 type langOption struct{ lang string }
 
-func (o *langOption) flag(f *flags, usage string) {
-	f.choice(&o.lang, "lang", "", "LANG", "", usage+": "+strings.Join(report.Languages(), " or ")+" (default: that of the locale)", report.Languages())
+func (o *langOption) flag(f *flags, usage string) *option {
+	return f.choice(&o.lang, "lang", "", "LANG", "", usage+": "+strings.Join(report.Languages(), " or ")+" (default: that of the locale)", report.Languages())
 }
 
 // language is what was asked for, else that of the locale.

@@ -91,8 +91,8 @@ func TestThisMachine(t *testing.T) {
 			if x.Auth == nil || x.Auth.State != "open" || x.Target.Bound != gateway || (x.Target.Process == "") != (user.as != nil) {
 				t.Errorf("%s: %+v, auth %+v", user.name, x.Target, x.Auth)
 			}
-			if !strings.Contains(strings.Join(strings.Fields(table), " "), "listens on "+gateway+" alone") || !strings.Contains(table, "stands OPEN") {
-				t.Errorf("%s: table\n%s", user.name, table)
+			if len(x.Findings) == 0 || !strings.Contains(x.Findings[0].Detail, "listens on "+gateway+" alone") || !strings.Contains(table, "stands OPEN") {
+				t.Errorf("%s: %+v, table\n%s", user.name, x.Findings, table)
 			}
 			hidden := slices.ContainsFunc(summary.Notes, func(n string) bool {
 				return strings.Contains(n, "program that this user may not see: "+gateway)

@@ -18,11 +18,16 @@ type networkOptions struct {
 
 func (o *networkOptions) flags(f *flags) {
 	f.group("Network")
-	f.text(&o.proxy, "proxy", "", "URL", "connect through socks5://HOST:PORT or http://HOST:PORT; names are looked up here, and the scope holds for the address that the proxy is asked for", checkProxy)
-	f.text(&o.sourceIP, "source-ip", "", "ADDRESS", "connect from this address of this machine", checkAddress)
-	f.text(&o.netInterface, "interface", "", "NAME", "connect through this network interface (Linux)", nil)
-	f.text(&o.resolver, "resolver", "", "ADDRESS[:PORT]", "look names up at this DNS server", checkResolver)
-	f.list(&o.headers, "header", "H", "'NAME: VALUE'", "send this with every HTTP request; no credential and no identity; repeatable", checkHeader)
+	f.text(&o.proxy, "proxy", "", "URL", "connect through socks5://HOST:PORT or http://HOST:PORT; names are looked up here, and the scope holds for the address that the proxy is asked for", checkProxy).
+		mustName("it says which way connections take")
+	f.text(&o.sourceIP, "source-ip", "", "ADDRESS", "connect from this address of this machine", checkAddress).
+		mustName("it says which way connections take")
+	f.text(&o.netInterface, "interface", "", "NAME", "connect through this network interface (Linux)", nil).
+		mustName("it says which way connections take")
+	f.text(&o.resolver, "resolver", "", "ADDRESS[:PORT]", "look names up at this DNS server", checkResolver).
+		mustName("it says which way connections take")
+	f.list(&o.headers, "header", "H", "'NAME: VALUE'", "send this with every HTTP request; no credential and no identity; repeatable", checkHeader).
+		mustName("it says what is sent")
 }
 
 func checkProxy(s string) error {

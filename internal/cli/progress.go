@@ -23,8 +23,10 @@ type progressOptions struct {
 
 func (o *progressOptions) flags(f *flags) {
 	f.group("Progress")
-	f.boolean(&o.stats, "stats", "", "write how far the scan is to stderr, one line of JSON at a time")
-	f.duration(&o.interval, "stats-interval", "", 5*time.Second, "how often")
+	f.boolean(&o.stats, "stats", "", "write how far the scan is to stderr, one line of JSON at a time").
+		mayFind("it tells more on stderr")
+	f.duration(&o.interval, "stats-interval", "", 5*time.Second, "how often").
+		mayFind("it tells more on stderr")
 }
 
 // stats is a line of -stats. Adding a field does not break its readers.

@@ -58,8 +58,9 @@ type scanOptions struct {
 	stateOptions
 	progressOptions
 
-	config string
-	dryRun bool
+	config      string
+	foundConfig string // read though nobody named it
+	dryRun      bool
 
 	machine *machine // with targets of this machine
 }
@@ -67,40 +68,62 @@ type scanOptions struct {
 func (o *scanOptions) flags() *flags {
 	f := newFlags("scan")
 	f.group("Targets")
-	f.list(&o.targets, "target", "u", "TARGET", "scan this, as if it were an argument; repeatable", func(string) error { return nil })
-	f.list(&o.lists, "list", "l", "FILE", "read targets from a file, one a line, or of a scanner (nmap, masscan, zmap, naabu, httpx, Shodan, Censys, FOFA); - is stdin; repeatable", checkList)
-	f.boolean(&o.stream, "stream", "", "scan the list's targets as they come, in their order, while it is still being written")
-	f.text(&o.ports, "ports", "p", "PORTS", "ports for targets that name none, such as 18789,18790-18793; family stands for those of OpenClaw, its relatives and helpers", checkPorts)
-	f.text(&o.basePath, "base-path", "", "PATH", "base path for targets that name none, such as /claw", checkBase)
-	f.choice(&o.addresses, "addresses", "", "WHICH", wire.AllAddresses, "of a name: all, first, ipv4 or ipv6",
-		[]string{wire.AllAddresses, wire.FirstAddress, wire.OnlyIPv4, wire.OnlyIPv6})
-	f.boolean(&o.interfaces, "interfaces", "", "without a target: also this machine's listeners on its other addresses")
+	f.list(&o.targets, "target", "u", "TARGET", "scan this, as if it were an argument; repeatable", func(string) error { return nil }).
+		mustName("it names targets")
+	f.list(&o.lists, "list", "l", "FILE", "read targets from a file, one a line, or of a scanner (nmap, masscan, zmap, naabu, httpx, Shodan, Censys, FOFA); - is stdin; repeatable", checkList).
+		mustName("it names targets")
+	f.boolean(&o.stream, "stream", "", "scan the list's targets as they come, in their order, while it is still being written").
+		mustName("targets are contacted before the list is read to its end")
+	f.text(&o.ports, "ports", "p", "PORTS", "ports for targets that name none, such as 18789,18790-18793; family stands for those of OpenClaw, its relatives and helpers", checkPorts).
+		mustName("it says what is contacted")
+	f.text(&o.basePath, "base-path", "", "PATH", "base path for targets that name none, such as /claw", checkBase).
+		mustName("it says what is asked for")
+	f.choice(&o.addresses, "addresses", "", "WHICH", wire.AllAddresses, "of a name: all (of more than 16 those that the seed chooses), first, ipv4 or ipv6",
+		[]string{wire.AllAddresses, wire.FirstAddress, wire.OnlyIPv4, wire.OnlyIPv6}).
+		mayFind("anything but the default leaves addresses out")
+	f.boolean(&o.interfaces, "interfaces", "", "without a target: also this machine's listeners on its other addresses").
+		mustName("more of this machine is contacted")
 	o.scopeOptions.flags(f)
 	o.networkOptions.flags(f)
 	f.group("Pace")
-	f.integer(&o.concurrency, "concurrency", "c", 100, 1, "targets probed at a time")
+	f.integer(&o.concurrency, "concurrency", "c", 100, 1, "targets probed at a time").
+		mayFind("fewer at a time are easier on everybody", atMost(100))
 	f.alias("t")
-	f.integer(&o.rate, "rate-limit", "rl", 0, 0, "connections a second, all targets together; 0 is unlimited")
-	f.integer(&o.hostRate, "rate-limit-host", "rlh", 0, 0, "connections a second to one address; 0 is unlimited")
-	f.duration(&o.timeout, "timeout", "", 10*time.Second, "time for one target")
-	f.integer(&o.retries, "retries", "", 1, 0, "further attempts when a connection is reset or this machine fails")
-	f.duration(&o.maxRuntime, "max-runtime", "", 0, "stop issuing targets after this time")
-	f.duration(&o.wait, "wait", "", 0, "ask targets that were named again for this long while they are closed, silent or starting")
+	f.integer(&o.rate, "rate-limit", "rl", 0, 0, "connections a second, all targets together; 0 is unlimited").
+		mayFind("the default is no limit")
+	f.integer(&o.hostRate, "rate-limit-host", "rlh", 0, 0, "connections a second to one address; 0 is unlimited").
+		mayFind("the default is no limit")
+	f.duration(&o.timeout, "timeout", "", 10*time.Second, "time for one target").
+		mayFind("it contacts nothing more")
+	f.integer(&o.retries, "retries", "", 1, 0, "further attempts when a connection is reset or this machine fails").
+		mayFind("fewer attempts contact less", atMost(1))
+	f.duration(&o.maxRuntime, "max-runtime", "", 0, "stop issuing targets after this time").
+		mayFind("it ends the run earlier")
+	f.duration(&o.wait, "wait", "", 0, "ask targets that were named again for this long while they are closed, silent or starting").
+		mustName("targets are contacted more often")
 	f.group("Depth")
-	f.choice(&o.level, "level", "", "LEVEL", "standard", "passive, standard or deep; deep says more to the gateway and leaves lines in its log", []string{"passive", "standard", "deep"})
-	f.boolean(&o.helpers, "helpers", "", "try the ports of a gateway's helpers on every host, and beside a gateway whose port was named")
-	f.boolean(&o.bases, "base-paths", "", "look for the page below the usual base paths, not only where / leads to one")
-	f.boolean(&o.family, "family", "", "also try the ports of OpenClaw's relatives, and ask every web server what tells them")
+	f.choice(&o.level, "level", "", "LEVEL", "standard", "passive, standard or deep; deep says more to the gateway and leaves lines in its log", []string{"passive", "standard", "deep"}).
+		mayFind("only passive says less than the default", notDeep)
+	f.boolean(&o.helpers, "helpers", "", "try the ports of a gateway's helpers on every host, and beside a gateway whose port was named").
+		mustName("more ports are contacted")
+	f.boolean(&o.bases, "base-paths", "", "look for the page below the usual base paths, not only where / leads to one").
+		mustName("more is asked for")
+	f.boolean(&o.family, "family", "", "also try the ports of OpenClaw's relatives, and ask every web server what tells them").
+		mustName("more ports are contacted")
 	f.group("Authorisation")
-	f.boolean(&o.authorized, "authorized", "", "I am authorised to probe these targets; needed for globally reachable ones")
-	f.text(&o.contact, "contact", "", "MAIL-OR-URL", "whom a target's operator can ask, sent in the User-Agent; needed likewise", checkContact)
+	f.boolean(&o.authorized, "authorized", "", "I am authorised to probe these targets; needed for globally reachable ones").
+		mustName("it states your right to probe")
+	f.text(&o.contact, "contact", "", "MAIL-OR-URL", "whom a target's operator can ask, sent in the User-Agent; needed likewise", checkContact).
+		mustName("it states who answers for the scan")
 	o.advisoryOptions.flags(f)
 	o.outputFlags(f)
 	o.stateOptions.flags(f)
 	o.progressOptions.flags(f)
 	f.group("Run")
-	f.text(&o.config, configFlag, "", "FILE", "settings, one \"flag: value\" a line (default ./"+defaultConfig+" if it is there)", nil)
-	f.boolean(&o.dryRun, "dry-run", "", "say what would be contacted, and contact nothing")
+	f.text(&o.config, configFlag, "", "FILE", "settings, one \"flag: value\" a line (default ./"+defaultConfig+" if it is there, which may set only what widens nothing)", nil).
+		mustName("it names another file")
+	f.boolean(&o.dryRun, "dry-run", "", "say what would be contacted, and contact nothing").
+		mustName("nothing would be looked at")
 	return f
 }
 
@@ -145,6 +168,21 @@ func checkContact(s string) error {
 	return nil
 }
 
+// notDeep is what a configuration file that nobody named may make of -level.
+func notDeep(level string) error {
+	if level == "deep" {
+		return errors.New("deep says more to the gateway")
+	}
+	return nil
+}
+
+// sayConfig says that a configuration file was used that nobody named.
+func (o *scanOptions) sayConfig(s streams) {
+	if o.foundConfig != "" && !o.silent {
+		fmt.Fprintf(s.err, "clawsonar: ./%s was found and is used\n", o.foundConfig)
+	}
+}
+
 // configFile says which configuration file to read and whether it must exist.
 func (o *scanOptions) configFile() (string, bool) {
 	if o.config != "" {
@@ -164,11 +202,14 @@ func newScan(s streams) *cobra.Command {
 
 A target is an address, CIDR block, range a-b, host name, host:port, or URL
 (whose path is the base path). Without any, this machine is scanned over
-loopback: the usual ports, and whatever listens (with -ports only there), but for
-what takes any bytes for a job or an order, such as printers, mail, databases.
+loopback: the usual ports, and whatever listens (with -ports only there), but
+for what takes any bytes for a job or an order, such as printers, mail,
+databases.
 
 Every flag can also be set in the environment (-fail-on as CLAWSONAR_FAIL_ON)
-and in a YAML file; a flag wins over the environment, that over the file.
+and in a YAML file; a flag wins over the environment, that over the file. A file
+that was found, not named, may set only what cannot widen what is contacted or
+written.
 
 Lists of any length are read without growing. Of what a scanner has seen open,
 the ports of -ports (or the usual ones) are taken, and those on which it saw
@@ -188,6 +229,7 @@ Exit codes: 0 done · 1 failed while running · 2 usage or input error ·
 		if done || err != nil {
 			return err
 		}
+		o.foundConfig = f.foundConfig
 		return runScan(s, o, append(o.targets, rest...))
 	}
 	return cmd
@@ -210,6 +252,7 @@ func runScan(s streams, o scanOptions, args []string) error {
 		return usage(err)
 	}
 	if o.dryRun {
+		o.sayConfig(s)
 		return o.printDryRun(s, cfg)
 	}
 	return o.run(s, cfg, gate)
@@ -302,6 +345,7 @@ func (o *scanOptions) run(s streams, cfg *scan.Config, gate *policy.Gate) error 
 		return usage(err)
 	}
 	defer out.out.abandon()
+	o.sayConfig(s)
 	cfg.Emit = out.event
 	if o.machine != nil {
 		cfg.Emit = o.machine.watch(out.event, o.silent)
@@ -335,6 +379,6 @@ func (o *scanOptions) run(s streams, cfg *scan.Config, gate *policy.Gate) error 
 		}
 		return &exitError{code: exitInterrupted}
 	}
-	out.notes(s, &o.outputOptions, o.notes()...)
+	out.notes(s, &o.outputOptions, append(o.notes(), summary.Notes...)...)
 	return out.exit(s, o.silent)
 }

@@ -31,13 +31,19 @@ const (
 
 func (o *scopeOptions) flags(f *flags) {
 	f.group("Scope (addresses, blocks, ranges, names, AS numbers; what is excluded wins)")
-	f.list(&o.allow, "allow", "", "TARGET", "contact nothing but this; repeatable", checkRule)
-	f.text(&o.scope, "scope", "", "FILE", "contact nothing but what this file lists (and -allow)", nil)
-	f.list(&o.exclude, "exclude", "e", "TARGET", "never contact this; repeatable", checkRule)
-	f.text(&o.excludeFile, "exclude-file", "ef", "FILE", "never contact what this file lists", nil)
+	f.list(&o.allow, "allow", "", "TARGET", "contact nothing but this; repeatable", checkRule).
+		mustName("beside another allow list it lets in more")
+	f.text(&o.scope, "scope", "", "FILE", "contact nothing but what this file lists (and -allow)", nil).
+		mustName("beside another allow list it lets in more")
+	f.list(&o.exclude, "exclude", "e", "TARGET", "never contact this; repeatable", checkRule).
+		mayFind("it only shuts out")
+	f.text(&o.excludeFile, "exclude-file", "ef", "FILE", "never contact what this file lists", nil).
+		mayFind("it only shuts out", within)
 	f.choice(&o.unresolved, "exclude-unresolved", "", "WHAT", unresolvedFails, "when a name to exclude does not exist: fail, or ok: go on, excluding the name only",
-		[]string{unresolvedFails, unresolvedOK})
-	f.text(&o.asFile, "as-file", "", "FILE", "which blocks belong to which AS number, as iptoasn, pyasn or CAIDA publish it", nil)
+		[]string{unresolvedFails, unresolvedOK}).
+		mustName("it excludes less")
+	f.text(&o.asFile, "as-file", "", "FILE", "which blocks belong to which AS number, as iptoasn, pyasn or CAIDA publish it", nil).
+		mustName("it says which addresses an allow list lets in")
 }
 
 func checkRule(s string) error {

@@ -34,17 +34,28 @@ type outputOptions struct {
 
 func (o *outputOptions) flags(f *flags) {
 	f.group("Output")
-	f.list(&o.output, "output", "o", "[FORMAT=]FILE", "write the results to a file as well; repeatable", checkOutput)
-	f.choice(&o.format, "format", "f", "FORMAT", "table", strings.Join(report.Formats(), ", "), report.Formats())
-	f.shorthand(&o.format, "jsonl", "jsonl", "j", "the same as -format jsonl")
-	o.langOption.flag(f, "language of table, markdown and html")
-	f.list(&o.severities, "severity", "", "SEVERITY,...", "show only findings of these in table, markdown and html; gate and other formats keep all", checkSeverities)
-	f.text(&o.view, "view", "", "VIEW", "of markdown; nvdb: by the recommendations of NVDB, CNCERT and others, and OWASP", checkView)
-	f.boolean(&o.redact, "redact", "", "addresses, names and the like become pseudonyms, others in each run")
-	f.text(&o.redactKey, "redact-key", "", "FILE", "-redact with the key in this file: the same pseudonyms in each run", nil)
-	f.boolean(&o.silent, "silent", "", "nothing on stderr but errors")
-	f.boolean(&o.verbose, "verbose", "v", "list closed, silent and excluded members of ranges, too")
-	f.boolean(&o.monochro, "no-color", "", "no colour (so does the environment's NO_COLOR)")
+	f.list(&o.output, "output", "o", "[FORMAT=]FILE", "write the results to a file as well; repeatable", checkOutput).
+		mustName("it says where is written")
+	f.choice(&o.format, "format", "f", "FORMAT", "table", strings.Join(report.Formats(), ", "), report.Formats()).
+		mayFind("it says how is written, not where")
+	f.shorthand(&o.format, "jsonl", "jsonl", "j", "the same as -format jsonl").
+		mayFind("it says how is written, not where")
+	o.langOption.flag(f, "language of table, markdown and html").
+		mayFind("it is about words")
+	f.list(&o.severities, "severity", "", "SEVERITY,...", "show only findings of these in table, markdown and html; gate and other formats keep all", checkSeverities).
+		mustName("it hides findings")
+	f.text(&o.view, "view", "", "VIEW", "of markdown; nvdb: by the recommendations of NVDB, CNCERT and others, and OWASP", checkView).
+		mayFind("it is about order")
+	f.boolean(&o.redact, "redact", "", "addresses, names and the like become pseudonyms, others in each run").
+		mayFind("it tells less")
+	f.text(&o.redactKey, "redact-key", "", "FILE", "-redact with the key in this file: the same pseudonyms in each run", nil).
+		mustName("who knows the key knows what the pseudonyms stand for")
+	f.boolean(&o.silent, "silent", "", "nothing on stderr but errors").
+		mustName("it hides what is said of this file")
+	f.boolean(&o.verbose, "verbose", "v", "list closed, silent and excluded members of ranges, too").
+		mayFind("it lists what is counted already")
+	f.boolean(&o.monochro, "no-color", "", "no colour (so does the environment's NO_COLOR)").
+		mayFind("it is about looks")
 }
 
 func checkView(s string) error {
@@ -118,15 +129,20 @@ type gateOptions struct {
 func (o *gateOptions) flags(f *flags) {
 	f.group("Gate")
 	f.choice(&o.failOn, "fail-on", "", "SEVERITY", "none", "exit 3 on findings from this severity on: low, medium, high or critical",
-		[]string{"none", "low", "medium", "high", "critical"})
-	f.boolean(&o.failOnIncomplete, "fail-on-incomplete", "", "exit 4 when a target that was named, or a gateway that was found, could not be judged")
-	f.integer(&o.expect, "expect", "", 0, 0, "exit 4 when fewer gateways than this are found")
+		[]string{"none", "low", "medium", "high", "critical"}).
+		mayFind("it is about the exit code")
+	f.boolean(&o.failOnIncomplete, "fail-on-incomplete", "", "exit 4 when a target that was named, or a gateway that was found, could not be judged").
+		mayFind("it is about the exit code")
+	f.integer(&o.expect, "expect", "", 0, 0, "exit 4 when fewer gateways than this are found").
+		mayFind("it is about the exit code")
 	known := "findings that are known, each with a reason"
 	if o.ownIgnore {
 		known += " (default ./" + defaultIgnore + " if it is there)"
 	}
-	f.text(&o.ignore, "ignore", "", "FILE", known, nil)
-	f.text(&o.baseline, "baseline", "", "FILE", "a stored jsonl stream: what it holds is known", nil)
+	f.text(&o.ignore, "ignore", "", "FILE", known, nil).
+		mayFind("what it suppresses stays in the results, marked", within)
+	f.text(&o.baseline, "baseline", "", "FILE", "a stored jsonl stream: what it holds is known", nil).
+		mayFind("what it suppresses stays in the results, marked", within)
 }
 
 func (o *gateOptions) gate() (*policy.Gate, error) {
@@ -217,12 +233,13 @@ func (p *pipeline) event(e event.Event) error {
 	return p.out.event(e)
 }
 
-// notes says on stderr what the reports that go to stdout do not.
-func (p *pipeline) notes(s streams, o *outputOptions, more ...string) {
+// notes says on stderr what the reports that go to stdout do not, of the ignore
+// file and of the scan itself.
+func (p *pipeline) notes(s streams, o *outputOptions, scan ...string) {
 	if o.silent || slices.Contains([]string{"table", "markdown", "html"}, o.format) {
 		return
 	}
-	for _, n := range append(p.filter.Notes(), more...) {
+	for _, n := range append(scan, p.filter.Notes()...) {
 		fmt.Fprintf(s.err, "clawsonar: %s\n", report.Clean(n))
 	}
 }

@@ -25,10 +25,14 @@ type stateOptions struct {
 
 func (o *stateOptions) flags(f *flags) {
 	f.group("State")
-	f.text(&o.shard, "shard", "", "K/N", "scan only the K-th of N parts; all parts with one seed are everything", checkShard)
-	f.integer(&o.seed, "seed", "", 0, 0, "seed of the order in which targets are taken")
-	f.text(&o.journal, "journal", "", "FILE", "write down how far the scan has come", nil)
-	f.text(&o.resume, "resume", "", "FILE", "go on from this journal, and go on writing it", nil)
+	f.text(&o.shard, "shard", "", "K/N", "scan only the K-th of N parts; all parts with one seed are everything", checkShard).
+		mustName("most targets would be left out")
+	f.integer(&o.seed, "seed", "", 0, 0, "seed of the order in which targets are taken").
+		mayFind("it is about order")
+	f.text(&o.journal, "journal", "", "FILE", "write down how far the scan has come", nil).
+		mustName("it says where is written")
+	f.text(&o.resume, "resume", "", "FILE", "go on from this journal, and go on writing it", nil).
+		mustName("it says where is written")
 }
 
 // apply fits the configuration, whose targets are complete, to these options.

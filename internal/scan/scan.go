@@ -134,7 +134,7 @@ func Run(ctx context.Context, cfg Config) (event.Summary, error) {
 	e.summary.Complete = complete && ctx.Err() == nil
 	e.hostsUnheard()
 	if n := e.chosen.Load(); n > 0 {
-		e.summary.Notes = append(e.summary.Notes, fmt.Sprintf("Of names with more than %d addresses, %[1]d were tried, which the seed chooses: their lines say so.", n))
+		e.summary.Notes = append(e.summary.Notes, fmt.Sprintf("Of names with more than %d addresses, only so many were tried, which the seed chooses: their lines say so.", n))
 	}
 	e.summary.Finished = time.Now().UTC().Truncate(time.Millisecond)
 	final := e.summary

@@ -24,6 +24,7 @@ type Spec struct {
 	Process     string
 	Exact       bool // see Target
 	Listed      bool // an entry of a list
+	Part        Part // see Target; found out by itself unless it is set
 	Implied     bool // see Target; of a range, Space.Add finds out itself
 }
 

@@ -280,12 +280,11 @@ func (s *Scope) Check(addr netip.Addr) error {
 		return err
 	}
 	for _, v4 := range embedded(addr) {
-		err := s.permit(v4)
-		if err == nil {
-			err = s.unwritten(v4)
-		}
-		if err != nil {
+		if err := s.permit(v4); err != nil {
 			return fmt.Errorf("%s leads to an IPv4 address: %w", addr, err)
+		}
+		if s.unwritten(v4) != nil {
+			return fmt.Errorf("%s leads to an IPv4 address: %s is %s and was not written down itself: scan that address, or add it to the scope", addr, v4, s.Reach(v4))
 		}
 	}
 	return nil

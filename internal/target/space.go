@@ -142,6 +142,9 @@ func (s *Space) At(i uint64) (Target, error) {
 // entry.
 func (s *Space) Named(entry uint64) string {
 	if entry < uint64(len(s.specs)) {
+		if spec := &s.specs[entry]; spec.First == spec.Last && len(spec.Ports) == 1 {
+			return spec.target(entry, 0).HostPort()
+		}
 		return s.specs[entry].Input
 	}
 	if s.more == nil {
@@ -175,6 +178,8 @@ func (s *Spec) target(entry, i uint64) Target {
 		Swept: ports > 1 || s.First != s.Last || s.Listed, Entry: entry,
 	}
 	switch {
+	case s.Part != Whole:
+		t.Part = s.Part
 	case s.First != s.Last:
 		t.Part = OfRange
 	case !s.Exact && ports > 1:

@@ -85,13 +85,17 @@ type Resolver struct {
 	family string
 	seed   uint64
 	turns  chan struct{}
-	ask    func(ctx context.Context, network, name string) ([]netip.Addr, error)
+	ask    lookup // as the system does
+	askGo  lookup // without the system's library
 
 	mu      sync.Mutex
 	answers map[string]*remembered
 	oldest  []string // names in the order they came; a ring once it is full
 	next    int
 }
+
+// lookup is net.Resolver.LookupNetIP.
+type lookup func(ctx context.Context, network, name string) ([]netip.Addr, error)
 
 type remembered struct {
 	ready chan struct{} // closed when the answer is there
@@ -105,15 +109,16 @@ func NewResolver(family string, seed uint64, server netip.AddrPort) *Resolver {
 	// The system's resolver, but with StrictErrors: a temporary failure ends the
 	// look-up, instead of being passed over on the way along the search list.
 	system := &net.Resolver{PreferGo: net.DefaultResolver.PreferGo, Dial: net.DefaultResolver.Dial, StrictErrors: true}
+	own := &net.Resolver{PreferGo: true, Dial: net.DefaultResolver.Dial, StrictErrors: true}
 	if server.IsValid() {
-		system.PreferGo = true
-		system.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		own.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, server.String())
 		}
+		system = own
 	}
 	return &Resolver{
 		family: family, seed: seed, turns: make(chan struct{}, lookupsAtOnce),
-		ask: system.LookupNetIP, answers: map[string]*remembered{},
+		ask: system.LookupNetIP, askGo: own.LookupNetIP, answers: map[string]*remembered{},
 	}
 }
 
@@ -128,7 +133,7 @@ func (r *Resolver) Resolve(ctx context.Context, name string) (Answer, error) {
 	}
 	r.mu.Unlock()
 	if !known {
-		a.Answer = r.choose(r.lookup(ctx, name, r.family))
+		a.Answer = r.choose(r.find(ctx, name, r.family))
 		if ctx.Err() != nil {
 			r.forget(name, a) // it says nothing of the name
 		}
@@ -145,7 +150,7 @@ func (r *Resolver) Resolve(ctx context.Context, name string) (Answer, error) {
 // All looks up all addresses of a name, of whatever family the resolver is: what
 // a rule is about. Nothing of it is remembered.
 func (r *Resolver) All(ctx context.Context, name string) Answer {
-	return r.lookup(ctx, name, everyAddress)
+	return r.find(ctx, name, everyAddress)
 }
 
 // everyAddress is AllAddresses, and also those that no ordinary look-up shows.
@@ -209,7 +214,7 @@ func (r *Resolver) choose(a Answer) Answer {
 	return a
 }
 
-func (r *Resolver) lookup(ctx context.Context, name, family string) Answer {
+func (r *Resolver) find(ctx context.Context, name, family string) Answer {
 	select {
 	case r.turns <- struct{}{}:
 		defer func() { <-r.turns }()
@@ -258,6 +263,15 @@ func (r *Resolver) askFor(ctx context.Context, name, family string) Answer {
 		get(&v6, "ip6")
 	}
 	group.Wait()
+	// An ordinary look-up of IPv6 addresses leaves out those that are IPv4-mapped,
+	// and calls it an error if there are no others. The C library, where Go uses it,
+	// is asked to give IPv4 addresses like that, also when it could not find out
+	// the IPv6 ones: then only a look-up without it tells.
+	var unfit *net.AddrError
+	mapped := errors.As(v6.err, &unfit)
+	if mapped {
+		v6.addrs, v6.err = r.askGo(ctx, "ip6", name)
+	}
 	var out Answer
 	for _, x := range []struct {
 		family string
@@ -267,12 +281,10 @@ func (r *Resolver) askFor(ctx context.Context, name, family string) Answer {
 			out.Failed = append(out.Failed, FamilyError{x.family, x.err})
 		}
 	}
-	// An ordinary look-up of IPv6 addresses leaves out those that are IPv4-mapped,
-	// and calls it an error if there are no others. One along the search list may
-	// have found the families under two names: one look-up of both has not.
-	var unfit *net.AddrError
+	// Along the search list the families may have been found under two names: one
+	// look-up of both has not.
 	relative := !strings.HasSuffix(name, ".")
-	if (relative || family == everyAddress || errors.As(v6.err, &unfit)) && len(out.Failed) == 0 {
+	if (relative || family == everyAddress || mapped) && len(out.Failed) == 0 {
 		if both.addrs, both.err = r.ask(ctx, "ip", name); both.err != nil && !noSuchName(both.err) {
 			return Answer{Failed: []FamilyError{{"IPv4", both.err}, {"IPv6", both.err}}}
 		}

@@ -207,8 +207,8 @@ func TestResolverFamilies(t *testing.T) {
 		{everyAddress, "nowhere.example", ""},
 	} {
 		r := NewResolver(c.family, 0, netip.AddrPort{})
-		r.ask = system.LookupNetIP
-		a := r.lookup(t.Context(), c.name, c.family)
+		r.ask, r.askGo = system.LookupNetIP, system.LookupNetIP
+		a := r.find(t.Context(), c.name, c.family)
 		a = r.choose(a)
 		got := strings.Trim(fmt.Sprint(a.Addrs), "[]")
 		if trouble := a.Trouble(); trouble != "" {
@@ -266,6 +266,38 @@ func TestResolverSearchList(t *testing.T) {
 		}
 		if a, err := r.Resolve(t.Context(), name); err != nil || fmt.Sprint(a.Addrs) != want || len(a.Failed) > 0 {
 			t.Errorf("%s: %v, %v, want %s", name, a, err, want)
+		}
+	}
+}
+
+// The C library gives IPv4 addresses as IPv4-mapped ones where it has found no
+// IPv6 addresses, whether there are none or its server failed.
+func TestResolverOfC(t *testing.T) {
+	for name, want := range map[string]string{
+		"none.example":   "[192.0.2.1]",
+		"half.example":   "[192.0.2.1]its IPv6 addresses could not be looked up: server misbehaving",
+		"mapped.example": "[192.0.2.1 ::ffff:192.0.2.9]",
+	} {
+		r := NewResolver(AllAddresses, 0, netip.AddrPort{})
+		system := asking(t, nameserver.Zone{
+			"none.example A": "192.0.2.1", "half.example A": "192.0.2.1", "half.example AAAA": "SERVFAIL",
+			"mapped.example A": "192.0.2.1", "mapped.example AAAA": "::ffff:192.0.2.9",
+		})
+		r.askGo = system.LookupNetIP
+		r.ask = func(ctx context.Context, network, name string) ([]netip.Addr, error) {
+			switch {
+			case network == "ip6":
+				return nil, &net.AddrError{Err: "no suitable address", Addr: name}
+			case network == "ip" && name == "mapped.example.":
+				return addrs("192.0.2.1", "::ffff:192.0.2.9"), nil
+			case network == "ip":
+				return addrs("192.0.2.1", "::ffff:192.0.2.1"), nil
+			}
+			return system.LookupNetIP(ctx, network, name)
+		}
+		a, err := r.Resolve(t.Context(), name)
+		if got := fmt.Sprint(a.Addrs, a.Trouble()); err != nil || got != want {
+			t.Errorf("%s: %s, %v, want %s", name, got, err, want)
 		}
 	}
 }
