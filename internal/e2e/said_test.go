@@ -112,7 +112,7 @@ func saidToOpen(ctx context.Context, t *testing.T, l *lab.Lab, n *lab.Net, versi
 			}
 			for _, c := range lab.WithoutIdle(lab.Diff(before[name], after)) {
 				if c.Kind != lab.LogLine {
-					t.Errorf("%s changed the state of %s: %s", what, name, c)
+					t.Errorf("%s: the state of %s was changed: %s", what, name, c)
 				} else if strings.Contains(c.Detail, "approved") || strings.Contains(c.Detail, "webchat connected") || strings.Contains(c.Detail, "hello") {
 					t.Errorf("%s: %s let somebody in: %s", what, name, c.Detail)
 				}
@@ -143,7 +143,6 @@ func saidToOpen(ctx context.Context, t *testing.T, l *lab.Lab, n *lab.Net, versi
 				t.Errorf("%s: %d times %s", r.Name, times, answer)
 			}
 		}
-		changed("what was said to " + r.Name)
 		targets, _, _ := scanFrom(t, from, r.URL, "-level", "deep")
 		for _, x := range targets {
 			auth := "no verdict"
@@ -152,7 +151,7 @@ func saidToOpen(ctx context.Context, t *testing.T, l *lab.Lab, n *lab.Net, versi
 			}
 			t.Logf("%s: level deep: %s, %d requests", r.Name, auth, x.Requests)
 		}
-		changed("level deep on " + r.Name)
+		changed("what was said and asked at " + r.Name)
 	}
 }
 

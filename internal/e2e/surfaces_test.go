@@ -33,7 +33,7 @@ func TestSurfaces(t *testing.T) {
 		"openclaw-2026.3.13-none-extras":  "tools-invoke:open openai-chat:present openai-responses:present hooks:present readiness-details:open",
 		"openclaw-2026.6.11-none-extras":  "tools-invoke: openai-models:open openai-chat:present openai-responses:present hooks:present admin-rpc:present sessions:open",
 		"openclaw-2026.6.11-token-extras": "openai-models:gated openai-chat:present openai-responses:present hooks:present admin-rpc:gated sessions:",
-		"openclaw-2026.9.6-none-extras":   "openai-models:open hooks:present admin-rpc:present sessions:open mcp-apps:present startup-details:open terminal:present",
+		"openclaw-2026.9.6-none-extras":   "openai-models:open hooks:present admin-rpc:present mcp-apps:present startup-details:open terminal:present",
 		"openclaw-2026.9.6-token-extras":  "openai-models:gated hooks:present admin-rpc:gated mcp-apps: terminal:present",
 		"openclaw-2026.9.6-secure":        "openai-models: openai-chat: hooks: admin-rpc: terminal: canvas: metrics: control-ui:open bootstrap-config:gated",
 	} {

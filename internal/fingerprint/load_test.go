@@ -94,6 +94,21 @@ func TestDeepNeedsARefusal(t *testing.T) {
 	}
 }
 
+// A gateway that accepts a connect is open, whatever refused before; of the frame
+// nothing is kept, since a device's token may be in it.
+func TestHello(t *testing.T) {
+	set := builtin(t)
+	c := recorded(t)["openclaw/by-hand-hello.yaml"]
+	o := set.Replay(&c, fingerprint.Deep)
+	v := set.Judge(&o)
+	if v.Auth.State != fingerprint.Open || !slices.Equal(v.Auth.Because, []string{"hello"}) {
+		t.Errorf("auth %+v", v.Auth)
+	}
+	if x := o.Exchange("origin"); x == nil || x.Status != 101 || len(x.Body) != 0 {
+		t.Errorf("what is kept of it: %+v", x)
+	}
+}
+
 func BenchmarkLoad(b *testing.B) {
 	for b.Loop() {
 		if _, err := fingerprint.Load(fingerprints.FS); err != nil {
