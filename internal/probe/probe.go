@@ -5,6 +5,8 @@ package probe
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"net/netip"
 	"time"
 
@@ -31,6 +33,7 @@ type Prober struct {
 func (p *Prober) Probe(ctx context.Context, t target.Target) evidence.Observation {
 	s := p.Wire.Open(ctx, t, p.Timeout)
 	o := s.Observation()
+	o.Random = random()
 	goOn := p.walk(s, o)
 	if goOn {
 		goOn = p.elsewhere(s, o)
@@ -75,9 +78,18 @@ func (p *Prober) walk(s *wire.Session, o *evidence.Observation) bool {
 			p.Set.Drop(&o.Exchanges[i])
 		}
 		if !goOn {
+			_, more := p.Set.Next(o, p.Level)
+			o.Unfinished = more && o.Outcome == evidence.Other
 			return false
 		}
 	}
+}
+
+// random is the part of paths that no cache has met, see evidence.Observation.
+func random() string {
+	var b [6]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
 }
 
 // Resolve looks up a name's addresses.

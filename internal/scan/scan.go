@@ -389,12 +389,16 @@ func (e *engine) done(t target.Target, o *evidence.Observation) error {
 	}
 	t.Base = o.Base // it may have been found out
 	verdict := e.cfg.Prober.Set.Judge(o)
-	recognised := verdict.Confidence.Rank() >= fingerprint.Firm.Rank()
-	if recognised && o.Outcome == evidence.Other {
+	recognised := verdict.Confidence.Rank() >= fingerprint.Firm.Rank() || verdict.Unfinished && o.Outcome == evidence.Other
+	switch root := o.Exchange("root"); {
+	case o.Outcome != evidence.Other:
+	case recognised && verdict.Helper:
+		o.Outcome = evidence.Helper
+	case recognised:
 		o.Outcome = evidence.Identified
-		if verdict.Helper {
-			o.Outcome = evidence.Helper
-		}
+	case root != nil && root.Unreadable:
+		// Whatever it is, it was not looked at.
+		o.Outcome, o.Err = evidence.ProtocolError, root.Err
 	}
 	bound, _ := netip.ParseAddrPort(t.Bound)
 	releases := e.cfg.Prober.Set.Releases(verdict.Product)
