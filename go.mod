@@ -3,7 +3,9 @@ module github.com/clawsonar/clawsonar
 go 1.26.0
 
 require (
+	github.com/andybalholm/brotli v1.2.1
 	github.com/gobwas/ws v1.5.0
+	github.com/klauspost/compress v1.18.6
 	github.com/olekukonko/tablewriter v1.1.5
 	github.com/projectdiscovery/goflags v0.1.74
 	github.com/rogpeppe/go-internal v1.16.0

@@ -16,9 +16,10 @@ func authMissing() Check {
 		Title:    "Anyone who reaches this gateway controls the agent",
 		Severity: event.Critical,
 		When: `The gateway itself let in a request that carried no credential. Either it
-answered its protected configuration with 200, or it refused an empty tool call
-for its missing scope or name, which it does only after the caller has passed
-authentication. A public page is never taken as proof.`,
+answered its protected configuration with 200 and, on a protected path that nobody
+asked for before, did not ask for a credential either; or it refused an empty tool
+call for its missing scope or name, which it does only after the caller has passed
+authentication. A public page, and what a cache can give, are never taken as proof.`,
 		Why: `Whoever can connect can give the agent instructions: read and send its mail,
 read and write its files, run commands on the host, and take the keys and tokens
 it holds. Being bound to loopback does not help when a proxy, a tunnel or a

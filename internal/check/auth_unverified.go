@@ -1,6 +1,7 @@
 package check
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/event"
@@ -13,7 +14,10 @@ func authUnverified() Check {
 		Title:    "Whether a credential is needed could not be proven",
 		Severity: event.Info,
 		When: `The product was recognised, but none of its answers says whether a stranger is
-let in. This is neither a pass nor an alarm.`,
+let in, or they contradict each other: the configuration is answered as for
+somebody who is let in, which a cache or a copy does as well, and the gateway
+refuses another request. The same is said of what looks like OpenClaw and then
+stalls or breaks off. This is neither a pass nor an alarm.`,
 		Why: `An unproven gateway may stand open. A gate that only fails on what is proven
 would let it through; -fail-on-incomplete does not.`,
 		Fix: `Scan again from a place with a direct way to the gateway, at level standard
@@ -26,7 +30,7 @@ it as well.`,
 		Relatives: true,
 	}
 	return Check{doc, func(s Subject) []event.Finding {
-		if !s.gateway() || s.Verdict.Auth.State != fingerprint.Unknown {
+		if !s.gateway() && !s.Verdict.Unfinished || s.Verdict.Auth.State != fingerprint.Unknown {
 			return nil
 		}
 		return []event.Finding{doc.finding(s, event.Info, "", unverifiedReason(&s))}
@@ -46,8 +50,14 @@ func unverifiedReason(s *Subject) string {
 	if len(failed) > 0 {
 		return "These requests went without an answer: " + strings.Join(failed, ", ") + "."
 	}
+	if s.Verdict.Unfinished {
+		return "The time was up before all was asked."
+	}
 	if s.Verdict.Relative {
 		return "What it answers to strangers does not tell."
+	}
+	if slices.Contains(s.Verdict.Auth.Because, "ways.differ") {
+		return "The ways in differ: the configuration was given without a credential, another request was refused with 401."
 	}
 	if o.Exchange("tools") == nil {
 		return "The answers to read-only requests do not tell, and the one request that would was not made at this level."

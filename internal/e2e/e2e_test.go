@@ -71,6 +71,22 @@ func TestThisMachine(t *testing.T) {
 	thisMachine(ctx, t, l)
 }
 
+// TestMisleadingFronts looks at gateways behind fronts that give answers of
+// others, or ask for a log-in here and there.
+func TestMisleadingFronts(t *testing.T) {
+	l, ctx := open(t, "fronts that mislead")
+	running, stop, err := l.StartMatrix(ctx, t.TempDir(), lab.Misleading(), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	verdicts(t, running)
+	verdicts(t, slices.DeleteFunc(slices.Clone(running), func(r lab.Running) bool {
+		// On releases that give the configuration to everybody no GET tells.
+		return r.Truth.Release != "2026.9.6"
+	}), "-level", "passive")
+}
+
 // scan runs the program and returns its events and exit code.
 func scan(t *testing.T, args ...string) ([]event.Target, *event.Summary, int) {
 	t.Helper()
@@ -127,17 +143,21 @@ func address(r lab.Running) string {
 
 // verdicts compares product, brand, release and authentication with what was
 // configured, and prints the matrix.
-func verdicts(t *testing.T, running []lab.Running) {
+func verdicts(t *testing.T, running []lab.Running, args ...string) {
+	t.Helper()
 	var table bytes.Buffer
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "instance\tbrand\trelease\tauth\tbecause\tfront\treq\tconn\tms\t")
 	for _, r := range running {
-		targets, _, _ := scan(t, address(r))
+		targets, _, _ := scan(t, append([]string{address(r)}, args...)...)
 		if len(targets) != 1 {
 			t.Errorf("%s: %d target lines, want 1", r.Name, len(targets))
 			continue
 		}
 		got, want := targets[0], r.Truth
+		if !slices.ContainsFunc(append(got.Notes, ""), func(n string) bool { return strings.Contains(n, want.Note) }) {
+			t.Errorf("%s: no note says %q: %q", r.Name, want.Note, got.Notes)
+		}
 		row := []string{r.Name, "-", "-", "-", "-", "-", fmt.Sprint(got.Requests), fmt.Sprint(got.Connections), fmt.Sprint(got.DurationMS)}
 		var product event.Product
 		if got.Product != nil {

@@ -23,7 +23,9 @@ func (t *Target) Judged() bool {
 	case "identified", "helper":
 		return t.Auth != nil && stated(t.Auth.State)
 	case "other":
-		return (t.Product == nil || t.Auth != nil && stated(t.Auth.State)) && t.answered()
+		// A guess at a product that answered otherwise is something else; one that
+		// did not finish is listed as identified.
+		return t.answered()
 	case "closed", "silent", "excluded":
 		return t.Target.Member != ""
 	case "absent": // in a comparison: no longer looked at
@@ -57,12 +59,10 @@ func (t *Target) answered() bool {
 // product was recognised, else its outcome.
 func (t *Target) Why() string {
 	switch {
+	case t.Outcome == "other":
+		return "no whole answer"
 	case t.Auth != nil && t.Auth.State != "" && !stated(t.Auth.State):
 		return t.Auth.State
-	case t.Outcome == "other" && !t.answered():
-		return "no whole answer"
-	case t.Outcome == "other":
-		return "unclear"
 	}
 	return t.Outcome
 }

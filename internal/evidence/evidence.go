@@ -61,7 +61,7 @@ func (h Header) Lookup(name string) (string, bool) {
 
 // Digest identifies a body without carrying it.
 type Digest struct {
-	Bytes  int    // length of the body as received, decoded from its transfer coding
+	Bytes  int    // length of the body, decoded from its transfer and content coding
 	SHA256 string // hex
 	// Icon is the hash by which internet search engines index icons:
 	// MurmurHash3 (32 bit, seed 0) over the body's base64 text in lines of 76
@@ -101,6 +101,9 @@ type Exchange struct {
 	Body      []byte
 	Truncated bool   // the body went on beyond the cap
 	Err       string // why there is no (whole) answer; "" when there is
+	// Unreadable: the body has a content coding that was not asked for and cannot
+	// be undone, as Err says. There is no body then.
+	Unreadable bool
 
 	// Original, when set, is the digest of the body as it was before a
 	// recorder reduced it; recorded captures carry it, live probes do not.
@@ -176,20 +179,30 @@ type Observation struct {
 	TLS       *TLSInfo       // nil without TLS
 	Exchanges []Exchange     // in the order they were made
 
+	// Random is the part of request paths that is new in each probe, 12 hex
+	// digits; no cache can have met it. "" stands for zeros.
+	Random string
+	// Unfinished: the time was up before all was asked that would have been.
+	Unfinished bool
+
 	Requests    int // HTTP requests and WebSocket openings sent
 	Connections int // TCP connections that were established
 	Duration    time.Duration
 }
 
+// Host returns the host that is asked: its name, else its address without a zone.
+func (o *Observation) Host() string {
+	if o.Name != "" {
+		return o.Name
+	}
+	return o.Addr.Addr().WithZone("").String()
+}
+
 // Origin returns the target's web origin (RFC 6454 section 6.2).
 func (o *Observation) Origin() string {
-	host := o.Name
-	switch addr := o.Addr.Addr().WithZone(""); {
-	case host != "":
-	case addr.Is6():
-		host = "[" + addr.String() + "]"
-	default:
-		host = addr.String()
+	host := o.Host()
+	if o.Name == "" && o.Addr.Addr().Is6() {
+		host = "[" + host + "]"
 	}
 	port := o.Addr.Port()
 	if o.Scheme == "http" && port != 80 || o.Scheme == "https" && port != 443 {
@@ -219,6 +232,7 @@ type Request struct {
 	WebSocket bool   // an opening handshake (RFC 6455 section 4.1), then one frame
 	Say       string // what is said to the first frame, see package handshake; "" for nothing
 	RFB       bool   // no HTTP: the opening of RFB up to the list of security types (RFC 6143 section 7.1)
+	Fresh     bool   // on a connection of its own, which may lead to another backend
 	MaxBody   int    // cap on the body kept, in bytes; 0 means the wire's default
 }
 

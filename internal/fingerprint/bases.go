@@ -23,7 +23,7 @@ func (s *Set) Bases(o *evidence.Observation, all bool) []string {
 		if len(p.Bases) == 0 {
 			continue
 		}
-		if v := (view{p: p, o: o, answers: answers}); v.paged() {
+		if v := (view{p: p, o: o, set: s, answers: answers}); v.paged() {
 			continue
 		}
 		for _, base := range p.Bases {

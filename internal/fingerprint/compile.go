@@ -26,6 +26,7 @@ type Set struct {
 	products []*product // gateways, then helpers, then relatives; each in the order of their files
 	fronts   []frontRule
 	gates    []frontRule
+	logins   []string
 	unseen   []Unseen
 	index    *index
 	// Relatives are asked for on every port, not only on their own.
@@ -130,7 +131,12 @@ func (s *Set) loadFronts(data []byte) error {
 	if err := decode(data, frontsFile, &f); err != nil {
 		return err
 	}
-	s.fronts, s.gates = f.Fronts, f.Gates
+	s.fronts, s.gates, s.logins = f.Fronts, f.Gates, f.Logins
+	for i, word := range f.Logins {
+		if word == "" || strings.Trim(word, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
+			return fmt.Errorf("%s:%d: login word %q: use small letters and digits alone", frontsFile, lineOf(data, "logins", i), word)
+		}
+	}
 	for key, rules := range map[string][]frontRule{"fronts": f.Fronts, "gates": f.Gates} {
 		for i, r := range rules {
 			if r.ID == "" || !r.match.set() && r.Host == nil && r.Subject == nil {
@@ -199,7 +205,7 @@ func (s *Set) distinct() error {
 // key identifies a request by all that goes over the wire.
 func (r *requestSpec) key() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s %t %q %q", r.method(), strings.TrimPrefix(r.Path, "{mount}"), r.WebSocket, r.Say, r.Body)
+	fmt.Fprintf(&b, "%s %s %t %t %q %q", r.method(), strings.TrimPrefix(r.Path, "{mount}"), r.WebSocket, r.Fresh, r.Say, r.Body)
 	for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
 		fmt.Fprintf(&b, " %q=%q", strings.ToLower(name), r.Headers[name])
 	}
@@ -337,6 +343,12 @@ func (c *compiler) basics() error {
 			return err
 		}
 	}
+	if err := c.cond([]any{"gated"}, c.Gated); err != nil {
+		return err
+	}
+	if c.Gated.onlyNone() {
+		return c.errorf([]any{"gated"}, "gated would hold where nothing shows: add all or any")
+	}
 	if len(c.Identity) == 0 {
 		return c.errorf(nil, "identity is missing: nothing would ever be recognised")
 	}
@@ -382,8 +394,8 @@ func (c *compiler) requests() error {
 			return c.errorf(at, "request %q: first needs ports: it is made on the product's own alone", r.ID)
 		}
 		for _, q := range r.For {
-			if !slices.Contains([]string{"identity", "auth", "version", "surfaces", "deep"}, q) {
-				return c.errorf(append(at, "for"), "unknown question %q: use identity, auth, version, surfaces or deep", q)
+			if !slices.Contains([]string{"identity", "auth", "version", "surfaces", "passive", "deep"}, q) {
+				return c.errorf(append(at, "for"), "unknown question %q: use identity, auth, version, surfaces, passive or deep", q)
 			}
 		}
 		if err := c.cond(append(at, "when"), r.When); err != nil {
@@ -435,6 +447,7 @@ func (r *requestSpec) permitted() error {
 	}
 	rest := place(r.Path, "", "")
 	rest = strings.Replace(rest, "/{script}", "/script", 1)
+	rest = strings.Replace(rest, "{random}", noRandom, 1)
 	if !strings.HasPrefix(rest, "/") || strings.ContainsFunc(rest, func(c rune) bool { return c <= ' ' || c >= 0x7f || c == '{' || c == '#' }) {
 		return fmt.Errorf("path %q: use a path that begins with /, {base}/ or {mount}/", r.Path)
 	}
@@ -512,13 +525,13 @@ func (c *compiler) signalNames() error {
 			return c.errorf(at, "signal name %q: use small letters, digits, dots and hyphens", name)
 		}
 		kinds := 0
-		for _, is := range []bool{!s.cond.empty(), s.match.set(), s.DefaultPort, s.Based, s.Loopback, s.Subject != nil, s.Host != nil, s.Version != nil, s.Release != nil} {
+		for _, is := range []bool{!s.cond.empty(), s.match.set(), s.DefaultPort, s.Based, len(s.Login) > 0, s.Loopback, s.Subject != nil, s.Host != nil, s.Version != nil, s.Release != nil} {
 			if is {
 				kinds++
 			}
 		}
 		if kinds != 1 {
-			return c.errorf(at, "signal %q must be exactly one of: something to see in an answer, a condition on other signals, default_port, based, loopback, subject, host, version, release", name)
+			return c.errorf(at, "signal %q must be exactly one of: something to see in an answer, a condition on other signals, default_port, based, login, loopback, subject, host, version, release", name)
 		}
 		if s.cond.onlyNone() {
 			return c.errorf(at, "signal %q would hold where nothing shows: add all or any", name)
@@ -538,7 +551,7 @@ func (c *compiler) signalNames() error {
 		if s.match.set() != (len(s.On) > 0) {
 			return c.errorf(at, "signal %q: on and something to see in the answer go together", name)
 		}
-		for _, id := range s.On {
+		for _, id := range slices.Concat(s.On, s.Login) {
 			if !slices.ContainsFunc(c.Requests, func(r requestSpec) bool { return r.ID == id }) {
 				return c.errorf(append(at, "on"), "signal %q: no request is called %q", name, id)
 			}
@@ -792,6 +805,9 @@ func (c *compiler) unused() error {
 // maxSecret caps an answer that may hold a secret, in bytes.
 const maxSecret = 16 << 10
 
+// noRandom stands for the random part of a path where there is no probe.
+const noRandom = "000000000000"
+
 // place puts a path where the target has it.
 func place(path, base, mount string) string {
 	if rest, ok := strings.CutPrefix(path, "{base}"); ok {
@@ -814,9 +830,14 @@ func (r *requestSpec) request(o *evidence.Observation, mount string, answers map
 		}
 		path = strings.Replace(path, "{script}", script, 1)
 	}
+	random := cmp.Or(o.Random, noRandom)
+	if r.Fresh {
+		random = random[len(random)/2:] + random[:len(random)/2]
+	}
+	path = strings.Replace(path, "{random}", random, 1)
 	req := evidence.Request{
 		ID: r.ID, Method: r.method(), Path: path,
-		Body: r.Body, WebSocket: r.WebSocket, Say: r.Say, RFB: r.RFB, MaxBody: r.MaxBody,
+		Body: r.Body, WebSocket: r.WebSocket, Say: r.Say, RFB: r.RFB, Fresh: r.Fresh, MaxBody: r.MaxBody,
 	}
 	if r.Secret && req.MaxBody == 0 {
 		req.MaxBody = maxSecret

@@ -62,7 +62,7 @@ func (s *Set) Exchanges(product string, names []string, o *evidence.Observation)
 		if p.ID != product {
 			continue
 		}
-		v := view{p: p, o: o, answers: s.collect(o)}
+		v := view{p: p, o: o, set: s, answers: s.collect(o)}
 		var trace func(name string)
 		trace = func(name string) {
 			sig, ok := p.signals[name]
@@ -81,6 +81,11 @@ func (s *Set) Exchanges(product string, names []string, o *evidence.Observation)
 					}
 				}
 			default:
+				for _, id := range sig.Login {
+					if a, ok := v.answers[id]; ok && s.asksLogin(o, a) {
+						add(id)
+					}
+				}
 				for _, id := range sig.On {
 					if a, ok := v.answers[id]; ok && a.shows(sig) {
 						add(id)

@@ -16,6 +16,7 @@ type index struct {
 	elements []string          // that signals look for
 	ports    map[uint16][]int  // products that ask for more on a port, by its number
 	names    []leaf            // signals on certificates and host names
+	logins   []leaf            // signals on log-ins
 	first    []opener
 	secret   map[string]bool // requests whose answers are dropped once looked at
 	// Relatives that ask for more on their ports, and so everywhere if they are
@@ -47,6 +48,8 @@ func newIndex(products []*product) *index {
 				for _, port := range p.Ports {
 					x.ports[port] = append(x.ports[port], i)
 				}
+			case len(s.Login) > 0:
+				x.logins = append(x.logins, leaf{i, s})
 			case s.Subject != nil || s.Host != nil:
 				x.names = append(x.names, leaf{i, s})
 			}
@@ -158,6 +161,11 @@ func (s *Set) shown(o *evidence.Observation, answers map[string]*answer) []*prod
 			hinted = append(hinted, l.product)
 		}
 	}
+	for _, l := range x.logins {
+		if l.signal.login(s, o, answers) {
+			hinted = append(hinted, l.product)
+		}
+	}
 	ported = append(ported, x.ports[o.Addr.Port()]...)
 	if s.everywhere {
 		ported = append(ported, x.relatives...)
@@ -185,6 +193,14 @@ func (s *signal) named(o *evidence.Observation) bool {
 		return o.TLS != nil && s.Subject.MatchString(o.TLS.Subject)
 	}
 	return s.Host != nil && s.Host.MatchString(o.Name)
+}
+
+// login reports whether a signal on log-ins holds.
+func (s *signal) login(set *Set, o *evidence.Observation, answers map[string]*answer) bool {
+	return slices.ContainsFunc(s.Login, func(id string) bool {
+		a, ok := answers[id]
+		return ok && set.asksLogin(o, a)
+	})
 }
 
 // Drop empties the answer to a request that may hold a secret, or in which a

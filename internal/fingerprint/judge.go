@@ -55,7 +55,7 @@ func (s *Set) Next(o *evidence.Observation, level Level) (evidence.Request, bool
 func (s *Set) views(o *evidence.Observation, answers map[string]*answer) []*view {
 	var out []*view
 	for _, p := range s.shown(o, answers) {
-		out = append(out, &view{p: p, o: o, answers: answers, everywhere: s.everywhere && p.Relative})
+		out = append(out, &view{p: p, o: o, set: s, answers: answers, everywhere: s.everywhere && p.Relative})
 	}
 	return out
 }
@@ -113,7 +113,8 @@ func (s *Set) Recognises(o *evidence.Observation) bool {
 func (s *Set) Judge(o *evidence.Observation) Verdict {
 	answers := s.collect(o)
 	var best Verdict
-	for _, v := range s.views(o, answers) {
+	views := s.views(o, answers)
+	for _, v := range views {
 		if confidence, because := v.identity(); confidence.Rank() > best.Confidence.Rank() {
 			p := v.p
 			best = Verdict{Product: p.ID, Name: p.Name, Confidence: confidence, Because: because, Helper: p.Helper, Relative: p.Relative}
@@ -129,12 +130,15 @@ func (s *Set) Judge(o *evidence.Observation) Verdict {
 				best.Advice = p.advice(best.Auth.State)
 			}
 			best.Notes = append(best.Notes, v.notes()...)
+			if best.Unfinished = confidence == Tentative && !p.Helper && !p.Relative && v.unfinished(); best.Unfinished {
+				best.Notes = append(best.Notes, "It looks like "+p.Name+", but what would tell went without an answer: it counts as one that could not be judged.")
+			}
 		}
 	}
 	fields := fieldNames(o)
 	best.Front.Kind, best.Front.Because = first(s.fronts, "front.", o, answers, fields)
 	if best.Auth.State == "" || best.Auth.State == Unknown {
-		if gate, because := first(s.gates, "gate.", o, answers, fields); gate != "" {
+		if gate, because := s.gated(o, &best, views, answers, fields); gate != "" {
 			best.Auth = Auth{State: Gated, Mode: gate, Because: because}
 		}
 	}
@@ -199,6 +203,7 @@ func read(x *evidence.Exchange) *answer {
 type view struct {
 	p       *product
 	o       *evidence.Observation
+	set     *Set
 	answers map[string]*answer
 	memo    []int8   // by a signal's index: 0 not looked at, 1 shows, -1 does not
 	release Version  // once it has been asked for
@@ -225,6 +230,8 @@ func (v *view) sees(name string) bool {
 		seen = v.everywhere || slices.Contains(v.p.Ports, v.o.Addr.Port())
 	case s.Based:
 		seen = v.o.Base != ""
+	case len(s.Login) > 0:
+		seen = s.login(v.set, v.o, v.answers)
 	case s.Loopback:
 		seen = v.o.Addr.Addr().Unmap().IsLoopback()
 	case s.Subject != nil || s.Host != nil:
@@ -303,6 +310,8 @@ func (v *view) wanted(r *requestSpec, level Level) bool {
 		case "surfaces":
 			confidence, _ := v.identity()
 			return confidence.Rank() >= Firm.Rank()
+		case "passive":
+			return level == Passive
 		case "deep":
 			return level == Deep
 		default:
@@ -319,6 +328,16 @@ func (v *view) identity() (Confidence, []string) {
 		}
 	}
 	return "", nil
+}
+
+// unfinished reports whether a request that the product makes went without an
+// answer, or its time was up before. A WebSocket that was accepted and then says
+// nothing of the product has answered otherwise.
+func (v *view) unfinished() bool {
+	return v.o.Unfinished || slices.ContainsFunc(v.p.Requests, func(r requestSpec) bool {
+		a, ok := v.answers[r.ID]
+		return ok && a.Err != "" && a.Status != 101
+	})
 }
 
 func (v *view) brand() string {
@@ -529,15 +548,16 @@ func (v *view) askAssets(out Version, a *answer) (Version, string) {
 
 // Plan returns every request of a product up to level standard, whatever its
 // condition: what a recorder makes. Those that need what has not been seen in o,
-// another name for the target, or a base path, are left out.
+// another name for the target, or a base path, are left out, and so are those
+// that only ask again.
 func (s *Set) Plan(product string, o *evidence.Observation) []evidence.Request {
 	var out []evidence.Request
 	answers := s.collect(o)
 	for _, p := range s.products {
-		mount := (&view{p: p, o: o, answers: answers}).mount()
+		mount := (&view{p: p, o: o, set: s, answers: answers}).mount()
 		for i := range p.Requests {
 			r := &p.Requests[i]
-			if p.ID != product || r.Level > Standard || !p.mayBeAsked(r, o) {
+			if p.ID != product || r.Level > Standard || r.Fresh || !p.mayBeAsked(r, o) {
 				continue
 			}
 			if req, ok := r.request(o, mount, answers); ok {

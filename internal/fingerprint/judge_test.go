@@ -42,6 +42,12 @@ func only(c *evidence.Capture, ids string) {
 	c.Exchanges = kept
 }
 
+// refuse turns an answer into the gateway's refusal.
+func refuse(x *evidence.CapturedExchange) {
+	x.Status, x.Header = 401, []string{"Content-Type: application/json; charset=utf-8"}
+	x.Body = `{"error":{"message":"Unauthorized","type":"unauthorized"}}`
+}
+
 // An open verdict needs an answer that was made for us; a required one is not
 // undone by pages, nor an open one by a refusal elsewhere.
 func TestAuthProof(t *testing.T) {
@@ -55,8 +61,45 @@ func TestAuthProof(t *testing.T) {
 			x := exchange(t, c, "config")
 			x.Header = append(x.Header, "Age: 12")
 		}, fingerprint.Unknown},
-		{"the same without a cache", "openclaw-2026.6.11-none", func(t *testing.T, c *evidence.Capture) {
-			only(c, "root config challenge")
+		// A cache need not say that it is one.
+		{"configuration alone", "openclaw-2026.6.11-none", func(t *testing.T, c *evidence.Capture) {
+			only(c, "root config challenge tools-get")
+		}, fingerprint.Unknown},
+		{"configuration and a fresh path", "openclaw-2026.6.11-none", func(t *testing.T, c *evidence.Capture) {
+			only(c, "root config audit challenge")
+		}, fingerprint.Open},
+		{"a fresh path without a sign that the gateway said it", "openclaw-2026.6.11-none", func(t *testing.T, c *evidence.Capture) {
+			only(c, "root config audit challenge")
+			exchange(t, c, "audit").Header = []string{"Content-Type: text/plain"}
+		}, fingerprint.Unknown},
+		{"configuration from a cache, fresh path refused", "openclaw-2026.9.6-none", func(t *testing.T, c *evidence.Capture) {
+			only(c, "root config audit tools-get challenge")
+			refuse(exchange(t, c, "audit"))
+		}, fingerprint.Unknown},
+		{"configuration from a cache, tool call refused", "openclaw-2026.9.6-none", func(t *testing.T, c *evidence.Capture) {
+			only(c, "root config tools tools-get challenge")
+			refuse(exchange(t, c, "tools"))
+		}, fingerprint.Unknown},
+		{"configuration from a cache, tool call refused, then let in", "openclaw-2026.9.6-none", func(t *testing.T, c *evidence.Capture) {
+			only(c, "root config tools tools-get challenge")
+			again := *exchange(t, c, "tools")
+			again.ID = "tools-again"
+			refuse(exchange(t, c, "tools"))
+			c.Exchanges = append(c.Exchanges, again)
+		}, fingerprint.Open},
+		{"fresh path refused, then let in", "openclaw-2026.9.6-none", func(t *testing.T, c *evidence.Capture) {
+			only(c, "root audit tools-get challenge")
+			again := *exchange(t, c, "audit")
+			again.ID = "audit-again"
+			refuse(exchange(t, c, "audit"))
+			c.Exchanges = append(c.Exchanges, again)
+		}, fingerprint.Open},
+		{"fresh path let in, then refused", "openclaw-2026.9.6-none", func(t *testing.T, c *evidence.Capture) {
+			only(c, "root audit tools-get challenge")
+			again := *exchange(t, c, "audit")
+			again.ID = "audit-again"
+			refuse(&again)
+			c.Exchanges = append(c.Exchanges, again)
 		}, fingerprint.Open},
 		{"a copy of it on a file server", "openclaw-2026.9.6-none", func(t *testing.T, c *evidence.Capture) {
 			only(c, "root config sw health ready")
@@ -84,6 +127,12 @@ func TestAuthProof(t *testing.T) {
 				if x := &c.Exchanges[i]; x.ID != "challenge" {
 					x.Status, x.Header, x.Body = 401, []string{"WWW-Authenticate: Basic", "Content-Type: text/html"}, "401"
 				}
+			}
+		}, fingerprint.Unknown},
+		{"a log-in in front of everything", "openclaw-2026.9.6-token", func(t *testing.T, c *evidence.Capture) {
+			for i := range c.Exchanges {
+				x := &c.Exchanges[i]
+				x.Status, x.Header, x.Body = 401, []string{"WWW-Authenticate: Basic", "Content-Type: text/html"}, "401"
 			}
 		}, fingerprint.Gated},
 	} {
@@ -122,7 +171,7 @@ func TestExchanges(t *testing.T) {
 	o := c.Observation()
 	set := builtin(t)
 	for _, tt := range []struct{ names, want string }{
-		{"config.authorized alive", "config tools-get challenge"},
+		{"config.authorized alive", "config tools-get challenge sessions"},
 		{"tools.missing-scope", "tools"},
 		{"assets", "root"},
 		{"sw.js+assets", "sw root"},

@@ -22,13 +22,30 @@ func (s *Set) Replay(c *evidence.Capture, level Level) evidence.Observation {
 		}
 		o.Requests++
 		x := whole.Exchange(req.ID)
+		if x == nil && req.Fresh {
+			// A capture is of one program: asked again, it says the same.
+			x = sameRequest(&whole, req)
+		}
 		if x == nil {
 			// Not recorded: as if the request had failed.
 			x = &evidence.Exchange{ID: req.ID, Method: req.Method, Path: req.Path, Err: "not in the capture"}
 		}
 		o.Exchanges = append(o.Exchanges, *x)
+		o.Exchanges[len(o.Exchanges)-1].ID = req.ID
 		s.Drop(&o.Exchanges[len(o.Exchanges)-1])
 	}
+}
+
+// sameRequest returns the recorded exchange of the same method and path, or nil.
+func sameRequest(o *evidence.Observation, req evidence.Request) *evidence.Exchange {
+	for i := range o.Exchanges {
+		if x := &o.Exchanges[i]; x.Method == req.Method && x.Path == req.Path {
+			again := *x
+			again.Read = nil
+			return &again
+		}
+	}
+	return nil
 }
 
 // Test judges every capture and returns what is wrong, one line each: verdicts
@@ -96,7 +113,7 @@ func (v *Verdict) differs(want evidence.Expectation) []string {
 func (s *Set) coverage(p *product, name string, captures map[string]evidence.Capture) (positive, negative bool) {
 	for _, c := range captures {
 		o := c.Observation()
-		v := view{p: p, o: &o, answers: s.collect(&o)}
+		v := view{p: p, o: &o, set: s, answers: s.collect(&o)}
 		switch {
 		case v.sees(name):
 			positive = true

@@ -42,6 +42,9 @@ type spec struct {
 	// the base path, and not its page alone. See requestSpec.Path.
 	Mount string     `yaml:"mount"`
 	Notes []noteRule `yaml:"notes"`
+	// Gated holds where a log-in in front keeps everybody from all of the product.
+	// Only then is it said, as long as nothing else is recognised.
+	Gated cond `yaml:"gated"`
 	// Advice is what to do about the product in a state of authentication: open,
 	// claimable, or required with a password that everybody knows.
 	Advice map[State]Advice `yaml:"advice"`
@@ -67,6 +70,8 @@ type Advice struct {
 type frontSpec struct {
 	Fronts []frontRule `yaml:"fronts"`
 	Gates  []frontRule `yaml:"gates"`
+	// Logins are words in the target of a redirect that leads to a log-in.
+	Logins []string `yaml:"logins"`
 }
 
 // frontRule holds when all that it names is seen: in one answer, in the name
@@ -86,9 +91,14 @@ type requestSpec struct {
 	Method string `yaml:"method"` // default GET
 	// Path: "{base}" stands for the base path; "{mount}" for the same where the
 	// product's mount shows, else for nothing; "{script}" for the name of the
-	// page's first script; without one the request is not made.
-	Path      string `yaml:"path"`
-	WebSocket bool   `yaml:"websocket"`
+	// page's first script; without one the request is not made; "{random}" for 12
+	// hex digits that are new in each probe, and others in a fresh request, so that
+	// no cache knows the answer.
+	Path string `yaml:"path"`
+	// Fresh: on a connection of its own. Where a front spreads connections over
+	// several backends, another one may answer.
+	Fresh     bool `yaml:"fresh"`
+	WebSocket bool `yaml:"websocket"`
 	// Say names the message with which a WebSocket's first one is answered, see
 	// package handshake. What counts is then the message that comes back.
 	Say     string            `yaml:"say"`
@@ -99,7 +109,8 @@ type requestSpec struct {
 	Level   Level             `yaml:"level"` // default passive
 	// For names the questions that the request can answer; it is sent only
 	// while one of them is open. "surfaces" is open on a product that is
-	// recognised, "deep" at that level. Empty: sent whenever its condition holds.
+	// recognised, "deep" and "passive" at that level. Empty: sent whenever its
+	// condition holds.
 	For     []string `yaml:"for"`
 	When    cond     `yaml:"when"`
 	MaxBody int      `yaml:"max_body"`
@@ -130,6 +141,9 @@ type signal struct {
 	Loopback bool `yaml:"loopback"`
 	// Based holds when the target is looked at below a base path.
 	Based bool `yaml:"based"`
+	// Login holds when the answer to one of these requests asks for a log-in: 401,
+	// a gate of fronts.yaml, or a redirect to what is called so there.
+	Login oneOrMore `yaml:"login"`
 	// Subject is a pattern on the certificate's subject (RFC 2253 form).
 	Subject *pattern `yaml:"subject"`
 	// Host is a pattern on the name that the target was given by.

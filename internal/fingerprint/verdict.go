@@ -98,6 +98,9 @@ type Verdict struct {
 	Helper     bool     // the product is a helper of a gateway, not one itself
 	Relative   bool     // the product is a relative of OpenClaw
 	Advice     Advice   // the product's own, for the state of its authentication
+	// Unfinished: it may be OpenClaw, but requests that would tell went without an
+	// answer. A guess to which all was answered otherwise is not unfinished.
+	Unfinished bool
 }
 
 // Trait is something that the answers prove about how the product is set up.

@@ -42,8 +42,14 @@ type NginxConfig struct {
 	Forwarded bool              // add Host, X-Real-IP, X-Forwarded-For and -Proto
 	BasicAuth bool              // ask for a password before anything is passed on
 	SetHeader map[string]string // set towards the upstream, for every visitor
-	Net       *Namespace        // where it runs; nil: with everything else
 	Addr      netip.AddrPort    // where it listens; zero: on a free port
+
+	Also      string     // a second upstream, "127.0.0.1:PORT": requests go to the two in turn
+	Cache     bool       // keep what the upstream answers, whatever it says about that
+	Copy      string     // what is answered for the gateway's configuration, from a file
+	SkipLogin bool       // BasicAuth, but not of WebSocket openings
+	RootLogin string     // at / alone: "401" asks for a password, "302" leads to /login
+	Net       *Namespace // where it runs; nil: with everything else
 }
 
 var nginxTemplate = template.Must(template.New("nginx.conf").Parse(`daemon off;
@@ -63,12 +69,48 @@ http {
 		default upgrade;
 		'' close;
 	}
+	map $http_upgrade $unless_upgrade {
+		default off;
+		'' restricted;
+	}
+{{- if .Cache}}
+	proxy_cache_path cache keys_zone=answers:1m;
+{{- end}}
+{{- if .Also}}
+	upstream pool {
+		server {{.Host}};
+		server {{.Also}};
+	}
+{{- end}}
 	server {
 		listen {{.Listen}};
 		default_type text/html;
-{{- if .BasicAuth}}
-		auth_basic "restricted";
+{{- if or .BasicAuth .SkipLogin}}
+		auth_basic {{if .SkipLogin}}$unless_upgrade{{else}}"restricted"{{end}};
 		auth_basic_user_file users;
+{{- end}}
+{{- if .Cache}}
+		proxy_cache answers;
+		proxy_cache_valid any 10m;
+		proxy_cache_key $request_uri;
+		proxy_ignore_headers Cache-Control Expires Set-Cookie Vary;
+{{- end}}
+{{- if .Copy}}
+		location = /__openclaw/control-ui-config.json {
+			default_type application/json;
+			alias config.json;
+		}
+{{- end}}
+{{- if eq .RootLogin "401"}}
+		location = / {
+			auth_basic "restricted";
+			auth_basic_user_file users;
+			proxy_pass {{.Upstream}};
+		}
+{{- else if eq .RootLogin "302"}}
+		location = / {
+			return 302 /login;
+		}
 {{- end}}
 {{- if .Upstream}}
 {{- range .Places}}
@@ -101,9 +143,13 @@ http {
 type place struct{ Path, Upstream string }
 
 func (c NginxConfig) places() []place {
-	first := place{"/", c.Upstream}
+	upstream := c.Upstream
+	if c.Also != "" {
+		upstream = "http://pool"
+	}
+	first := place{"/", upstream}
 	if c.Below != "" {
-		first = place{c.Below, c.Upstream + "/"}
+		first = place{c.Below, upstream + "/"}
 	}
 	list := []place{first}
 	if c.API != "" {
@@ -134,15 +180,16 @@ func Nginx(ctx context.Context, workdir string, c NginxConfig) (*Front, error) {
 		f.Addr = c.Addr
 		f.URL = "http://" + c.Addr.String() + "/"
 	}
-	if c.BasicAuth {
+	if c.BasicAuth || c.SkipLogin || c.RootLogin != "" {
 		f.Password = rand.Text()
 	}
 	var config strings.Builder
 	err = nginxTemplate.Execute(&config, struct {
 		NginxConfig
 		Listen netip.AddrPort
+		Host   string // of Upstream
 		Places []place
-	}{c, f.Addr, c.places()})
+	}{c, f.Addr, strings.TrimPrefix(c.Upstream, "http://"), c.places()})
 	if err != nil {
 		return nil, fmt.Errorf("render nginx configuration: %w", err)
 	}
@@ -150,6 +197,7 @@ func Nginx(ctx context.Context, workdir string, c NginxConfig) (*Front, error) {
 		"nginx.conf":      config.String(),
 		"users":           "lab:{PLAIN}" + f.Password + "\n",
 		"html/index.html": welcomePage,
+		"config.json":     c.Copy,
 	})
 	if err != nil {
 		return nil, err

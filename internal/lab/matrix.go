@@ -5,6 +5,8 @@ package lab
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"path/filepath"
 	"strings"
 )
@@ -26,6 +28,13 @@ const (
 	NginxTokenFront FrontKind = "nginx-token" // adds the gateway's token for everybody
 	NginxLoginFront FrontKind = "nginx-login" // asks for a password of its own
 	NginxSplitFront FrontKind = "nginx-split" // leads /tools/invoke, /api and /__openclaw to another gateway
+
+	NginxCacheFront     FrontKind = "nginx-cache"      // has kept what it answered the owner
+	NginxCopyFront      FrontKind = "nginx-copy"       // answers for the configuration from a file
+	NginxPoolFront      FrontKind = "nginx-pool"       // leads to another gateway with every other request, see Instance.Peer
+	NginxSkipLoginFront FrontKind = "nginx-skip-login" // asks for a password, but not when a WebSocket is opened
+	NginxRootLoginFront FrontKind = "nginx-root-login" // asks for a password at / alone
+	NginxRedirectFront  FrontKind = "nginx-redirect"   // leads from / alone to a log-in
 )
 
 // belowPath is the place of a gateway behind NginxBelowFront.
@@ -39,6 +48,7 @@ type Instance struct {
 	Gateway Config
 	Front   FrontKind
 	API     *Config // with NginxSplitFront: the gateway of /tools/invoke, /api and /__openclaw
+	Peer    *Config // the other gateway behind a NginxPoolFront
 	Truth   Truth
 	Host    string // name to look at it by; "" for its address
 	Comment string // what is special, for the capture
@@ -55,6 +65,7 @@ type Truth struct {
 	AuthMode   string   // "" where the answers cannot show it
 	Findings   []string // of those that depend on where one looks from and what is switched on; see Telling
 	Front      string   // kind of the front, "" without
+	Note       string   // part of a note that must be there
 }
 
 // Running is an instance that answers.
@@ -135,6 +146,45 @@ func Matrix() []Instance {
 	return list
 }
 
+// Misleading returns instances whose front gives answers that are not the
+// gateway's answers to a stranger, or not those of one gateway. They share the
+// gateways of Matrix.
+func Misleading() []Instance {
+	var list []Instance
+	add := func(version string, mode Mode, front FrontKind, state, note string) *Instance {
+		pkg := packageOf(version)
+		c := Config{Name: pkg + "-" + version + "-" + string(mode), Package: pkg, Version: version, Mode: mode}
+		t := truth(version, state, "nginx")
+		t.Note = note
+		if state == "open" {
+			t.AuthMode = string(None) // of the backend that lets strangers in
+		}
+		list = append(list, Instance{Name: c.Name + "-" + string(front), Gateway: c, Front: front, Truth: t})
+		return &list[len(list)-1]
+	}
+	const differ = "The ways in differ"
+	add(newest, Token, NginxCacheFront, "unknown", differ)
+	add(newest, Token, NginxCopyFront, "unknown", differ)
+	for _, version := range []string{spring, newest} {
+		for _, first := range []Mode{None, Token} {
+			second := Token
+			if first == Token {
+				second = None
+			}
+			i := add(version, first, NginxPoolFront, "open", "")
+			i.Peer = &Config{Name: packageOf(version) + "-" + version + "-" + string(second), Package: packageOf(version), Version: version, Mode: second}
+		}
+	}
+	// The page is behind the log-in, and so is all that tells the release.
+	hidden := add(newest, Token, NginxSkipLoginFront, "unknown", "skipped for WebSocket")
+	hidden.Truth.Candidates, hidden.Truth.Brand = nil, ""
+	for _, front := range []FrontKind{NginxRootLoginFront, NginxRedirectFront} {
+		add(newest, None, front, "open", "asked for at / alone")
+		add(newest, Token, front, "required", "asked for at / alone")
+	}
+	return list
+}
+
 // Forks returns gateways under other names that answer like OpenClaw, in mode
 // token. Their version numbers are their own, even where OpenClaw has the same.
 func Forks() []Instance {
@@ -171,8 +221,36 @@ func (i *Instance) nginx(g *Gateway) NginxConfig {
 		c.Below = belowPath
 	case NginxLoginFront:
 		c.BasicAuth = true
+	case NginxCacheFront:
+		c.Cache = true
+	case NginxSkipLoginFront:
+		c.SkipLogin = true
+	case NginxRootLoginFront:
+		c.RootLogin = "401"
+	case NginxRedirectFront:
+		c.RootLogin = "302"
 	}
 	return c
+}
+
+// asOwner asks for the configuration with the gateway's token, at the gateway or
+// a front of it, and returns it.
+func (g *Gateway) asOwner(ctx context.Context, base string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"__openclaw/control-ui-config.json", nil)
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Authorization", "Bearer "+g.Secret)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("the owner's look at the configuration: %s", resp.Status)
+	}
+	return string(body), err
 }
 
 // StartMatrix starts the gateways that the instances need, parallel at a time
@@ -181,16 +259,18 @@ func (i *Instance) nginx(g *Gateway) NginxConfig {
 func (l *Lab) StartMatrix(ctx context.Context, workdir string, instances []Instance, parallel int) (running []Running, stop func(), err error) {
 	var configs []Config
 	index := map[string]int{}
-	need := func(c Config) {
+	needs := func(c Config) {
 		if _, ok := index[c.Name]; !ok {
 			index[c.Name] = len(configs)
 			configs = append(configs, c)
 		}
 	}
 	for _, instance := range instances {
-		need(instance.Gateway)
-		if instance.API != nil {
-			need(*instance.API)
+		needs(instance.Gateway)
+		for _, other := range []*Config{instance.API, instance.Peer} {
+			if other != nil {
+				needs(*other)
+			}
 		}
 	}
 	gateways, err := l.StartAll(ctx, filepath.Join(workdir, "gateways"), configs, parallel)
@@ -221,7 +301,18 @@ func (l *Lab) StartMatrix(ctx context.Context, workdir string, instances []Insta
 			if r.API != nil {
 				c.API = "http://" + r.API.loopback().String()
 			}
-			f, err = Nginx(ctx, dir, c)
+			if instance.Peer != nil {
+				c.Also = gateways[index[instance.Peer.Name]].loopback().String()
+			}
+			if instance.Front == NginxCopyFront {
+				c.Copy, err = g.asOwner(ctx, g.URL)
+			}
+			if err == nil {
+				f, err = Nginx(ctx, dir, c)
+			}
+			if err == nil && instance.Front == NginxCacheFront {
+				_, err = g.asOwner(ctx, f.URL)
+			}
 		}
 		if err != nil {
 			stop()

@@ -5,6 +5,8 @@ package probe
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/evidence"
@@ -36,6 +38,7 @@ func (p *Prober) Budget() *Budget { return wire.NewBudget(p.Timeout) }
 func (p *Prober) Probe(ctx context.Context, t target.Target, budget *Budget) evidence.Observation {
 	s := p.Wire.OpenWithin(ctx, t, budget)
 	o := s.Observation()
+	o.Random = random()
 	goOn := p.walk(s, o)
 	if goOn {
 		goOn = p.elsewhere(s, o)
@@ -80,9 +83,18 @@ func (p *Prober) walk(s *wire.Session, o *evidence.Observation) bool {
 			p.Set.Drop(&o.Exchanges[i])
 		}
 		if !goOn {
+			_, more := p.Set.Next(o, p.Level)
+			o.Unfinished = more && o.Outcome == evidence.Other
 			return false
 		}
 	}
+}
+
+// random is the part of paths that no cache has met, see evidence.Observation.
+func random() string {
+	var b [6]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
 }
 
 // Resolve looks up a name's addresses.

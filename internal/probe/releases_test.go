@@ -40,7 +40,7 @@ func serve(r release.Release, withWorker bool) evidence.Capture {
 	fmt.Fprintf(&page, "<%s></%s></html>", element, element)
 	c := evidence.Capture{Made: "by hand", Exchanges: []evidence.CapturedExchange{
 		{ID: "root", Method: "GET", Path: "/", Status: 200, Header: []string{"Content-Type: text/html; charset=utf-8"}, Body: page.String()},
-		{ID: "audit", Method: "GET", Path: "/api/channels/_audit", Status: 401, Header: []string{"Content-Type: application/json"},
+		{ID: "audit", Method: "GET", Path: "/api/channels/_audit-000000000000", Status: 401, Header: []string{"Content-Type: application/json"},
 			Body: `{"error":{"message":"Unauthorized","type":"unauthorized"}}`},
 	}}
 	if withWorker && r.Stamp != "" {

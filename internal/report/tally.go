@@ -330,7 +330,7 @@ func (c *catalogue) outcome(o string) string {
 		"other": c.say("no known product"), "silent": c.say("no answer"), "closed": c.say("closed"), "excluded": c.say("excluded"),
 		"unreachable": c.say("unreachable"), "reset": c.say("reset"), "dns-error": c.say("dns-error"), "tls-error": c.say("tls-error"),
 		"protocol-error": c.say("protocol-error"), "local-error": c.say("local-error"), "interrupted": c.say("interrupted"), "absent": c.say("not listed now"),
-		"no whole answer": c.say("no whole answer"), "unclear": c.say("unclear"), "unknown": c.say("auth unclear"), "blocked": c.say("refusing the proxy"),
+		"no whole answer": c.say("no whole answer"), "unknown": c.say("auth unclear"), "blocked": c.say("refusing the proxy"),
 	}
 	return cmp.Or(names[o], o)
 }

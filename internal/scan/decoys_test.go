@@ -52,6 +52,8 @@ type decoy struct {
 	gated   bool
 	// once: it must cost exactly one request on one connection.
 	once bool
+	// thrice: it asks for a log-in at /, and so must cost exactly three.
+	thrice bool
 	// asked names a request that must be made, else the decoy tests nothing.
 	asked string
 	// slow decoys keep the probe until its deadline.
@@ -91,8 +93,8 @@ func decoys() []decoy {
 		{name: "200 html to everything", outcome: evidence.Other, once: true, start: handler(always(200, "<html><body>hello</body></html>", "Content-Type", htmlType))},
 		{name: "200 {} to everything", outcome: evidence.Other, once: true, start: handler(always(200, "{}", "Content-Type", jsonType))},
 		{name: "live to everything", outcome: evidence.Other, once: true, start: handler(always(200, `{"ok":true,"status":"live"}`, "Content-Type", jsonType))},
-		{name: "401 json to everything", outcome: evidence.Other, once: true, start: handler(always(401, unauthorized, "Content-Type", jsonType))},
-		{name: "401 basic to everything", outcome: evidence.Other, once: true, gated: true, start: handler(always(401, "log in", "WWW-Authenticate", `Basic realm="x"`, "Content-Type", textType))},
+		{name: "401 json to everything", outcome: evidence.Other, thrice: true, start: handler(always(401, unauthorized, "Content-Type", jsonType))},
+		{name: "401 basic to everything", outcome: evidence.Other, thrice: true, gated: true, start: handler(always(401, "log in", "WWW-Authenticate", `Basic realm="x"`, "Content-Type", textType))},
 		{name: "403 to everything", outcome: evidence.Other, once: true, start: handler(always(403, "Forbidden", "Content-Type", textType))},
 		{name: "403 json to everything", outcome: evidence.Other, once: true, start: handler(always(403, `{"ok":false,"error":{"type":"forbidden","message":"no"}}`, "Content-Type", jsonType))},
 		{name: "405 allow post to everything", outcome: evidence.Other, once: true, start: handler(postOnly)},
@@ -104,13 +106,26 @@ func decoys() []decoy {
 		{name: "article about the product", outcome: evidence.Other, once: true, start: handler(always(200,
 			`<html><head><title>OpenClaw Control - a review</title></head><body><pre>&lt;openclaw-app&gt;</pre><!-- <openclaw-app> --><script>"<openclaw-app>"</script></body></html>`, "Content-Type", htmlType))},
 		{name: "redirect loop", outcome: evidence.Other, once: true, start: handler(always(302, "", "Location", "/"))},
+		{name: "redirect to https", outcome: evidence.Other, once: true, start: handler(func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://"+r.Host+"/", http.StatusMovedPermanently)
+		})},
+		{name: "redirect to https, www and a home page", outcome: evidence.Other, once: true, start: handler(always(301, "", "Location", "https://www.example.org/home/?next=/login"))},
+		{name: "redirect to a path with a slash", outcome: evidence.Other, once: true, start: handler(always(308, "", "Location", "/authors/"))},
+		{name: "redirect to a log-in from everywhere", outcome: evidence.Other, thrice: true, start: handler(always(302, "", "Location", "/users/sign_in?back=/"))},
+		{name: "redirect to another host's log-in", outcome: evidence.Other, thrice: true, start: handler(always(302, "", "Location", "https://login.example.org/"))},
+		{name: "401 at / alone", outcome: evidence.Other, thrice: true, start: routes(always(404, nginx404, "Server", "nginx/1.22.1", "Content-Type", "text/html"),
+			map[string]http.HandlerFunc{"GET /": always(401, "log in", "WWW-Authenticate", `Basic realm="x"`, "Content-Type", textType)})},
+		{name: "plain page, compressed unasked", outcome: evidence.Other, once: true, start: handler(always(200,
+			packed("<html><head><title>Somebody's page</title></head></html>"), "Content-Type", htmlType, "Content-Encoding", "gzip"))},
+		{name: "page in a coding that cannot be read", outcome: evidence.ProtocolError, once: true, start: handler(always(200,
+			"??????", "Content-Type", htmlType, "Content-Encoding", "compress"))},
 		{name: "redirect to a metadata service", outcome: evidence.Other, once: true, start: handler(always(302, "", "Location", "http://169.254.169.254/latest/meta-data/"))},
 
 		// What answers to everything in the words that a relative has for one path.
 		{name: "says ok to everything", outcome: evidence.Other, once: true, start: handler(always(200, `{"status":"ok"}`, "Content-Type", jsonType))},
 		{name: "tells a version on every path", outcome: evidence.Other, once: true, start: handler(always(200, `{"version":"x"}`, "Content-Type", jsonType))},
 		{name: "a page for every path, called JSON", outcome: evidence.Other, once: true, start: handler(always(200, "<html><head><title>My app</title></head></html>", "Content-Type", jsonType))},
-		{name: "401 in JSON to everything", outcome: evidence.Other, once: true, start: handler(always(401, `{"error":"unauthorized"}`, "Content-Type", jsonType))},
+		{name: "401 in JSON to everything", outcome: evidence.Other, thrice: true, start: handler(always(401, `{"error":"unauthorized"}`, "Content-Type", jsonType))},
 		{name: "a relative's title on every path", outcome: evidence.Other, start: handler(always(200, "<html><head><title>ZeroClaw</title></head></html>", "Content-Type", htmlType)), asked: "health"},
 
 		// Things that look like the product's API.
@@ -123,6 +138,11 @@ func decoys() []decoy {
 		{name: "tool service, 401 in the product's words", outcome: evidence.Other, asked: "tools", start: routes(notFound, map[string]http.HandlerFunc{
 			"GET /tools/invoke":  postOnly,
 			"POST /tools/invoke": always(401, unauthorized, "Content-Type", jsonType)})},
+		{name: "tool service behind a proxy, 401 in the product's words everywhere", outcome: evidence.Other, asked: "health", start: routes(
+			always(401, unauthorized, "Content-Type", jsonType, "Server", "nginx/1.22.1", "X-Content-Type-Options", "nosniff"), map[string]http.HandlerFunc{
+				"GET /":             notFound,
+				config:              notFound,
+				"GET /tools/invoke": postOnly})},
 		{name: "tool service, 400 of its own", outcome: evidence.Other, asked: "tools", start: routes(notFound, map[string]http.HandlerFunc{
 			"GET /tools/invoke":  postOnly,
 			"POST /tools/invoke": always(400, `{"error":{"type":"invalid_request_error","message":"name is required"}}`, "Content-Type", jsonType)})},
@@ -172,6 +192,21 @@ func decoys() []decoy {
 			hold(c)
 		}))},
 
+		{name: "websocket, the challenge after a wrong accept", outcome: evidence.Other, asked: "challenge", start: handler(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Upgrade") == "" {
+				page(w, r)
+				return
+			}
+			c, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				return
+			}
+			defer c.Close()
+			_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n")
+			_ = ws.WriteFrame(c, ws.NewTextFrame([]byte(challenge)))
+			hold(c)
+		})},
+
 		// TLS.
 		{name: "tls, the product's certificate, another page", outcome: evidence.Other, asked: "tools-get", start: func(t testing.TB) *server {
 			return web(t, always(200, "<html><head><title>intranet</title></head></html>", "Content-Type", htmlType), selfSigned(t, "openclaw-gateway"))
@@ -182,7 +217,7 @@ func decoys() []decoy {
 		{name: "smtp", outcome: evidence.ProtocolError, start: bytewise(greet("220 mail.example.org ESMTP\r\n"))},
 		{name: "closes at once", outcome: evidence.Reset, start: bytewise(func(net.Conn) {})},
 		{name: "resets at once", outcome: evidence.Reset, start: bytewise(reset)},
-		{name: "gzip bomb", outcome: evidence.Other, once: true, start: func(t testing.TB) *server {
+		{name: "gzip bomb", outcome: evidence.Other, asked: "tools", start: func(t testing.TB) *server {
 			return web(t, always(200, bomb(), "Content-Type", htmlType, "Content-Encoding", "gzip"))
 		}},
 		{name: "endless header", outcome: evidence.ProtocolError, start: bytewise(func(c net.Conn) {
@@ -243,6 +278,15 @@ func drip(c net.Conn, first string) {
 		time.Sleep(20 * time.Millisecond)
 		_, err = io.WriteString(c, "a")
 	}
+}
+
+// packed is text, compressed.
+func packed(text string) string {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, _ = io.WriteString(w, text)
+	w.Close()
+	return b.String()
 }
 
 // bomb is the product's page and eight megabytes of nothing, compressed.
@@ -391,6 +435,9 @@ func (d *decoy) judge(t *testing.T, ev *event.Target, s *server, own bool) {
 	// On the product's own port it may be asked for more.
 	if d.once && !own && (ev.Requests != 1 || ev.Connections != 1) {
 		t.Errorf("%d requests on %d connections, want 1 on 1", ev.Requests, ev.Connections)
+	}
+	if d.thrice && !own && (ev.Requests != 3 || ev.Connections != 1) {
+		t.Errorf("%d requests on %d connections, want 3 on 1", ev.Requests, ev.Connections)
 	}
 	asked := func(id string) bool {
 		return slices.ContainsFunc(ev.Evidence, func(e event.Evidence) bool { return e.ID == id })

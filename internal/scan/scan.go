@@ -498,12 +498,16 @@ func (e *engine) done(t target.Target, o *evidence.Observation) error {
 	}
 	t.Base = o.Base // it may have been found out
 	verdict := e.cfg.Prober.Set.Judge(o)
-	recognised := verdict.Confidence.Rank() >= fingerprint.Firm.Rank()
-	if recognised && o.Outcome == evidence.Other {
+	recognised := verdict.Confidence.Rank() >= fingerprint.Firm.Rank() || verdict.Unfinished && o.Outcome == evidence.Other
+	switch root := o.Exchange("root"); {
+	case o.Outcome != evidence.Other:
+	case recognised && verdict.Helper:
+		o.Outcome = evidence.Helper
+	case recognised:
 		o.Outcome = evidence.Identified
-		if verdict.Helper {
-			o.Outcome = evidence.Helper
-		}
+	case root != nil && root.Unreadable:
+		// Whatever it is, it was not looked at.
+		o.Outcome, o.Err = evidence.ProtocolError, root.Err
 	}
 	if e.cfg.Machine != nil && recognised && !verdict.Helper {
 		e.mu.Lock()
@@ -520,7 +524,6 @@ func (e *engine) judged(t target.Target, o *evidence.Observation, verdict *finge
 	if w == nil {
 		w = &ways{}
 	}
-	recognised := verdict.Confidence.Rank() >= fingerprint.Firm.Rank()
 	bound, _ := netip.ParseAddrPort(t.Bound)
 	releases := e.cfg.Prober.Set.Releases(verdict.Product)
 	advisories := e.cfg.Advisories.assess(verdict, t.HostPort(), releases)
@@ -553,7 +556,7 @@ func (e *engine) judged(t target.Target, o *evidence.Observation, verdict *finge
 	}
 	e.summary.Targets++
 	e.summary.Outcomes[string(o.Outcome)]++
-	if recognised && !verdict.Helper {
+	if o.Outcome == evidence.Identified {
 		e.summary.Auth[string(verdict.Auth.State)]++
 		e.cfg.Count.Found.Add(1)
 	}

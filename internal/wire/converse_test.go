@@ -51,8 +51,7 @@ func TestConverse(t *testing.T) {
 			t.Parallel()
 			codes := make(chan ws.StatusCode, 1)
 			s := serve(t, func(p *peer) {
-				p.request()
-				p.send(accepted + frame(tt.first))
+				p.send(accepted(p.request()) + frame(tt.first))
 				if tt.reply == nil {
 					if kind, text := readText(t, p); kind != tt.first.Header.OpCode || text != "re: nonce" {
 						t.Errorf("the server was told %q in a frame of kind %d", text, kind)

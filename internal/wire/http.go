@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/rand"
+	"crypto/sha1"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -28,6 +29,7 @@ var (
 	errInterim   = fmt.Errorf("more than %d interim answers", maxInterim)
 	errChunk     = errors.New("broken chunked coding")
 	errLength    = errors.New("broken Content-Length")
+	errAccept    = errors.New("101 without the right Sec-WebSocket-Accept")
 )
 
 // exchange sends one request on c and reads its answer into x; reply, if there
@@ -40,7 +42,11 @@ func (w *Wire) exchange(c *conn, t target.Target, req evidence.Request, reply Re
 		}
 		return false, nil
 	}
-	if _, err := c.Write(w.encode(t, c.secure(), req)); err != nil {
+	key := ""
+	if req.WebSocket {
+		key = newKey()
+	}
+	if _, err := c.Write(w.encode(t, c.secure(), req, key)); err != nil {
 		return false, err
 	}
 	h, err := readHead(c.r)
@@ -59,12 +65,19 @@ func (w *Wire) exchange(c *conn, t target.Target, req evidence.Request, reply Re
 		limit = maxBody
 	}
 	if h.status == 101 {
-		if req.WebSocket {
+		switch {
+		case !req.WebSocket:
+		case x.Header.Get("Sec-WebSocket-Accept") != acceptFor(key):
+			// Whatever answers has not read the request (RFC 6455 section 4.1), so
+			// what follows is no message of a WebSocket.
+			x.Err = errAccept.Error()
+		default:
 			w.converse(c, limit, reply, x)
 		}
 		return false, nil
 	}
 	whole, err := readBody(c.r, h, req.Method, limit, x)
+	w.decode(x, limit)
 	if err != nil {
 		// The head is an answer; a body that breaks off is a fact about it.
 		_, x.Err = classify(err)
@@ -74,8 +87,8 @@ func (w *Wire) exchange(c *conn, t target.Target, req evidence.Request, reply Re
 	return whole && h.keepAlive && c.r.Buffered() == 0, nil
 }
 
-// encode writes the request's bytes.
-func (w *Wire) encode(t target.Target, secure bool, req evidence.Request) []byte {
+// encode writes the request's bytes; key is that of a WebSocket opening.
+func (w *Wire) encode(t target.Target, secure bool, req evidence.Request, key string) []byte {
 	var b bytes.Buffer
 	b.Grow(512)
 	b.WriteString(req.Method)
@@ -91,10 +104,8 @@ func (w *Wire) encode(t target.Target, secure bool, req evidence.Request) []byte
 	b.WriteString(w.userAgent())
 	b.WriteString("\r\n")
 	if req.WebSocket {
-		var key [16]byte
-		rand.Read(key[:])
 		b.WriteString("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ")
-		b.WriteString(base64.StdEncoding.EncodeToString(key[:]))
+		b.WriteString(key)
 		b.WriteString("\r\n")
 	} else {
 		b.WriteString("Accept: */*\r\nAccept-Encoding: identity\r\n")
@@ -115,6 +126,19 @@ func (w *Wire) encode(t target.Target, secure bool, req evidence.Request) []byte
 	b.WriteString("\r\n")
 	b.WriteString(req.Body)
 	return b.Bytes()
+}
+
+// newKey returns the nonce of a WebSocket opening, acceptFor what the server must
+// answer to it (RFC 6455 sections 4.1 and 4.2.2).
+func newKey() string {
+	var key [16]byte
+	rand.Read(key[:])
+	return base64.StdEncoding.EncodeToString(key[:])
+}
+
+func acceptFor(key string) string {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
 // hostHeader returns the Host header's value: without the port where it is the

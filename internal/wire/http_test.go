@@ -83,7 +83,7 @@ func TestAnswers(t *testing.T) {
 		{name: "until close beyond cap", cap: 4, answer: head + "\r\n12345678", hold: true, outcome: other, status: 200, body: "1234", truncated: true},
 		{name: "until close at cap", cap: 4, answer: head + "\r\n1234", outcome: other, status: 200, body: "1234"},
 		{name: "default cap", answer: head + "\r\n" + strings.Repeat("x", maxBody+1), hold: true, outcome: other, status: 200, body: strings.Repeat("x", maxBody), truncated: true},
-		{name: "gzip bomb", answer: head + "Content-Encoding: gzip\r\n\r\n" + bomb.String(), outcome: other, status: 200, body: bomb.String()},
+		{name: "gzip bomb", answer: head + "Content-Encoding: gzip\r\n\r\n" + bomb.String(), outcome: other, status: 200, body: strings.Repeat("\x00", maxBody), truncated: true},
 
 		{name: "1xx before", answer: "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + head + "Content-Length: 2\r\n\r\nok", hold: true, outcome: other, status: 200, body: "ok"},
 		{name: "1xx by the thousand", answer: strings.Repeat("HTTP/1.1 102 Processing\r\n\r\n", 3000), hold: true, outcome: broken, err: "interim answers"},
@@ -265,7 +265,7 @@ func TestRequestBytes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := string(w.encode(tt.t, tt.secure, evidence.Request{Method: "GET", Path: "/claw/"}))
+			got := string(w.encode(tt.t, tt.secure, evidence.Request{Method: "GET", Path: "/claw/"}, ""))
 			want := "GET /claw/ HTTP/1.1\r\nHost: " + tt.host + "\r\nUser-Agent: clawsonar/1 (+https://example.org/)\r\n" +
 				"Accept: */*\r\nAccept-Encoding: identity\r\n\r\n"
 			if got != want {
@@ -276,7 +276,7 @@ func TestRequestBytes(t *testing.T) {
 	got := string(newWire(Options{}).encode(target.Target{Addr: local}, false, evidence.Request{
 		Method: "POST", Path: "/tools/invoke", Body: "{}",
 		Header: evidence.Header{{Name: "Content-Type", Value: "application/json"}, {Name: "X-A", Value: "b"}},
-	}))
+	}, ""))
 	want := "POST /tools/invoke HTTP/1.1\r\nHost: 127.0.0.1:18789\r\nUser-Agent: clawsonar\r\nAccept: */*\r\nAccept-Encoding: identity\r\n" +
 		"Content-Type: application/json\r\nX-A: b\r\nContent-Length: 2\r\n\r\n{}"
 	if got != want {

@@ -79,6 +79,9 @@ func (s *Session) Do(req evidence.Request) bool { return s.Converse(req, nil) }
 // Converse is Do for a WebSocket whose first message is answered, if reply is
 // not nil: what is recorded then is the message that comes back.
 func (s *Session) Converse(req evidence.Request, reply Reply) bool {
+	if req.Fresh {
+		s.hangUp()
+	}
 	for {
 		x, err := s.try(req, reply)
 		if err == nil && req.RFB {

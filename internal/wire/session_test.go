@@ -264,7 +264,7 @@ func TestInterrupt(t *testing.T) {
 		{"in the body", "", func(p *peer) { p.request(); p.send("HTTP/1.1 200 OK\r\n\r\nx"); p.hold() }, false, 1},
 		{"in the handshake", "https", (*peer).hold, false, 0},
 		{"before the answer over TLS", "https", overTLS(config, hangUp, (*peer).hold), false, 0},
-		{"before the first frame", "", func(p *peer) { p.request(); p.send("HTTP/1.1 101 x\r\n\r\n"); p.hold() }, true, 1},
+		{"before the first frame", "", func(p *peer) { p.send(accepted(p.request())); p.hold() }, true, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

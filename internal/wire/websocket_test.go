@@ -13,7 +13,12 @@ import (
 	"github.com/clawsonar/clawsonar/internal/evidence"
 )
 
-const accepted = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+// accepted is the answer to a WebSocket opening.
+func accepted(request string) string {
+	_, rest, _ := strings.Cut(request, "Sec-WebSocket-Key: ")
+	key, _, _ := strings.Cut(rest, "\r\n")
+	return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + acceptFor(key) + "\r\n\r\n"
+}
 
 func frame(f ws.Frame) string { return string(ws.MustCompileFrame(f)) }
 
@@ -64,8 +69,9 @@ func TestWebSocket(t *testing.T) {
 			heads := make(chan string, 1)
 			codes := make(chan ws.StatusCode, 1)
 			s := serve(t, func(p *peer) {
-				heads <- p.request()
-				p.send(accepted + tt.frames)
+				head := p.request()
+				heads <- head
+				p.send(accepted(head) + tt.frames)
 				if tt.hangUp {
 					codes <- 0
 					return
@@ -153,7 +159,7 @@ func TestWebSocketOverTLS(t *testing.T) {
 				return
 			}
 			if strings.Contains(head, "Upgrade: websocket") {
-				p.send(accepted + frame(message("challenge")))
+				p.send(accepted(head) + frame(message("challenge")))
 				codes <- closeCode(p)
 				return
 			}
@@ -174,7 +180,7 @@ func TestWebSocketOverTLS(t *testing.T) {
 
 // The wait for a frame ends with the target's deadline, if that is sooner.
 func TestFrameWithinDeadline(t *testing.T) {
-	s := serve(t, func(p *peer) { p.request(); p.send(accepted); p.hold() })
+	s := serve(t, func(p *peer) { p.send(accepted(p.request())); p.hold() })
 	req := get("ws")
 	req.WebSocket = true
 	o := ask(t, newWire(Options{FrameTimeout: plenty}), s.Target, 150*time.Millisecond, req)

@@ -63,6 +63,8 @@ type Wire struct {
 	suites  []uint16
 	dialer  net.Dialer
 	buffers sync.Pool // of *bufio.Reader
+
+	unpacking sync.Mutex // held by the one answer that is decoded with a large window
 }
 
 // New returns a Wire.
