@@ -1,14 +1,14 @@
 package target
 
 import (
-	"bufio"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/bounded"
 )
 
 // Rule is one entry of an allow or deny list: blocks, a host name, or an
@@ -48,24 +48,24 @@ func cutAS(text string) (rest string, ok bool) {
 	return text, false
 }
 
+// maxASBlocks is more than all that any ten AS numbers announce.
+const maxASBlocks = 200_000
+
 // ASBlocks reads which blocks belong to the autonomous systems that are wanted.
 // The file has one block a line, in one of three forms, with columns separated
 // by tabs, blanks or commas: "BLOCK AS", "FIRST LAST AS", "FIRST LENGTH AS"; more
 // columns may follow. These are the forms of pyasn, iptoasn, and CAIDA's
 // pfx2as. It may be gzipped.
 func ASBlocks(r io.Reader, name string, wanted map[uint32]bool) (map[uint32][]netip.Prefix, error) {
-	br := bufio.NewReader(r)
-	if magic, _ := br.Peek(2); string(magic) == "\x1f\x8b" {
-		z, err := gzip.NewReader(br)
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", name, err)
-		}
-		br = bufio.NewReader(z)
+	br, err := bounded.Unpack(r)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	out := map[uint32][]netip.Prefix{}
 	in := &input{Reader: br, name: name, line: 1}
 	in.begin()
-	err := in.lines(maxLine, func(text string) error {
+	found := 0
+	err = in.lines(maxLine, nil, func(text string) error {
 		if text[0] == ';' { // pyasn's comment
 			return nil
 		}
@@ -76,7 +76,11 @@ func ASBlocks(r io.Reader, name string, wanted map[uint32]bool) (map[uint32][]ne
 		}
 		for _, as := range systems {
 			if wanted[as] {
-				out[as] = append(out[as], blocks()...)
+				more := blocks()
+				if found += len(more); found > maxASBlocks {
+					return in.fail(fmt.Errorf("more than %d blocks of the AS numbers that are named", maxASBlocks))
+				}
+				out[as] = append(out[as], more...)
 			}
 		}
 		return nil
