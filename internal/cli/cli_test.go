@@ -33,7 +33,9 @@ var update = flag.Bool("update", false, "write what is printed into the scripts 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"clawsonar": func() {
 		net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: nowhere}
-		os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+		code := cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+		tellPeak()
+		os.Exit(code)
 	}})
 }
 

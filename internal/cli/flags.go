@@ -17,6 +17,8 @@ import (
 	"github.com/projectdiscovery/goflags"
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v4"
+
+	"github.com/clawsonar/clawsonar/internal/bounded"
 )
 
 // flags is one command's set of flags. goflags holds and parses them; what its
@@ -253,7 +255,7 @@ func (f *flags) width(arg string) int {
 // merge sets what is not given yet from a YAML file: keys are the flags' long
 // names, an unknown key or bad value is an error with its line.
 func (f *flags) merge(file string, required bool, given map[string]bool) error {
-	data, err := os.ReadFile(file)
+	data, err := bounded.File(file, bounded.MaxYAML)
 	if errors.Is(err, os.ErrNotExist) && !required {
 		return nil
 	}
@@ -302,6 +304,9 @@ func (f *flags) merge(file string, required bool, given map[string]bool) error {
 // mapping reads a file of one YAML document, which is a mapping, and returns
 // its keys and values in turn. The error begins with the line.
 func mapping(data []byte) ([]*yaml.Node, error) {
+	if line, err := bounded.YAML(data); err != nil {
+		return nil, fmt.Errorf("%d: %w", max(line, 1), err)
+	}
 	var root, more yaml.Node
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	err := dec.Decode(&root)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/policy"
 	"github.com/clawsonar/clawsonar/internal/redact"
@@ -67,7 +68,7 @@ func (o *outputOptions) checkView() error {
 func (o *outputOptions) redactor() (*redact.Redactor, error) {
 	switch {
 	case o.redactKey != "":
-		key, err := os.ReadFile(o.redactKey)
+		key, err := bounded.File(o.redactKey, 64<<10)
 		if err != nil {
 			return nil, fmt.Errorf("-redact-key: %w", err)
 		}
@@ -119,7 +120,7 @@ func (o *gateOptions) filter() (*policy.Filter, error) {
 		name = defaultIgnore
 	}
 	if name != "" {
-		data, err := os.ReadFile(name)
+		data, err := bounded.File(name, bounded.MaxYAML)
 		switch {
 		case o.ignore == "" && errors.Is(err, fs.ErrNotExist):
 		case err != nil:

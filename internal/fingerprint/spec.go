@@ -11,6 +11,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/release"
 )
 
@@ -258,6 +259,9 @@ type versionSource struct {
 
 // decode reads YAML strictly: an unknown key is an error with its line.
 func decode(data []byte, name string, into any) error {
+	if line, err := bounded.YAML(data); err != nil {
+		return fmt.Errorf("%s: line %d: %w", name, max(line, 1), err)
+	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	dec.KnownFields(true)
 	if err := dec.Decode(into); err != nil {

@@ -195,7 +195,7 @@ func (l *List) readLines(in *input, yield func(Spec) error) error {
 		case comment == "#masscan", strings.HasPrefix(comment, "# Masscan ") && strings.Contains(comment, " scan initiated "),
 			strings.HasPrefix(comment, "# Nmap ") && strings.Contains(comment, " scan initiated "):
 			open = true
-		case comment == "# end" && !in.unended, strings.HasPrefix(comment, "# Masscan done at "), strings.HasPrefix(comment, "# Nmap done at "):
+		case comment == "# end", strings.HasPrefix(comment, "# Masscan done at "), strings.HasPrefix(comment, "# Nmap done at "):
 			open = false
 		}
 	}, func(text string) error {
