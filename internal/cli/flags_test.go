@@ -106,7 +106,7 @@ func TestParseRefuses(t *testing.T) {
 		{yaml: "\nnumber: x", want: `FILE:2: setting "number": "x" does not fit: use a whole number from 0 on`},
 		{yaml: "list:\n- a\n- [b]", want: `FILE:3: setting "list" takes one value`},
 		{yaml: "text: {a: b}", want: `FILE:1: setting "text" takes one value`},
-		{yaml: "text: &x a\nword: *x", want: `FILE:2: setting "word" takes one value`},
+		{yaml: "text: &x a\nword: *x", want: `FILE:2: an alias, *x: write out what it stands for`},
 		{yaml: "text:", want: `FILE:1: setting "text" takes one value`},
 		{yaml: "a b", want: `FILE:1: settings are lines of the form "flag: value"`},
 		// Settings that lose are looked at all the same, as to their names.

@@ -16,7 +16,7 @@ import (
 // it may hold. A scan caps what it records far below; the limits keep a foreign
 // file from filling the memory.
 const (
-	maxLine   = 4 << 20
+	maxLine   = 3 << 20
 	maxValues = 50_000
 )
 

@@ -196,7 +196,7 @@ func (in *objects) next() ([]byte, error) {
 		if len(in.data) == maxRecord {
 			return nil, in.fail(fmt.Errorf("JSON object is larger than %d MiB", maxRecord>>20))
 		}
-		in.data = append(in.data, c)
+		in.data = append(spaceFor(in.data, 1), c)
 		if s.Next(c); s.Depth > bounded.Depth {
 			return nil, in.fail(fmt.Errorf("JSON object is nested deeper than %d levels", bounded.Depth))
 		}
@@ -245,7 +245,7 @@ func (l *List) record(in *input, rec *record, yield func(Spec) error) error {
 	}
 	for _, list := range []json.RawMessage{rec.Ports, rec.Services} {
 		if err := h.addPorts(list); err != nil {
-			return in.fail(fmt.Errorf("not JSON that is known: %w", err))
+			return in.fail(err)
 		}
 	}
 	return l.take(in, h, yield)
@@ -256,10 +256,19 @@ func (h *host) addPorts(list json.RawMessage) error {
 	if len(list) == 0 || string(list) == "null" {
 		return nil
 	}
+	if list[0] != '[' {
+		return errors.New("not JSON that is known: ports are not a list")
+	}
 	return bounded.Elements(list, func(element []byte) error {
 		var p openPort
 		if err := json.Unmarshal(element, &p); err != nil {
-			return err
+			return fmt.Errorf("not JSON that is known: %w", err)
+		}
+		switch {
+		case h.bad != "":
+			return h.badPort()
+		case len(h.open) > maxPorts:
+			return errPorts
 		}
 		h.known = true
 		if p.Status != "" && p.Status != "open" || !tcp(p.Proto) || !tcp(p.Transport) || !tcp(p.Protocol.text) {
@@ -275,7 +284,7 @@ func (h *host) addPorts(list json.RawMessage) error {
 }
 
 // maxInner is how many objects may wrap a record.
-const maxInner = 8
+const maxInner = 4
 
 // inner returns the record itself, or the one that it only wraps.
 func (rec *record) inner() (*record, error) {

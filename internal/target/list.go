@@ -39,7 +39,7 @@ const (
 	// maxLine bounds a line with one target, in bytes, maxRecord what a scanner
 	// says of one host: it may hold banners and pages.
 	maxLine   = 4096
-	maxRecord = 8 << 20
+	maxRecord = 3 << 20
 	// maxNames is how many of a host's names are taken: some hosts have thousands.
 	maxNames = 8
 	// maxPorts is how many ports a host may have, those given twice counted twice.
@@ -47,6 +47,8 @@ const (
 	// maxColumns is how many fields a line of CSV may have.
 	maxColumns = 4096
 )
+
+var errPorts = fmt.Errorf("more than %d ports of one host", maxPorts)
 
 // errCut is the end of a list before its end.
 var errCut = errors.New("the list is cut: its end is missing (-stream scans a list while it is written)")
@@ -128,7 +130,7 @@ func (in *input) text(limit int) (string, error) {
 			return "", in.fail(fmt.Errorf("line is longer than %d bytes: one target a line is expected", limit))
 		}
 		if err == bufio.ErrBufferFull {
-			long = append(long, part...)
+			long = append(spaceFor(long, len(part)), part...)
 			continue
 		}
 		if err != nil && err != io.EOF {
@@ -138,8 +140,20 @@ func (in *input) text(limit int) (string, error) {
 			return "", io.EOF
 		}
 		in.unended = err == io.EOF
-		return strings.TrimRight(string(append(long, part...)), "\r\n"), nil
+		if len(long) == 0 {
+			return strings.TrimRight(string(part), "\r\n"), nil
+		}
+		return strings.TrimRight(string(append(spaceFor(long, len(part)), part...)), "\r\n"), nil
 	}
+}
+
+// spaceFor returns b with space for n more bytes: twice as much at a time, as
+// append, which grows by a quarter, leaves five times the length behind.
+func spaceFor(b []byte, n int) []byte {
+	if cap(b)-len(b) < n {
+		b = slices.Grow(b, max(len(b), n, 1<<10))
+	}
+	return b
 }
 
 // Lines hands out the lines of a list with their source, "hosts.txt:3". Blank
@@ -280,6 +294,9 @@ func (l *List) grepable(in *input, text string, yield func(Spec) error) error {
 			}
 		case "Ports":
 			for port := range strings.SplitSeq(value, ", ") {
+				if len(h.open) > maxPorts {
+					return in.fail(errPorts)
+				}
 				p := strings.SplitN(port, "/", 6)
 				if len(p) < 5 || p[1] != "open" || p[2] != "tcp" {
 					continue
@@ -416,28 +433,35 @@ type host struct {
 	addr  string
 	names []string
 	open  []service
-	again bool // says more of a port that was listed before
-	known bool // it says which ports are open; none means none
+	again bool   // says more of a port that was listed before
+	known bool   // it says which ports are open; none means none
+	bad   string // what was there instead of a port, first, quoted
 }
 
 type service struct {
 	port      uint16
 	http, tls bool
-	bad       string // what was there instead of a port
 }
 
 // add notes an open TCP port.
 func (h *host) add(text string, http, tls bool) {
 	h.known = true
-	if len(h.open) > maxPorts {
-		return // one too many says so
-	}
 	n, err := port(text)
 	if err != nil {
-		h.open = append(h.open, service{bad: fmt.Sprintf("%.40s", text)})
+		if h.bad == "" {
+			h.bad = fmt.Sprintf("%q", short(text))
+		}
 		return
 	}
 	h.open = append(h.open, service{port: n, http: http, tls: tls})
+}
+
+// short cuts a stranger's text for an error.
+func short(text string) string {
+	if len(text) > 80 {
+		return strings.ToValidUTF8(text[:80], "") + "…"
+	}
+	return strings.Clone(text)
 }
 
 func (l *List) wants(port uint16) bool { return l.isWanted[port] }
@@ -451,7 +475,7 @@ func (l *List) take(in *input, h host, yield func(Spec) error) error {
 	if h.addr != "" {
 		addr, err := netip.ParseAddr(h.addr)
 		if err != nil {
-			return in.fail(fmt.Errorf("%q is not an address", h.addr))
+			return in.fail(fmt.Errorf("%q is not an address", short(h.addr)))
 		}
 		spec.Input = h.addr
 		if spec, err = spec.withAddr(addr); err != nil {
@@ -464,7 +488,7 @@ func (l *List) take(in *input, h host, yield func(Spec) error) error {
 	}
 	names := l.names(h)
 	if len(names) == 0 && h.addr == "" {
-		return in.fail(fmt.Errorf("%q is not an address or host name", h.names[0]))
+		return in.fail(fmt.Errorf("%q is not an address or host name", short(h.names[0])))
 	}
 	if len(names) == 0 {
 		names = []string{""}
@@ -485,19 +509,23 @@ func (l *List) take(in *input, h host, yield func(Spec) error) error {
 	return nil
 }
 
+func (h *host) badPort() error {
+	return fmt.Errorf("%s is not a port: use a number from 1 to 65535", h.bad)
+}
+
 // wanted returns the ports to take, those that speak TLS apart.
 func (l *List) wanted(h host) (plain, secure []uint16, err error) {
 	if !h.known {
 		return l.Ports, nil, nil
 	}
 	if len(h.open) > maxPorts {
-		return nil, nil, fmt.Errorf("more than %d ports of one host", maxPorts)
+		return nil, nil, errPorts
+	}
+	if h.bad != "" {
+		return nil, nil, h.badPort()
 	}
 	taken := map[uint16]bool{}
 	for _, s := range h.open {
-		if s.bad != "" {
-			return nil, nil, fmt.Errorf("%q is not a port: use a number from 1 to 65535", s.bad)
-		}
 		wanted := l.wants(s.port)
 		switch {
 		case wanted && h.again, taken[s.port]:

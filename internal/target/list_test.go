@@ -239,6 +239,8 @@ func TestReadLines(t *testing.T) {
 		{"broken JSON", "{\"ip\":\"10.0.0.1\"}\n\n{\"port\":}", []string{"l.txt:1 10.0.0.1"}, "l.txt:3: not JSON that is known"},
 		{"text after JSON", "{\"ip\":\"10.0.0.1\"}\nhello", []string{"l.txt:1 10.0.0.1"}, "l.txt:2: a JSON object is expected"},
 		{"JSON, no port", "{\"ip\":\"10.0.0.1\",\"port\":70000}", nil, `l.txt:1: "70000" is not a port`},
+		{"JSON, service without port", "{\"ip\":\"10.0.0.1\",\"services\":[{}]}", nil, `l.txt:1: "" is not a port`},
+		{"JSON, ports of another kind", "{\"ip\":\"10.0.0.1\",\"ports\":{}}", nil, `l.txt:1: not JSON that is known`},
 		{"JSON, no address", "{\n\"ip\":\"10.0.0\"}", nil, `l.txt:1: "10.0.0" is not an address`},
 		{"JSON, no name", "{\"host\":\"a b\"}", nil, `l.txt:1: "a b" is not an address or host name`},
 		{"JSON, secret", "{\"url\":\"http://a:S3CRET@h/\"}", nil, "l.txt:1: target URL holds a user name or password"},

@@ -15,22 +15,42 @@ import (
 // have found out is an attribute.
 const maxToken = 1 << 20
 
-// errToken is a token that is longer.
-var errToken = fmt.Errorf("a tag, comment or text is longer than %s", bounded.Size(maxToken))
+// maxAttrs bounds the attributes of a tag. Within a value, nmap writes a quote as
+// an entity, so none is counted there.
+const maxAttrs = 1000
+
+var (
+	errToken = fmt.Errorf("a tag, comment or text is longer than %s", bounded.Size(maxToken))
+	errAttrs = fmt.Errorf("a tag has more than %d attributes", maxAttrs)
+)
 
 // xmlSource gives the XML decoder, which holds a whole token in memory, no more
 // than one may have.
 type xmlSource struct {
 	*bufio.Reader
-	left int // of this token
+	left  int  // of this token
+	attrs int  // in it
+	last  byte // that was no space
 }
+
+// next begins a token.
+func (s *xmlSource) next() { s.left, s.attrs, s.last = maxToken, 0, 0 }
 
 // ReadByte is what the decoder reads with.
 func (s *xmlSource) ReadByte() (byte, error) {
 	if s.left--; s.left < 0 {
 		return 0, errToken
 	}
-	return s.Reader.ReadByte()
+	c, err := s.Reader.ReadByte()
+	if s.last == '=' && (c == '"' || c == '\'') {
+		if s.attrs++; s.attrs > maxAttrs {
+			return 0, errAttrs
+		}
+	}
+	if c > ' ' {
+		s.last = c
+	}
+	return c, err
 }
 
 // nmapHost is what is taken of a host element of nmap -oX (nmap.dtd); masscan -oX
@@ -63,11 +83,11 @@ func (l *List) readXML(in *input, yield func(Spec) error) error {
 	for {
 		line, _ := d.InputPos()
 		at.line = before + line
-		src.left = maxToken
+		src.next()
 		token, err := d.Token()
 		switch {
 		case err == nil:
-		case errors.Is(err, errToken):
+		case errors.Is(err, errToken), errors.Is(err, errAttrs):
 			return at.fail(err)
 		case errors.Is(err, io.EOF) && root:
 			return nil
@@ -83,7 +103,7 @@ func (l *List) readXML(in *input, yield func(Spec) error) error {
 		case xml.StartElement:
 			name := token.Name.Local
 			if !root && name != "nmaprun" {
-				return at.fail(fmt.Errorf("XML of %q: only nmap's is known", name))
+				return at.fail(fmt.Errorf("XML of %q: only nmap's is known", short(name)))
 			}
 			root = true
 			if path = append(path, name); len(path) > bounded.Depth {
@@ -102,7 +122,9 @@ func (l *List) readXML(in *input, yield func(Spec) error) error {
 				}
 				h = nil
 			} else if h != nil {
-				h.end(path[hostDepth:])
+				if h.end(path[hostDepth:]); len(h.out.open) > maxPorts {
+					return at.fail(errPorts)
+				}
 			}
 			path = path[:len(path)-1]
 		}
