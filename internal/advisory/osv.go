@@ -210,7 +210,7 @@ type osvFile struct {
 // place returns the line of an offset. Offsets come in their order, so that
 // the file is gone through once.
 func (f *osvFile) place(offset int64) int64 {
-	for buf := make([]byte, 64<<10); f.counted < offset; {
+	for buf := make([]byte, max(0, min(64<<10, offset-f.counted))); f.counted < offset; {
 		n, err := f.r.ReadAt(buf[:min(int64(len(buf)), offset-f.counted)], f.counted)
 		f.line += int64(bytes.Count(buf[:n], []byte{'\n'}))
 		f.counted += int64(n)

@@ -113,6 +113,16 @@ func archive(files int, name func(i int) string, body string) func(io.Writer) {
 	}
 }
 
+// patterns is a fingerprint file of n patterns.
+func patterns(n int, pattern string) func(io.Writer) {
+	return func(w io.Writer) {
+		_, _ = io.WriteString(w, "id: x\nname: X\nports: [1]\nrequests:\n- {id: root, path: /}\nsignals:\n")
+		for i := range n {
+			fmt.Fprintf(w, "  a%d: {on: root, body: '%s'}\n", i, pattern)
+		}
+	}
+}
+
 func bombs() []bomb {
 	const big = 96 << 20 // the ratio counts from 64 MiB on
 	nmap := `<?xml version="1.0"?><nmaprun><host>`
@@ -210,6 +220,9 @@ func bombs() []bomb {
 		)
 	}
 	return append(out,
+		bomb{"validate", "repetitions", patterns(2_000, "^(.{30}){30}$"), false},
+		bomb{"validate", "repetitions to the limit", patterns(100, "x.{900}"), false},
+		bomb{"validate", "long pattern", text("id: x\nsignals:\n  a: {on: root, body: '", "a.", 400_000, "'}\n"), false},
 		bomb{"ignore", "long glob", text("ignore:\n- check: plain-http\n  reason: x\n  target: 'a", "*", 1_000_000, "'\n"), false},
 		bomb{"ignore", "many globs", text("ignore:\n", "- {check: plain-http, reason: x, target: 'a"+strings.Repeat("*b", 400)+"'}\n", 1000), true},
 	)
