@@ -221,7 +221,7 @@ func bombs() []bomb {
 	}
 	return append(out,
 		bomb{"validate", "repetitions", patterns(2_000, "^(.{30}){30}$"), false},
-		bomb{"validate", "repetitions to the limit", patterns(100, "x.{900}"), false},
+		bomb{"validate", "repetitions to the limit", patterns(50, "x.{900}"), false},
 		bomb{"validate", "long pattern", text("id: x\nsignals:\n  a: {on: root, body: '", "a.", 400_000, "'}\n"), false},
 		bomb{"ignore", "long glob", text("ignore:\n- check: plain-http\n  reason: x\n  target: 'a", "*", 1_000_000, "'\n"), false},
 		bomb{"ignore", "many globs", text("ignore:\n", "- {check: plain-http, reason: x, target: 'a"+strings.Repeat("*b", 400)+"'}\n", 1000), true},
