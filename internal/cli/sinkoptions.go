@@ -140,14 +140,17 @@ func (o *gateOptions) filter() (*policy.Filter, error) {
 	}
 	defer r.Close()
 	f.Baseline = &policy.Baseline{}
-	begun := false
+	begun, whole := false, false
 	err = report.Read(r, o.baseline, func(e event.Event) error {
-		begun = begun || e.Scan != nil
+		begun, whole = begun || e.Scan != nil, e.Summary != nil
 		f.Baseline.Event(e)
 		return nil
 	})
 	if err == nil && !begun {
 		err = fmt.Errorf("%s holds no scan: give a stream that scan wrote with -o jsonl=FILE", o.baseline)
+	}
+	if err == nil && !whole {
+		err = fmt.Errorf("%s is cut: its summary is missing: give the stream of a scan that has ended", o.baseline)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("-baseline: %w", err)

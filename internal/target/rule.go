@@ -74,6 +74,9 @@ func ASBlocks(r io.Reader, name string, wanted map[uint32]bool) (map[uint32][]ne
 		if err != nil {
 			return in.fail(err)
 		}
+		if in.unended { // the number may be a part of one
+			return in.fail(errors.New("the file is cut: its last line has no end"))
+		}
 		for _, as := range systems {
 			if wanted[as] {
 				more := blocks()
