@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/release"
 )
 
@@ -27,6 +28,9 @@ const (
 func Load(data []byte) (*DB, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
+	if err := bounded.JSON(data, maxValues); err != nil {
+		return nil, fmt.Errorf("advisories: %w", err)
+	}
 	l := loader{db: new(DB), seen: map[string]bool{}}
 	if err := l.decode(d); err != nil {
 		if err == io.EOF {

@@ -9,29 +9,42 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/release"
 )
 
-// Bounds on what is read of an OSV export: it may come from anybody. All
-// advisories of the gateway together are 5 MB of JSON.
+// Bounds on what is read of a stranger's file. All advisories of the gateway
+// together are 5 MB as OSV records, 300 KB as we write them.
 const (
-	MaxInput   = 50 << 20 // bytes of one file, of whatever kind
-	maxEntries = 100_000  // files in an archive
-	maxRecord  = 4 << 20  // bytes of one record, unpacked
-	maxRatio   = 100      // unpacked to packed bytes of an archive; records are packed to a fifth or so
+	MaxInput    = 50 << 20 // bytes of one OSV file, of whatever kind
+	MaxDocument = 4 << 20  // bytes of a file of advisories, or of an OpenVEX document
+
+	maxRecord    = 4 << 20   // bytes of one OSV record, unpacked
+	maxEntries   = 20_000    // files in an archive
+	maxDirectory = 2 << 20   // bytes of what an archive says of its files
+	maxRatio     = 100       // unpacked to packed bytes of an archive; records are packed to a fifth or so
+	maxUnpacked  = 512 << 20 // bytes of all records of an archive, unpacked
+	maxKept      = 4 << 20   // bytes of what is kept of all records
+	maxNotes     = 1000      // of those about what was left out
+	maxMembers   = 50_000    // values of one OSV record
+	maxValues    = 200_000   // values of a document of MaxDocument
 )
 
 // Update gathers OSV records (https://ossf.github.io/osv-schema/) and tells what
 // they would change. The zero value is ready. It reads the records of npm
 // packages that are the gateway or its plugins; others it counts.
 type Update struct {
-	records map[string]*osvRecord
-	notes   []string
-	skipped map[string]int // reason → records
+	records  map[string]*osvRecord
+	kept     int // bytes of them
+	notes    []string
+	noted    map[string]bool
+	unlisted int            // notes beyond maxNotes
+	skipped  map[string]int // reason → records
 }
 
 type osvRecord struct {
@@ -104,21 +117,34 @@ func (u *Update) Add(name string, r io.ReaderAt, size int64) error {
 	if n, _ := r.ReadAt(head, 0); n == 4 && string(head) == "PK\x03\x04" {
 		return u.addZip(name, r, size)
 	}
-	data, err := io.ReadAll(io.NewSectionReader(r, 0, size))
-	if err != nil {
-		return err
+	return u.addJSON(name, r, size)
+}
+
+// directory is an archive whose directory is read: of that, no more than is left.
+type directory struct {
+	io.ReaderAt
+	left int64
+}
+
+var errDirectory = fmt.Errorf("more than %d files in one archive: that is no OSV export of npm packages", maxEntries)
+
+func (d *directory) ReadAt(p []byte, offset int64) (int, error) {
+	if d.left -= int64(len(p)); d.left < 0 {
+		return 0, errDirectory
 	}
-	return u.addJSON(name, data)
+	return d.ReaderAt.ReadAt(p, offset)
 }
 
 func (u *Update) addZip(name string, r io.ReaderAt, size int64) error {
-	z, err := zip.NewReader(r, size)
+	dir := &directory{ReaderAt: r, left: maxDirectory}
+	z, err := zip.NewReader(dir, size)
+	if err == nil && len(z.File) > maxEntries {
+		err = errDirectory
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	if len(z.File) > maxEntries {
-		return fmt.Errorf("%s: more than %d files in one archive: that is no OSV export of npm packages", name, maxEntries)
-	}
+	dir.left = math.MaxInt64
 	total := int64(0)
 	for _, f := range z.File {
 		if f.FileInfo().IsDir() || !strings.HasSuffix(f.Name, ".json") {
@@ -128,10 +154,13 @@ func (u *Update) addZip(name string, r io.ReaderAt, size int64) error {
 		if err != nil {
 			return fmt.Errorf("%s: %s: %w", name, cut(f.Name, 80), err)
 		}
-		if total += int64(len(data)); total > maxRatio*size {
+		switch total += int64(len(data)); {
+		case total > maxRatio*size:
 			return fmt.Errorf("%s: unpacks to more than %d times its size: that is no OSV export", name, maxRatio)
+		case total > maxUnpacked:
+			return fmt.Errorf("%s: unpacks to more than %s: take the records of openclaw out", name, bounded.Size(maxUnpacked))
 		}
-		if err := u.addJSON(name+": "+cut(f.Name, 80), data); err != nil {
+		if err := u.addJSON(name+": "+cut(f.Name, 80), bytes.NewReader(data), int64(len(data))); err != nil {
 			return err
 		}
 	}
@@ -163,46 +192,154 @@ func ours(data []byte) bool {
 	return false
 }
 
-func (u *Update) addJSON(name string, data []byte) error {
-	fail := func(offset int64, err error) error {
-		return fmt.Errorf("%s: line %d: %w", name, line(data, offset, err), err)
-	}
-	d := json.NewDecoder(bytes.NewReader(data))
-	tok, err := d.Token()
-	if err != nil {
-		if err == io.EOF {
-			err = errors.New("empty: want an OSV record, an array of them or a zip archive")
+// errNoOSV is a document of JSON that is something else.
+var errNoOSV = errors.New("want an OSV record, an array of them or a zip archive")
+
+// osvFile is a file of JSON that is read value by value, so that no more than one
+// record is in memory.
+type osvFile struct {
+	*json.Decoder
+	window *bounded.Window
+	name   string
+	r      io.ReaderAt
+	size   int64
+
+	counted, line int64 // the lines that begin before an offset
+}
+
+// place returns the line of an offset. Offsets come in their order, so that
+// the file is gone through once.
+func (f *osvFile) place(offset int64) int64 {
+	for buf := make([]byte, max(0, min(64<<10, offset-f.counted))); f.counted < offset; {
+		n, err := f.r.ReadAt(buf[:min(int64(len(buf)), offset-f.counted)], f.counted)
+		f.line += int64(bytes.Count(buf[:n], []byte{'\n'}))
+		f.counted += int64(n)
+		if err != nil || n == 0 {
+			break
 		}
-		return fail(d.InputOffset(), err)
 	}
-	if tok == json.Delim('[') {
-		for d.More() {
-			var raw json.RawMessage
-			if err := d.Decode(&raw); err != nil {
-				return fail(d.InputOffset(), err)
+	return 1 + f.line
+}
+
+// fail is an error where the decoder stands: behind a value it could read, but
+// before one whose syntax is wrong.
+func (f *osvFile) fail(err error) error {
+	offset := f.InputOffset()
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) || errors.Is(err, bounded.ErrWindow) {
+		for c := make([]byte, 1); ; offset++ {
+			if n, _ := f.r.ReadAt(c, offset); n == 0 || strings.IndexByte(", \t\r\n", c[0]) < 0 {
+				break
 			}
-			u.addRecord(fmt.Sprintf("%s: line %d", name, line(data, d.InputOffset()-int64(len(raw)), nil)), raw)
 		}
-		if _, err := d.Token(); err != nil {
-			return fail(d.InputOffset(), err)
+	}
+	switch {
+	case errors.Is(err, bounded.ErrWindow):
+		err = fmt.Errorf("a record is larger than %s: that is no OSV record", bounded.Size(maxRecord))
+	case err == io.EOF:
+		err = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("%s: line %d: %w", f.name, f.place(offset), err)
+}
+
+// token and value read the next one; no more than a record of the file is held.
+func (f *osvFile) token() (json.Token, error) {
+	f.window.Slide()
+	return f.Token()
+}
+
+func (f *osvFile) value(raw *json.RawMessage) error {
+	f.window.Slide()
+	return f.Decode(raw)
+}
+
+func (u *Update) addJSON(name string, r io.ReaderAt, size int64) error {
+	window := &bounded.Window{Reader: io.NewSectionReader(r, 0, size), Max: maxRecord}
+	f := &osvFile{Decoder: json.NewDecoder(window), window: window, name: name, r: r, size: size}
+	tok, err := f.token()
+	switch {
+	case err == io.EOF:
+		return f.fail(errors.New("empty: want an OSV record, an array of them or a zip archive"))
+	case err != nil:
+		return f.fail(err)
+	case tok == json.Delim('['):
+		err = u.addArray(f)
+	case tok == json.Delim('{'):
+		err = u.addObject(f)
+	default:
+		return fmt.Errorf("%s: %w", name, errNoOSV)
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := f.token(); err != io.EOF {
+		return f.fail(errors.New("something follows the end of the array or record"))
+	}
+	return nil
+}
+
+// addArray takes in the records of an array that has begun.
+func (u *Update) addArray(f *osvFile) error {
+	var raw json.RawMessage
+	for f.More() {
+		if err := f.value(&raw); err != nil {
+			return f.fail(err)
 		}
-		if _, err := d.Token(); err != io.EOF {
-			return fail(d.InputOffset(), errors.New("something follows the end of the array"))
+		offset := f.InputOffset() - int64(len(raw))
+		if err := u.addRecord(func() string { return fmt.Sprintf("%s: line %d", f.name, f.place(offset)) }, raw); err != nil {
+			return f.fail(err)
 		}
+	}
+	if _, err := f.token(); err != nil {
+		return f.fail(err)
+	}
+	return nil
+}
+
+// addObject takes in what an object that has begun is: a record, or the answer of
+// a query, whose records are in "vulns".
+func (u *Update) addObject(f *osvFile) error {
+	record, answer := false, false
+	for f.More() {
+		key, err := f.token()
+		if err != nil {
+			return f.fail(err)
+		}
+		if record = record || key == "id"; key != "vulns" || record {
+			var raw json.RawMessage
+			if err := f.value(&raw); err != nil {
+				return f.fail(err)
+			}
+			continue
+		}
+		answer = true
+		if tok, err := f.token(); err != nil {
+			return f.fail(err)
+		} else if tok != json.Delim('[') {
+			return fmt.Errorf("%s: %w", f.name, errNoOSV)
+		}
+		if err := u.addArray(f); err != nil {
+			return err
+		}
+	}
+	if _, err := f.token(); err != nil {
+		return f.fail(err)
+	}
+	switch {
+	case answer && record:
+		return fmt.Errorf("%s: both a record and the answer of a query: %w", f.name, errNoOSV)
+	case answer:
 		return nil
+	case f.InputOffset() > maxRecord:
+		return f.fail(bounded.ErrWindow)
 	}
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal(data, &object); err != nil {
-		var syntax *json.SyntaxError
-		if errors.As(err, &syntax) {
-			return fmt.Errorf("%s: line %d: %w", name, 1+bytes.Count(data[:min(syntax.Offset, int64(len(data)))], []byte{'\n'}), err)
-		}
-		return fmt.Errorf("%s: want an OSV record, an array of them or a zip archive", name)
+	data := make([]byte, f.InputOffset())
+	if _, err := f.r.ReadAt(data, 0); err != nil && err != io.EOF {
+		return f.fail(err)
 	}
-	if vulns, ok := object["vulns"]; ok && object["id"] == nil {
-		return u.addJSON(name, vulns)
+	if err := u.addRecord(func() string { return f.name }, data); err != nil {
+		return f.fail(err)
 	}
-	u.addRecord(name, data)
 	return nil
 }
 
@@ -214,32 +351,45 @@ func (u *Update) skip(reason string) {
 }
 
 func (u *Update) note(format string, args ...any) {
-	if line := fmt.Sprintf(format, args...); !slices.Contains(u.notes, line) {
+	line := fmt.Sprintf(format, args...)
+	switch {
+	case u.noted[line]:
+	case len(u.notes) == maxNotes:
+		u.unlisted++
+	default:
+		if u.noted == nil {
+			u.noted = map[string]bool{}
+		}
+		u.noted[line] = true
 		u.notes = append(u.notes, line)
 	}
 }
 
-// addRecord takes in one record, or says why not.
-func (u *Update) addRecord(name string, data []byte) {
+// addRecord takes in one record, or notes why not. An error ends the reading.
+func (u *Update) addRecord(place func() string, data []byte) error {
 	if !ours(data) {
 		u.skip("about other packages")
-		return
+		return nil
+	}
+	if err := bounded.JSON(data, maxMembers); err != nil {
+		u.note("%s: left out: not an OSV record: %s", place(), err)
+		return nil
 	}
 	var in osv
 	if err := json.Unmarshal(data, &in); err != nil {
-		u.note("%s: left out: not an OSV record: %s", name, cut(err.Error(), maxText))
-		return
+		u.note("%s: left out: not an OSV record: %s", place(), cut(err.Error(), maxText))
+		return nil
 	}
 	about := slices.DeleteFunc(slices.Clone(in.Affected), func(a osvAffected) bool { return !a.ours() })
 	if len(about) == 0 {
 		u.skip("about other packages")
-		return
+		return nil
 	}
 	if !idForm.MatchString(in.ID) {
-		u.note("%s: left out: id %q is neither a GHSA nor a CVE id", name, cut(in.ID, 40))
-		return
+		u.note("%s: left out: id %q is neither a GHSA nor a CVE id", place(), cut(in.ID, 40))
+		return nil
 	}
-	name = in.ID
+	name := in.ID
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(data, &fields) == nil {
 		for _, field := range slices.Sorted(maps.Keys(fields)) {
@@ -259,24 +409,40 @@ func (u *Update) addRecord(name string, data []byte) {
 		}
 		if err != nil {
 			u.note("%s: left out: %s", name, cut(strings.TrimPrefix(err.Error(), in.ID+": "), maxText))
-			return
+			return nil
 		}
 		rec.advisory = a
 	}
 	if old, ok := u.records[in.ID]; ok {
 		if old.modified.Equal(rec.modified) {
 			u.note("%s: given twice: the first is used", name)
-			return
+			return nil
 		}
 		u.note("%s: given twice: the one modified last is used", name)
 		if old.modified.After(rec.modified) {
-			return
+			return nil
 		}
 	}
 	if u.records == nil {
 		u.records = map[string]*osvRecord{}
 	}
+	if u.kept += rec.advisory.weight(); u.kept > maxKept {
+		return fmt.Errorf("more than %s of advisories: that is no OSV export of openclaw", bounded.Size(maxKept))
+	}
 	u.records[in.ID] = rec
+	return nil
+}
+
+// weight is about how many bytes an advisory takes.
+func (a *Advisory) weight() int {
+	n := 500 + len(a.Summary) + 64*len(a.Ranges)
+	for _, text := range slices.Concat(a.CWEs, a.Also, a.Notes) {
+		n += 16 + len(text)
+	}
+	for _, s := range a.Scores {
+		n += 64 + len(s.Vector)
+	}
+	return n
 }
 
 // ours reports whether an entry is about the gateway or a plugin of it.
@@ -492,6 +658,9 @@ func (r *osvRange) convert() ([]Range, error) {
 // advisory that is known, our reading (surface, credential, summary) is kept.
 func (u *Update) Apply(db *DB) Changes {
 	c := Changes{Notes: slices.Clone(u.notes)}
+	if u.unlisted > 0 {
+		c.Notes = append(c.Notes, fmt.Sprintf("%d more notes like these", u.unlisted))
+	}
 	for _, reason := range slices.Sorted(maps.Keys(u.skipped)) {
 		c.Notes = append(c.Notes, fmt.Sprintf("%d records passed over: %s", u.skipped[reason], reason))
 	}

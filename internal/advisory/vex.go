@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/release"
 )
 
@@ -38,8 +39,9 @@ type product struct {
 	part     []product       // one of these, too, if there are any
 }
 
-// maxVEX is more than any VEX document of one product needs, in bytes.
-const maxVEX = 16 << 20
+// maxParts is how many components the products of a document may have, those of
+// a statement counted for each of its products.
+const maxParts = 50_000
 
 // The document as OpenVEX 0.2.0 has it, and the older spellings of a
 // vulnerability and a product as a mere string (0.0.1). Unknown keys are
@@ -131,8 +133,11 @@ func justifications() []string {
 // host:port. What is about neither, or about a vulnerability that db does not
 // know, changes nothing: warnings name it, one line each.
 func LoadVEX(data []byte, db *DB) (vex *VEX, warnings []string, err error) {
-	if len(data) > maxVEX {
-		return nil, nil, fmt.Errorf("larger than %d MB: that is no VEX document for this product", maxVEX>>20)
+	if len(data) > MaxDocument {
+		return nil, nil, fmt.Errorf("larger than %s: that is no VEX document for this product", bounded.Size(MaxDocument))
+	}
+	if err := bounded.JSON(data, maxValues); err != nil {
+		return nil, nil, fmt.Errorf("not an OpenVEX document: %w", err)
 	}
 	var doc vexDoc
 	if err := strict(data, &doc); err != nil {
@@ -142,12 +147,14 @@ func LoadVEX(data []byte, db *DB) (vex *VEX, warnings []string, err error) {
 		return nil, nil, errors.New(`not an OpenVEX document: "@context" must begin with https://openvex.dev/ns`)
 	}
 	vex = new(VEX)
+	warned := map[string]bool{}
 	warn := func(format string, args ...any) {
-		if w := fmt.Sprintf(format, args...); !slices.Contains(warnings, w) {
+		if w := fmt.Sprintf(format, args...); !warned[w] {
+			warned[w] = true
 			warnings = append(warnings, w)
 		}
 	}
-	at := 0
+	at, parts := 0, 0
 	for i, raw := range doc.Statements {
 		at += bytes.Index(data[at:], raw)
 		fail := func(err error) error {
@@ -171,6 +178,9 @@ func LoadVEX(data []byte, db *DB) (vex *VEX, warnings []string, err error) {
 			if !ok {
 				warn("product %q is neither pkg:npm/openclaw[@VERSION] nor host:port: what is said of it has no effect", cut(p.name(), 80))
 				continue
+			}
+			if parts += len(p.Subcomponents) + len(in.Subcomponents); parts > maxParts {
+				return nil, nil, fail(fmt.Errorf("more than %d components of products", maxParts))
 			}
 			for _, sub := range slices.Concat(p.Subcomponents, in.Subcomponents) {
 				if part, ok := sub.reduce(); ok {

@@ -143,7 +143,7 @@ func TestVEXErrors(t *testing.T) {
 		{"no justification", vexDoc(vexStatement(id1, anyVersion, `"status":"not_affected"`)), "not_affected needs a justification or an impact_statement"},
 		{"no vulnerability", vexDoc(`{"products":[{"@id":"x"}],"status":"fixed"}`), "vulnerability needs a name"},
 		{"no product", vexDoc(`{"vulnerability":{"name":"x"},"status":"fixed"}`), "products are needed"},
-		{"larger than can be", make([]byte, 16<<20+1), "larger than 16 MB"},
+		{"larger than can be", make([]byte, 4<<20+1), "larger than 4 MiB"},
 	} {
 		_, _, err := advisory.LoadVEX(tt.data, db)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/fingerprints"
 	"github.com/clawsonar/clawsonar/internal/advisory"
+	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/release"
 	"github.com/clawsonar/clawsonar/internal/report"
@@ -74,7 +75,7 @@ func (o *advisoryOptions) load(stderr io.Writer) (*scan.Advisories, error) {
 	if o.vex == "" {
 		return &out, nil
 	}
-	data, err := os.ReadFile(o.vex)
+	data, err := bounded.File(o.vex, advisory.MaxDocument)
 	if err != nil {
 		return nil, fmt.Errorf("-vex: %w", err)
 	}
@@ -90,7 +91,7 @@ func (o *advisoryOptions) load(stderr io.Writer) (*scan.Advisories, error) {
 }
 
 func readAdvisories(name string) (*advisory.DB, error) {
-	data, err := os.ReadFile(name)
+	data, err := bounded.File(name, advisory.MaxDocument)
 	if err != nil {
 		return nil, err
 	}

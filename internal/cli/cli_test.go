@@ -40,7 +40,9 @@ func TestMain(m *testing.M) {
 				return new(net.Dialer).DialContext(ctx, network, addr)
 			}
 		}
-		os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+		code := cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+		tellPeak()
+		os.Exit(code)
 	}})
 }
 

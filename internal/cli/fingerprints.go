@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/clawsonar/clawsonar/fingerprints"
+	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/report"
@@ -153,7 +154,7 @@ func loadFingerprints(name string) (*fingerprint.Set, error) {
 	if !info.IsDir() {
 		dir, pattern = filepath.Dir(name), filepath.Base(name)
 	}
-	set, err := fingerprint.Load(completed{os.DirFS(dir), pattern})
+	set, err := fingerprint.Load(completed{bounded.FS{FS: os.DirFS(dir), Limit: maxData}, pattern})
 	if err != nil {
 		return nil, inFolder(dir, err)
 	}
@@ -183,6 +184,18 @@ type completed struct {
 
 func (c completed) Glob(string) ([]string, error) { return fs.Glob(c.FS, c.pattern) }
 
+// maxData is the most that is read of a fingerprint file or a table of releases.
+const maxData = 4 << 20
+
+// ReadFile reads a whole file, within the limit where it is the user's.
+func (c completed) ReadFile(name string) ([]byte, error) {
+	data, err := fs.ReadFile(c.FS, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fs.ReadFile(fingerprints.FS, name)
+	}
+	return data, err
+}
+
 func (c completed) Open(name string) (fs.File, error) {
 	f, err := c.FS.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -202,14 +215,14 @@ func loadCaptures(names []string) (map[string]evidence.Capture, error) {
 			return nil, err
 		}
 		if info.IsDir() {
-			more, err := evidence.LoadCaptures(os.DirFS(name), ".")
+			more, err := evidence.LoadCaptures(bounded.FS{FS: os.DirFS(name), Limit: bounded.MaxYAML}, ".")
 			if err != nil {
 				return nil, err
 			}
 			maps.Copy(out, more)
 			continue
 		}
-		data, err := os.ReadFile(name)
+		data, err := bounded.File(name, bounded.MaxYAML)
 		if err != nil {
 			return nil, err
 		}

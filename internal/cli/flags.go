@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v4"
 
+	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/suggest"
 )
 
@@ -357,39 +358,26 @@ func (f *flags) width(arg string) int {
 	return 2
 }
 
-// maxConfig bounds a configuration file, in bytes.
-const maxConfig = 1 << 20
-
 // readConfig reads a configuration file. One that was only found must be a plain
 // file in the working folder; nil if there is none.
 func readConfig(file string, named bool) ([]byte, error) {
-	open := os.Open
-	if !named {
-		folder, err := os.OpenRoot(".")
-		if err != nil {
-			return nil, err
-		}
-		defer folder.Close()
-		if _, err := folder.Lstat(file); errors.Is(err, os.ErrNotExist) {
-			return nil, nil
-		}
-		// A pipe would be waited for. A link that leads out of the folder is an error.
-		info, err := folder.Stat(file)
-		if err != nil || !info.Mode().IsRegular() {
-			return nil, fmt.Errorf("%s is not a plain file in this folder: remove it, or give -config %[1]s to allow it", file)
-		}
-		open = folder.Open
+	if named {
+		return bounded.File(file, bounded.MaxYAML)
 	}
-	f, err := open(file)
+	folder, err := os.OpenRoot(".")
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
-	if err == nil && len(data) > maxConfig {
-		err = fmt.Errorf("%s is longer than %d bytes", file, maxConfig)
+	defer folder.Close()
+	if _, err := folder.Lstat(file); errors.Is(err, os.ErrNotExist) {
+		return nil, nil
 	}
-	return data, err
+	// A pipe would be waited for. A link that leads out of the folder is an error.
+	info, err := folder.Stat(file)
+	if err != nil || !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a plain file in this folder: remove it, or give -config %[1]s to allow it", file)
+	}
+	return bounded.FS{FS: folder.FS(), Limit: bounded.MaxYAML}.ReadFile(file)
 }
 
 // merge sets what is not given yet from a YAML file: keys are the flags' long
@@ -453,6 +441,9 @@ func (f *flags) merge(file string, named bool, given map[string]bool) error {
 // mapping reads a file of one YAML document, which is a mapping, and returns
 // its keys and values in turn. The error begins with the line.
 func mapping(data []byte) ([]*yaml.Node, error) {
+	if line, err := bounded.YAML(data); err != nil {
+		return nil, fmt.Errorf("%d: %w", max(line, 1), err)
+	}
 	var root, more yaml.Node
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	err := dec.Decode(&root)

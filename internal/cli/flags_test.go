@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/clawsonar/clawsonar/fingerprints"
+	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 )
 
@@ -111,7 +112,7 @@ func TestParseRefuses(t *testing.T) {
 		{yaml: "\nnumber: x", want: `FILE:2: setting "number": "x" does not fit: use a whole number from 0 on`},
 		{yaml: "list:\n- a\n- [b]", want: `FILE:3: setting "list" takes one value`},
 		{yaml: "text: {a: b}", want: `FILE:1: setting "text" takes one value`},
-		{yaml: "text: &x a\nword: *x", want: `FILE:2: setting "word" takes one value`},
+		{yaml: "text: &x a\nword: *x", want: `FILE:2: an alias, *x: write out what it stands for`},
 		{yaml: "text:", want: `FILE:1: setting "text" takes one value`},
 		{yaml: "a b", want: `FILE:1: settings are lines of the form "flag: value"`},
 		// Settings that lose are looked at all the same, as to their names.
@@ -295,7 +296,7 @@ func TestFoundConfigIsPlain(t *testing.T) {
 		"dangling link":  {func() error { return os.Symlink("nowhere", defaultConfig) }, true},
 		"link to device": {func() error { return os.Symlink("/dev/zero", defaultConfig) }, true},
 		"folder":         {func() error { return os.Mkdir(defaultConfig, 0o700) }, true},
-		"too long":       {func() error { return os.WriteFile(defaultConfig, make([]byte, maxConfig+1), 0o600) }, true},
+		"too long":       {func() error { return os.WriteFile(defaultConfig, make([]byte, bounded.MaxYAML+1), 0o600) }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Chdir(t.TempDir())

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/policy"
 	"github.com/clawsonar/clawsonar/internal/redact"
@@ -102,7 +103,7 @@ func (o *outputOptions) checkView() error {
 func (o *outputOptions) redactor() (*redact.Redactor, error) {
 	switch {
 	case o.redactKey != "":
-		key, err := os.ReadFile(o.redactKey)
+		key, err := bounded.File(o.redactKey, 64<<10)
 		if err != nil {
 			return nil, fmt.Errorf("-redact-key: %w", err)
 		}
@@ -161,7 +162,7 @@ func (o *gateOptions) filter() (*policy.Filter, error) {
 		name = defaultIgnore
 	}
 	if name != "" {
-		data, err := os.ReadFile(name)
+		data, err := bounded.File(name, bounded.MaxYAML)
 		switch {
 		case o.ignore == "" && errors.Is(err, fs.ErrNotExist):
 		case err != nil:
@@ -181,14 +182,17 @@ func (o *gateOptions) filter() (*policy.Filter, error) {
 	}
 	defer r.Close()
 	f.Baseline = &policy.Baseline{}
-	begun := false
+	begun, whole := false, false
 	err = report.Read(r, o.baseline, func(e event.Event) error {
-		begun = begun || e.Scan != nil
+		begun, whole = begun || e.Scan != nil, e.Summary != nil
 		f.Baseline.Event(e)
 		return nil
 	})
 	if err == nil && !begun {
 		err = fmt.Errorf("%s holds no scan: give a stream that scan wrote with -o jsonl=FILE", o.baseline)
+	}
+	if err == nil && !whole {
+		err = fmt.Errorf("%s is cut: its summary is missing: give the stream of a scan that has ended", o.baseline)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("-baseline: %w", err)

@@ -216,9 +216,6 @@ func (o *scanOptions) readList(s streams, file string, ports []uint16, add func(
 	if l.Passed > 0 {
 		fmt.Fprintf(s.err, "clawsonar: %s: %d open ports were passed over: -ports names those to scan\n", l.Name, l.Passed)
 	}
-	if l.Cut {
-		fmt.Fprintf(s.err, "clawsonar: %s breaks off: what is whole in it is scanned (-stream waits for the rest of a pipe)\n", l.Name)
-	}
 	return nil
 }
 

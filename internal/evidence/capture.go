@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/clawsonar/clawsonar/internal/bounded"
 )
 
 // Capture is a recorded conversation with one target, as a file: what is known
@@ -78,6 +80,9 @@ type Original struct {
 // LoadCapture reads one capture file strictly.
 func LoadCapture(data []byte, name string) (Capture, error) {
 	var c Capture
+	if line, err := bounded.YAML(data); err != nil {
+		return Capture{}, fmt.Errorf("%s: line %d: %w", name, max(line, 1), err)
+	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	dec.KnownFields(true)
 	if err := dec.Decode(&c); err != nil {

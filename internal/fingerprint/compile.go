@@ -2,6 +2,7 @@ package fingerprint
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -65,10 +66,13 @@ func Load(fsys fs.FS) (*Set, error) {
 		return nil, err
 	}
 	s := &Set{}
+	// Either may be missing; what is there and cannot be read is an error.
 	if data, err := fs.ReadFile(fsys, frontsFile); err == nil {
 		if err := s.loadFronts(data); err != nil {
 			return nil, err
 		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
 	if data, err := fs.ReadFile(fsys, unseenFile); err == nil {
 		if s.unseen, err = loadUnseen(data); err != nil {

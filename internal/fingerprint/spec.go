@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/release"
 )
 
@@ -270,8 +272,59 @@ type versionSource struct {
 	cond       `yaml:",inline"`
 }
 
+// maxPatterns bounds all patterns of a file: a compiled one takes some 200 bytes
+// for each step, and one of ten bytes may have thousands.
+const maxPatterns = 100_000
+
+var repetition = regexp.MustCompile(`\{[0-9]`)
+
+// patternSize is at least how many steps the patterns of a file have, whatever
+// else its texts are; small files without repetitions are not looked at.
+func patternSize(data []byte) int {
+	if len(data) <= maxPatterns && !repetition.Match(data) {
+		return len(data)
+	}
+	var root yaml.Node
+	if yaml.Unmarshal(data, &root) != nil {
+		return 0 // decode says why
+	}
+	size := 0
+	var walk func(n *yaml.Node)
+	walk = func(n *yaml.Node) {
+		size += len(n.Value)
+		if n.Kind == yaml.ScalarNode && repetition.MatchString(n.Value) {
+			if re, err := syntax.Parse(n.Value, syntax.Perl); err == nil {
+				size += steps(re)
+			}
+		}
+		for _, child := range n.Content {
+			walk(child)
+		}
+	}
+	walk(&root)
+	return size
+}
+
+// steps is how many steps a pattern has when its repetitions are written out.
+func steps(re *syntax.Regexp) int {
+	n := 1 + len(re.Rune)
+	for _, sub := range re.Sub {
+		n += steps(sub)
+	}
+	if re.Op == syntax.OpRepeat {
+		n *= max(re.Min, re.Max, 1)
+	}
+	return n
+}
+
 // decode reads YAML strictly: an unknown key is an error with its line.
 func decode(data []byte, name string, into any) error {
+	if line, err := bounded.YAML(data); err != nil {
+		return fmt.Errorf("%s: line %d: %w", name, max(line, 1), err)
+	}
+	if patternSize(data) > maxPatterns {
+		return fmt.Errorf("%s: its patterns are too large: together they may have %d steps, each repetition counted as often as it may be", name, maxPatterns)
+	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	dec.KnownFields(true)
 	if err := dec.Decode(into); err != nil {

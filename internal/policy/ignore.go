@@ -14,6 +14,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/suggest"
 )
@@ -30,15 +31,12 @@ type ignored struct {
 	line   int
 	check  string // "*" is every one
 	prefix netip.Prefix
-	glob   *regexp.Regexp // when prefix is zero
-	text   string         // what goes to the finding
+	glob   string // in lower case, when prefix is zero
+	text   string // what goes to the finding
 	reason string
 	until  time.Time // the first moment at which it no longer counts; zero: none
 	used   bool
 }
-
-// maxIgnore is more than any ignore file needs, in bytes.
-const maxIgnore = 4 << 20
 
 // LoadIgnore reads an ignore file:
 //
@@ -50,8 +48,8 @@ const maxIgnore = 4 << 20
 //
 // checks are the ids that there are. An error begins with file and line.
 func LoadIgnore(file string, data []byte, checks []string) (*Ignore, error) {
-	if len(data) > maxIgnore {
-		return nil, fmt.Errorf("%s: larger than %d MB: that is no ignore file", file, maxIgnore>>20)
+	if line, err := bounded.YAML(data); err != nil {
+		return nil, fmt.Errorf("%s:%d: %w", file, max(line, 1), err)
 	}
 	fail := func(n *yaml.Node, format string, args ...any) error {
 		return fmt.Errorf("%s:%d: %w", file, n.Line, fmt.Errorf(format, args...))
@@ -192,13 +190,40 @@ func (e *ignored) setTarget(s string) error {
 	if cidr.MatchString(s) {
 		return fmt.Errorf("%q is no CIDR block", s)
 	}
-	pattern := strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(s))
-	re, err := regexp.Compile("(?is)^" + pattern + "$")
-	if err != nil {
-		return fmt.Errorf("%q: %w", s, err)
+	if len(s) > maxGlob {
+		return fmt.Errorf("longer than %d bytes", maxGlob)
 	}
-	e.glob = re
+	e.glob = strings.ToLower(s)
 	return nil
+}
+
+// maxGlob is longer than any URL that is worth an entry, in bytes.
+const maxGlob = 2048
+
+// globMatch reports whether a pattern, of which * is any text and ? any one
+// character, matches a text as a whole. Both are in lower case.
+func globMatch(pattern, text []rune) bool {
+	star, from := -1, 0 // the last * seen, and where what it stands for ends
+	p, t := 0, 0
+	for t < len(text) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, from = p, t
+			p++
+		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == text[t]):
+			p++
+			t++
+		case star >= 0:
+			from++
+			p, t = star+1, from
+		default:
+			return false
+		}
+	}
+	for p < len(pattern) && pattern[p] == '*' {
+		p++
+	}
+	return p == len(pattern)
 }
 
 var cidr = regexp.MustCompile(`^[0-9a-fA-F.:]+/[0-9]+$`)
@@ -209,7 +234,7 @@ func (e *ignored) matches(a event.Address, check string) bool {
 		return false
 	}
 	ip, err := netip.ParseAddr(a.IP)
-	if e.glob == nil {
+	if e.glob == "" {
 		return err == nil && e.prefix.Contains(ip.Unmap())
 	}
 	names := []string{a.URL, strings.TrimSuffix(a.URL, "/"), a.Input}
@@ -223,7 +248,8 @@ func (e *ignored) matches(a event.Address, check string) bool {
 		}
 		names = append(names, host+":"+strconv.Itoa(a.Port))
 	}
-	return slices.ContainsFunc(names, func(s string) bool { return s != "" && e.glob.MatchString(s) })
+	glob := []rune(e.glob)
+	return slices.ContainsFunc(names, func(s string) bool { return s != "" && globMatch(glob, []rune(strings.ToLower(s))) })
 }
 
 // find returns why a finding is ignored; "" if it is not.

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
@@ -41,7 +42,7 @@ func TestLoadIgnoreErrors(t *testing.T) {
 		{"no such day", "ignore:\n- check: plain-http\n  target: '*'\n  reason: x\n  until: 2026-02-30", `f:5: until: "2026-02-30" is no date`},
 		{"second document", "ignore: []\n---\nignore: []", "a second document begins"},
 		{"syntax", "ignore:\n\t- x", "f:2: "},
-		{"large", strings.Repeat("#", maxIgnore+1), "f: larger than 4 MB: that is no ignore file"},
+		{"large", strings.Repeat("#", bounded.MaxYAML+1), "f:1: larger than 1 MiB"},
 	}
 	for _, tt := range tests {
 		_, err := LoadIgnore("f", []byte(tt.in), checks())

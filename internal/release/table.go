@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/clawsonar/clawsonar/internal/bounded"
 )
 
 // Release is what a published package tells about itself: one line of the table.
@@ -58,10 +60,16 @@ const (
 	keyReleases = "releases"
 )
 
+// maxValues bounds the values of a table; ours has 2,000.
+const maxValues = 100_000
+
 // Load reads a table as Encode writes it. It is strict: an unknown key, a value
 // that cannot be, a release out of order or given twice is an error that names the
 // line. Data must not be changed afterwards.
 func Load(data []byte) (*Table, error) {
+	if err := bounded.JSON(data, maxValues); err != nil {
+		return nil, fmt.Errorf("release table: %w", err)
+	}
 	t := &Table{byAsset: make(map[string][]int)}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()

@@ -8,12 +8,17 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
-// maxLine is the longest line that Read takes, in bytes. A scan caps what it
-// records far below; the limit keeps a foreign file from filling the memory.
-const maxLine = 16 << 20
+// maxLine is the longest line that Read takes, in bytes, maxValues how many values
+// it may hold. A scan caps what it records far below; the limits keep a foreign
+// file from filling the memory.
+const (
+	maxLine   = 3 << 20
+	maxValues = 50_000
+)
 
 // Read reads a stored JSONL stream and yields its events one by one, so its
 // memory depends on the longest line only. Empty lines are skipped. Errors
@@ -35,6 +40,9 @@ func Read(r io.Reader, name string, yield func(event.Event) error) error {
 		line = bytes.TrimSpace(line)
 		if len(line) == 0 {
 			continue
+		}
+		if err := bounded.JSON(line, maxValues); err != nil {
+			return fmt.Errorf("%s:%d: %w: give a stream that scan wrote with -o jsonl=FILE", name, n, err)
 		}
 		var e event.Event
 		if err := json.Unmarshal(line, &e); err != nil {

@@ -34,7 +34,7 @@ func TestRead(t *testing.T) {
 		{"two on a line", scan + target + "\n", 0, []string{"f.jsonl:1: "}},
 		{"cut off", scan + "\n" + target[:20], 1, []string{"f.jsonl:2: ", "cut off", "resume"}},
 		{"cut off in the middle", scan + "\n" + target[:20] + "\n" + summary, 1, []string{"f.jsonl:2: ", "-o jsonl=FILE"}},
-		{"line too long", scan + "\n\n" + strings.Repeat("x", maxLine+1), 1, []string{"f.jsonl:3: ", "16 MiB"}},
+		{"line too long", scan + "\n\n" + strings.Repeat("x", maxLine+1), 1, []string{"f.jsonl:3: ", "3 MiB"}},
 		{"hostile type", `{"type":"\u001b[2J\u202e` + strings.Repeat("A", 10_000) + `"}` + "\n", 0, []string{"f.jsonl:1: "}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

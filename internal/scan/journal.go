@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/clawsonar/clawsonar/internal/bounded"
 )
 
 // Journal is how far a run has come, as a file: enough to go on from there
@@ -23,7 +25,7 @@ type Journal struct {
 // ReadJournal reads a journal and makes sure that it belongs to a run of the
 // same configuration.
 func ReadJournal(path, config string, targets uint64) (Journal, error) {
-	data, err := os.ReadFile(path)
+	data, err := bounded.File(path, 64<<10)
 	if err != nil {
 		return Journal{}, err
 	}

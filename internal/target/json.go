@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/netip"
 	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/bounded"
 )
 
 // record is what is read of a JSON object, or line of CSV, of a scanner or
@@ -28,14 +30,14 @@ type record struct {
 	SAddr string `json:"saddr"`
 
 	Host      loose    `json:"host"`
-	Hostnames []string `json:"hostnames"`
+	Hostnames nameList `json:"hostnames"`
 	DNS       struct {
-		Names []string `json:"names"`
+		Names nameList `json:"names"`
 	} `json:"dns"`
 
 	Port, SPort loose
-	Ports       []openPort
-	Services    []openPort
+	Ports       json.RawMessage // of openPort, one by one: there may be many
+	Services    json.RawMessage
 	Protocol    string
 	Transport   string
 	TLS         present
@@ -48,6 +50,27 @@ type record struct {
 
 	Resource, Result *record
 	HostV1           *record `json:"host_v1"`
+}
+
+// nameList holds of a list of names those that may be taken.
+type nameList []string
+
+func (n *nameList) UnmarshalJSON(data []byte) error {
+	*n = nil
+	if string(data) == "null" {
+		return nil
+	}
+	return bounded.Elements(data, func(element []byte) error {
+		var name string
+		if err := json.Unmarshal(element, &name); err != nil {
+			return err
+		}
+		// The first one is kept for the error, should none be a name.
+		if len(*n) == 0 || len(*n) <= maxNames && checkName(name) == nil {
+			*n = append(*n, name)
+		}
+		return nil
+	})
 }
 
 // openPort is a member of a record's list of ports: an object or a number.
@@ -105,15 +128,14 @@ func (p *present) UnmarshalJSON(data []byte) error {
 }
 
 // readJSON reads objects one after the other: JSON lines, a list, or either
-// with the irregular commas of masscan's releases.
+// with the irregular commas of masscan's releases. A list that is not closed is
+// what masscan leaves when it is stopped.
 func (l *List) readJSON(in *input, yield func(Spec) error) error {
+	r := objects{input: in}
 	for {
-		data, err := in.object()
+		data, err := r.next()
 		switch {
 		case err == io.EOF:
-			return nil
-		case err == errCut:
-			l.Cut = true
 			return nil
 		case err != nil:
 			return err
@@ -134,52 +156,52 @@ func (l *List) readJSON(in *input, yield func(Spec) error) error {
 	}
 }
 
-// errCut is the end of a document in its middle.
-var errCut = errors.New("breaks off")
+// objects are the JSON objects of a list.
+type objects struct {
+	*input
+	lists int // that are open
+	data  []byte
+}
 
-// object returns the next JSON object; io.EOF when there is none. What it holds
-// is looked at only as far as finding its end needs.
-func (in *input) object() ([]byte, error) {
-	var out []byte
-	depth, quoted, escaped := 0, false, false
+// next returns the next object, which is valid until the next call; io.EOF when
+// there is none. What it holds is looked at only as far as finding its end needs.
+func (in *objects) next() ([]byte, error) {
+	in.data = in.data[:0]
+	var s bounded.Scanner
 	for {
 		c, err := in.ReadByte()
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			if depth == 0 {
-				return nil, io.EOF
-			}
-			return nil, errCut
-		}
-		if err != nil {
+		switch {
+		case err == io.EOF && s.Depth == 0 && in.lists == 0:
+			return nil, io.EOF
+		case err == io.EOF:
+			return nil, in.fail(errCut)
+		case err != nil:
 			return nil, in.failed(err)
 		}
 		if c == '\n' {
 			in.line++
 		}
-		if depth == 0 && c != '{' {
+		if s.Depth == 0 && c != '{' {
+			switch {
+			case c == '[' && in.lists < bounded.Depth:
+				in.lists++
+			case c == ']' && in.lists > 0:
+				in.lists--
 			// 0x1e begins a record of a JSON sequence (RFC 7464).
-			if strings.IndexByte(" \t\r\n,[]\x1e", c) < 0 {
+			case strings.IndexByte(" \t\r\n,\x1e", c) < 0:
 				return nil, in.fail(errors.New("a JSON object is expected"))
 			}
 			continue
 		}
-		if len(out) == maxRecord {
+		if len(in.data) == maxRecord {
 			return nil, in.fail(fmt.Errorf("JSON object is larger than %d MiB", maxRecord>>20))
 		}
-		out = append(out, c)
-		switch {
-		case escaped:
-			escaped = false
-		case quoted:
-			escaped, quoted = c == '\\', c != '"'
-		case c == '"':
-			quoted = true
-		case c == '{':
-			depth++
-		case c == '}':
-			if depth--; depth == 0 {
-				return out, nil
-			}
+		in.data = append(spaceFor(in.data, 1), c)
+		if s.Next(c); s.Depth > bounded.Depth {
+			return nil, in.fail(fmt.Errorf("JSON object is nested deeper than %d levels", bounded.Depth))
+		}
+		if s.Depth == 0 {
+			return in.data, nil
 		}
 	}
 }
@@ -221,23 +243,52 @@ func (l *List) record(in *input, rec *record, yield func(Spec) error) error {
 			h.add(text, bool(rec.HTTP) || strings.HasPrefix(web, "http"), bool(rec.TLS || rec.SSL) || web == "https")
 		}
 	}
-	for _, p := range append(rec.Ports, rec.Services...) {
-		h.known = true
-		if p.Status != "" && p.Status != "open" || !tcp(p.Proto) || !tcp(p.Transport) || !tcp(p.Protocol.text) {
-			continue
+	for _, list := range []json.RawMessage{rec.Ports, rec.Services} {
+		if err := h.addPorts(list); err != nil {
+			return in.fail(err)
 		}
-		name := strings.ToLower(firstText(p.Extended, p.Name, p.Protocol.text, p.Service.Name))
-		if h.again = p.Service.Name != ""; h.again && name != "http" {
-			continue
-		}
-		h.add(p.Port.text, strings.HasPrefix(name, "http"), bool(p.TLS) || name == "https")
 	}
 	return l.take(in, h, yield)
 }
 
+// addPorts notes what a record's list of ports holds.
+func (h *host) addPorts(list json.RawMessage) error {
+	if len(list) == 0 || string(list) == "null" {
+		return nil
+	}
+	if list[0] != '[' {
+		return errors.New("not JSON that is known: ports are not a list")
+	}
+	return bounded.Elements(list, func(element []byte) error {
+		var p openPort
+		if err := json.Unmarshal(element, &p); err != nil {
+			return fmt.Errorf("not JSON that is known: %w", err)
+		}
+		switch {
+		case h.bad != "":
+			return h.badPort()
+		case len(h.open) > maxPorts:
+			return errPorts
+		}
+		h.known = true
+		if p.Status != "" && p.Status != "open" || !tcp(p.Proto) || !tcp(p.Transport) || !tcp(p.Protocol.text) {
+			return nil
+		}
+		name := strings.ToLower(firstText(p.Extended, p.Name, p.Protocol.text, p.Service.Name))
+		if h.again = p.Service.Name != ""; h.again && name != "http" {
+			return nil
+		}
+		h.add(p.Port.text, strings.HasPrefix(name, "http"), bool(p.TLS) || name == "https")
+		return nil
+	})
+}
+
+// maxInner is how many objects may wrap a record.
+const maxInner = 4
+
 // inner returns the record itself, or the one that it only wraps.
 func (rec *record) inner() (*record, error) {
-	for {
+	for range maxInner {
 		switch {
 		case rec.HostV1 != nil:
 			rec = rec.HostV1
@@ -255,6 +306,7 @@ func (rec *record) inner() (*record, error) {
 			return rec, nil
 		}
 	}
+	return nil, errors.New("too many objects within each other")
 }
 
 // address takes a URL that httpx has found. Its query is not part of a base

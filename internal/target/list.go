@@ -2,8 +2,6 @@ package target
 
 import (
 	"bufio"
-	"bytes"
-	"compress/gzip"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -11,6 +9,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/bounded"
 )
 
 // List reads targets from what a user or a scanner has written. It is
@@ -21,35 +21,48 @@ import (
 // Of what a scanner has seen open, the ports in Ports are taken, and, unless
 // Only is set, those on which it saw HTTP itself. Anything else, such as a
 // printer's port, is better not spoken to.
+//
+// Nothing of a list is passed over in silence: what is not understood, and a list
+// of a scanner that is cut, is an error. Of a list with one target a line nobody
+// can tell whether lines are missing at its end.
 type List struct {
 	Name  string   // names the list in errors and sources, such as "hosts.txt"
 	Ports []uint16 // for entries that name none, and see above
 	Only  bool     // take no port but Ports from a scanner's output
 
-	// What Read has found out:
+	Passed int // found out by Read: open ports that were not taken
 
-	Passed int  // open ports that were not taken
-	Cut    bool // a scanner's document breaks off: it is still being written
+	isWanted *[1 << 16]bool // Ports, by number
 }
 
 const (
-	// maxLine bounds one line of a list, in bytes. Scanners' lines hold banners.
+	// maxLine bounds a line with one target, in bytes, maxRecord what a scanner
+	// says of one host: it may hold banners and pages.
 	maxLine   = 4096
-	maxRecord = 16 << 20
+	maxRecord = 3 << 20
 	// maxNames is how many of a host's names are taken: some hosts have thousands.
 	maxNames = 8
+	// maxPorts is how many ports a host may have, those given twice counted twice.
+	maxPorts = 1 << 17
+	// maxColumns is how many fields a line of CSV may have.
+	maxColumns = 4096
 )
+
+var errPorts = fmt.Errorf("more than %d ports of one host", maxPorts)
+
+// errCut is the end of a list before its end.
+var errCut = errors.New("the list is cut: its end is missing (-stream scans a list while it is written)")
 
 // Read hands out the entries one by one, as they can be read: r may be a pipe
 // that is still being written to. Errors name list and line.
 func (l *List) Read(r io.Reader, yield func(Spec) error) error {
-	br := bufio.NewReaderSize(r, 64<<10)
-	if magic, _ := br.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) { // RFC 1952 section 2.3.1
-		z, err := gzip.NewReader(br)
-		if err != nil {
-			return fmt.Errorf("read %s: %w", l.Name, err)
-		}
-		br = bufio.NewReaderSize(z, 64<<10)
+	br, err := bounded.Unpack(r)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", l.Name, err)
+	}
+	l.isWanted = new([1 << 16]bool)
+	for _, port := range l.Ports {
+		l.isWanted[port] = true
 	}
 	in := &input{Reader: br, name: l.Name, line: 1}
 	switch first := in.begin(); first {
@@ -64,8 +77,9 @@ func (l *List) Read(r io.Reader, yield func(Spec) error) error {
 // input is a list that is being read, and where.
 type input struct {
 	*bufio.Reader
-	name string
-	line int // of what comes next
+	name    string
+	line    int  // of what comes next
+	unended bool // text has returned a last line that has no end
 }
 
 // begin skips a byte order mark and white space, and says what follows: "<", "{"
@@ -116,7 +130,7 @@ func (in *input) text(limit int) (string, error) {
 			return "", in.fail(fmt.Errorf("line is longer than %d bytes: one target a line is expected", limit))
 		}
 		if err == bufio.ErrBufferFull {
-			long = append(long, part...)
+			long = append(spaceFor(long, len(part)), part...)
 			continue
 		}
 		if err != nil && err != io.EOF {
@@ -125,8 +139,21 @@ func (in *input) text(limit int) (string, error) {
 		if err == io.EOF && len(long)+len(part) == 0 {
 			return "", io.EOF
 		}
-		return strings.TrimRight(string(append(long, part...)), "\r\n"), nil
+		in.unended = err == io.EOF
+		if len(long) == 0 {
+			return strings.TrimRight(string(part), "\r\n"), nil
+		}
+		return strings.TrimRight(string(append(spaceFor(long, len(part)), part...)), "\r\n"), nil
 	}
+}
+
+// spaceFor returns b with space for n more bytes: twice as much at a time, as
+// append, which grows by a quarter, leaves five times the length behind.
+func spaceFor(b []byte, n int) []byte {
+	if cap(b)-len(b) < n {
+		b = slices.Grow(b, max(len(b), n, 1<<10))
+	}
+	return b
 }
 
 // Lines hands out the lines of a list with their source, "hosts.txt:3". Blank
@@ -135,11 +162,11 @@ func (in *input) text(limit int) (string, error) {
 func Lines(r io.Reader, name string, yield func(text, source string) error) error {
 	in := &input{Reader: bufio.NewReader(r), name: name, line: 1}
 	in.begin()
-	return in.lines(maxLine, func(text string) error { return yield(bare(text), in.source()) })
+	return in.lines(maxLine, nil, func(text string) error { return yield(bare(text), in.source()) })
 }
 
-// lines hands out what is not blank nor a comment.
-func (in *input) lines(limit int, yield func(text string) error) error {
+// lines hands out what is not blank, comments apart.
+func (in *input) lines(limit int, comment func(text string), yield func(text string) error) error {
 	for ; ; in.line++ {
 		text, err := in.text(limit)
 		if err == io.EOF {
@@ -148,7 +175,13 @@ func (in *input) lines(limit int, yield func(text string) error) error {
 		if err != nil {
 			return err
 		}
-		if text = strings.TrimSpace(text); text == "" || text[0] == '#' {
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		if text[0] == '#' {
+			if comment != nil {
+				comment(text)
+			}
 			continue
 		}
 		if err := yield(text); err != nil {
@@ -170,12 +203,31 @@ func bare(text string) string {
 func (l *List) readLines(in *input, yield func(Spec) error) error {
 	var header []string
 	first := true
-	return in.lines(maxRecord, func(text string) error {
+	open := false // a comment has begun a list of a scanner, and none has ended it
+	err := in.lines(maxRecord, func(comment string) {
+		switch {
+		case comment == "#masscan", strings.HasPrefix(comment, "# Masscan ") && strings.Contains(comment, " scan initiated "),
+			strings.HasPrefix(comment, "# Nmap ") && strings.Contains(comment, " scan initiated "):
+			open = true
+		case comment == "# end", strings.HasPrefix(comment, "# Masscan done at "), strings.HasPrefix(comment, "# Nmap done at "):
+			open = false
+		}
+	}, func(text string) error {
 		if first {
 			first = false
 			if header = csvHeader(text); header != nil {
+				if in.unended {
+					return in.fail(errCut)
+				}
 				return nil
 			}
+		}
+		scanned := header != nil
+		for _, begin := range []string{"Host: ", "Timestamp: ", "open ", "banner "} {
+			scanned = scanned || strings.HasPrefix(text, begin)
+		}
+		if scanned && in.unended {
+			return in.fail(errCut)
 		}
 		switch {
 		case header != nil:
@@ -200,11 +252,20 @@ func (l *List) readLines(in *input, yield func(Spec) error) error {
 		spec.Implied = spec.Name != ""
 		return yield(spec)
 	})
+	if err == nil && open {
+		err = in.fail(errCut)
+	}
+	return err
 }
 
 // masscanLine reads a line of masscan -oL: state, protocol, port, address, time.
 func (l *List) masscanLine(in *input, text string, yield func(Spec) error) error {
-	f := strings.Fields(text)
+	var f []string
+	for field := range strings.FieldsSeq(text) {
+		if f = append(f, field); len(f) == 6 {
+			break
+		}
+	}
 	if len(f) < 4 {
 		return in.fail(errors.New(`not a line of masscan: "open tcp PORT ADDRESS TIME" is expected`))
 	}
@@ -233,7 +294,10 @@ func (l *List) grepable(in *input, text string, yield func(Spec) error) error {
 			}
 		case "Ports":
 			for port := range strings.SplitSeq(value, ", ") {
-				p := strings.Split(port, "/")
+				if len(h.open) > maxPorts {
+					return in.fail(errPorts)
+				}
+				p := strings.SplitN(port, "/", 6)
 				if len(p) < 5 || p[1] != "open" || p[2] != "tcp" {
 					continue
 				}
@@ -247,6 +311,9 @@ func (l *List) grepable(in *input, text string, yield func(Spec) error) error {
 // csvHeader returns the columns, in lower case, if a line is the header of a
 // scanner's CSV; a single column is told from a host name by what zmap calls it.
 func csvHeader(text string) []string {
+	if strings.Count(text, ",") >= maxColumns {
+		return nil
+	}
 	header, err := csv.NewReader(strings.NewReader(text)).Read()
 	if err != nil {
 		return nil
@@ -262,21 +329,86 @@ func csvHeader(text string) []string {
 	return nil
 }
 
+// csvText returns the text of the record that begins with a line. A quoted field
+// may go on on the next line. Where that looks like a record of its own, a quote
+// is where none should be, and the targets up to the next one would be lost.
+func (in *input) csvText(header []string, text string) (string, error) {
+	at := *in
+	var record strings.Builder
+	commas, quoted := 0, false
+	for {
+		for i := range len(text) {
+			switch text[i] {
+			case '"':
+				quoted = !quoted
+			case ',':
+				if !quoted {
+					commas++
+				}
+			}
+		}
+		switch {
+		case commas >= maxColumns:
+			return "", at.fail(fmt.Errorf("line of CSV with more than %d fields", maxColumns))
+		case record.Len()+len(text) > maxRecord:
+			return "", at.fail(fmt.Errorf("quoted field is longer than %d MiB: is a quote missing?", maxRecord>>20))
+		case !quoted && record.Len() == 0:
+			return text, nil
+		}
+		record.WriteString(text)
+		if !quoted {
+			return record.String(), nil
+		}
+		record.WriteByte('\n')
+		in.line++
+		more, err := in.text(maxRecord)
+		switch {
+		case err == io.EOF:
+			return "", at.fail(errors.New("a quote begins a field that has no end: remove it, or close it"))
+		case err != nil:
+			return "", err
+		case in.unended:
+			return "", in.fail(errCut)
+		case recordLike(header, more):
+			return "", at.fail(fmt.Errorf("a quote begins a field that goes on over line %d, which looks like a target: remove the quote, or close it", in.line))
+		}
+		text = more
+	}
+}
+
+// recordLike reports whether a line has as many fields as the header, and a host
+// where one belongs.
+func recordLike(header []string, text string) bool {
+	fields := strings.SplitN(text, ",", len(header)+1)
+	if len(fields) < len(header) {
+		return false
+	}
+	for i, column := range header {
+		if !slices.Contains([]string{"ip", "saddr", "ip_str", "host", "hostname", "url"}, column) {
+			continue
+		}
+		value := strings.Trim(fields[i], `" `)
+		if _, err := netip.ParseAddr(value); err == nil || strings.Contains(value, "://") || checkName(value) == nil {
+			return true
+		}
+	}
+	return false
+}
+
 func (l *List) csvRecord(in *input, header []string, text string, yield func(Spec) error) error {
 	at := *in
-	// A quoted field may go on on the next line.
-	for strings.Count(text, `"`)%2 == 1 && len(text) < maxRecord {
-		more, err := in.text(maxRecord)
-		if err != nil {
-			break
-		}
-		in.line++
-		text += "\n" + more
+	text, err := in.csvText(header, text)
+	if err != nil {
+		return err
 	}
 	r := csv.NewReader(strings.NewReader(text))
-	r.LazyQuotes, r.FieldsPerRecord = true, -1
+	r.FieldsPerRecord = -1
 	fields, err := r.Read()
 	if err != nil {
+		var parse *csv.ParseError
+		if errors.As(err, &parse) {
+			err = parse.Err // its line is that of the record
+		}
 		return at.fail(fmt.Errorf("not a line of CSV: %w", err))
 	}
 	column := func(names ...string) string {
@@ -301,14 +433,14 @@ type host struct {
 	addr  string
 	names []string
 	open  []service
-	again bool // says more of a port that was listed before
-	known bool // it says which ports are open; none means none
+	again bool   // says more of a port that was listed before
+	known bool   // it says which ports are open; none means none
+	bad   string // what was there instead of a port, first, quoted
 }
 
 type service struct {
 	port      uint16
 	http, tls bool
-	bad       string // what was there instead of a port
 }
 
 // add notes an open TCP port.
@@ -316,13 +448,23 @@ func (h *host) add(text string, http, tls bool) {
 	h.known = true
 	n, err := port(text)
 	if err != nil {
-		h.open = append(h.open, service{bad: text})
+		if h.bad == "" {
+			h.bad = fmt.Sprintf("%q", short(text))
+		}
 		return
 	}
 	h.open = append(h.open, service{port: n, http: http, tls: tls})
 }
 
-func (l *List) wants(port uint16) bool { return slices.Contains(l.Ports, port) }
+// short cuts a stranger's text for an error.
+func short(text string) string {
+	if len(text) > 80 {
+		return strings.ToValidUTF8(text[:80], "") + "…"
+	}
+	return strings.Clone(text)
+}
+
+func (l *List) wants(port uint16) bool { return l.isWanted[port] }
 
 // take hands out the wanted ports of a host, under each of its names.
 func (l *List) take(in *input, h host, yield func(Spec) error) error {
@@ -333,7 +475,7 @@ func (l *List) take(in *input, h host, yield func(Spec) error) error {
 	if h.addr != "" {
 		addr, err := netip.ParseAddr(h.addr)
 		if err != nil {
-			return in.fail(fmt.Errorf("%q is not an address", h.addr))
+			return in.fail(fmt.Errorf("%q is not an address", short(h.addr)))
 		}
 		spec.Input = h.addr
 		if spec, err = spec.withAddr(addr); err != nil {
@@ -346,7 +488,7 @@ func (l *List) take(in *input, h host, yield func(Spec) error) error {
 	}
 	names := l.names(h)
 	if len(names) == 0 && h.addr == "" {
-		return in.fail(fmt.Errorf("%q is not an address or host name", h.names[0]))
+		return in.fail(fmt.Errorf("%q is not an address or host name", short(h.names[0])))
 	}
 	if len(names) == 0 {
 		names = []string{""}
@@ -367,24 +509,34 @@ func (l *List) take(in *input, h host, yield func(Spec) error) error {
 	return nil
 }
 
+func (h *host) badPort() error {
+	return fmt.Errorf("%s is not a port: use a number from 1 to 65535", h.bad)
+}
+
 // wanted returns the ports to take, those that speak TLS apart.
 func (l *List) wanted(h host) (plain, secure []uint16, err error) {
 	if !h.known {
 		return l.Ports, nil, nil
 	}
+	if len(h.open) > maxPorts {
+		return nil, nil, errPorts
+	}
+	if h.bad != "" {
+		return nil, nil, h.badPort()
+	}
+	taken := map[uint16]bool{}
 	for _, s := range h.open {
-		if s.bad != "" {
-			return nil, nil, fmt.Errorf("%q is not a port: use a number from 1 to 65535", s.bad)
-		}
 		wanted := l.wants(s.port)
 		switch {
-		case wanted && h.again, slices.Contains(plain, s.port), slices.Contains(secure, s.port):
+		case wanted && h.again, taken[s.port]:
 		case !wanted && (l.Only || !s.http):
 			l.Passed++
 		case s.tls:
 			secure = append(secure, s.port)
+			taken[s.port] = true
 		default:
 			plain = append(plain, s.port)
+			taken[s.port] = true
 		}
 	}
 	return plain, secure, nil

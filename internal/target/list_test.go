@@ -53,9 +53,6 @@ func read(l *List, r io.Reader) (string, error) {
 	if l.Passed > 0 {
 		fmt.Fprintln(&b, "passed over:", l.Passed)
 	}
-	if l.Cut {
-		fmt.Fprintln(&b, "cut")
-	}
 	return b.String(), err
 }
 
@@ -81,11 +78,8 @@ func TestReadRecorded(t *testing.T) {
 		fmt.Fprintf(&got, "-- %s --\n%s", name, text)
 
 		// The same in other circumstances: as a pipe gives it, and packed.
-		var packed bytes.Buffer
-		z := gzip.NewWriter(&packed)
-		_, _ = z.Write(data)
-		_ = z.Close()
-		for how, r := range map[string]io.Reader{"byte by byte": iotest.OneByteReader(bytes.NewReader(data)), "gzipped": &packed} {
+		packed := bytes.NewReader(gzipped(t, data))
+		for how, r := range map[string]io.Reader{"byte by byte": iotest.OneByteReader(bytes.NewReader(data)), "gzipped": packed} {
 			if again, err := read(&List{Name: "f", Ports: wanted}, r); err != nil || again != text {
 				t.Errorf("%s %s: %v\n%s", name, how, err, again)
 			}
@@ -113,47 +107,78 @@ func TestReadRecorded(t *testing.T) {
 	}
 }
 
-// A document that breaks off, wherever, gives what is whole in it: nothing else,
-// nothing twice, and no error.
+// A list that is cut, wherever, is an error, or else names the same as the whole:
+// nothing of it is lost in silence. It cannot be told of lists whose lines stand
+// for themselves where one ends, which is as if the list were shorter.
 func TestReadCut(t *testing.T) {
-	for _, file := range []string{"nmap-7.93.xml", "masscan-1.3.2.xml", "masscan-1.3.2.json", "zmap.jsonl"} {
-		data, err := os.ReadFile("testdata/lists/" + file)
+	files, err := filepath.Glob("testdata/lists/*")
+	if err != nil || len(files) < 20 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
+		name := filepath.Base(file)
 		whole, err := read(&List{Name: "f", Ports: wanted}, bytes.NewReader(data))
 		if err != nil {
 			t.Fatal(err)
 		}
 		whole, _, _ = strings.Cut(whole, "passed over")
-		last := ""
-		for n := range len(data) {
-			l := List{Name: "f", Ports: wanted}
-			got, err := read(&l, bytes.NewReader(data[:n]))
-			if err != nil {
-				t.Fatalf("%s cut at %d: %v", file, n, err)
-			}
-			got = strings.TrimSuffix(got, "cut\n")
+		// Those that say where they end, and begin with what tells them from others.
+		closed := bytes.Contains(data, []byte("</nmaprun>")) || data[0] == '[' || bytes.Contains(data, []byte("# "))
+		plain := filepath.Ext(name) == ".txt"
+		header := bytes.IndexByte(data, '\n') // a part of the first line may be a host name
+		cut := 0
+		for n := 1; n < len(data); n++ {
+			got, err := read(&List{Name: "f", Ports: wanted}, bytes.NewReader(data[:n]))
 			got, _, _ = strings.Cut(got, "passed over")
-			if !strings.HasPrefix(whole, got) || !strings.HasPrefix(got, last) {
-				t.Fatalf("%s cut at %d:\n%s", file, n, got)
+			lineEnd := data[n-1] == '\n' || data[n] == '\n' || data[n] == '\r'
+			switch {
+			case err != nil:
+				if !strings.HasPrefix(err.Error(), "f:") {
+					t.Errorf("%s cut at %d: no line is named: %v", name, n, err)
+				}
+				cut++
+			case got == whole:
+			case plain, n <= header && data[0] != '<' && data[0] != '[' && data[0] != '{':
+			case !closed && lineEnd && strings.HasPrefix(whole, got):
+			default:
+				t.Errorf("%s cut at %d (%q) gives\n%s", name, n, data[max(0, n-20):n], got)
 			}
-			last = got
 		}
-		if last != whole {
-			t.Errorf("%s: all but the last byte gives\n%s", file, last)
+		if cut == 0 && !plain {
+			t.Errorf("%s: no cut is an error", name)
+		}
+		packed := gzipped(t, data)
+		for n := 2; n < len(packed); n++ {
+			_, err := read(&List{Name: "f", Ports: wanted}, bytes.NewReader(packed[:n]))
+			if err == nil || !strings.Contains(err.Error(), "f") {
+				t.Errorf("%s gzipped, cut at %d: %v", name, n, err)
+			}
 		}
 	}
+}
+
+func gzipped(t testing.TB, data []byte) []byte {
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, _ = z.Write(data)
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return packed.Bytes()
 }
 
 // An entry is handed out as soon as it is there, not when the list ends.
 func TestReadLive(t *testing.T) {
 	for name, parts := range map[string][]string{
-		"lines":   {"10.0.0.1\n", "10.0.0.2\n"},
-		"json":    {"[\n{\"saddr\":\"10.0.0.1\"}", ",{\"saddr\":\"10.0.0.2\"}"},
-		"masscan": {"#masscan\nopen tcp 80 10.0.0.1 1\n", "open tcp 80 10.0.0.2 1\n"},
+		"lines":   {"10.0.0.1\n", "10.0.0.2\n", ""},
+		"json":    {"[\n{\"saddr\":\"10.0.0.1\"}", ",{\"saddr\":\"10.0.0.2\"}", "]"},
+		"masscan": {"#masscan\nopen tcp 80 10.0.0.1 1\n", "open tcp 80 10.0.0.2 1\n", "# end\n"},
 		"nmap": {`<?xml version="1.0"?><nmaprun><host><address addr="10.0.0.1" addrtype="ipv4"/></host>` + "\n",
-			`<host><address addr="10.0.0.2" addrtype="ipv4"/></host>` + "\n"},
+			`<host><address addr="10.0.0.2" addrtype="ipv4"/></host>` + "\n", "</nmaprun>"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, w := io.Pipe()
@@ -162,7 +187,8 @@ func TestReadLive(t *testing.T) {
 				l := List{Name: "f", Ports: wanted}
 				done <- l.Read(r, func(s Spec) error { got <- s.Input; return nil })
 			}()
-			for i, part := range parts {
+			end := parts[len(parts)-1]
+			for i, part := range parts[:len(parts)-1] {
 				if _, err := io.WriteString(w, part); err != nil {
 					t.Fatal(err)
 				}
@@ -170,6 +196,9 @@ func TestReadLive(t *testing.T) {
 				if input, want := <-got, fmt.Sprintf("10.0.0.%d", i+1); input != want {
 					t.Errorf("part %d gives %s, want %s", i, input, want)
 				}
+			}
+			if _, err := io.WriteString(w, end); err != nil {
+				t.Fatal(err)
 			}
 			w.Close()
 			if err := <-done; err != nil {
@@ -201,6 +230,8 @@ func TestReadLines(t *testing.T) {
 		{"long last line", long + long, nil, "l.txt:1: line is longer than 4096 bytes"},
 		{"utf-16", "\xff\xfe1\x000\x00", nil, "l.txt:1: "},
 
+		{"long line of zeros", "10.0.0.1\n" + strings.Repeat("\x00", maxRecord+1), []string{"l.txt:1 10.0.0.1"}, "l.txt:2: line is longer"},
+
 		{"other XML", "<?xml version=\"1.0\"?>\n<html>", nil, `l.txt:2: XML of "html": only nmap's is known`},
 		{"broken XML", "<nmaprun>\n<host></hots>", nil, "l.txt: XML syntax error on line 2"},
 		{"XML, no address", "<nmaprun>\n\n<host><address addr=\"x\"/></host>", nil, `l.txt:3: "x" is not an address`},
@@ -211,11 +242,34 @@ func TestReadLines(t *testing.T) {
 		{"broken JSON", "{\"ip\":\"10.0.0.1\"}\n\n{\"port\":}", []string{"l.txt:1 10.0.0.1"}, "l.txt:3: not JSON that is known"},
 		{"text after JSON", "{\"ip\":\"10.0.0.1\"}\nhello", []string{"l.txt:1 10.0.0.1"}, "l.txt:2: a JSON object is expected"},
 		{"JSON, no port", "{\"ip\":\"10.0.0.1\",\"port\":70000}", nil, `l.txt:1: "70000" is not a port`},
+		{"JSON, service without port", "{\"ip\":\"10.0.0.1\",\"services\":[{}]}", nil, `l.txt:1: "" is not a port`},
+		{"JSON, ports of another kind", "{\"ip\":\"10.0.0.1\",\"ports\":{}}", nil, `l.txt:1: not JSON that is known`},
 		{"JSON, no address", "{\n\"ip\":\"10.0.0\"}", nil, `l.txt:1: "10.0.0" is not an address`},
 		{"JSON, no name", "{\"host\":\"a b\"}", nil, `l.txt:1: "a b" is not an address or host name`},
 		{"JSON, secret", "{\"url\":\"http://a:S3CRET@h/\"}", nil, "l.txt:1: target URL holds a user name or password"},
 		{"masscan", "open tcp\n", nil, "l.txt:1: not a line of masscan"},
 		{"CSV", "saddr,sport\n10.0.0.1,80\n10.0.0.1,x\n", []string{"l.txt:2 10.0.0.1"}, `l.txt:3: "x" is not a port`},
+		{"CSV, field over lines", "saddr,title\n10.0.0.1,\"a, b\nc\"\n10.0.0.2,x\n", []string{"l.txt:2 10.0.0.1", "l.txt:4 10.0.0.2"}, ""},
+		{"CSV, stray quote", "saddr,title\n10.0.0.1,\"x\n10.0.0.2,y\n10.0.0.3,z\n", nil, "l.txt:2: a quote begins a field that goes on over line 3, which looks like a target"},
+		{"CSV, stray quotes that pair up", "saddr,sport\n10.0.0.1,80\n10.0.0.2,\"80\n10.0.0.3,\"\n10.0.0.4,80\n", []string{"l.txt:2 10.0.0.1"}, "l.txt:3: a quote begins"},
+		{"CSV, quote before the end", "saddr,title\n10.0.0.1,\"x\nfoo\n", nil, "l.txt:2: a quote begins a field that has no end"},
+		{"CSV, quote within a field", "saddr,title\n10.0.0.1,a\"b\"\n", nil, "l.txt:2: not a line of CSV: bare"},
+		{"CSV, no final newline", "saddr,sport\n10.0.0.1,80\n10.0.0.2,18", []string{"l.txt:2 10.0.0.1"}, "l.txt:3: the list is cut"},
+		{"CSV, header alone", "saddr,sport", nil, "l.txt:1: the list is cut"},
+		{"CSV, many fields", "saddr,x\n10.0.0.1" + strings.Repeat(",", maxColumns) + "\n", nil, "l.txt:2: line of CSV with more than"},
+		{"masscan list without its end", "#masscan\nopen tcp 80 10.0.0.1 1\n", []string{"l.txt:2 10.0.0.1"}, "l.txt:3: the list is cut"},
+		{"masscan list, lines of it", "open tcp 80 10.0.0.1 1\n", []string{"l.txt:1 10.0.0.1"}, ""},
+		{"masscan list, two", "#masscan\nopen tcp 80 10.0.0.1 1\n# end\n#masscan\nopen tcp 80 10.0.0.2 1\n# end\n", []string{"l.txt:2 10.0.0.1", "l.txt:5 10.0.0.2"}, ""},
+		{"grepable without its end", "# Nmap 7.93 scan initiated x as: y\nHost: 10.0.0.1 ()\tPorts: 80/open/tcp//http///\n", []string{"l.txt:2 10.0.0.1"}, "l.txt:3: the list is cut"},
+		{"JSON list without its end", "[{\"ip\":\"10.0.0.1\"},\n", []string{"l.txt:1 10.0.0.1"}, "l.txt:2: the list is cut"},
+		{"JSON list closed twice", "[{\"ip\":\"10.0.0.1\"}]]", []string{"l.txt:1 10.0.0.1"}, "l.txt:1: a JSON object is expected"},
+		{"JSON, deep", strings.Repeat("{\"host\":", 100), nil, "l.txt:1: JSON object is nested deeper than 64"},
+		{"JSON, wrapped", strings.Repeat("{\"host\":", 20) + "{}" + strings.Repeat("}", 20), nil, "l.txt:1: not JSON that is known: too many objects"},
+		{"XML without its end", "<nmaprun>\n<host><address addr=\"10.0.0.1\"/></host>\n", []string{"l.txt:2 10.0.0.1"}, "l.txt:3: the list is cut"},
+		{"XML without its beginning", "<?xml version=\"1.0\"?>\n", nil, "l.txt:2: the list is cut"},
+		{"XML, long attribute", "<nmaprun>\n<host x=\"" + strings.Repeat("x", maxToken) + "\">", nil, "l.txt:2: a tag, comment or text is longer than 1 MiB"},
+		{"XML, long comment", "<nmaprun><!--" + strings.Repeat("x", maxToken) + "-->", nil, "l.txt:1: a tag, comment or text is longer than 1 MiB"},
+		{"XML, deep", "<nmaprun>" + strings.Repeat("<a>", 100), nil, "l.txt:1: XML is nested deeper than 64"},
 		{"gzip", "\x1f\x8b\x00", nil, "read l.txt: "},
 	}
 	for _, tt := range tests {

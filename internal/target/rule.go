@@ -1,8 +1,6 @@
 package target
 
 import (
-	"bufio"
-	"compress/gzip"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -11,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/bounded"
 )
 
 // Rule is one entry of an allow or deny list: blocks, a host name, or an
@@ -55,6 +55,9 @@ func cutAS(text string) (rest string, ok bool) {
 	return text, false
 }
 
+// maxASBlocks is more than all that any ten AS numbers announce.
+const maxASBlocks = 200_000
+
 // ASBlocks reads which blocks belong to the autonomous systems that are wanted.
 // The file has one block a line, in one of three forms: "BLOCK AS", "FIRST LAST
 // AS", "FIRST LENGTH AS"; more columns may follow. These are the forms of pyasn,
@@ -63,18 +66,15 @@ func cutAS(text string) (rest string, ok bool) {
 // of them, has their numbers in one column: 64500_64501, or with commas, which in
 // a file that is separated by commas needs quotes. It may be gzipped.
 func ASBlocks(r io.Reader, name string, wanted map[uint32]bool) (map[uint32][]netip.Prefix, error) {
-	br := bufio.NewReader(r)
-	if magic, _ := br.Peek(2); string(magic) == "\x1f\x8b" {
-		z, err := gzip.NewReader(br)
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", name, err)
-		}
-		br = bufio.NewReader(z)
+	br, err := bounded.Unpack(r)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	out := map[uint32][]netip.Prefix{}
 	in := &input{Reader: br, name: name, line: 1}
 	in.begin()
-	err := in.lines(maxLine, func(text string) error {
+	found := 0
+	err = in.lines(maxLine, nil, func(text string) error {
 		if text[0] == ';' { // pyasn's comment
 			return nil
 		}
@@ -85,6 +85,9 @@ func ASBlocks(r io.Reader, name string, wanted map[uint32]bool) (map[uint32][]ne
 		blocks, systems, rest, err := asLine(f)
 		if err != nil {
 			return in.fail(err)
+		}
+		if in.unended { // the number may be a part of one
+			return in.fail(errors.New("the file is cut: its last line has no end"))
 		}
 		if commas && !slices.ContainsFunc(systems, func(as uint32) bool { return wanted[as] }) {
 			for _, text := range rest {
@@ -100,7 +103,11 @@ func ASBlocks(r io.Reader, name string, wanted map[uint32]bool) (map[uint32][]ne
 		}
 		for _, as := range systems {
 			if wanted[as] {
-				out[as] = append(out[as], blocks()...)
+				more := blocks()
+				if found += len(more); found > maxASBlocks {
+					return in.fail(fmt.Errorf("more than %d blocks of the AS numbers that are named", maxASBlocks))
+				}
+				out[as] = append(out[as], more...)
 			}
 		}
 		return nil

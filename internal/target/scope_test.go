@@ -248,6 +248,9 @@ func TestASBlocks(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
+	if _, err := ASBlocks(strings.NewReader("10.0.0.0/9 645\n10.128.0.0/9 64"), "as.txt", nil); err == nil || err.Error() != "as.txt:2: the file is cut: its last line has no end" {
+		t.Errorf("cut: %v", err)
+	}
 }
 
 // What nobody wrote down is not contacted at special addresses; what was
