@@ -17,7 +17,8 @@ type index struct {
 	ports    map[uint16][]int  // products that ask for more on a port, by its number
 	names    []leaf            // signals on certificates and host names
 	first    []opener
-	secret   map[string]bool // requests whose answers are dropped once looked at
+	secret   map[string]bool   // requests whose answers are dropped once looked at
+	scripts  map[string]string // what follows the script's name in a request's path, by request
 	// Relatives that ask for more on their ports, and so everywhere if they are
 	// looked for everywhere.
 	relatives []int
@@ -36,7 +37,7 @@ type opener struct {
 }
 
 func newIndex(products []*product) *index {
-	x := &index{products: products, answers: map[string][]leaf{}, ports: map[uint16][]int{}, secret: map[string]bool{}}
+	x := &index{products: products, answers: map[string][]leaf{}, ports: map[uint16][]int{}, secret: map[string]bool{}, scripts: map[string]string{}}
 	for i, p := range products {
 		for _, s := range p.ordered {
 			switch {
@@ -64,6 +65,9 @@ func newIndex(products []*product) *index {
 			}
 			if r.Secret {
 				x.secret[r.ID] = true
+			}
+			if _, after, ok := strings.Cut(r.Path, "{script}"); ok {
+				x.scripts[r.ID] = after
 			}
 		}
 	}
