@@ -63,7 +63,8 @@ var digestOf = regexp.MustCompile(`^digest:[0-9a-f]{12}$`)
 const Withheld = "not shown"
 
 // Requote returns what Facts would have given for a fact that is stored already,
-// by an earlier version that quoted more. What Facts has given stays as it is.
+// by an earlier version that quoted more. What Facts has given stays as it is. Of a
+// "version" it returns what is one, maybe "".
 func (s *Set) Requote(name, value string) string {
 	k := s.known
 	sealed := func(text string) string {
@@ -85,6 +86,8 @@ func (s *Set) Requote(name, value string) string {
 		return k.server(value, sealed)
 	case "www-authenticate":
 		return scheme(value)
+	case "version":
+		return k.anyVersion(value)
 	case "body":
 		if value == "not kept: it may hold a secret" {
 			return value

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/release"
 )
 
 // knownFile lists what may be quoted beyond what the fingerprints look for.
@@ -30,6 +32,7 @@ type known struct {
 	segments map[string]bool            // of paths
 	servers  map[string]string          // products, in lower case, and how they are written
 	digests  map[string]bool            // SHA-256 of bodies, hex
+	versions []string                   // dotted paths of versions
 }
 
 func newKnown(s *Set, extra knownSpec) *known {
@@ -66,6 +69,9 @@ func newKnown(s *Set, extra knownSpec) *known {
 		}
 		for _, src := range p.Version {
 			k.key(src.JSON)
+			if src.JSON != "" && !slices.Contains(k.versions, src.JSON) {
+				k.versions = append(k.versions, src.JSON)
+			}
 			k.headers(src.Header)
 		}
 	}
@@ -407,4 +413,17 @@ func (k *known) version(path, s string) string {
 		return "" // numbers of another kind
 	}
 	return m[0]
+}
+
+// anyVersion is version wherever in an answer the text has stood.
+func (k *known) anyVersion(s string) string {
+	if v, err := release.Parse(s); err == nil {
+		return v.String()
+	}
+	for _, path := range k.versions {
+		if v := k.version(path, s); v != "" {
+			return v
+		}
+	}
+	return k.version("", s)
 }

@@ -43,7 +43,7 @@ func rooms() map[string][]string {
 		"internal/rule":    {"internal/event"},
 		"internal/policy":  {"internal/event"},
 		"internal/report":  {"internal/event", "internal/rule"},
-		"internal/redact":  {"internal/event"},
+		"internal/redact":  {"internal/event", "internal/evidence"},
 		"internal/stored":  {"internal/event", "internal/rule"},
 		"internal/replica": {"internal/evidence"},
 
