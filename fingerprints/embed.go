@@ -3,7 +3,7 @@ package fingerprints
 
 import "embed"
 
-// FS holds one YAML file a product, fronts.yaml, the release tables and the
+// FS holds one YAML file a product, fronts.yaml, known.yaml, unseen.yaml, the release tables and the
 // advisories.
 //
 //go:embed *.yaml releases/*.json advisories/*.json

@@ -19,6 +19,7 @@ const knownFile = "known.yaml"
 type knownSpec struct {
 	Servers []string `yaml:"servers"`
 	Titles  []string `yaml:"titles"`
+	Keys    []string `yaml:"keys"`
 	Paths   []string `yaml:"paths"`
 }
 
@@ -45,6 +46,9 @@ func newKnown(s *Set, extra knownSpec) *known {
 	}
 	for _, title := range extra.Titles {
 		k.titles[title] = true
+	}
+	for _, key := range extra.Keys {
+		k.keys[key] = true
 	}
 	for _, part := range extra.Paths {
 		k.segments[part] = true
