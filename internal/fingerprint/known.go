@@ -327,7 +327,9 @@ func (k *known) place(s string) string {
 	}
 	to := ""
 	if host := u.Hostname(); u.Host != "" {
-		if _, err := netip.ParseAddr(host); err != nil && !hostName.MatchString(host) {
+		if addr, err := netip.ParseAddr(host); err == nil {
+			host = addr.WithZone("").String() // a zone is any text
+		} else if !hostName.MatchString(host) {
 			host = "*"
 		}
 		if strings.Contains(host, ":") {
