@@ -3,8 +3,9 @@ package fingerprints
 
 import "embed"
 
-// FS holds one YAML file a product, fronts.yaml, the release tables, the
-// advisories, and which listeners of this machine are left alone.
+// FS holds one YAML file a product, fronts.yaml, known.yaml, unseen.yaml, the
+// release tables, the advisories, and which listeners of this machine are left
+// alone.
 //
 //go:embed *.yaml releases/*.json advisories/*.json local/*.yaml
 var FS embed.FS

@@ -403,7 +403,7 @@ func promised() map[string][]string {
 			"auth.state", "auth.mode", "auth.because[]", "tls.enabled",
 			"findings[].id", "findings[].severity", "findings[].title", "findings[].detail", "findings[].remediation",
 			"findings[].controls[]", "findings[].references[]", "findings[].key",
-			"evidence[].id", "evidence[].request", "evidence[].status", "evidence[].bytes", "evidence[].sha256",
+			"evidence[].id", "evidence[].request", "evidence[].status", "evidence[].bytes",
 		},
 		"summary": {
 			"finished", "targets", "outcomes", "auth", "findings", "suppressed", "complete",

@@ -7,11 +7,16 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"github.com/clawsonar/clawsonar/fingerprints"
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/report"
 	"github.com/clawsonar/clawsonar/internal/stored"
 )
@@ -35,7 +40,7 @@ same key are one finding.`,
   clawsonar report part1.jsonl part2.jsonl -o sarif=all.sarif -fail-on high
   clawsonar report scan.jsonl -f markdown -view nvdb -lang zh`,
 	}
-	return o.command(s, cmd, "report", func(args []string) error {
+	return o.command(s, cmd, "report", func(set *fingerprint.Set, args []string) error {
 		if len(args) == 0 {
 			return usage(errors.New("report needs a file: give streams that scan wrote with -o jsonl=FILE"))
 		}
@@ -44,9 +49,9 @@ same key are one finding.`,
 			if name == "-" && len(args) > 1 {
 				return usage(errors.New("stdin can only be read once: give it alone, or as a file"))
 			}
-			sources = append(sources, source(s, name))
+			sources = append(sources, source(s, set, name))
 		}
-		return o.run(s, func(emit func(event.Event) error) error { return stored.Merge(sources, emit) })
+		return o.run(s, set, func(emit func(event.Event) error) error { return stored.Merge(sources, emit) })
 	})
 }
 
@@ -62,16 +67,16 @@ All formats; -fail-on looks at what is new only.`,
 		Example: `  clawsonar diff monday.jsonl friday.jsonl
   clawsonar diff main.jsonl branch.jsonl -f markdown -fail-on medium`,
 	}
-	return o.command(s, cmd, "diff", func(args []string) error {
+	return o.command(s, cmd, "diff", func(set *fingerprint.Set, args []string) error {
 		if len(args) != 2 {
 			return usage(errors.New("diff takes two files: the older stream, then the newer one"))
 		}
-		older, newer := source(s, args[0]), source(s, args[1])
-		return o.run(s, func(emit func(event.Event) error) error { return stored.Diff(older, newer, rules(), emit) })
+		older, newer := source(s, set, args[0]), source(s, set, args[1])
+		return o.run(s, set, func(emit func(event.Event) error) error { return stored.Diff(older, newer, rules(), emit) })
 	})
 }
 
-func (o *storedOptions) command(s streams, cmd *cobra.Command, name string, run func(args []string) error) *cobra.Command {
+func (o *storedOptions) command(s streams, cmd *cobra.Command, name string, run func(set *fingerprint.Set, args []string) error) *cobra.Command {
 	o.ownIgnore = true
 	f := newFlags(name)
 	o.outputOptions.flags(f)
@@ -82,14 +87,19 @@ func (o *storedOptions) command(s streams, cmd *cobra.Command, name string, run 
 		if done || err != nil {
 			return err
 		}
-		return run(rest)
+		set, err := fingerprint.Load(fingerprints.FS)
+		if err != nil {
+			return fmt.Errorf("built-in fingerprints: %w", err)
+		}
+		return run(set, rest)
 	}
 	return cmd
 }
 
 // source reads a stored stream. One that was cut off is read as far as it goes:
-// it has no summary, and so is incomplete.
-func source(s streams, name string) stored.Source {
+// it has no summary, and so is incomplete. What an earlier version has quoted of
+// answers is shown as this one would.
+func source(s streams, set *fingerprint.Set, name string) stored.Source {
 	return func(yield func(event.Event) error) error {
 		in, label := s.in, "stdin"
 		if name != "-" {
@@ -103,6 +113,7 @@ func source(s streams, name string) stored.Source {
 		begun := false
 		err := report.Read(in, label, func(e event.Event) error {
 			begun = true
+			requote(set, e.Target)
 			return yield(e)
 		})
 		switch {
@@ -116,18 +127,49 @@ func source(s streams, name string) stored.Source {
 	}
 }
 
+// requote takes out of a stored target what a scan no longer writes into one.
+func requote(set *fingerprint.Set, t *event.Target) {
+	if t == nil {
+		return
+	}
+	for i := range t.Evidence {
+		x := &t.Evidence[i]
+		x.SHA256 = set.KnownBody(x.SHA256)
+		for name, value := range x.Facts {
+			x.Facts[name] = set.Requote(name, value)
+		}
+	}
+	if t.TLS != nil {
+		t.TLS.VerifyError, t.TLS.NameError = evidence.Reason(t.TLS.VerifyError), evidence.Reason(t.TLS.NameError)
+		t.TLS.HSTS = fingerprint.HSTS(t.TLS.HSTS)
+	}
+	v := t.Version
+	if v == nil {
+		return
+	}
+	said := slices.Clone(v.Candidates)
+	for i, c := range said {
+		said[i] = set.Requote("version", c)
+	}
+	if exact := set.Requote("version", v.Exact); exact != v.Exact || !slices.Equal(said, v.Candidates) {
+		// The notes quote it as well.
+		v.Exact, v.Candidates = exact, slices.DeleteFunc(said, func(c string) bool { return c == "" })
+		t.Notes = slices.DeleteFunc(t.Notes, func(n string) bool { return strings.HasPrefix(n, "release") })
+	}
+}
+
 // outputError is an error of the outputs, not of what was read.
 type outputError struct{ error }
 
 func (e *outputError) Unwrap() error { return e.error }
 
 // run passes what read emits through the pipeline.
-func (o *storedOptions) run(s streams, read func(emit func(event.Event) error) error) error {
+func (o *storedOptions) run(s streams, set *fingerprint.Set, read func(emit func(event.Event) error) error) error {
 	gate, err := o.gate()
 	if err != nil {
 		return usage(err)
 	}
-	p, err := openPipeline(s, &o.outputOptions, &o.gateOptions, gate)
+	p, err := openPipeline(s, set, &o.outputOptions, &o.gateOptions, gate)
 	if err != nil {
 		return usage(err)
 	}

@@ -340,7 +340,7 @@ func (o *scanOptions) notes() []string {
 
 // run scans and writes the reports.
 func (o *scanOptions) run(s streams, cfg *scan.Config, gate *policy.Gate) error {
-	out, err := openPipeline(s, &o.outputOptions, &o.gateOptions, gate)
+	out, err := openPipeline(s, cfg.Prober.Set, &o.outputOptions, &o.gateOptions, gate)
 	if err != nil {
 		return usage(err)
 	}

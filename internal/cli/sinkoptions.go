@@ -13,6 +13,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/policy"
 	"github.com/clawsonar/clawsonar/internal/redact"
 	"github.com/clawsonar/clawsonar/internal/report"
@@ -100,20 +101,20 @@ func (o *outputOptions) checkView() error {
 }
 
 // redactor returns nil if nothing is to be replaced.
-func (o *outputOptions) redactor() (*redact.Redactor, error) {
+func (o *outputOptions) redactor(set *fingerprint.Set) (*redact.Redactor, error) {
 	switch {
 	case o.redactKey != "":
 		key, err := bounded.File(o.redactKey, 64<<10)
 		if err != nil {
 			return nil, fmt.Errorf("-redact-key: %w", err)
 		}
-		r, err := redact.New(bytes.TrimSpace(key))
+		r, err := redact.New(bytes.TrimSpace(key), set.Requote)
 		if err != nil {
 			return nil, fmt.Errorf("-redact-key: %s: %w", o.redactKey, err)
 		}
 		return r, nil
 	case o.redact:
-		return redact.New([]byte(rand.Text()))
+		return redact.New([]byte(rand.Text()), set.Requote)
 	}
 	return nil, nil
 }
@@ -210,7 +211,7 @@ type pipeline struct {
 }
 
 // openPipeline opens the outputs; an error is the user's to mend.
-func openPipeline(s streams, o *outputOptions, g *gateOptions, gate *policy.Gate) (*pipeline, error) {
+func openPipeline(s streams, set *fingerprint.Set, o *outputOptions, g *gateOptions, gate *policy.Gate) (*pipeline, error) {
 	if err := o.checkView(); err != nil {
 		return nil, err
 	}
@@ -219,7 +220,7 @@ func openPipeline(s streams, o *outputOptions, g *gateOptions, gate *policy.Gate
 	if p.filter, err = g.filter(); err != nil {
 		return nil, err
 	}
-	if p.redact, err = o.redactor(); err != nil {
+	if p.redact, err = o.redactor(set); err != nil {
 		return nil, err
 	}
 	if p.out, err = openOutputs(s, o); err != nil {

@@ -250,13 +250,15 @@ type Advisory struct {
 	Suppressed string `json:"suppressed,omitempty"`
 }
 
-// Evidence is one exchange in short: enough to check a verdict, never a body.
+// Evidence is one exchange in short: enough to check a verdict, never a body. Facts
+// quote what a fingerprint knows; of other texts, and of bodies, they hold
+// "digest:" and 12 hex digits, the same for the same text within one run.
 type Evidence struct {
 	ID      string            `json:"id"`
 	Request string            `json:"request"`
 	Status  int               `json:"status"`
 	Bytes   int               `json:"bytes"`
-	SHA256  string            `json:"sha256,omitempty"`
+	SHA256  string            `json:"sha256,omitempty"` // of a body that a fingerprint knows
 	Facts   map[string]string `json:"facts,omitempty"`
 	Error   string            `json:"error,omitempty"`
 }

@@ -167,6 +167,45 @@ type TLSInfo struct {
 	Legacy string `yaml:"legacy,omitempty"`
 }
 
+// Why a certificate does not verify, or is not one for the name that was asked
+// for: the texts of VerifyError and NameError. Those of the library quote names,
+// authorities and dates.
+const (
+	UnknownAuthority = "certificate signed by unknown authority"
+	OutOfDate        = "certificate has expired or is not yet valid"
+	WrongName        = "certificate is valid for another name"
+	WrongUse         = "certificate is not for a server, or may not sign"
+	WeakSignature    = "certificate has an insecure signature"
+	NotVerified      = "not verified: this system's verifier may contact others"
+	Unverified       = "certificate does not verify"
+)
+
+// Reason returns the one of these texts for a text of package crypto/x509, or for
+// one of these; "" for "".
+func Reason(text string) string {
+	text = strings.TrimPrefix(text, "x509: ")
+	for _, r := range []struct{ prefix, reason string }{
+		{"certificate signed by unknown authority", UnknownAuthority},
+		{"certificate has expired or is not yet valid", OutOfDate},
+		{"certificate is valid for ", WrongName},
+		{"certificate is not valid for any names", WrongName},
+		{"certificate relies on legacy Common Name", WrongName},
+		{"cannot validate certificate for ", WrongName},
+		{"certificate specifies an incompatible key usage", WrongUse},
+		{"certificate is not authorized to sign", WrongUse},
+		{"certificate is not for a server", WrongUse},
+		{"cannot verify signature: insecure algorithm", WeakSignature},
+		{"certificate has an insecure signature", WeakSignature},
+		{"not verified: ", NotVerified},
+		{"", Unverified},
+	} {
+		if text != "" && strings.HasPrefix(text, r.prefix) {
+			return r.reason
+		}
+	}
+	return ""
+}
+
 // Observation is everything seen at one target.
 type Observation struct {
 	Time      time.Time      // start of the probe

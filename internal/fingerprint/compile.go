@@ -30,6 +30,7 @@ type Set struct {
 	logins   []string
 	unseen   []Unseen
 	index    *index
+	known    *known
 	// Relatives are asked for on every port, not only on their own.
 	everywhere bool
 }
@@ -55,10 +56,11 @@ type product struct {
 	signals map[string]*signal
 	ordered []*signal      // by index
 	table   *release.Table // nil when the product has none
+	known   *known         // the set's
 }
 
 // Load reads every *.yaml at the root of fsys: one product each, but for
-// fronts.yaml, which may be missing. A product that names a release table finds
+// fronts.yaml, unseen.yaml and known.yaml, each of which may be missing. A product that names a release table finds
 // it in releases/NAME.json.
 func Load(fsys fs.FS) (*Set, error) {
 	names, err := fs.Glob(fsys, "*.yaml")
@@ -80,7 +82,7 @@ func Load(fsys fs.FS) (*Set, error) {
 		}
 	}
 	for _, name := range names {
-		if name == frontsFile || name == unseenFile {
+		if name == frontsFile || name == unseenFile || name == knownFile {
 			continue
 		}
 		data, err := fs.ReadFile(fsys, name)
@@ -107,7 +109,16 @@ func Load(fsys fs.FS) (*Set, error) {
 		return nil, fmt.Errorf("no fingerprint of a product: a folder of fingerprints holds one NAME.yaml a product")
 	}
 	slices.SortStableFunc(s.products, func(a, b *product) int { return cmp.Compare(a.rank(), b.rank()) })
-	s.index = newIndex(s.products)
+	var extra knownSpec
+	if data, err := fs.ReadFile(fsys, knownFile); err == nil {
+		if err := decode(data, knownFile, &extra); err != nil {
+			return nil, err
+		}
+	}
+	s.index, s.known = newIndex(s.products), newKnown(s, extra)
+	for _, p := range s.products {
+		p.known = s.known
+	}
 	return s, s.check()
 }
 

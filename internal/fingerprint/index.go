@@ -18,7 +18,8 @@ type index struct {
 	names    []leaf            // signals on certificates and host names
 	logins   []leaf            // signals on log-ins
 	first    []opener
-	secret   map[string]bool // requests whose answers are dropped once looked at
+	secret   map[string]bool   // requests whose answers are dropped once looked at
+	scripts  map[string]string // what follows the script's name in a request's path, by request
 	// Relatives that ask for more on their ports, and so everywhere if they are
 	// looked for everywhere.
 	relatives []int
@@ -37,7 +38,7 @@ type opener struct {
 }
 
 func newIndex(products []*product) *index {
-	x := &index{products: products, answers: map[string][]leaf{}, ports: map[uint16][]int{}, secret: map[string]bool{}}
+	x := &index{products: products, answers: map[string][]leaf{}, ports: map[uint16][]int{}, secret: map[string]bool{}, scripts: map[string]string{}}
 	for i, p := range products {
 		for _, s := range p.ordered {
 			switch {
@@ -67,6 +68,9 @@ func newIndex(products []*product) *index {
 			}
 			if r.Secret {
 				x.secret[r.ID] = true
+			}
+			if _, after, ok := strings.Cut(r.Path, "{script}"); ok {
+				x.scripts[r.ID] = after
 			}
 		}
 	}

@@ -506,7 +506,10 @@ func (v *view) ask(src *versionSource, a *answer) (Version, string) {
 		}
 		out.Exact = parsed.String()
 	default:
-		out.Exact = text
+		// Whatever else it says there is not repeated.
+		if out.Exact = v.p.known.version(src.JSON, text); out.Exact == "" {
+			return out, "release: what " + src.Source + " says is no version, and is left out"
+		}
 	}
 	out.Candidates = []string{out.Exact}
 	return out, ""

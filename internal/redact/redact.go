@@ -15,24 +15,36 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/net/publicsuffix"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/evidence"
 )
 
 // MinKey is the least number of bytes of a key.
 const MinKey = 16
 
 // Redactor replaces addresses, names, base paths, certificates and free text of
-// a target. Loopback addresses stay, and so do ports.
-type Redactor struct{ key []byte }
+// a target. Loopback addresses stay, and so do ports. It takes the events of one
+// stream at a time, in their order.
+type Redactor struct {
+	key     []byte
+	known   func(name, value string) string
+	contact string // of the scan
+}
 
 // New returns a redactor for a key, which must be kept secret: addresses are so
-// few that whoever has it can try them all.
-func New(key []byte) (*Redactor, error) {
+// few that whoever has it can try them all. known returns what may be shown of a
+// fact of an answer, or of a "version".
+func New(key []byte, known func(name, value string) string) (*Redactor, error) {
 	if len(key) < MinKey {
 		return nil, fmt.Errorf("a key of %d bytes is too short: use %d or more, such as the output of \"openssl rand -hex 32\"", len(key), MinKey)
 	}
-	return &Redactor{slices.Clone(key)}, nil
+	return &Redactor{key: slices.Clone(key), known: known}, nil
 }
 
 // token is n hex digits for a value of a kind.
@@ -88,94 +100,324 @@ func (r *Redactor) base(path string) string {
 }
 
 // Event returns the event without what identifies; the one given is not changed.
+// Every field is named here: what a field of a later day holds is not passed on
+// before somebody has decided that it may be.
 func (r *Redactor) Event(e event.Event) event.Event {
 	switch {
 	case e.Scan != nil:
-		s := *e.Scan
-		if s.Authorization.Contact != "" {
-			s.Authorization.Contact = "redacted"
-		}
-		return event.Event{Scan: &s}
+		return event.Event{Scan: r.scan(e.Scan)}
 	case e.Target != nil:
 		return event.Event{Target: r.target(e.Target)}
 	case e.Summary != nil:
-		s := *e.Summary
-		s.Notes = nil // they are about the operator's own files
-		return event.Event{Summary: &s}
+		return event.Event{Summary: r.summary(e.Summary)}
 	}
 	return e
 }
 
-// eraser replaces in free text what is known to identify a target.
-type eraser struct {
-	r     *Redactor
-	known *strings.Replacer
+func (r *Redactor) scan(in *event.Scan) *event.Scan {
+	out := &event.Scan{
+		Type: "scan", Schema: in.Schema, Tool: tool(in.Tool), Started: in.Started,
+		Level: id(in.Level), Seed: in.Seed, Shard: id(in.Shard),
+		Data: event.Data{
+			Releases: in.Data.Releases, NewestRelease: id(in.Data.NewestRelease), ReleasesAsOf: id(in.Data.ReleasesAsOf),
+			Advisories: in.Data.Advisories, AdvisoriesAsOf: id(in.Data.AdvisoriesAsOf),
+		},
+		Authorization: event.Authorization{Authorized: in.Authorization.Authorized},
+	}
+	if in.Authorization.Contact != "" {
+		r.contact = in.Authorization.Contact // targets are told it
+		out.Authorization.Contact = gone
+	}
+	if n := in.Network; n != nil {
+		// Where the operator stands, and what his network is called.
+		out.Network = &event.Network{
+			Proxy: hide(n.Proxy), SourceIP: hide(n.SourceIP), Interface: hide(n.Interface), Resolver: hide(n.Resolver),
+			Headers: each(n.Headers, hide),
+		}
+	}
+	if in.Compared != nil {
+		out.Compared = &event.Compared{Tool: tool(in.Compared.Tool), Started: in.Compared.Started}
+	}
+	return out
 }
 
+// hide replaces whatever there is.
+func hide(s string) string {
+	if s == "" {
+		return ""
+	}
+	return gone
+}
+
+func tool(in event.Tool) event.Tool { return event.Tool{Name: id(in.Name), Version: id(in.Version)} }
+
+func (r *Redactor) summary(in *event.Summary) *event.Summary {
+	out := &event.Summary{
+		Type: "summary", Finished: in.Finished, Targets: in.Targets,
+		Outcomes: counts(in.Outcomes), Auth: counts(in.Auth), Findings: counts(in.Findings),
+		Suppressed: in.Suppressed, Complete: in.Complete,
+		MissEstimate: event.MissEstimate{
+			Reprobed: in.MissEstimate.Reprobed, Found: in.MissEstimate.Found,
+			Missed: in.MissEstimate.Missed, MissedAtMost: in.MissEstimate.MissedAtMost,
+		},
+		// The notes are about the operator's own files.
+	}
+	if u := in.Unlisted; u != nil {
+		out.Unlisted = &event.Unlisted{Count: u.Count, Targets: each(u.Targets, func(p event.Place) event.Place {
+			return event.Place{Place: r.place(p.Place), Outcome: id(p.Outcome)}
+		})}
+	}
+	if d := in.Diff; d != nil {
+		out.Diff = &event.Diff{Opened: d.Opened, Closed: d.Closed, Unseen: d.Unseen, Changed: d.Changed, Advisories: d.Advisories}
+	}
+	return out
+}
+
+// place is the pseudonym of a host, host:port, or one with a base path.
+func (r *Redactor) place(s string) string {
+	at, base, _ := strings.Cut(s, "/")
+	if base = r.base(base); base == "/" {
+		base = ""
+	}
+	if ap, err := netip.ParseAddrPort(at); err == nil {
+		return hostPort(r.addr(ap.Addr()).String(), strconv.Itoa(int(ap.Port()))) + strings.TrimRight(base, "/")
+	}
+	host, port, ok := strings.Cut(at, ":")
+	if _, err := strconv.ParseUint(port, 10, 16); !ok || err != nil {
+		host, port = at, ""
+	}
+	return hostPort(r.host(host), port) + strings.TrimRight(base, "/")
+}
+
+func counts(in map[string]int) map[string]int {
+	if in == nil {
+		return nil
+	}
+	out := map[string]int{}
+	for k, n := range in {
+		out[id(k)] += n
+	}
+	return out
+}
+
+// gone stands for what has no pseudonym.
+const gone = "redacted"
+
+// ours is how the program's own words look: ids of products, signals, states,
+// releases, dates.
+var ours = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.+/:-]{0,99}$`)
+
+// id keeps a word of the program's own.
+func id(s string) string {
+	if s == "" || ours.MatchString(s) {
+		return s
+	}
+	return gone
+}
+
+func ids(in []string) []string { return each(in, id) }
+
 func (r *Redactor) target(in *event.Target) *event.Target {
-	t := *in
-	u, err := url.Parse(t.Target.URL)
+	u, err := url.Parse(in.Target.URL)
 	if err != nil {
 		u = &url.URL{}
 	}
 	x := r.eraser(in, u)
-
-	t.Target.Name = r.name(t.Target.Name)
-	if t.Target.IP != "" {
-		t.Target.IP = r.host(t.Target.IP)
+	out := &event.Target{
+		Type: "target", Target: r.address(&in.Target, u, x), Outcome: id(in.Outcome), TLS: r.tls(in.TLS),
+		Surfaces: each(in.Surfaces, func(s event.Surface) event.Surface {
+			return event.Surface{ID: id(s.ID), State: id(s.State), Path: x.text(s.Path)}
+		}),
+		Findings:   each(in.Findings, func(f event.Finding) event.Finding { return r.finding(&f, x) }),
+		Advisories: each(in.Advisories, func(a event.Advisory) event.Advisory { return advisory(&a, x) }),
+		Evidence:   each(in.Evidence, func(e event.Evidence) event.Evidence { return r.evidence(&e, x) }),
+		Notes:      each(in.Notes, x.text),
+		Requests:   in.Requests, Connections: in.Connections, DurationMS: in.DurationMS,
+		Error: x.text(in.Error),
+		Changes: each(in.Changes, func(c event.Change) event.Change {
+			return event.Change{What: id(c.What), Old: x.text(c.Old), New: x.text(c.New)}
+		}),
 	}
-	if t.Target.URL != "" {
-		t.Target.URL = r.url(u)
+	if p := in.Product; p != nil {
+		out.Product = &event.Product{ID: id(p.ID), Brand: id(p.Brand), Name: x.text(p.Name), Confidence: id(p.Confidence), Because: ids(p.Because)}
 	}
-	if t.Target.Bound != "" {
-		if b, err := netip.ParseAddrPort(t.Target.Bound); err == nil {
-			t.Target.Bound = netip.AddrPortFrom(r.addr(b.Addr()), b.Port()).String()
-		} else {
-			t.Target.Bound = x.text(t.Target.Bound)
-		}
+	if v := in.Version; v != nil {
+		out.Version = &event.Version{Exact: r.version(v.Exact), Candidates: each(v.Candidates, r.version), Build: commit(v.Build),
+			Source: id(v.Source), Confidence: id(v.Confidence)}
 	}
-	t.Target.Input = r.input(t.Target)
-	t.Target.Source = source(t.Target.Source)
-	t.Target.Process = x.text(t.Target.Process)
-
-	if t.TLS != nil {
-		c := *t.TLS
-		c.Subject, c.Issuer = r.subject(c.Subject), r.subject(c.Issuer)
-		c.Names = each(c.Names, r.host)
-		c.SHA256 = r.again("certificate", c.SHA256)
-		c.VerifyError = x.text(c.VerifyError)
-		t.TLS = &c
-	}
-	t.Surfaces = each(t.Surfaces, func(s event.Surface) event.Surface { s.Path = x.text(s.Path); return s })
-	t.Findings = each(t.Findings, func(f event.Finding) event.Finding {
-		f.Key = r.again("key", f.Key)
-		f.Detail = x.text(f.Detail)
-		// The reason that follows is the operator's own words.
-		f.Suppressed, _, _ = strings.Cut(f.Suppressed, ":")
-		return f
-	})
-	t.Advisories = each(t.Advisories, func(a event.Advisory) event.Advisory {
-		a.Suppressed, _, _ = strings.Cut(a.Suppressed, ":")
-		return a
-	})
-	t.Evidence = each(t.Evidence, func(e event.Evidence) event.Evidence {
-		e.Request, e.Error = x.text(e.Request), x.text(e.Error)
-		e.SHA256 = r.again("body", e.SHA256)
-		e.Facts = r.facts(e.Facts, x)
-		return e
-	})
-	if t.SameAs != nil {
-		same := *t.SameAs
+	if same := in.SameAs; same != nil {
 		u, err := url.Parse(same.URL)
 		if err != nil {
 			u = &url.URL{}
 		}
-		same.URL = r.url(u)
-		t.SameAs = &same
+		out.SameAs = &event.SameAs{URL: r.url(u), Confidence: id(same.Confidence), Because: ids(same.Because)}
 	}
-	t.Notes = each(t.Notes, x.text)
-	t.Error = x.text(t.Error)
-	return &t
+	if a := in.Auth; a != nil {
+		out.Auth = &event.Auth{State: id(a.State), Mode: id(a.Mode), Because: ids(a.Because)}
+	}
+	if f := in.Front; f != nil {
+		out.Front = &event.Front{Kind: id(f.Kind), Because: ids(f.Because)}
+	}
+	return out
+}
+
+func (r *Redactor) version(s string) string {
+	if s == "" {
+		return ""
+	}
+	if s = r.known("version", s); s == "" {
+		return gone
+	}
+	return s
+}
+
+var hexDigits = regexp.MustCompile(`^[0-9a-f]{7,40}$`)
+
+// commit keeps the vendor's commit.
+func commit(s string) string {
+	if s == "" || hexDigits.MatchString(s) {
+		return s
+	}
+	return gone
+}
+
+func (r *Redactor) address(in *event.Address, u *url.URL, x *eraser) event.Address {
+	out := event.Address{Name: r.name(in.Name), Port: in.Port, Source: source(in.Source), Reach: id(in.Reach), Member: id(in.Member), Process: program(in.Process)}
+	if in.IP != "" {
+		out.IP = r.host(in.IP)
+	}
+	if in.URL != "" {
+		out.URL = r.url(u)
+	}
+	if in.Bound != "" {
+		if b, err := netip.ParseAddrPort(in.Bound); err == nil {
+			out.Bound = netip.AddrPortFrom(r.addr(b.Addr()), b.Port()).String()
+		} else {
+			out.Bound = gone
+		}
+	}
+	out.Input = r.input(out, in.Input)
+	return out
+}
+
+// programs are those that listen where a gateway does and are nobody's own. Linux
+// cuts names off after 15 bytes.
+var programs = []string{"apache2", "caddy", "chrome", "chromium", "clawdbot", "clawdbot-gatewa", "clawdbot-gateway", "cloudflared", "docker-proxy",
+	"envoy", "haproxy", "httpd", "moltbot", "moltbot-gateway", "nginx", "node", "ollama", "openclaw", "openclaw-gatewa", "openclaw-gateway",
+	"python", "python3", "rootlessport", "socat", "ssh", "sshd", "tailscaled", "traefik", "websockify", "x11vnc"}
+
+func program(s string) string {
+	if s == "" || slices.Contains(programs, s) {
+		return s
+	}
+	return gone
+}
+
+func (r *Redactor) tls(in *event.TLS) *event.TLS {
+	if in == nil {
+		return nil
+	}
+	return &event.TLS{
+		Enabled: in.Enabled, Version: protocol(in.Version), Cipher: protocol(in.Cipher),
+		Subject: r.subject(in.Subject), Issuer: r.subject(in.Issuer), Names: each(in.Names, r.host),
+		NotBefore: month(in.NotBefore), NotAfter: month(in.NotAfter), SelfSigned: in.SelfSigned,
+		SHA256:      r.again("certificate", in.SHA256),
+		VerifyError: evidence.Reason(in.VerifyError), NameError: evidence.Reason(in.NameError),
+		Legacy: protocol(in.Legacy), HSTS: hsts(in.HSTS),
+	}
+}
+
+var protocolName = regexp.MustCompile(`^(TLS 1\.[0-3]|SSLv3|0x[0-9A-Fa-f]{4}|TLS_[A-Z0-9_]{1,60})$`)
+
+// protocol keeps the name of a version of TLS, or of a cipher suite.
+func protocol(s string) string {
+	if s == "" || protocolName.MatchString(s) {
+		return s
+	}
+	return gone
+}
+
+// month is the beginning of the month of a time: the times of a certificate are as
+// good as its name, wherever certificates are logged.
+func month(s string) string {
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return ""
+	}
+	t = t.UTC()
+	return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC).Format(time.RFC3339)
+}
+
+var hstsField = regexp.MustCompile(`^(max-age=\d{1,10}(; includeSubDomains)?(; preload)?|other)$`)
+
+func hsts(s string) string {
+	if s == "" || hstsField.MatchString(s) {
+		return s
+	}
+	return gone
+}
+
+// The findings whose details quote a certificate. Texts are cut before they get
+// here, so a name in them need not be found by its whole.
+const (
+	ofName    = "tls-name-mismatch"
+	ofSubject = "tls-self-signed"
+)
+
+var day = regexp.MustCompile(`\b(\d{4}-\d{2})-\d{2}\b`)
+
+func (r *Redactor) finding(in *event.Finding, x *eraser) event.Finding {
+	out := event.Finding{
+		ID: id(in.ID), Severity: in.Severity, Title: x.text(in.Title), Detail: x.text(in.Detail), Remediation: x.text(in.Remediation),
+		Controls: ids(in.Controls), References: each(in.References, x.text), Evidence: each(in.Evidence, x.exchange),
+		Key: r.again("key", in.Key), Change: id(in.Change), Step: id(in.Step), Release: id(in.Release),
+		// The reason that follows is the operator's own words.
+		Suppressed: suppressed(in.Suppressed),
+	}
+	switch in.ID {
+	case ofName:
+		out.Detail = "It is for other names than the one that was used."
+	case ofSubject:
+		out.Detail = "Its certificate is signed with its own key."
+	case "tls-expired":
+		out.Detail = day.ReplaceAllString(out.Detail, "$1")
+	}
+	return out
+}
+
+// suppressed says what takes a finding back: the reason that follows is left out.
+func suppressed(s string) string {
+	what, _, _ := strings.Cut(s, ":")
+	switch what {
+	case "", "ignore file", "baseline", "not affected", "not_affected", "fixed":
+		return what
+	}
+	return gone
+}
+
+// advisory is published, apart from what the operator says of it.
+func advisory(in *event.Advisory, x *eraser) event.Advisory {
+	return event.Advisory{
+		ID: id(in.ID), CVE: id(in.CVE), Severity: in.Severity, Score: in.Score, ScoreSource: x.text(in.ScoreSource), Status: id(in.Status),
+		GatewaySurface: in.GatewaySurface, Credential: id(in.Credential), Fixed: id(in.Fixed), Summary: x.text(in.Summary),
+		Reach: id(in.Reach), Inherited: in.Inherited, Suppressed: suppressed(in.Suppressed),
+	}
+}
+
+func (r *Redactor) evidence(in *event.Evidence, x *eraser) event.Evidence {
+	return event.Evidence{
+		ID: x.exchange(in.ID), Request: x.text(in.Request), Status: in.Status, Bytes: in.Bytes,
+		SHA256: r.again("body", in.SHA256), Facts: r.facts(in.Facts), Error: x.text(in.Error),
+	}
+}
+
+// exchange is the id of an exchange, which may have a base path behind it.
+func (x *eraser) exchange(s string) string {
+	name, at, ok := strings.Cut(s, "@")
+	if !ok {
+		return id(s)
+	}
+	return id(name) + "@" + x.r.base(at)
 }
 
 func each[T any](in []T, f func(T) T) []T {
@@ -205,14 +447,15 @@ func hostPort(host, port string) string {
 	return host
 }
 
-// input is what a user could have written for a redacted address.
-func (r *Redactor) input(a event.Address) string {
+// input is what a user could have written for a redacted address, of which given
+// was written.
+func (r *Redactor) input(a event.Address, given string) string {
 	host := a.Name
 	if host == "" {
 		host = a.IP
 	}
 	if host == "" {
-		return "n-" + r.token("name", a.Input, 12) + ".invalid"
+		return "n-" + r.token("name", given, 12) + ".invalid"
 	}
 	port := ""
 	if a.Port != 0 {
@@ -223,88 +466,154 @@ func (r *Redactor) input(a event.Address) string {
 
 var line = regexp.MustCompile(`:[0-9]+$`)
 
-// source keeps the line, not the name of the file.
+// source keeps the line, not the name of the file or of the gateway beside it.
 func source(s string) string {
-	if n := line.FindString(s); n != "" && !strings.HasPrefix(s, "stdin:") {
+	n := line.FindString(s)
+	switch {
+	case s == "" || s == "args" || s == "local" || s == "stdin"+n:
+		return s
+	case strings.HasPrefix(s, "beside "):
+		return "beside" + n
+	case n != "":
 		return "list" + n
 	}
-	return s
+	return gone
 }
+
+// product is the name that the gateway gives itself.
+const product = "openclaw-gateway"
 
 // subject keeps the one name that the product itself puts into certificates.
 func (r *Redactor) subject(s string) string {
-	if s == "" || s == "CN=openclaw-gateway" {
+	if s == "" || s == "CN="+product {
 		return s
 	}
 	return "CN=n-" + r.token("name", s, 12) + ".invalid"
 }
 
-// facts keeps what the product says and takes out what the operator chose.
-func (r *Redactor) facts(in map[string]string, x *eraser) map[string]string {
+// facts keeps what a fingerprint knows, and takes out what the operator chose.
+func (r *Redactor) facts(in map[string]string) map[string]string {
 	if in == nil {
 		return nil
 	}
 	out := map[string]string{}
 	for k, v := range in {
+		v = r.known(k, v)
 		switch k {
-		case "keys", "event", "error.type", "error.message", "server":
-			out[k] = x.text(v)
-		case "title":
-			if !productTitle.MatchString(v) {
-				v = "t-" + r.token("title", v, 12)
+		case "title", "keys", "event", "error.type", "error.message", "server", "www-authenticate", "body":
+			if digest, ok := strings.CutPrefix(v, "digest:"); ok {
+				v = "digest:" + r.token(k, digest, 12)
 			}
 			out[k] = v
-		case "www-authenticate":
-			out[k], _, _ = strings.Cut(v, " ")
+		case "location":
+			out[k] = v
+			if u, err := url.Parse(v); err == nil && u.Host != "" {
+				u.Host = hostPort(r.host(u.Hostname()), u.Port())
+				out[k] = u.String()
+			}
 		default:
-			out[k] = "redacted"
+			out["other"] = gone
 		}
 	}
 	return out
 }
 
-var productTitle = regexp.MustCompile(`^(OpenClaw|Clawdbot|Moltbot)( Control)?$`)
+// eraser replaces in free text what is known to identify a target.
+type eraser struct {
+	r     *Redactor
+	known *strings.Replacer
+	// Words of the certificate and the like, whatever their case; nil for none.
+	words   *regexp.Regexp
+	domains []string // registrable ones; what lies below them is the target's as well
+}
 
 // eraser knows all that names the target.
 func (r *Redactor) eraser(t *event.Target, u *url.URL) *eraser {
+	x := &eraser{r: r}
 	var hosts []string
 	add := func(h string) {
-		if h != "" && h != "localhost" && !slices.Contains(hosts, h) {
-			hosts = append(hosts, h)
+		if h == "" || h == "localhost" || slices.Contains(hosts, h) {
+			return
+		}
+		hosts = append(hosts, h)
+		if _, err := netip.ParseAddr(h); err == nil {
+			return
+		}
+		if d, err := publicsuffix.EffectiveTLDPlusOne(strings.ToLower(strings.Trim(h, ".*"))); err == nil && !slices.Contains(x.domains, d) {
+			x.domains = append(x.domains, d)
 		}
 	}
 	add(t.Target.Name)
 	add(t.Target.IP)
 	add(u.Hostname())
+	var words []string
+	word := func(w string) {
+		if w = strings.TrimSpace(w); len(w) > 2 && w != product && w != "localhost" {
+			words = append(words, regexp.QuoteMeta(w))
+		}
+	}
+	word(r.contact)
+	if program(t.Target.Process) == gone {
+		word(t.Target.Process)
+	}
 	if t.TLS != nil {
 		for _, n := range t.TLS.Names {
 			add(n)
 		}
+		for _, s := range []string{t.TLS.Subject, t.TLS.Issuer} {
+			if s != "" && s != r.subject(s) {
+				word(s)
+			}
+			for _, w := range parts(s) {
+				word(w)
+			}
+		}
 	}
 	// Longer ones first: one may be part of another.
-	slices.SortFunc(hosts, func(a, b string) int { return len(b) - len(a) })
+	longer := func(a, b string) int { return len(b) - len(a) }
+	slices.SortFunc(hosts, longer)
+	slices.SortFunc(words, longer)
+	if len(words) > 0 {
+		x.words = regexp.MustCompile(`(?i)` + strings.Join(words, "|"))
+	}
 	var pairs []string
 	for _, h := range hosts {
 		port := ":" + strconv.Itoa(t.Target.Port)
 		pairs = append(pairs, hostPort(h, "")+port, hostPort(r.host(h), "")+port, h, r.host(h))
 	}
-	if t.TLS != nil {
-		for _, s := range []string{t.TLS.Subject, t.TLS.Issuer} {
-			if s != "" && s != r.subject(s) {
-				pairs = append(pairs, s, r.subject(s))
-			}
-		}
-	}
 	if base := strings.TrimRight(u.Path, "/"); base != "" {
 		pairs = append(pairs, base, strings.TrimRight(r.base(base), "/"))
 	}
-	return &eraser{r, strings.NewReplacer(pairs...)}
+	x.known = strings.NewReplacer(pairs...)
+	return x
+}
+
+// parts returns the values of a distinguished name (RFC 2253).
+func parts(name string) []string {
+	var out []string
+	for {
+		_, value, ok := strings.Cut(name, "=")
+		if !ok {
+			return out
+		}
+		var b strings.Builder
+		i := 0
+		for ; i < len(value) && value[i] != ',' && value[i] != '+'; i++ {
+			if value[i] == '\\' && i+1 < len(value) {
+				i++
+			}
+			b.WriteByte(value[i])
+		}
+		out = append(out, b.String())
+		name = value[i:]
+	}
 }
 
 var (
 	ipv4 = regexp.MustCompile(`\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b`)
 	ipv6 = regexp.MustCompile(`[0-9a-fA-F]{0,4}:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*`)
 	mail = regexp.MustCompile(`[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}`)
+	host = regexp.MustCompile(`[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+`)
 )
 
 // text replaces what names the target, and whatever looks like an address.
@@ -326,7 +635,39 @@ func (x *eraser) text(s string) string {
 		}
 		return address(text) + m[len(text):]
 	})
-	return mail.ReplaceAllStringFunc(s, func(m string) string { return "m-" + x.r.token("mail", m, 12) + "@n.invalid" })
+	s = mail.ReplaceAllStringFunc(s, func(m string) string { return "m-" + x.r.token("mail", m, 12) + "@n.invalid" })
+	s = host.ReplaceAllStringFunc(s, func(m string) string {
+		plain := strings.ToLower(m)
+		for _, d := range x.domains {
+			if plain == d || strings.HasSuffix(plain, "."+d) {
+				return x.r.name(m)
+			}
+		}
+		return m
+	})
+	if x.words == nil {
+		return s
+	}
+	return x.whole(s)
+}
+
+// whole replaces words that stand by themselves.
+func (x *eraser) whole(s string) string {
+	inWord := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+	var b strings.Builder
+	at := 0
+	for _, m := range x.words.FindAllStringIndex(s, -1) {
+		left, _ := utf8.DecodeLastRuneInString(s[:m[0]])
+		right, _ := utf8.DecodeRuneInString(s[m[1]:])
+		if inWord(left) || inWord(right) {
+			continue
+		}
+		b.WriteString(s[at:m[0]])
+		b.WriteString("w-" + x.r.token("word", strings.ToLower(s[m[0]:m[1]]), 12))
+		at = m[1]
+	}
+	b.WriteString(s[at:])
+	return b.String()
 }
 
 // documentation is what addr gives: replaced already.

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,15 +16,23 @@ import (
 
 func redactor(t testing.TB, key string) *Redactor {
 	t.Helper()
-	r, err := New([]byte(key))
+	r, err := New([]byte(key), known)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
+// known lets through what stands in the tests for words of the fingerprints.
+func known(name, value string) string {
+	if name == "version" || slices.Contains([]string{"OpenClaw Control", "nginx", "ok,error", "https://gw.acme.example/login", "digest:001122334455"}, value) {
+		return value
+	}
+	return "not shown"
+}
+
 func TestKey(t *testing.T) {
-	if _, err := New(make([]byte, MinKey-1)); err == nil || !strings.Contains(err.Error(), "too short") {
+	if _, err := New(make([]byte, MinKey-1), known); err == nil || !strings.Contains(err.Error(), "too short") {
 		t.Errorf("short key: %v", err)
 	}
 }

@@ -38,7 +38,10 @@ func (s *jsonl) Event(e event.Event) error {
 func (s *jsonl) Flush() error { return nil }
 
 // encoder makes JSON that is safe to print: besides what JSON asks for, every
-// character that hides or that a terminal acts on is escaped. Decoding gives
+// character that hides or that a terminal acts on is escaped, and every "#" that
+// follows one, since "##" starts a command of Azure Pipelines wherever in a log
+// line it stands. ("::" does so for GitHub Actions at the start of a line only, and
+// no line of JSON starts with a string's content.) Decoding gives
 // back the same text, except that invalid UTF-8 has become U+FFFD. The zero
 // value is ready; its buffers are used again.
 type encoder struct {
@@ -55,20 +58,21 @@ func (c *encoder) encode(v any) ([]byte, error) {
 		return nil, fmt.Errorf("encode event: %w", err)
 	}
 	b := c.raw.Bytes()
-	if !bytes.ContainsFunc(b, suspect) {
+	if !bytes.ContainsFunc(b, suspect) && !bytes.Contains(b, []byte("##")) {
 		return b, nil
 	}
 	c.safe.Reset()
+	last := rune(0)
 	for len(b) > 0 {
 		r, size := utf8.DecodeRune(b)
-		if !suspect(r) {
+		if !suspect(r) && (r != '#' || last != '#') {
 			c.safe.Write(b[:size])
 		} else if hi, lo := utf16.EncodeRune(r); hi != utf8.RuneError {
 			fmt.Fprintf(&c.safe, `\u%04x\u%04x`, hi, lo)
 		} else {
 			fmt.Fprintf(&c.safe, `\u%04x`, r)
 		}
-		b = b[size:]
+		b, last = b[size:], r
 	}
 	return c.safe.Bytes(), nil
 }

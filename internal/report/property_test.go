@@ -2,12 +2,16 @@ package report
 
 import (
 	"encoding/csv"
+	"encoding/json"
 	"html"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/clawsonar/clawsonar/internal/event"
 )
 
 // text draws what a target might send: any text, with what formats give a meaning
@@ -43,6 +47,42 @@ func TestCSVCellIsText(t *testing.T) {
 		back, err := csv.NewReader(strings.NewReader(b.String())).Read()
 		if err != nil || back[1] != cell {
 			t.Fatalf("%q, %v", back, err)
+		}
+	})
+}
+
+// TestNoLoggingCommand: whatever a target says, no format holds a command of Azure
+// Pipelines ("##vso[" and "##[" anywhere) or of GitHub Actions ("::" at the start of
+// a line), and JSON that is read again is what it was.
+func TestNoLoggingCommand(t *testing.T) {
+	parts := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{
+		"#", "##", "###", "##vso[task.setvariable]x", "##[command]x", "\n::set-output name=a::b", "::error::x", "\r::warning::y", "\u2028::stop-commands::z", " ", "\n", "\u200b", "\x1b",
+	}))
+	said := rapid.Custom(func(t *rapid.T) string { return strings.Join(rapid.SliceOfN(parts, 1, 6).Draw(t, "said"), "") })
+	rapid.Check(t, func(rt *rapid.T) {
+		s := said.Draw(rt, "text")
+		e := gateway("10.0.0.1", func(x *event.Target) {
+			x.Target.Input, x.Target.Name, x.Error, x.Notes = s, s, s, []string{s}
+			x.TLS = &event.TLS{Enabled: true, Subject: s, HSTS: s}
+			x.Evidence = []event.Evidence{{ID: s, Request: s, Facts: map[string]string{s: s}}}
+			x.Findings = []event.Finding{{ID: s, Severity: event.High, Title: s, Detail: s, Key: s}}
+		})
+		for _, f := range Formats() {
+			out := render(t, f, Options{Verbose: true}, e)
+			for line := range strings.Lines(out) {
+				if strings.Contains(line, "##vso[") || strings.Contains(line, "##[") || strings.HasPrefix(strings.TrimSpace(line), "::") {
+					rt.Fatalf("%s: %q", f, line)
+				}
+			}
+			if f == "jsonl" {
+				if strings.Contains(out, "##") {
+					rt.Fatalf("%q", out)
+				}
+				var back event.Event
+				if err := json.Unmarshal([]byte(out), &back); err != nil || !reflect.DeepEqual(back, stored(t, e)) {
+					rt.Fatalf("%v: %q came back different", err, out)
+				}
+			}
 		}
 	})
 }

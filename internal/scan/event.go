@@ -1,6 +1,10 @@
 package scan
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/event"
@@ -53,7 +57,7 @@ func (e *engine) event(t target.Target, o *evidence.Observation, v *fingerprint.
 		ev.Surfaces = append(ev.Surfaces, event.Surface(s))
 	}
 	for i := range o.Exchanges {
-		ev.Evidence = append(ev.Evidence, shorten(&o.Exchanges[i]))
+		ev.Evidence = append(ev.Evidence, e.shorten(&o.Exchanges[i]))
 	}
 	return ev
 }
@@ -66,6 +70,21 @@ func list(s []string) []string {
 	return s
 }
 
+// What is taken of a certificate, which is public by its nature: everybody who
+// connects is shown it.
+const (
+	maxSubject = 512 // bytes
+	maxName    = 253 // bytes: of a host name (RFC 1035 section 2.3.4)
+	maxNames   = 100
+)
+
+func upTo(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
+}
+
 func describeTLS(o *evidence.Observation) *event.TLS {
 	i := o.TLS
 	if i == nil {
@@ -73,12 +92,15 @@ func describeTLS(o *evidence.Observation) *event.TLS {
 	}
 	t := &event.TLS{
 		Enabled: true, Version: i.Version, Cipher: i.Cipher,
-		Subject: i.Subject, Issuer: i.Issuer, Names: i.Names,
-		SelfSigned: i.SelfSigned, SHA256: i.SHA256, VerifyError: i.VerifyError,
-		NameError: i.NameError, Legacy: i.Legacy,
+		Subject: upTo(i.Subject, maxSubject), Issuer: upTo(i.Issuer, maxSubject),
+		SelfSigned: i.SelfSigned, SHA256: i.SHA256, VerifyError: evidence.Reason(i.VerifyError),
+		NameError: evidence.Reason(i.NameError), Legacy: i.Legacy,
+	}
+	for _, name := range i.Names[:min(len(i.Names), maxNames)] {
+		t.Names = append(t.Names, upTo(name, maxName))
 	}
 	if x := o.Exchange("root"); x != nil {
-		t.HSTS = x.Header.Get("Strict-Transport-Security")
+		t.HSTS = fingerprint.HSTS(x.Header.Get("Strict-Transport-Security"))
 	}
 	if i.SHA256 != "" {
 		t.NotBefore = i.NotBefore.UTC().Format(time.RFC3339)
@@ -88,13 +110,23 @@ func describeTLS(o *evidence.Observation) *event.TLS {
 }
 
 // shorten turns an exchange into what a reader needs to check a verdict. The
-// body itself never leaves: it may hold a secret.
-func shorten(x *evidence.Exchange) event.Evidence {
-	ev := event.Evidence{ID: x.ID, Request: x.Method + " " + x.Path, Status: x.Status, Error: x.Err}
+// body itself never leaves: it may hold a secret. Nor does the digest of one that
+// no fingerprint knows, since a short secret can be found out from it.
+func (e *engine) shorten(x *evidence.Exchange) event.Evidence {
+	set := e.cfg.Prober.Set
+	ev := event.Evidence{ID: x.ID, Request: x.Method + " " + set.Path(x), Status: x.Status, Error: x.Err}
 	if x.Status > 0 {
 		d := x.Digest()
-		ev.Bytes, ev.SHA256 = d.Bytes, d.SHA256
-		ev.Facts = fingerprint.Facts(x)
+		ev.Bytes, ev.SHA256 = d.Bytes, set.KnownBody(d.SHA256)
+		ev.Facts = set.Facts(x, e.sealed)
 	}
 	return ev
+}
+
+// sealed stands for a text that must not be shown. The key dies with the run: it
+// tells which texts of a run are equal, and nothing of what they are.
+func (e *engine) sealed(text string) string {
+	mac := hmac.New(sha256.New, e.key[:])
+	mac.Write([]byte(text))
+	return "digest:" + hex.EncodeToString(mac.Sum(nil)[:6])
 }

@@ -6,6 +6,7 @@ package scan
 
 import (
 	"context"
+	cryptorand "crypto/rand"
 	"errors"
 	"fmt"
 	"math"
@@ -98,6 +99,7 @@ func Run(ctx context.Context, cfg Config) (event.Summary, error) {
 		Type:     "summary",
 		Outcomes: map[string]int{}, Auth: map[string]int{}, Findings: map[string]int{},
 	}}
+	cryptorand.Read(e.key[:])
 	if e.cfg.Grace == 0 {
 		e.cfg.Grace = 2 * time.Second
 	}
@@ -344,6 +346,7 @@ type silence struct {
 type engine struct {
 	cfg     Config
 	begun   time.Time
+	key     [32]byte     // of the digests that stand for what must not be shown
 	stop    func()       // gives up the targets in flight
 	failed  atomic.Bool  // Emit has failed
 	chosen  atomic.Int64 // how many addresses of a name are tried that has more

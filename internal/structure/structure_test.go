@@ -45,7 +45,7 @@ func rooms() map[string][]string {
 		"internal/rule":    {"internal/event"},
 		"internal/policy":  {"internal/bounded", "internal/event", "internal/suggest"},
 		"internal/report":  {"internal/bounded", "internal/event", "internal/rule"},
-		"internal/redact":  {"internal/event"},
+		"internal/redact":  {"internal/event", "internal/evidence"},
 		"internal/stored":  {"internal/event", "internal/rule"},
 		"internal/replica": {"internal/evidence"},
 

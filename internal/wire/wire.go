@@ -170,15 +170,27 @@ func scarce(err error) bool {
 const stopped = "stopped"
 
 // text returns the innermost message of a network error: the outer layers
-// repeat addresses that the result line already has.
+// repeat addresses that the result line already has. What follows a quotation mark
+// or a second colon is left out: there libraries quote what the target has sent.
 func text(err error) string {
 	for {
 		inner := errors.Unwrap(err)
 		if inner == nil {
-			return err.Error()
+			break
 		}
 		err = inner
 	}
+	said := err.Error()
+	if strings.HasPrefix(said, "x509: ") {
+		return "tls: the certificate cannot be read"
+	}
+	if rest, ok := strings.CutPrefix(said, "tls: "); ok {
+		if i := strings.IndexAny(rest, "\":%\\`[{"); i >= 0 {
+			rest = rest[:i]
+		}
+		said = "tls: " + strings.TrimRight(rest, " ")
+	}
+	return said
 }
 
 // conn is one established connection, plain or TLS.
@@ -324,7 +336,7 @@ func (w *Wire) describe(state tls.ConnectionState, t target.Target) *evidence.TL
 		leaf.CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature) == nil
 	if t.Name != "" {
 		if err := leaf.VerifyHostname(t.Name); err != nil {
-			info.NameError = strings.TrimPrefix(err.Error(), "x509: ")
+			info.NameError = evidence.Reason(err.Error())
 		}
 	}
 	host := t.Name
@@ -338,11 +350,11 @@ func (w *Wire) describe(state tls.ConnectionState, t target.Target) *evidence.TL
 	if w.opt.Roots == nil && (runtime.GOOS == "windows" || runtime.GOOS == "darwin") {
 		// There the system verifies, and may fetch what the target's certificate
 		// names: a contact outside the scope.
-		info.VerifyError = "not verified: this system's verifier may contact others"
+		info.VerifyError = evidence.NotVerified
 		return info
 	}
 	if _, err := leaf.Verify(x509.VerifyOptions{DNSName: host, Roots: w.opt.Roots, Intermediates: chain}); err != nil {
-		info.VerifyError = strings.TrimPrefix(err.Error(), "x509: ")
+		info.VerifyError = evidence.Reason(err.Error())
 	}
 	return info
 }

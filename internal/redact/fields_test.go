@@ -1,0 +1,267 @@
+package redact
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+)
+
+// What becomes of a field.
+const (
+	kept     = "kept"     // our own word or a number
+	replaced = "replaced" // a pseudonym, or another text
+	erased   = "erased"   // our own text, in which what names the target is replaced
+	inside   = "inside"   // its fields are decided one by one
+)
+
+// fields says for every field of the stream what becomes of it. A new field goes
+// here once it is decided what it may show.
+func fields() map[string]string {
+	out := map[string]string{}
+	for fate, names := range map[string]string{
+		kept: `Scan.Type Scan.Schema Scan.Started Scan.Level Scan.Seed Scan.Shard Tool.Name Tool.Version Compared.Started
+			Data.Releases Data.NewestRelease Data.ReleasesAsOf Data.Advisories Data.AdvisoriesAsOf Authorization.Authorized
+			Target.Type Target.Outcome Target.Requests Target.Connections Target.DurationMS Change.What Address.Port Address.Reach
+			Product.ID Product.Brand Product.Confidence Product.Because Version.Build Version.Source Version.Confidence
+			Version.Exact Version.Candidates Auth.State Auth.Mode Auth.Because Front.Kind Front.Because
+			TLS.Enabled TLS.SelfSigned Surface.ID Surface.State
+			Finding.ID Finding.Severity Finding.Controls Finding.Change Finding.Evidence
+			Advisory.ID Advisory.CVE Advisory.Severity Advisory.Score Advisory.Status Advisory.GatewaySurface Advisory.Credential
+			Advisory.Fixed Advisory.Reach Advisory.Inherited Evidence.ID Evidence.Status Evidence.Bytes
+			Summary.Type Summary.Finished Summary.Targets Summary.Outcomes Summary.Auth Summary.Findings Summary.Suppressed Summary.Complete
+			MissEstimate.Reprobed MissEstimate.Found MissEstimate.Missed MissEstimate.MissedAtMost
+			Diff.Opened Diff.Closed Diff.Unseen Diff.Changed Diff.Advisories
+			Unlisted.Count Place.Outcome SameAs.Confidence SameAs.Because Finding.Step Finding.Release Address.Member`,
+		replaced: `Authorization.Contact Address.Input Address.Source Address.Name Address.IP Address.URL Address.Bound Address.Process
+			TLS.Version TLS.Cipher TLS.Subject TLS.Issuer TLS.Names TLS.NotBefore TLS.NotAfter TLS.SHA256 TLS.VerifyError TLS.NameError TLS.Legacy TLS.HSTS
+			Network.Proxy Network.SourceIP Network.Interface Network.Resolver Network.Headers Place.Place SameAs.URL
+			Finding.Key Finding.Suppressed Advisory.Suppressed Evidence.SHA256 Evidence.Facts Summary.Notes`,
+		erased: `Target.Notes Target.Error Change.Old Change.New Product.Name Surface.Path Finding.Title Finding.Detail Finding.Remediation
+			Finding.References Advisory.ScoreSource Advisory.Summary Evidence.Request Evidence.Error`,
+		inside: `Scan.Tool Scan.Data Scan.Authorization Scan.Compared Compared.Tool Target.Target Target.Product Target.Version Target.Auth Target.Front
+			Target.TLS Target.Surfaces Target.Findings Target.Advisories Target.Evidence Target.Changes Target.SameAs Scan.Network Summary.MissEstimate Summary.Diff
+			Summary.Unlisted Unlisted.Targets`,
+	} {
+		for _, name := range strings.Fields(names) {
+			out[name] = fate
+		}
+	}
+	return out
+}
+
+// fill puts something of its own into every field below v, in which s stands for
+// the name of the field.
+func fill(v reflect.Value, field string, s func(field string) string, visit func(field string)) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem(), field, s, visit)
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			v.Set(reflect.ValueOf(time.Date(2026, 9, 17, 1, 2, 3, 0, time.UTC)))
+			return
+		}
+		for i := range v.NumField() {
+			name := v.Type().Name() + "." + v.Type().Field(i).Name
+			visit(name)
+			fill(v.Field(i), name, s, visit)
+		}
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		fill(v.Index(0), field, s, visit)
+	case reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+		key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+		fill(key, field, s, visit)
+		fill(value, field, s, visit)
+		v.SetMapIndex(key, value)
+	case reflect.String:
+		v.SetString(s(field))
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(7)
+	case reflect.Uint64:
+		v.SetUint(7)
+	case reflect.Float64:
+		v.SetFloat(7)
+	default:
+		panic(fmt.Sprint("no value for ", v.Kind()))
+	}
+}
+
+// every makes one event of each kind with all fields set.
+func every(s func(field string) string, visit func(field string)) []event.Event {
+	out := []event.Event{{Scan: new(event.Scan)}, {Target: new(event.Target)}, {Summary: new(event.Summary)}}
+	fill(reflect.ValueOf(out[0].Scan).Elem(), "", s, visit)
+	fill(reflect.ValueOf(out[1].Target).Elem(), "", s, visit)
+	fill(reflect.ValueOf(out[2].Summary).Elem(), "", s, visit)
+	return out
+}
+
+// TestEveryField: each field of the stream is kept on purpose, or what it held is
+// gone; and one that is kept is not lost.
+func TestEveryField(t *testing.T) {
+	fate := fields()
+	seen := map[string]bool{}
+	// As one of our words looks; nothing but the table tells it from a name.
+	word := func(field string) string { return "is-" + strings.ToLower(strings.ReplaceAll(field, ".", "-")) + "-x" }
+	events := every(word, func(field string) { seen[field] = true })
+	for field := range seen {
+		if fate[field] == "" {
+			t.Errorf("%s is new: say in Event what becomes of it, and here", field)
+		}
+	}
+	for field := range fate {
+		if !seen[field] {
+			t.Errorf("%s is no field", field)
+		}
+	}
+	r := redactor(t, "0123456789abcdef")
+	var b strings.Builder
+	for _, e := range events {
+		out, err := json.Marshal(r.Event(e))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Write(out)
+	}
+	got := b.String()
+	for _, field := range slices.Sorted(maps.Keys(seen)) {
+		// Types are written anew, and so are build, scheme-bound and typed values.
+		there := strings.Contains(got, `"`+word(field))
+		switch {
+		case fate[field] == replaced && there:
+			t.Errorf("%s is shown", field)
+		case fate[field] == kept && !there && stringy(field) && !slices.Contains([]string{"Scan.Type", "Target.Type", "Summary.Type", "Version.Build"}, field):
+			t.Errorf("%s is lost", field)
+		}
+	}
+	// What is not set is not made up.
+	for _, e := range []event.Event{{Scan: new(event.Scan)}, {Target: new(event.Target)}, {Summary: new(event.Summary)}} {
+		out, _ := json.Marshal(r.Event(e))
+		if strings.Contains(string(out), gone) || strings.Contains(string(out), ".invalid") && e.Target == nil {
+			t.Errorf("out of nothing: %s", out)
+		}
+	}
+}
+
+// stringy reports whether a field holds text.
+func stringy(field string) bool {
+	for _, v := range []any{event.Scan{}, event.Tool{}, event.Data{}, event.Target{}, event.Address{}, event.Product{}, event.Version{}, event.Auth{}, event.Front{},
+		event.Surface{}, event.Finding{}, event.Advisory{}, event.Evidence{}, event.Change{}} {
+		of, name, _ := strings.Cut(field, ".")
+		if rt := reflect.TypeOf(v); rt.Name() == of {
+			f, _ := rt.FieldByName(name)
+			return f.Type.Kind() == reflect.String || f.Type.Kind() == reflect.Slice
+		}
+	}
+	return false
+}
+
+// TestNumbersAndTimes: what is no text comes through, but for the days of a
+// certificate.
+func TestNumbersAndTimes(t *testing.T) {
+	events := every(func(string) string { return "" }, func(string) {})
+	events[1].Target.TLS.NotBefore, events[1].Target.TLS.NotAfter = "2026-09-17T01:02:03Z", "2027-12-31T23:59:59+14:00"
+	r := redactor(t, "0123456789abcdef")
+	for _, e := range events {
+		got := r.Event(e)
+		if e.Target != nil {
+			if i := got.Target.TLS; i.NotBefore != "2026-09-01T00:00:00Z" || i.NotAfter != "2027-12-01T00:00:00Z" {
+				t.Errorf("%s to %s", i.NotBefore, i.NotAfter)
+			}
+			e.Target.TLS.NotBefore, e.Target.TLS.NotAfter = got.Target.TLS.NotBefore, got.Target.TLS.NotAfter
+		}
+		counts := func(e event.Event) string {
+			b, _ := json.Marshal(e)
+			return fmt.Sprint(strings.Count(string(b), ":7"), strings.Count(string(b), "true"), strings.Count(string(b), "2026-09-17T01:02:03Z"))
+		}
+		if counts(got) != counts(e) {
+			t.Errorf("%s, want %s: %+v", counts(got), counts(e), got)
+		}
+	}
+}
+
+// TestNamesFromAnywhere: what one field tells is found in the others.
+func TestNamesFromAnywhere(t *testing.T) {
+	long := strings.Repeat("very-", 40)
+	for _, tt := range []struct {
+		name    string
+		change  func(*event.Target)
+		secrets string
+	}{
+		{"name error", func(x *event.Target) {
+			x.TLS.NameError = "certificate is valid for mail.secret.example, not gw.secret.example"
+		}, "secret"},
+		{"no name error", func(x *event.Target) {
+			x.TLS.VerifyError = "cannot validate certificate for 192.0.2.9 because it doesn't contain any IP SANs"
+		}, "192.0.2.9"},
+		{"authority", func(x *event.Target) {
+			x.TLS.VerifyError = `certificate signed by unknown authority (possibly because of "crypto/rsa" while trying to verify candidate authority certificate "Secret Root")`
+		}, "secret"},
+		{"expired", func(x *event.Target) {
+			x.TLS.VerifyError = "certificate has expired or is not yet valid: current time 2026-11-24T09:32:33Z is after 2026-11-23T17:42:01Z"
+		}, "17:42:01 11-23"},
+		{"day of expiry", func(x *event.Target) {
+			x.Findings = []event.Finding{{ID: "tls-expired", Detail: "It was valid until 2026-11-23."}}
+		}, "11-23"},
+		{"cut subject", func(x *event.Target) {
+			x.TLS.Subject = "CN=secret." + long + "example"
+			x.Findings = []event.Finding{{ID: "tls-self-signed", Detail: "The certificate of CN=secret." + long[:100] + "... is signed with its own key."}}
+		}, "secret very"},
+		{"cut names", func(x *event.Target) {
+			x.TLS.Names = []string{long + "secret.example"}
+			x.Findings = []event.Finding{{ID: "tls-name-mismatch", Detail: "It is for " + long[:110] + "..., not for other.example."}}
+		}, "secret very"},
+		{"hsts", func(x *event.Target) { x.TLS.HSTS = "max-age=1; secret" }, "secret"},
+		{"server", func(x *event.Target) { x.Evidence[0].Facts = map[string]string{"server": "secret-gw/1"} }, "secret"},
+		{"keys", func(x *event.Target) { x.Evidence[0].Facts = map[string]string{"keys": "ok,secretHost"} }, "secret"},
+		{"message", func(x *event.Target) {
+			x.Evidence[0].Facts = map[string]string{"error.message": "no user at secret.example"}
+		}, "secret"},
+		{"fact's name", func(x *event.Target) { x.Evidence[0].Facts = map[string]string{"the secret": "x"} }, "secret"},
+		{"digest", func(x *event.Target) { x.Evidence[0].Facts = map[string]string{"title": "digest:001122334455"} }, "001122334455"},
+		{"organisation", func(x *event.Target) {
+			x.TLS.Subject, x.Notes = `CN=a,O=Secret\, Inc`, []string{"run by secret, inc."}
+		}, "secret"},
+		{"issuer", func(x *event.Target) {
+			x.TLS.Issuer, x.Findings = "CN=Hidden Root", []event.Finding{{Title: "issued by Hidden Root"}}
+		}, "hidden"},
+		{"sibling", func(x *event.Target) {
+			x.TLS.Names, x.Notes = []string{"gw.hidden.example"}, []string{"see wiki.hidden.example"}
+		}, "hidden wiki"},
+		{"process", func(x *event.Target) { x.Target.Process, x.Notes = "hidden-agent", []string{"hidden-agent listens"} }, "hidden"},
+		{"base path in an id", func(x *event.Target) {
+			x.Target.URL, x.Evidence[0].ID = "http://192.0.2.9/hidden/", "root@/hidden/"
+			x.Findings = []event.Finding{{Evidence: []string{"root@/hidden/"}}}
+		}, "hidden"},
+		{"version", func(x *event.Target) { x.Version = &event.Version{Build: "hidden-build"} }, "hidden"},
+		{"cipher", func(x *event.Target) { x.TLS.Cipher, x.TLS.Legacy = "hidden", "hidden" }, "hidden"},
+		{"contact", func(x *event.Target) { x.Error = "told that the operator, of Hidden, asks" }, "hidden"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			in := &event.Target{Type: "target", Target: event.Address{Name: "other.example", Port: 443, URL: "https://other.example/"},
+				TLS: &event.TLS{Enabled: true}, Evidence: []event.Evidence{{ID: "root", Request: "GET /"}}}
+			tt.change(in)
+			r := redactor(t, "0123456789abcdef")
+			r.Event(event.Event{Scan: &event.Scan{Authorization: event.Authorization{Contact: "the operator, of Hidden"}}})
+			out, err := json.Marshal(r.Event(event.Event{Target: in}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, secret := range strings.Fields(tt.secrets) {
+				if strings.Contains(strings.ToLower(string(out)), secret) {
+					t.Errorf("%s is still there: %s", secret, out)
+				}
+			}
+		})
+	}
+}
