@@ -18,6 +18,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/advisory"
 	"github.com/clawsonar/clawsonar/internal/release"
 	"github.com/clawsonar/clawsonar/internal/report"
+	"github.com/clawsonar/clawsonar/internal/results"
 	"github.com/clawsonar/clawsonar/internal/scan"
 )
 
@@ -477,28 +478,9 @@ func update(s streams, db *advisory.DB, u *advisory.Update, output, asOf string)
 	if err != nil {
 		return fmt.Errorf("advisories update: %w", err)
 	}
-	if err := replaceFile(output, data); err != nil {
+	if err := results.Replace(output, data); err != nil {
 		return fmt.Errorf("advisories update: %w", err)
 	}
 	fmt.Fprintf(s.out, "written to %s: use it with -advisories %s\n", output, output)
 	return nil
-}
-
-// replaceFile writes a file that is there as a whole or not at all. Only a plain
-// file is replaced: a device, pipe or link is written to.
-func replaceFile(name string, data []byte) error {
-	if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() {
-		return os.WriteFile(name, data, 0o666)
-	}
-	temp := filepath.Join(filepath.Dir(name), fmt.Sprintf(".%s.%d", filepath.Base(name), os.Getpid()))
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp) // fails once it has its name
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temp, name)
 }

@@ -5,9 +5,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/clawsonar/clawsonar/internal/event"
@@ -26,11 +23,11 @@ func TestResume(t *testing.T) {
 	furthest := 0 // mark of all cuts
 	for _, cut := range []int{0, 1, 7, 40, 100, 127} {
 		found := map[string]int{}
-		next := uint64(0)
+		var next scan.Mark
 		run := func(limit int) error {
 			cfg := config(t, builtin(t), block)
 			cfg.Concurrency, cfg.Seed, cfg.From = 8, 5, next
-			cfg.Checkpoint = func(n uint64) error { next = n; return nil }
+			cfg.Checkpoint = func(m scan.Mark) { next = m }
 			seen := 0
 			cfg.Emit = func(e event.Event) error {
 				if e.Target == nil {
@@ -48,7 +45,7 @@ func TestResume(t *testing.T) {
 		if err := run(cut); !errors.Is(err, stop) {
 			t.Fatalf("cut %d: %v", cut, err)
 		}
-		mark := int(next)
+		mark := int(next.Next)
 		if err := run(1000); err != nil {
 			t.Fatalf("cut %d: %v", cut, err)
 		}
@@ -98,34 +95,6 @@ func TestShards(t *testing.T) {
 	}
 }
 
-func TestJournal(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "journal")
-	j := scan.Journal{Tool: "test", Config: "abc", Targets: 10, Next: 4}
-	if err := j.Write(path); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := scan.ReadJournal(path, "abc", 10); err != nil || got != j {
-		t.Errorf("read %+v, %v; want %+v", got, err, j)
-	}
-	for name, err := range map[string]error{
-		"another configuration": second(scan.ReadJournal(path, "abd", 10)),
-		"another size":          second(scan.ReadJournal(path, "abc", 11)),
-	} {
-		if err == nil || !strings.Contains(err.Error(), "was written by a scan of something else") {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := scan.ReadJournal(path, "abc", 10); err == nil || !strings.Contains(err.Error(), "is not a journal") {
-		t.Errorf("broken journal: %v", err)
-	}
-	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), ".*")); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
-	}
-}
-
 // everywhere starts a plain web server on all addresses of this machine, of
 // which the tests use loopback ones only.
 func everywhere(t *testing.T) netip.AddrPort {
@@ -149,5 +118,3 @@ func parsed(t *testing.T, text string, port uint16) target.Spec {
 	}
 	return spec
 }
-
-func second[T any](_ T, err error) error { return err }

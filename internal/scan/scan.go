@@ -56,13 +56,20 @@ type Config struct {
 
 	Seed  uint64       // of the order in which targets are taken
 	Shard target.Shard // the part of that order to scan; zero is all of it
-	From  uint64       // positions of the shard before it are done already
-	// Checkpoint, if set, is called about once a second and at the end with the
-	// position before which everything is done and written.
-	Checkpoint func(next uint64) error
+	From  Mark         // what earlier runs have done already
+	// Checkpoint, if set, is called about once a second and at the end of the
+	// sweep with how far everything is done and written.
+	Checkpoint func(Mark)
 	// Recheck is how many silent members of ranges are tried again at the end,
 	// to estimate how many were missed.
 	Recheck int
+}
+
+// Mark is a place in a run's order: all before it is done and written.
+type Mark struct {
+	Next     uint64         // positions before it are done
+	Pending  []uint64       // but for these, in rising order
+	Unlisted map[string]int // by outcome: how many of those done have no line
 }
 
 // Targets returns how many targets the run has: its shard of the space.
@@ -139,19 +146,31 @@ func Run(ctx context.Context, cfg Config) (event.Summary, error) {
 // the sweep: a goroutine for each target would grow its stack anew each time.
 func (e *engine) sweep(ctx, probing context.Context) (complete bool, err error) {
 	n := e.cfg.Targets()
-	e.cfg.Count.Total.Store(int64(n - min(e.cfg.From, n)))
+	from := e.cfg.From
+	again := uint64(len(from.Pending))
+	left := n - min(from.Next, n) + again
+	e.cfg.Count.Total.Store(int64(left))
 	order, shard := target.NewOrder(e.cfg.Space.Len(), e.cfg.Seed), e.cfg.shard()
-	w := newWindow(e.cfg.From)
+	w := newWindow(from.Next)
+	if e.cfg.Checkpoint != nil || again > 0 {
+		w.keepBooks(from)
+		e.window = w
+	}
 	defer context.AfterFunc(probing, w.end)()
-	finishCheckpoints := e.checkpoints(w)
+	finishCheckpoints := e.checkpoints()
+	defer finishCheckpoints()
 	var next atomic.Uint64
-	next.Store(e.cfg.From)
-	err = e.work(ctx, n-min(e.cfg.From, n), func() (bool, error) {
-		i := next.Add(1) - 1
-		if i >= n {
+	err = e.work(ctx, left, func() (bool, error) {
+		at := next.Add(1) - 1
+		if at >= left {
 			return false, nil
 		}
-		w.wait(i)
+		i, done := from.Next+at-again, w.finish
+		if at < again {
+			i, done = from.Pending[at], w.redone
+		} else {
+			w.wait(i)
+		}
 		if ctx.Err() != nil || e.failed.Load() {
 			return false, nil
 		}
@@ -159,19 +178,19 @@ func (e *engine) sweep(ctx, probing context.Context) (complete bool, err error) 
 		if err != nil {
 			return false, err
 		}
+		t.Position = i
 		if err := e.target(probing, t); err != nil {
 			return false, err
 		}
 		if probing.Err() == nil {
-			w.finish(i)
+			done(i)
 		}
 		return true, nil
 	})
 	if err != nil {
-		_ = finishCheckpoints() // the first error is the cause
 		return false, err
 	}
-	return w.mark() >= n, finishCheckpoints()
+	return w.mark() >= n && w.whole(), nil
 }
 
 // work has as many workers as targets may be in flight do one after the other,
@@ -197,32 +216,38 @@ func (e *engine) work(ctx context.Context, n uint64, do func() (bool, error)) er
 
 // checkpoints has the low-water mark written while the sweep runs; the function
 // it returns ends that and writes it a last time.
-func (e *engine) checkpoints(w *window) (finish func() error) {
+func (e *engine) checkpoints() (finish func()) {
 	if e.cfg.Checkpoint == nil {
-		return func() error { return nil }
+		return func() {}
 	}
-	stop, ended := make(chan struct{}), make(chan error, 1)
+	stop, ended := make(chan struct{}), make(chan struct{})
 	go func() {
+		defer close(ended)
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
 		for {
 			select {
 			case <-stop:
-				ended <- e.cfg.Checkpoint(w.mark())
+				e.cfg.Checkpoint(e.mark())
 				return
 			case <-tick.C:
-				// One that fails now is tried again, and reported at the end.
-				_ = e.cfg.Checkpoint(w.mark())
+				e.cfg.Checkpoint(e.mark())
 			}
 		}
 	}()
-	return func() error {
-		close(stop)
-		if err := <-ended; err != nil {
-			return fmt.Errorf("write the journal: %w", err)
-		}
-		return nil
+	return func() { close(stop); <-ended }
+}
+
+// mark returns how far the sweep is. What is held back for the second look is
+// not done: its line is not written.
+func (e *engine) mark() Mark {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	held := make(map[uint64]bool, len(e.silent))
+	for _, s := range e.silent {
+		held[s.Position] = s.line != nil
 	}
+	return e.window.state(held)
 }
 
 // recheck tries a sample of the silent targets again, a few at a time: what
@@ -259,7 +284,7 @@ func (e *engine) recheck(ctx, probing context.Context) error {
 		return err
 	}
 	silent := e.summary.Outcomes[string(evidence.Silent)]
-	estimate(&e.summary.MissEstimate, silent)
+	estimate(&e.summary.MissEstimate, silent+e.cfg.From.Unlisted[string(evidence.Silent)])
 	if silent == 0 {
 		delete(e.summary.Outcomes, string(evidence.Silent))
 	}
@@ -286,6 +311,10 @@ func estimate(m *event.MissEstimate, silent int) {
 // that is kept, since a target has one line and this one may yet answer. The
 // caller holds mu.
 func (e *engine) sample(t target.Target, line *event.Target) *event.Target {
+	if e.window != nil && t.Name != "" {
+		// The addresses of a name share a position, which is done or not.
+		return line
+	}
 	e.silences++
 	if len(e.silent) < e.cfg.Recheck {
 		e.silent = append(e.silent, silence{t, line})
@@ -314,6 +343,8 @@ type engine struct {
 	silences uint64
 
 	tried hosts // helper ports
+
+	window *window // of a run with a journal
 }
 
 // target probes one target of the space: one address, or all addresses of a
@@ -382,6 +413,7 @@ func (e *engine) done(t target.Target, o *evidence.Observation) error {
 		defer e.mu.Unlock()
 		e.summary.Targets++
 		e.summary.Outcomes[string(o.Outcome)]++
+		e.window.unlisted(t.Position, o.Outcome)
 		if silent {
 			e.sample(t, nil)
 		}

@@ -20,7 +20,7 @@ func rooms() map[string][]string {
 		"fingerprints", "testdata/captures",
 		"internal/advisory", "internal/check", "internal/event", "internal/evidence", "internal/fingerprint", "internal/local",
 		"internal/handshake", "internal/pace", "internal/policy", "internal/probe", "internal/release", "internal/replica",
-		"internal/redact", "internal/report", "internal/rule", "internal/scan", "internal/stored", "internal/target", "internal/wire",
+		"internal/redact", "internal/report", "internal/results", "internal/rule", "internal/scan", "internal/stored", "internal/target", "internal/wire",
 	}
 	return map[string][]string{
 		"cmd/clawsonar":      {"internal/cli"},
@@ -45,6 +45,7 @@ func rooms() map[string][]string {
 		"internal/report":  {"internal/event", "internal/rule"},
 		"internal/redact":  {"internal/event"},
 		"internal/stored":  {"internal/event", "internal/rule"},
+		"internal/results": {"internal/event", "internal/report", "internal/stored"},
 		"internal/replica": {"internal/evidence"},
 
 		"fingerprints":      {},
