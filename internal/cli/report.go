@@ -200,13 +200,13 @@ func (o *storedOptions) run(s streams, names []string, read func(emit func(event
 	if err := results.Distinct(inputs, o.written(s)); err != nil {
 		return usage(err)
 	}
+	ctx, _, stop := interruptible()
+	defer stop()
 	p, err := openPipeline(s, &o.outputOptions, &o.gateOptions, gate, nil, event.Scan{})
 	if err != nil {
 		return usage(err)
 	}
 	defer p.out.Abandon()
-	ctx, _, stop := interruptible()
-	defer stop()
 	err = read(func(e event.Event) error {
 		if ctx.Err() != nil {
 			return &outputError{&exitError{exitInterrupted, errors.New("interrupted")}}

@@ -261,14 +261,14 @@ func dataInfo(set *fingerprint.Set, advisories *advisory.DB) event.Data {
 
 // run scans and writes the reports.
 func (o *scanOptions) run(s streams, cfg *scan.Config, gate *policy.Gate, journal *results.Keeper) error {
+	ctx, interrupted, stop := interruptible()
+	defer stop()
 	out, err := openPipeline(s, &o.outputOptions, &o.gateOptions, gate, journal, cfg.Head)
 	if err != nil {
 		return usage(err)
 	}
 	defer out.out.Abandon()
 	o.sayState(s, out, journal)
-	ctx, interrupted, stop := interruptible()
-	defer stop()
 	run, end := context.WithCancel(ctx)
 	defer end()
 	if o.maxRuntime > 0 {
