@@ -256,7 +256,7 @@ func (s *Set) Finish(complete bool) error {
 	}
 	if s.journal != nil {
 		if err := s.journal.finish(complete && len(errs) == 0); err != nil {
-			errs = append(errs, fmt.Errorf("write the journal: %w", err))
+			errs = append(errs, fmt.Errorf("write the journal: %w", plain(err)))
 		}
 		s.journal.Close()
 	}

@@ -2,10 +2,12 @@ package scan_test
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/scan"
@@ -92,6 +94,59 @@ func TestShards(t *testing.T) {
 	}
 	if len(found) != 64 {
 		t.Errorf("%d of 64 addresses found", len(found))
+	}
+}
+
+// What is held back for the second look is not done: a run that is killed before
+// that has written no line of it, and the one that goes on does. What has no line
+// is counted once.
+func TestResumeHeldBack(t *testing.T) {
+	l, err := net.Listen("tcp4", "0.0.0.0:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() // nobody accepts: connected, and silent
+	block := parsed(t, "127.9.2.0/27", l.Addr().(*net.TCPAddr).AddrPort().Port())
+	for _, list := range []bool{true, false} {
+		t.Run(fmt.Sprint("listed ", list), func(t *testing.T) {
+			var mark scan.Mark
+			found, atMark := map[string]int{}, 0
+			run := func(from scan.Mark) event.Summary {
+				cfg := config(t, builtin(t), block)
+				cfg.Prober = prober(builtin(t), cfg.Scope, 300*time.Millisecond)
+				cfg.Concurrency, cfg.Recheck, cfg.ListAll, cfg.From = 16, 5, list, from
+				cfg.Checkpoint = func(m scan.Mark) { mark, atMark = m, len(found) }
+				cfg.Emit = func(e event.Event) error {
+					if e.Target != nil {
+						found[e.Target.Target.IP]++
+					}
+					return nil
+				}
+				summary, err := scan.Run(t.Context(), cfg)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return summary
+			}
+			run(scan.Mark{})
+			if mark.Next != 32 || len(mark.Pending) != 5 {
+				t.Fatalf("mark %+v, want 32 with 5 pending", mark)
+			}
+			if want := 27; list && (atMark != want || mark.Unlisted["silent"] != 0) || !list && mark.Unlisted["silent"] != want {
+				t.Errorf("%d lines and %v without are done at the mark, want %d", atMark, mark.Unlisted, want)
+			}
+			clear(found) // the second look of a killed run never came
+			summary := run(mark)
+			if summary.Targets != 5 || summary.Outcomes["silent"] != 5 || !summary.Complete {
+				t.Errorf("gone on: %+v", summary)
+			}
+			if want := 5; list && len(found) != want {
+				t.Errorf("gone on: %d lines, want %d", len(found), want)
+			}
+			if mark.Next != 32 || len(mark.Pending)+mark.Unlisted["silent"]+atMark < 5 {
+				t.Errorf("mark after it: %+v", mark)
+			}
+		})
 	}
 }
 

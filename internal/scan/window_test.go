@@ -1,10 +1,14 @@
 package scan
 
 import (
+	"maps"
+	"slices"
 	"testing"
 	"testing/synctest"
 
 	"pgregory.net/rapid"
+
+	"github.com/clawsonar/clawsonar/internal/evidence"
 )
 
 // Whatever the order in which positions are finished, the mark is the first
@@ -80,4 +84,52 @@ func TestWindowWait(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestBooks: at any moment, what is counted as having no line is what is done,
+// each once, whatever the order; and a run that goes on from there ends with all.
+func TestBooks(t *testing.T) {
+	outcomes := []evidence.Outcome{evidence.Closed, evidence.Silent, evidence.Excluded, evidence.Identified}
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 60).Draw(t, "n")
+		is := make([]evidence.Outcome, n) // of each position
+		times := make([]int, n)           // a name has several addresses
+		for i := range is {
+			is[i], times[i] = rapid.SampledFrom(outcomes).Draw(t, "outcome"), rapid.IntRange(1, 3).Draw(t, "addresses")
+		}
+		from := Mark{}
+		for range 3 {
+			w := newWindow(from.Next)
+			w.keepBooks(from)
+			left := slices.Clone(from.Pending)
+			for i := from.Next; i < uint64(n); i++ {
+				left = append(left, i)
+			}
+			left = rapid.Permutation(left).Draw(t, "order")
+			held := map[uint64]bool{}
+			for _, i := range left[:rapid.IntRange(0, len(left)).Draw(t, "until")] {
+				for range times[i] {
+					w.unlisted(i, is[i])
+				}
+				if is[i] == evidence.Silent && times[i] == 1 && rapid.Bool().Draw(t, "held") {
+					held[i] = false
+				}
+				if slices.Contains(from.Pending, i) {
+					w.redone(i)
+				} else {
+					w.finish(i)
+				}
+			}
+			from = w.state(held)
+			want := map[string]int{}
+			for i := range from.Next {
+				if !slices.Contains(from.Pending, i) && is[i] != evidence.Identified {
+					want[string(is[i])] += times[i]
+				}
+			}
+			if !maps.Equal(from.Unlisted, want) {
+				t.Fatalf("at %+v: want %v", from, want)
+			}
+		}
+	})
 }

@@ -58,7 +58,7 @@ func Parts(r io.ReaderAt, size int64) ([]Part, error) {
 		switch err {
 		case nil, bufio.ErrBufferFull:
 		case io.EOF:
-			if len(out) > 0 && out[0].Begin > 3 { // more than the mark of UTF-8 is before it
+			if len(out) > 0 && out[0].Begin > 0 {
 				return nil, nil
 			}
 			return out, nil
