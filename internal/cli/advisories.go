@@ -369,6 +369,14 @@ The built-in advisories stay as they are: what -o writes is used by
 		if len(rest) == 0 {
 			return usage(errors.New("advisories update needs a file or folder of OSV records"))
 		}
+		var records []results.Named
+		for _, name := range rest {
+			records = append(records, results.Named{Flag: "record", Path: strings.TrimPrefix(name, "file://")})
+		}
+		// -advisories may be what -o brings up to date: it is replaced in one step.
+		if err := results.Distinct(records, named(results.Named{Flag: "-output", Path: output})); err != nil {
+			return usage(err)
+		}
 		known, err := o.load(s.err)
 		if err != nil {
 			return usage(err)

@@ -37,7 +37,7 @@ func TestResume(t *testing.T) {
 		same    bool
 		verbose bool
 	}{
-		{"same file", true, false}, {"another file", false, false}, {"same file, all listed", true, true},
+		{"same file", true, false}, {"another file, all listed", false, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -48,7 +48,7 @@ func TestResume(t *testing.T) {
 
 func resume(t *testing.T, same, verbose bool) {
 	const (
-		nets  = 32
+		nets  = 16
 		total = nets * 256
 		found = 30
 	)
@@ -56,7 +56,7 @@ func resume(t *testing.T, same, verbose bool) {
 	// Some that are silent: in the end they are tried again.
 	silent := 0
 	for i := range 6 {
-		l, err := serveAt("silent", fmt.Sprintf("127.77.%d.%d:%d", i*5, 1+i, port))
+		l, err := serveAt("silent", fmt.Sprintf("127.77.%d.%d:%d", i*2, 1+i, port))
 		if err != nil {
 			continue // a gateway has it
 		}
@@ -69,7 +69,7 @@ func resume(t *testing.T, same, verbose bool) {
 		if !same {
 			stream = fmt.Sprintf("%d.jsonl", n)
 		}
-		cmd := exec.Command("clawsonar", "scan", "127.77.0.0/19", "-p", strconv.Itoa(port), "-c", "40", "-rl", "1600", "-timeout", "700ms",
+		cmd := exec.Command("clawsonar", "scan", "127.77.0.0/20", "-p", strconv.Itoa(port), "-c", "40", "-rl", "800", "-timeout", "700ms",
 			"-journal", "the journal", "-o", "jsonl="+stream)
 		for _, f := range wholeFormats() {
 			cmd.Args = append(cmd.Args, "-o", f+"=out."+f)
@@ -94,6 +94,12 @@ func resume(t *testing.T, same, verbose bool) {
 			time.Sleep(time.Duration(900+random.IntN(500)) * time.Millisecond)
 			_ = cmd.Process.Kill()
 			_ = cmd.Wait()
+			// What is there is whole: of the run before, if any.
+			if data, err := os.ReadFile(filepath.Join(dir, "out.json")); err == nil {
+				parsed(t, data)
+			} else if n > 0 {
+				t.Errorf("run %d: %v", n, err)
+			}
 			continue
 		}
 		time.Sleep(time.Duration(300+random.IntN(200)) * time.Millisecond)
@@ -101,6 +107,9 @@ func resume(t *testing.T, same, verbose bool) {
 		var exit *exec.ExitError
 		if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 130 {
 			t.Fatalf("run %d: ended with %v, want 130: %s", n, err, stderr.String())
+		}
+		if part, begun := strings.Contains(stderr.String(), "hold this part only"), !strings.Contains(stderr.String(), "from target 0 of"); part != (begun && !same) {
+			t.Errorf("run %d: what the outputs hold is said wrongly: %s", n, stderr.String())
 		}
 		_, rest, ok := strings.Cut(stderr.String(), "clawsonar: go on with: ")
 		goOn, _, _ = strings.Cut(rest, "\n")

@@ -95,6 +95,7 @@ func (r *Redactor) Event(e event.Event) event.Event {
 		if s.Authorization.Contact != "" {
 			s.Authorization.Contact = "redacted"
 		}
+		s.Config = r.again("config", s.Config) // small scans could be guessed from it
 		return event.Event{Scan: &s}
 	case e.Target != nil:
 		return event.Event{Target: r.target(e.Target)}
