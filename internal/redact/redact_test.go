@@ -138,8 +138,9 @@ func TestConfig(t *testing.T) {
 		return redactor(t, key).Event(event.Event{Scan: &event.Scan{Type: "scan", Config: config}}).Scan.Config
 	}
 	a, b := strings.Repeat("k", MinKey), strings.Repeat("l", MinKey)
-	if of(a) == config || of(a) == "" || of(a) != of(a) || of(a) == of(b) {
-		t.Errorf("%s, %s, %s", of(a), of(a), of(b))
+	first, again := of(a), of(a)
+	if first == config || first == "" || first != again || first == of(b) {
+		t.Errorf("%s, %s, %s", first, again, of(b))
 	}
 	if got := redactor(t, a).Event(event.Event{Scan: &event.Scan{Type: "scan"}}).Scan.Config; got != "" {
 		t.Errorf("none became %s", got)
