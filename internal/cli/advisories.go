@@ -20,6 +20,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/release"
 	"github.com/clawsonar/clawsonar/internal/report"
+	"github.com/clawsonar/clawsonar/internal/results"
 	"github.com/clawsonar/clawsonar/internal/scan"
 )
 
@@ -389,6 +390,14 @@ The built-in advisories stay as they are: what -o writes is used by
 		if len(rest) == 0 {
 			return usage(errors.New("advisories update needs a file or folder of OSV records"))
 		}
+		var records []results.Named
+		for _, name := range rest {
+			records = append(records, results.Named{Flag: "record", Path: strings.TrimPrefix(name, "file://")})
+		}
+		// -advisories may be what -o brings up to date: it is replaced in one step.
+		if err := results.Distinct(records, named(results.Named{Flag: "-output", Path: output})); err != nil {
+			return usage(err)
+		}
 		known, err := o.load(s.err)
 		if err != nil {
 			return usage(err)
@@ -498,28 +507,9 @@ func update(s streams, db *advisory.DB, u *advisory.Update, output, asOf string)
 	if err != nil {
 		return fmt.Errorf("advisories update: %w", err)
 	}
-	if err := replaceFile(output, data); err != nil {
+	if err := results.Replace(output, data); err != nil {
 		return fmt.Errorf("advisories update: %w", err)
 	}
 	fmt.Fprintf(s.out, "written to %s: use it with -advisories %s\n", output, output)
 	return nil
-}
-
-// replaceFile writes a file that is there as a whole or not at all. Only a plain
-// file is replaced: a device, pipe or link is written to.
-func replaceFile(name string, data []byte) error {
-	if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() {
-		return os.WriteFile(name, data, 0o666)
-	}
-	temp := filepath.Join(filepath.Dir(name), fmt.Sprintf(".%s.%d", filepath.Base(name), os.Getpid()))
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp) // fails once it has its name
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temp, name)
 }

@@ -53,6 +53,7 @@ func usage(err error) error {
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
+	args     []string // the whole command line after the program's name
 
 	sets map[*cobra.Command]*flags // of each command that has any
 }
@@ -61,7 +62,7 @@ type streams struct {
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	// goflags would move files in the user's configuration folder about.
 	goflags.DisableAutoConfigMigration = true
-	s := streams{stdin, stdout, stderr, map[*cobra.Command]*flags{}}
+	s := streams{stdin, stdout, stderr, args, map[*cobra.Command]*flags{}}
 	root := newRoot(s)
 	root.SetArgs(args)
 	err := root.Execute()
@@ -71,13 +72,35 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	code := exitFailed
 	var exit *exitError
 	if errors.As(err, &exit) {
-		code, err = exit.code, exit.err
+		code = exit.code
 	}
-	if err != nil {
+	for _, err := range each(err) {
+		if errors.As(err, &exit) {
+			err = exit.err
+		}
+		if err == nil {
+			continue // everything has been said
+		}
 		// An error may quote a list, file or name that somebody else has written.
 		fmt.Fprintf(stderr, "clawsonar: %s\n", report.Clean(err.Error()))
 	}
 	return code
+}
+
+// each returns the errors that were joined to one: each has a line.
+func each(err error) []error {
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var out []error
+	for _, e := range joined.Unwrap() {
+		out = append(out, each(e)...)
+	}
+	return out
 }
 
 func newRoot(s streams) *cobra.Command {

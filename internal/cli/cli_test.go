@@ -258,7 +258,9 @@ func startListener(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[1], s.Addr().String())
 }
 
-func serve(kind string) (*server, error) {
+func serve(kind string) (*server, error) { return serveAt(kind, "127.0.0.1:0") }
+
+func serveAt(kind, addr string) (*server, error) {
 	page := "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nServer: nginx\r\n"
 	talk, ok := map[string]func(net.Conn){
 		"closed":   nil,
@@ -272,7 +274,7 @@ func serve(kind string) (*server, error) {
 	if !ok {
 		return nil, fmt.Errorf("listen: no kind %q", kind)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, err
 	}

@@ -106,7 +106,10 @@ func runDemo(s streams, o scanOptions) error {
 	if err := o.addTargets(s, cfg, set, targets); err != nil {
 		return err
 	}
-	return o.run(s, cfg, gate)
+	if err := o.distinct(s, targets); err != nil {
+		return usage(err)
+	}
+	return o.run(s, cfg, gate, nil)
 }
 
 func inMode(mode string) string {

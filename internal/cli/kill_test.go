@@ -36,7 +36,7 @@ func TestKill(t *testing.T) {
 		kills  = 10 // of each shard
 	)
 	// Gateways that look alike, at addresses of the block, on one port.
-	port, want := gateways(t, 40)
+	port, want := gateways(t, 40, 256)
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	keys := map[string]int{}
@@ -167,15 +167,15 @@ func collectKeys(t *testing.T, file string, keys map[string]int) int64 {
 	return targets
 }
 
-// gateways has a recorded open gateway answer at n addresses of 127.77.0.0/16,
-// all on one port, which it returns.
-func gateways(t *testing.T, n int) (port, count int) {
+// gateways has a recorded open gateway answer at n addresses of the first nets
+// /24 of 127.77.0.0/16, all on one port, which it returns.
+func gateways(t *testing.T, n, nets int) (port, count int) {
 	t.Helper()
 	backend := openReplica(t)
 	random := rand.New(rand.NewPCG(77, 0))
 	used := map[[2]byte]bool{}
 	for len(used) < n {
-		host := [2]byte{byte(random.IntN(256)), byte(random.IntN(256))}
+		host := [2]byte{byte(random.IntN(nets)), byte(random.IntN(256))}
 		if used[host] {
 			continue
 		}

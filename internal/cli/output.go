@@ -1,56 +1,126 @@
 package cli
 
 import (
-	"bufio"
 	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"golang.org/x/term"
 
-	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/report"
+	"github.com/clawsonar/clawsonar/internal/results"
 )
 
-// outputs are all the places the stream goes to.
-type outputs struct {
-	sinks []report.Sink
-	files []*outFile
-}
+// missing reports whether an error says that a file is not there.
+func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
-// outFile is a file that is written. One that makes sense only as a whole is
-// written beside its place and moved there at the end.
-type outFile struct {
-	f     *os.File
-	w     *bufio.Writer
-	path  string
-	moved bool // f is beside path until the end
-}
-
-func openOutputs(s streams, o *outputOptions) (*outputs, error) {
-	out := &outputs{}
-	sink, err := report.New(o.format, s.out, terminalOptions(s.out, o))
-	if err != nil {
-		return nil, fmt.Errorf("-format: %w", err)
-	}
-	out.sinks = append(out.sinks, sink)
+// outputs are where the results go.
+func (o *outputOptions) outputs(s streams) ([]results.Output, error) {
+	out := []results.Output{{Format: o.format, Writer: s.out, Options: terminalOptions(s.out, o)}}
 	for _, spec := range o.output {
 		format, path, err := parseOutput(spec)
-		if err == nil {
-			err = out.open(cmp.Or(format, o.format), path, o)
-		}
 		if err != nil {
-			out.abandon()
 			return nil, fmt.Errorf("-output: %w", err)
 		}
+		options := o.reportOptions()
+		options.Width = 100
+		out = append(out, results.Output{Format: cmp.Or(format, o.format), Path: path, Options: options})
 	}
 	return out, nil
+}
+
+// written names the files that results go to.
+func (o *outputOptions) written(s streams) []results.Named {
+	var out []results.Named
+	if f, ok := s.out.(*os.File); ok {
+		out = append(out, results.Named{Flag: "stdout", File: f})
+	}
+	for _, spec := range o.output {
+		if _, path, err := parseOutput(spec); err == nil {
+			out = append(out, results.Named{Flag: "-output", Path: path})
+		}
+	}
+	return out
+}
+
+// named are the files among these that are named.
+func named(files ...results.Named) (out []results.Named) {
+	for _, f := range files {
+		if f.Path != "" || f.File != nil {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// stdin is the standard stream as an input.
+func stdin(s streams) results.Named {
+	f, _ := s.in.(*os.File)
+	return results.Named{Flag: "stdin", File: f}
+}
+
+func (o *outputOptions) read() []results.Named {
+	return named(results.Named{Flag: "-redact-key", Path: o.redactKey})
+}
+
+func (o *gateOptions) read() []results.Named {
+	ignore := o.ignore
+	if _, err := os.Stat(defaultIgnore); ignore == "" && o.ownIgnore && err == nil {
+		ignore = defaultIgnore
+	}
+	return named(results.Named{Flag: "-ignore", Path: ignore}, results.Named{Flag: "-baseline", Path: o.baseline})
+}
+
+func (o *scopeOptions) read() []results.Named {
+	return named(results.Named{Flag: "-scope", Path: o.scope}, results.Named{Flag: "-exclude-file", Path: o.excludeFile},
+		results.Named{Flag: "-as-file", Path: o.asFile})
+}
+
+func (o *advisoryOptions) read() []results.Named {
+	out := named(results.Named{Flag: "-vex", Path: o.vex})
+	for _, name := range o.advisories {
+		if name != "all" {
+			out = append(out, results.Named{Flag: "-advisories", Path: name})
+		}
+	}
+	return out
+}
+
+// read names all files that a scan reads.
+func (o *scanOptions) read(s streams, args []string) []results.Named {
+	var lists []results.Named
+	for _, list := range o.lists {
+		if list == "-" {
+			lists = append(lists, stdin(s))
+		} else {
+			lists = append(lists, results.Named{Flag: "-list", Path: list})
+		}
+	}
+	if len(o.lists)+len(args) == 0 && isPipe(s.in) {
+		lists = append(lists, stdin(s))
+	}
+	config := o.config
+	if _, err := os.Stat(defaultConfig); config == "" && err == nil {
+		config = defaultConfig
+	}
+	return slices.Concat(named(append(lists, results.Named{Flag: "-config", Path: config})...),
+		o.outputOptions.read(), o.gateOptions.read(), o.scopeOptions.read(), o.advisoryOptions.read())
+}
+
+// distinct refuses outputs that are inputs, or one file.
+func (o *scanOptions) distinct(s streams, args []string) error {
+	out := o.written(s)
+	path, flag, err := o.journalFile()
+	if err != nil {
+		return err
+	}
+	out = append(out, named(results.Named{Flag: flag, Path: path})...)
+	return results.Distinct(o.read(s, args), out)
 }
 
 // parseOutput reads "FILE" or "FORMAT=FILE". A file whose name has a "=" in it
@@ -71,101 +141,6 @@ func parseOutput(spec string) (format, path string, err error) {
 func checkOutput(spec string) error {
 	_, _, err := parseOutput(spec)
 	return err
-}
-
-func (out *outputs) open(format, path string, o *outputOptions) error {
-	for _, other := range out.files {
-		if filepath.Clean(other.path) == filepath.Clean(path) {
-			return fmt.Errorf("%s is named twice: give each report a file of its own", path)
-		}
-	}
-	file := &outFile{path: path}
-	info, err := os.Lstat(path)
-	// Only a plain file is replaced: a device, pipe or link is written to. Nor is
-	// jsonl, of which each line stands for itself: what is there after a crash
-	// counts.
-	file.moved = format != "jsonl" && (err != nil || info.Mode().IsRegular())
-	if file.moved {
-		temp := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%d", filepath.Base(path), os.Getpid()))
-		file.f, err = os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	} else {
-		file.f, err = os.Create(path)
-	}
-	if err != nil {
-		var cause *fs.PathError
-		if errors.As(err, &cause) {
-			err = cause.Err
-		}
-		return fmt.Errorf("%s cannot be written: %w", path, err)
-	}
-	out.files = append(out.files, file)
-	file.w = bufio.NewWriter(file.f)
-	options := o.reportOptions()
-	options.Width = 100
-	sink, err := report.New(format, file.w, options)
-	if err != nil {
-		return err
-	}
-	if format == "jsonl" {
-		sink = flushing{sink, file.w}
-	}
-	out.sinks = append(out.sinks, sink)
-	return nil
-}
-
-// flushing puts every event on disk as it comes.
-type flushing struct {
-	report.Sink
-	w *bufio.Writer
-}
-
-func (f flushing) Event(e event.Event) error {
-	if err := f.Sink.Event(e); err != nil {
-		return err
-	}
-	return f.w.Flush()
-}
-
-func (out *outputs) event(e event.Event) error {
-	for _, sink := range out.sinks {
-		if err := sink.Event(e); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// finish writes what is kept to the end and moves files to their places.
-func (out *outputs) finish() error {
-	for _, sink := range out.sinks {
-		if err := sink.Flush(); err != nil {
-			return fmt.Errorf("write results: %w", err)
-		}
-	}
-	for _, file := range out.files {
-		err := errors.Join(file.w.Flush(), file.f.Close())
-		if err == nil && file.moved {
-			err = os.Rename(file.f.Name(), file.path)
-		}
-		if err != nil {
-			return fmt.Errorf("write results: %w", err)
-		}
-		file.f = nil
-	}
-	return nil
-}
-
-// abandon removes what finish has not completed.
-func (out *outputs) abandon() {
-	for _, file := range out.files {
-		if file.f == nil {
-			continue
-		}
-		file.f.Close()
-		if file.moved {
-			os.Remove(file.f.Name())
-		}
-	}
 }
 
 // terminalOptions fits a report to where it is shown.

@@ -1,15 +1,12 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +15,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/report"
+	"github.com/clawsonar/clawsonar/internal/results"
 	"github.com/clawsonar/clawsonar/internal/stored"
 )
 
@@ -35,7 +33,8 @@ func newReport(s streams) *cobra.Command {
 		Long: `Render results that "scan -o jsonl=FILE" has stored, in any format, with the
 same flags and exit codes as scan; - is stdin. Several files become one report:
 a target that is in more than one of them is listed once, and findings with the
-same key are one finding.`,
+same key are one finding. Shards and resumed parts of one scan are known as such:
+together they are complete, and what is missing is named.`,
 		Example: `  clawsonar report scan.jsonl -f html > report.html
   clawsonar report part1.jsonl part2.jsonl -o sarif=all.sarif -fail-on high
   clawsonar report scan.jsonl -f markdown -view nvdb -lang zh`,
@@ -44,14 +43,16 @@ same key are one finding.`,
 		if len(args) == 0 {
 			return usage(errors.New("report needs a file: give streams that scan wrote with -o jsonl=FILE"))
 		}
-		var sources []stored.Source
-		for _, name := range args {
-			if name == "-" && len(args) > 1 {
-				return usage(errors.New("stdin can only be read once: give it alone, or as a file"))
-			}
-			sources = append(sources, source(s, set, name))
+		if slices.Contains(args, "-") && len(args) > 1 {
+			return usage(errors.New("stdin can only be read once: give it alone, or as a file"))
 		}
-		return o.run(s, set, func(emit func(event.Event) error) error { return stored.Merge(sources, emit) })
+		return o.run(s, set, args, func(emit func(event.Event) error) error {
+			all, err := sources(s, set, args...)
+			if err != nil {
+				return err
+			}
+			return stored.Merge(all, emit)
+		})
 	})
 }
 
@@ -71,8 +72,17 @@ All formats; -fail-on looks at what is new only.`,
 		if len(args) != 2 {
 			return usage(errors.New("diff takes two files: the older stream, then the newer one"))
 		}
-		older, newer := source(s, set, args[0]), source(s, set, args[1])
-		return o.run(s, set, func(emit func(event.Event) error) error { return stored.Diff(older, newer, rules(), emit) })
+		return o.run(s, set, args, func(emit func(event.Event) error) error {
+			var whole [2]stored.Source
+			for i, name := range args {
+				parts, err := sources(s, set, name)
+				if err != nil {
+					return err
+				}
+				whole[i] = func(yield func(event.Event) error) error { return stored.Merge(parts, yield) }
+			}
+			return stored.Diff(whole[0], whole[1], rules(), emit)
+		})
 	})
 }
 
@@ -96,20 +106,71 @@ func (o *storedOptions) command(s streams, cmd *cobra.Command, name string, run 
 	return cmd
 }
 
-// source reads a stored stream. One that was cut off is read as far as it goes:
-// it has no summary, and so is incomplete. What an earlier version has quoted of
-// answers is shown as this one would.
-func source(s streams, set *fingerprint.Set, name string) stored.Source {
-	return func(yield func(event.Event) error) error {
-		in, label := s.in, "stdin"
-		if name != "-" {
+// sources returns the streams that files hold, each file one, or one for each run
+// of a scan.
+func sources(s streams, set *fingerprint.Set, names ...string) ([]stored.Source, error) {
+	var out []stored.Source
+	for _, name := range names {
+		if name == "-" {
+			out = append(out, source(s, set, s.in, "stdin"))
+			continue
+		}
+		whole := func(yield func(event.Event) error) error {
 			f, err := os.Open(name)
 			if err != nil {
 				return err
 			}
 			defer f.Close()
-			in, label = f, name
+			return source(s, set, f, name)(yield)
 		}
+		parts, err := partsOf(name)
+		if err != nil {
+			return nil, err
+		}
+		if len(parts) < 2 {
+			out = append(out, whole)
+			continue
+		}
+		for i, p := range parts {
+			out = append(out, func(yield func(event.Event) error) error {
+				f, err := os.Open(name)
+				if err != nil {
+					return err
+				}
+				defer f.Close()
+				return source(s, set, io.NewSectionReader(f, p.Begin, p.End-p.Begin), fmt.Sprintf("%s (run %d)", name, i+1))(yield)
+			})
+		}
+	}
+	return out, nil
+}
+
+// partsOf returns the streams of a plain file; what else there is has one.
+func partsOf(name string) ([]stored.Part, error) {
+	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
+		return nil, err
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	parts, err := stored.Parts(f, info.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return parts, nil
+}
+
+// source reads a stored stream. One that was cut off is read as far as it goes:
+// it has no summary, and so is incomplete. What an earlier version has quoted of
+// answers is shown as this one would.
+func source(s streams, set *fingerprint.Set, in io.Reader, label string) stored.Source {
+	return func(yield func(event.Event) error) error {
 		begun := false
 		err := report.Read(in, label, func(e event.Event) error {
 			begun = true
@@ -163,36 +224,49 @@ type outputError struct{ error }
 
 func (e *outputError) Unwrap() error { return e.error }
 
-// run passes what read emits through the pipeline.
-func (o *storedOptions) run(s streams, set *fingerprint.Set, read func(emit func(event.Event) error) error) error {
+// run passes what read emits, from the files of these names, through the pipeline.
+func (o *storedOptions) run(s streams, set *fingerprint.Set, names []string, read func(emit func(event.Event) error) error) error {
 	gate, err := o.gate()
 	if err != nil {
 		return usage(err)
 	}
-	p, err := openPipeline(s, set, &o.outputOptions, &o.gateOptions, gate)
+	inputs := slices.Concat(o.outputOptions.read(), o.gateOptions.read())
+	for _, name := range names {
+		in := results.Named{Flag: "input", Path: name}
+		if name == "-" {
+			in = stdin(s)
+		}
+		inputs = append(inputs, named(in)...)
+	}
+	if err := results.Distinct(inputs, o.written(s)); err != nil {
+		return usage(err)
+	}
+	ctx, _, stop := interruptible()
+	defer stop()
+	p, err := openPipeline(s, set, &o.outputOptions, &o.gateOptions, gate, nil, event.Scan{})
 	if err != nil {
 		return usage(err)
 	}
-	defer p.out.abandon()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	defer p.out.Abandon()
 	err = read(func(e event.Event) error {
 		if ctx.Err() != nil {
 			return &outputError{&exitError{exitInterrupted, errors.New("interrupted")}}
 		}
 		if err := p.event(e); err != nil {
-			return &outputError{fmt.Errorf("write results: %w", err)}
+			return &outputError{err}
 		}
 		return nil
 	})
 	var output *outputError
+	var exit *exitError
 	switch {
-	case errors.As(err, &output):
-		return output.error
+	case errors.As(err, &exit):
+		return exit
+	case errors.As(err, &output): // nothing is left to write to; finish says why
 	case err != nil:
 		return usage(err)
 	}
-	if err := p.out.finish(); err != nil {
+	if err := p.finish(s, true); err != nil {
 		return err
 	}
 	p.notes(s, &o.outputOptions)

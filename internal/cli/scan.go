@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"net/mail"
 	"net/url"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,6 +19,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/pace"
 	"github.com/clawsonar/clawsonar/internal/policy"
 	"github.com/clawsonar/clawsonar/internal/probe"
+	"github.com/clawsonar/clawsonar/internal/results"
 	"github.com/clawsonar/clawsonar/internal/scan"
 	"github.com/clawsonar/clawsonar/internal/target"
 	"github.com/clawsonar/clawsonar/internal/wire"
@@ -248,14 +246,22 @@ func runScan(s streams, o scanOptions, args []string) error {
 	if err := o.addTargets(s, cfg, set, args); err != nil {
 		return err
 	}
-	if err := o.stateOptions.apply(cfg); err != nil {
+	if err := o.applyState(cfg); err != nil {
 		return usage(err)
 	}
+	if err := o.distinct(s, args); err != nil {
+		return usage(err)
+	}
+	journal, err := o.openJournal(cfg)
+	if err != nil {
+		return usage(err)
+	}
+	defer journal.Close()
 	if o.dryRun {
 		o.sayConfig(s)
 		return o.printDryRun(s, cfg)
 	}
-	return o.run(s, cfg, gate)
+	return o.run(s, cfg, gate, journal)
 }
 
 // prepare turns options into a configuration, without targets yet. Whatever it
@@ -339,41 +345,54 @@ func (o *scanOptions) notes() []string {
 }
 
 // run scans and writes the reports.
-func (o *scanOptions) run(s streams, cfg *scan.Config, gate *policy.Gate) error {
-	out, err := openPipeline(s, cfg.Prober.Set, &o.outputOptions, &o.gateOptions, gate)
+func (o *scanOptions) run(s streams, cfg *scan.Config, gate *policy.Gate, journal *results.Keeper) error {
+	ctx, interrupted, stop := interruptible()
+	defer stop()
+	out, err := openPipeline(s, cfg.Prober.Set, &o.outputOptions, &o.gateOptions, gate, journal, cfg.Head)
 	if err != nil {
 		return usage(err)
 	}
-	defer out.out.abandon()
+	defer out.out.Abandon()
 	o.sayConfig(s)
-	cfg.Emit = out.event
-	if o.machine != nil {
-		cfg.Emit = o.machine.watch(out.event, o.silent)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	// From the first signal on, a second one ends the process at once.
-	defer context.AfterFunc(ctx, stop)()
-	run := ctx
+	o.sayState(s, out, journal)
+	run, end := context.WithCancel(ctx)
+	defer end()
 	if o.maxRuntime > 0 {
-		var cancel context.CancelFunc
-		run, cancel = context.WithTimeout(ctx, o.maxRuntime)
-		defer cancel()
+		run, end = context.WithTimeout(run, o.maxRuntime)
+		defer end()
+	}
+	cfg.Emit = func(e event.Event) error {
+		err := out.event(e)
+		if out.out.Broken() {
+			end() // in good order: the other outputs get what is in flight, and the summary
+		}
+		return err
+	}
+	if o.machine != nil {
+		cfg.Emit = o.machine.watch(cfg.Emit, o.silent)
+	}
+	if journal != nil {
+		cfg.Checkpoint = func(m scan.Mark) { out.out.Checkpoint(results.Mark(m)) }
 	}
 	cfg.Count = new(scan.Count)
 	defer collectLess(cfg.Concurrency)()
 	finish := o.progress(s, o.silent, cfg)
 	summary, err := scan.Run(run, *cfg)
 	finish()
+	// What was found before an error is not lost.
+	lost := out.finish(s, summary.Complete && err == nil)
 	var stream *scan.StreamError
-	if err == nil || errors.As(err, &stream) { // what was found before is not lost
-		err = errors.Join(out.out.finish(), err)
-	}
-	if err != nil {
-		return err
+	if err != nil && lost != nil && !errors.As(err, &stream) {
+		err = nil // each output has said by itself why none is left
 	}
 	o.sayMissed(s, summary.MissEstimate)
-	if ctx.Err() != nil {
+	if journal != nil && !summary.Complete {
+		o.sayHowToGoOn(s)
+	}
+	if err = errors.Join(lost, err); err != nil {
+		return err
+	}
+	if interrupted() {
 		if !o.silent {
 			fmt.Fprintln(s.err, "clawsonar: interrupted: the results so far are in the output")
 		}

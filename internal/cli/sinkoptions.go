@@ -17,6 +17,8 @@ import (
 	"github.com/clawsonar/clawsonar/internal/policy"
 	"github.com/clawsonar/clawsonar/internal/redact"
 	"github.com/clawsonar/clawsonar/internal/report"
+	"github.com/clawsonar/clawsonar/internal/results"
+	"github.com/clawsonar/clawsonar/internal/stored"
 )
 
 // defaultIgnore is read when it is there and no other file is named.
@@ -203,19 +205,31 @@ func (o *gateOptions) filter() (*policy.Filter, error) {
 
 // pipeline is the way of an event: what is known is marked, the gate looks, what
 // identifies is replaced, the reports are written.
+//
+// A run that goes on with a jsonl file which holds all before it writes there
+// alone while it scans; the gate and the other outputs then get what "report"
+// makes of that file. If no file holds the runs before, they get this run alone,
+// and are told that this is not all.
 type pipeline struct {
 	filter *policy.Filter
 	gate   *policy.Gate
 	redact *redact.Redactor
-	out    *outputs
+	out    *results.Set
+	alone  *stored.Alone // nil: what is read has been through it
+	set    *fingerprint.Set
+
+	again func() (*policy.Filter, error) // a new one
 }
 
-// openPipeline opens the outputs; an error is the user's to mend.
-func openPipeline(s streams, set *fingerprint.Set, o *outputOptions, g *gateOptions, gate *policy.Gate) (*pipeline, error) {
+// openPipeline opens the outputs; an error is the user's to fix.
+func openPipeline(s streams, set *fingerprint.Set, o *outputOptions, g *gateOptions, gate *policy.Gate, journal *results.Keeper, head event.Scan) (*pipeline, error) {
 	if err := o.checkView(); err != nil {
 		return nil, err
 	}
-	p := &pipeline{gate: gate}
+	p := &pipeline{gate: gate, again: g.filter, set: set}
+	if journal != nil {
+		p.alone = &stored.Alone{}
+	}
 	var err error
 	if p.filter, err = g.filter(); err != nil {
 		return nil, err
@@ -223,19 +237,68 @@ func openPipeline(s streams, set *fingerprint.Set, o *outputOptions, g *gateOpti
 	if p.redact, err = o.redactor(set); err != nil {
 		return nil, err
 	}
-	if p.out, err = openOutputs(s, o); err != nil {
+	outputs, err := o.outputs(s)
+	if err != nil {
 		return nil, err
+	}
+	first := event.Event{Scan: &head}
+	if p.redact != nil {
+		first = p.redact.Event(first)
+	}
+	if p.out, err = results.Open(outputs, journal, first.Scan); err != nil {
+		return nil, fmt.Errorf("-output: %w", err)
 	}
 	return p, nil
 }
 
+// event passes an event on. An error says that there is nowhere left to write to.
 func (p *pipeline) event(e event.Event) error {
 	e = p.filter.Event(e)
-	p.gate.Event(e)
+	line := e
 	if p.redact != nil {
-		e = p.redact.Event(e)
+		line = p.redact.Event(e)
 	}
-	return p.out.event(e)
+	streams := p.out.Event(line, true)
+	if p.out.Whole() != "" {
+		return streams
+	}
+	p.gate.Event(p.alone.Event(e))
+	if e.Summary != nil {
+		line = p.alone.Event(line)
+	}
+	return p.out.Event(line, false)
+}
+
+// finish completes the outputs. If the run went on with a file, that is rendered
+// first.
+func (p *pipeline) finish(s streams, complete bool) error {
+	var err error
+	if name := p.out.Whole(); name != "" {
+		p.out.CloseStreams()
+		err = p.render(s, name)
+	}
+	return errors.Join(err, p.out.Finish(complete && err == nil))
+}
+
+// render has the gate and the outputs that are no streams take what a file holds.
+func (p *pipeline) render(s streams, name string) error {
+	sources, err := sources(s, p.set, name)
+	if err != nil {
+		return err
+	}
+	mine := p.filter.Notes() // of this run alone
+	if p.filter, err = p.again(); err != nil {
+		return err
+	}
+	return stored.Merge(sources, func(e event.Event) error {
+		if e.Summary != nil {
+			e.Summary.Notes = slices.DeleteFunc(e.Summary.Notes, func(n string) bool { return slices.Contains(mine, n) })
+		}
+		e = p.filter.Event(e)
+		p.gate.Event(e)
+		_ = p.out.Event(e, false) // Finish reports it
+		return nil
+	})
 }
 
 // notes says on stderr what the reports that go to stdout do not, of the ignore

@@ -5,9 +5,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
-	"time"
 
+	"github.com/clawsonar/clawsonar/internal/results"
 	"github.com/clawsonar/clawsonar/internal/scan"
 	"github.com/clawsonar/clawsonar/internal/target"
 )
@@ -29,14 +30,26 @@ func (o *stateOptions) flags(f *flags) {
 		mustName("most targets would be left out")
 	f.integer(&o.seed, "seed", "", 0, 0, "seed of the order in which targets are taken").
 		mayFind("it is about order")
-	f.text(&o.journal, "journal", "", "FILE", "write down how far the scan has come", nil).
+	f.text(&o.journal, "journal", "", "FILE", "write down how far the scan has come; go on from there if the file is there", nil).
 		mustName("it says where is written")
-	f.text(&o.resume, "resume", "", "FILE", "go on from this journal, and go on writing it", nil).
+	f.text(&o.resume, "resume", "", "FILE", "as -journal, but the file must be there", nil).
 		mustName("it says where is written")
 }
 
-// apply fits the configuration, whose targets are complete, to these options.
-func (o *stateOptions) apply(cfg *scan.Config) error {
+// journalFile returns the journal's path, "" for none, and the flag for it.
+func (o *stateOptions) journalFile() (path, flag string, err error) {
+	switch {
+	case o.resume == "":
+		return o.journal, "-journal", nil
+	case o.journal != "" && o.journal != o.resume:
+		return "", "", errors.New("-journal and -resume name two files: -resume goes on writing its own")
+	}
+	return o.resume, "-resume", nil
+}
+
+// applyState fits the configuration, whose targets are complete, to shard and
+// seed, and names the scan that it is.
+func (o *scanOptions) applyState(cfg *scan.Config) error {
 	if o.shard != "" {
 		shard, err := parseShard(o.shard)
 		if err != nil {
@@ -45,39 +58,50 @@ func (o *stateOptions) apply(cfg *scan.Config) error {
 		cfg.Shard, cfg.Head.Shard = shard, o.shard
 	}
 	cfg.Seed, cfg.Head.Seed, cfg.Recheck = uint64(o.seed), uint64(o.seed), recheck
-
-	path := o.journal
-	sum := sha256.Sum256([]byte(strings.Join([]string{
-		cfg.Space.Digest(), cfg.Scope.String(), cfg.Head.Shard, fmt.Sprint(cfg.Seed), cfg.Head.Level,
-	}, "\n")))
-	config := hex.EncodeToString(sum[:])
-	if o.resume != "" {
-		if path != "" && path != o.resume {
-			return errors.New("-journal and -resume name two files: -resume goes on writing its own")
-		}
-		path = o.resume
-		j, err := scan.ReadJournal(path, config, cfg.Targets())
-		if err != nil {
-			return fmt.Errorf("-resume: %w", err)
-		}
-		cfg.From = j.Next
-	}
-	if path == "" {
-		return nil
-	}
-	cfg.Checkpoint = func(next uint64) error {
-		return scan.Journal{
-			Tool: version, Config: config, Targets: cfg.Targets(), Next: next,
-			Updated: time.Now().UTC().Truncate(time.Second),
-		}.Write(path)
-	}
-	if o.resume == "" {
-		// A journal that cannot be written is better known now than at the end.
-		if err := cfg.Checkpoint(0); err != nil {
-			return fmt.Errorf("-journal: %w", err)
-		}
+	if cfg.Stream == nil {
+		cfg.Head.Config = o.digest(cfg)
 	}
 	return nil
+}
+
+// digest is over all that decides which targets there are, in which order they
+// are taken, and what each is asked. The shard is apart from it: the shards of a
+// scan have one digest.
+func (o *scanOptions) digest(cfg *scan.Config) string {
+	sum := sha256.Sum256([]byte(strings.Join([]string{
+		"1", cfg.Space.Digest(), cfg.Scope.String(), fmt.Sprint(cfg.Seed), cfg.Head.Level,
+		fmt.Sprint("family ", o.family), fmt.Sprint("base-paths ", o.bases), fmt.Sprint("helpers ", o.helpers, cfg.Helpers),
+		"ports " + o.ports, "addresses " + o.addresses,
+	}, "\n")))
+	return hex.EncodeToString(sum[:])
+}
+
+// openJournal takes the journal, if there is to be one, and has the scan go on
+// from it. The caller closes it. A dry run only looks.
+func (o *scanOptions) openJournal(cfg *scan.Config) (*results.Keeper, error) {
+	path, flag, err := o.journalFile()
+	if err != nil || path == "" {
+		return nil, err
+	}
+	if o.redact && o.redactKey == "" {
+		return nil, fmt.Errorf("%s: with -redact each run has pseudonyms of its own, and what two runs find could not be put together: give -redact-key FILE", flag)
+	}
+	want := results.Journal{Tool: version, Config: cfg.Head.Config, Shard: cfg.Head.Shard, Targets: cfg.Targets()}
+	if o.dryRun {
+		_, err := results.ReadJournal(path, want)
+		if err != nil && (o.resume != "" || !missing(err)) {
+			return nil, fmt.Errorf("%s: %w", flag, err)
+		}
+		return nil, nil
+	}
+	k, err := results.OpenJournal(path, want, o.resume != "", cfg.Head.Started)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	before := k.Before
+	cfg.From = scan.Mark(before.Mark)
+	cfg.Head.From, cfg.Head.Earlier, cfg.Head.Unlisted = before.Done(), slices.Clone(before.Runs), before.Unlisted
+	return k, nil
 }
 
 func checkShard(s string) error {

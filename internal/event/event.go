@@ -2,6 +2,9 @@
 // line is a Scan, then one Target per target as it completes, the last line is
 // a Summary. Every report format is made from this stream alone, so a stored
 // stream can be rendered again at any time.
+//
+// A run that goes on with a scan appends a stream of its own, whose Scan names
+// the runs before it; a target may have a line in more than one of them.
 package event
 
 import (
@@ -38,6 +41,22 @@ type Scan struct {
 	// Compared is there only in the stream that a comparison of two scans gives:
 	// the older one. The rest of Scan is of the newer one.
 	Compared *Compared `json:"compared_with,omitempty"`
+
+	// Config is a digest of all that decides what is asked, and in which order:
+	// what has the same one is part of one scan. "" where that is not known.
+	Config string `json:"config,omitempty"`
+	// From is how many of the shard's targets earlier runs have done: this one goes
+	// on from there. Earlier are those runs, in their order; Unlisted counts, by
+	// outcome, those of their targets that have no line.
+	From     uint64         `json:"from,omitempty"`
+	Earlier  []Run          `json:"earlier,omitempty"`
+	Unlisted map[string]int `json:"unlisted,omitempty"`
+}
+
+// Run is one of the runs that a scan was made in.
+type Run struct {
+	Started time.Time `json:"started"`
+	From    uint64    `json:"from"` // targets that were done before it
 }
 
 // Compared names the scan that another one was compared with.

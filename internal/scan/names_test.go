@@ -147,7 +147,7 @@ func TestManyAddresses(t *testing.T) {
 func TestAddressesInterrupted(t *testing.T) {
 	answerDNS(t, manyAddresses(12))
 	addr := everywhere(t)
-	next := uint64(99)
+	next := scan.Mark{Next: 99}
 	seen := map[string]int{}
 	for _, limit := range []int{3, 1000} {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -156,7 +156,7 @@ func TestAddressesInterrupted(t *testing.T) {
 		if limit == 1000 {
 			cfg.From = next
 		}
-		cfg.Checkpoint = func(n uint64) error { next = n; return nil }
+		cfg.Checkpoint = func(m scan.Mark) { next = m }
 		lines := 0
 		cfg.Emit = func(e event.Event) error {
 			if e.Target != nil {
@@ -172,11 +172,11 @@ func TestAddressesInterrupted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if limit == 3 && (next != 0 || summary.Complete || lines >= 12) {
-			t.Errorf("interrupted: %d lines, done before %d, %+v", lines, next, summary)
+		if limit == 3 && (next.Next != 0 || summary.Complete || lines >= 12) {
+			t.Errorf("interrupted: %d lines, done before %d, %+v", lines, next.Next, summary)
 		}
-		if limit == 1000 && (next != 2 || !summary.Complete || lines != 24) {
-			t.Errorf("gone on: %d lines, done before %d, %+v", lines, next, summary)
+		if limit == 1000 && (next.Next != 2 || !summary.Complete || lines != 24) {
+			t.Errorf("gone on: %d lines, done before %d, %+v", lines, next.Next, summary)
 		}
 	}
 	if len(seen) != 12 {

@@ -3,6 +3,7 @@ package scan
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"math/bits"
 	"sync"
@@ -25,6 +26,7 @@ type position struct {
 func (e *engine) quietly(t target.Target, outcome evidence.Outcome) {
 	e.summary.Targets++
 	e.summary.Outcomes[string(outcome)]++
+	e.window.unlisted(t.Position, quietKinds(t, outcome))
 	if t.Part == target.Whole {
 		e.unlisted().Add(event.Place{Place: t.HostPort() + t.Base, Outcome: string(outcome)})
 	}
@@ -67,6 +69,25 @@ func (h *entries) mute(do func(entry uint64)) {
 		for left := h.asked[i] &^ h.heard[i]; left != 0; left &= left - 1 {
 			do(uint64(i)*64 + uint64(bits.TrailingZeros64(left)))
 		}
+	}
+}
+
+// bytes returns what is known, for restore.
+func (h *entries) bytes() []byte {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var out []byte
+	for i := range h.asked {
+		out = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(out, h.asked[i]), h.heard[i])
+	}
+	return out
+}
+
+// restore takes up what bytes gave; what is cut is left out.
+func (h *entries) restore(b []byte) {
+	for ; len(b) >= 16; b = b[16:] {
+		h.asked = append(h.asked, binary.LittleEndian.Uint64(b))
+		h.heard = append(h.heard, binary.LittleEndian.Uint64(b[8:]))
 	}
 }
 

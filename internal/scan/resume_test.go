@@ -2,13 +2,12 @@ package scan_test
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
+	"time"
 
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/scan"
@@ -26,11 +25,11 @@ func TestResume(t *testing.T) {
 	furthest := 0 // mark of all cuts
 	for _, cut := range []int{0, 1, 7, 40, 100, 127} {
 		found := map[string]int{}
-		next := uint64(0)
+		var next scan.Mark
 		run := func(limit int) error {
 			cfg := config(t, builtin(t), block)
 			cfg.Concurrency, cfg.Seed, cfg.From = 8, 5, next
-			cfg.Checkpoint = func(n uint64) error { next = n; return nil }
+			cfg.Checkpoint = func(m scan.Mark) { next = m }
 			seen := 0
 			cfg.Emit = func(e event.Event) error {
 				if e.Target == nil {
@@ -48,7 +47,7 @@ func TestResume(t *testing.T) {
 		if err := run(cut); !errors.Is(err, stop) {
 			t.Fatalf("cut %d: %v", cut, err)
 		}
-		mark := int(next)
+		mark := int(next.Next)
 		if err := run(1000); err != nil {
 			t.Fatalf("cut %d: %v", cut, err)
 		}
@@ -98,31 +97,56 @@ func TestShards(t *testing.T) {
 	}
 }
 
-func TestJournal(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "journal")
-	j := scan.Journal{Tool: "test", Config: "abc", Targets: 10, Next: 4}
-	if err := j.Write(path); err != nil {
+// What is held back for the second look is not done: a run that is killed before
+// that has written no line of it, and the one that goes on does. What has no line
+// is counted once.
+func TestResumeHeldBack(t *testing.T) {
+	l, err := net.Listen("tcp4", "0.0.0.0:0")
+	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := scan.ReadJournal(path, "abc", 10); err != nil || got != j {
-		t.Errorf("read %+v, %v; want %+v", got, err, j)
-	}
-	for name, err := range map[string]error{
-		"another configuration": second(scan.ReadJournal(path, "abd", 10)),
-		"another size":          second(scan.ReadJournal(path, "abc", 11)),
-	} {
-		if err == nil || !strings.Contains(err.Error(), "was written by a scan of something else") {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := scan.ReadJournal(path, "abc", 10); err == nil || !strings.Contains(err.Error(), "is not a journal") {
-		t.Errorf("broken journal: %v", err)
-	}
-	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), ".*")); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
+	defer l.Close() // nobody accepts: connected, and silent
+	block := parsed(t, "127.9.2.0/27", l.Addr().(*net.TCPAddr).AddrPort().Port())
+	for _, list := range []bool{true, false} {
+		t.Run(fmt.Sprint("listed ", list), func(t *testing.T) {
+			var mark scan.Mark
+			found, atMark := map[string]int{}, 0
+			run := func(from scan.Mark) event.Summary {
+				cfg := config(t, builtin(t), block)
+				cfg.Prober = prober(builtin(t), cfg.Scope, 300*time.Millisecond)
+				cfg.Concurrency, cfg.Recheck, cfg.ListAll, cfg.From = 16, 5, list, from
+				cfg.Checkpoint = func(m scan.Mark) { mark, atMark = m, len(found) }
+				cfg.Emit = func(e event.Event) error {
+					if e.Target != nil {
+						found[e.Target.Target.IP]++
+					}
+					return nil
+				}
+				summary, err := scan.Run(t.Context(), cfg)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return summary
+			}
+			run(scan.Mark{})
+			if mark.Next != 32 || len(mark.Pending) != 5 {
+				t.Fatalf("mark %+v, want 32 with 5 pending", mark)
+			}
+			if want := 27; list && (atMark != want || mark.Unlisted["silent"] != 0) || !list && mark.Unlisted["silent"] != want {
+				t.Errorf("%d lines and %v without are done at the mark, want %d", atMark, mark.Unlisted, want)
+			}
+			clear(found) // the second look of a killed run never came
+			summary := run(mark)
+			if summary.Targets != 5 || summary.Outcomes["silent"] != 5 || !summary.Complete {
+				t.Errorf("gone on: %+v", summary)
+			}
+			if want := 5; list && len(found) != want {
+				t.Errorf("gone on: %d lines, want %d", len(found), want)
+			}
+			if mark.Next != 32 || len(mark.Pending)+mark.Unlisted["silent"]+atMark < 5 {
+				t.Errorf("mark after it: %+v", mark)
+			}
+		})
 	}
 }
 
@@ -149,5 +173,3 @@ func parsed(t *testing.T, text string, port uint16) target.Spec {
 	}
 	return spec
 }
-
-func second[T any](_ T, err error) error { return err }

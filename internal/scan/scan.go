@@ -61,10 +61,10 @@ type Config struct {
 
 	Seed  uint64       // of the order in which targets are taken
 	Shard target.Shard // the part of that order to scan; zero is all of it
-	From  uint64       // positions of the shard before it are done already
-	// Checkpoint, if set, is called about once a second and at the end with the
-	// position before which everything is done and written.
-	Checkpoint func(next uint64) error
+	From  Mark         // what earlier runs have done already
+	// Checkpoint, if set, is called about once a second and at the end of the
+	// sweep with how far everything is done and written.
+	Checkpoint func(Mark)
 	// Wait is how long, from the start on, targets that were named are asked again
 	// while they are closed, silent or starting; 0 asks once. Waiting, if set, is
 	// told how many there are, one of them, and how long it may take yet.
@@ -73,6 +73,16 @@ type Config struct {
 	// Recheck is how many silent members of ranges are tried again at the end,
 	// to estimate how many were missed.
 	Recheck int
+}
+
+// Mark is a place in a run's order: all before it is done and written.
+type Mark struct {
+	Next     uint64         // positions before it are done
+	Pending  []uint64       // but for these, in rising order
+	Unlisted map[string]int // by outcome: how many of those done have no line
+	// Unjudged is what of those was named: it has no line, and is not judged.
+	Unjudged *event.Unlisted
+	Hosts    []byte // which hosts that were named without a port have been asked, and have answered
 }
 
 // Targets returns how many targets the run has: its shard of the space.
@@ -121,6 +131,11 @@ func Run(ctx context.Context, cfg Config) (event.Summary, error) {
 	e.stop = stop
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(e.cfg.Grace, stop) })()
 
+	e.hosts.restore(cfg.From.Hosts)
+	if u := cfg.From.Unjudged; u != nil {
+		// What was named counts until the end, whichever run asked it.
+		e.summary.Unlisted = &event.Unlisted{Count: u.Count, Targets: slices.Clone(u.Targets)}
+	}
 	sweep := e.sweep
 	if cfg.Stream != nil {
 		sweep = e.stream
@@ -153,21 +168,33 @@ func Run(ctx context.Context, cfg Config) (event.Summary, error) {
 // them, those of an earlier run included, are done. The workers live as long as
 // the sweep: a goroutine for each target would grow its stack anew each time.
 func (e *engine) sweep(ctx, probing context.Context) (complete bool, err error) {
-	n, from := e.cfg.Targets(), e.cfg.From
-	e.cfg.Count.Total.Store(int64(n - min(from, n)))
+	n := e.cfg.Targets()
+	from := e.cfg.From
+	again := uint64(len(from.Pending))
+	left := n - min(from.Next, n) + again
+	e.cfg.Count.Total.Store(int64(left))
 	order, shard := target.NewOrder(e.cfg.Space.Len(), e.cfg.Seed), e.cfg.shard()
-	w := newWindow(from)
+	w := newWindow(from.Next)
+	if e.cfg.Checkpoint != nil || again > 0 {
+		w.keepBooks(from)
+		e.window = w
+	}
 	defer context.AfterFunc(probing, w.end)()
-	finishCheckpoints := e.checkpoints(w)
+	finishCheckpoints := e.checkpoints()
+	defer finishCheckpoints()
 	var next atomic.Uint64
-	next.Store(from)
-	waiting := map[uint64]bool{}
-	err = e.work(ctx, n-min(from, n), func() (bool, error) {
-		i := next.Add(1) - 1
-		if i >= n {
+	waiting := map[uint64]func(uint64){}
+	err = e.work(ctx, left, func() (bool, error) {
+		at := next.Add(1) - 1
+		if at >= left {
 			return false, nil
 		}
-		w.wait(i)
+		i, done := from.Next+at-again, w.finish
+		if at < again {
+			i, done = from.Pending[at], w.redone
+		} else {
+			w.wait(i)
+		}
 		if ctx.Err() != nil || e.failed.Load() {
 			return false, nil
 		}
@@ -175,6 +202,7 @@ func (e *engine) sweep(ctx, probing context.Context) (complete bool, err error) 
 		if err != nil {
 			return false, err
 		}
+		t.Position = i
 		p := new(position)
 		whole, err := e.target(probing, t, p)
 		switch {
@@ -183,18 +211,18 @@ func (e *engine) sweep(ctx, probing context.Context) (complete bool, err error) 
 		case !whole || probing.Err() != nil:
 		case p.held:
 			e.mu.Lock()
-			waiting[i] = true
+			waiting[i] = done
 			e.mu.Unlock()
 		default:
-			w.finish(i)
+			done(i)
 		}
 		return true, nil
 	})
 	if err == nil {
 		err = e.again(ctx, probing)
-		for i := range waiting {
+		for i, done := range waiting {
 			if probing.Err() == nil && ctx.Err() == nil {
-				w.finish(i)
+				done(i)
 			}
 		}
 	}
@@ -202,10 +230,9 @@ func (e *engine) sweep(ctx, probing context.Context) (complete bool, err error) 
 		err = e.release()
 	}
 	if err != nil {
-		_ = finishCheckpoints() // the first error is the cause
 		return false, err
 	}
-	return w.mark() >= n, finishCheckpoints()
+	return w.mark() >= n && w.whole(), nil
 }
 
 // work has as many workers as targets may be in flight do one after the other,
@@ -231,35 +258,58 @@ func (e *engine) work(ctx context.Context, n uint64, do func() (bool, error)) er
 
 // checkpoints has the low-water mark written while the sweep runs; the function
 // it returns ends that and writes it a last time.
-func (e *engine) checkpoints(w *window) (finish func() error) {
+func (e *engine) checkpoints() (finish func()) {
 	if e.cfg.Checkpoint == nil {
-		return func() error { return nil }
+		return func() {}
 	}
-	stop, ended := make(chan struct{}), make(chan error, 1)
+	stop, ended := make(chan struct{}), make(chan struct{})
 	go func() {
+		defer close(ended)
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
 		for {
 			select {
 			case <-stop:
-				ended <- e.cfg.Checkpoint(w.mark())
+				e.cfg.Checkpoint(e.mark())
 				return
 			case <-tick.C:
-				if e.cfg.Machine != nil {
-					continue // what is held is not written yet
+				if e.cfg.Machine == nil { // what is held is not written yet
+					e.cfg.Checkpoint(e.mark())
 				}
-				// One that fails now is tried again, and reported at the end.
-				_ = e.cfg.Checkpoint(w.mark())
 			}
 		}
 	}()
-	return func() error {
-		close(stop)
-		if err := <-ended; err != nil {
-			return fmt.Errorf("write the journal: %w", err)
+	return func() { close(stop); <-ended }
+}
+
+// mark returns how far the sweep is. What is held back for the second look is
+// not done: its line is not written.
+func (e *engine) mark() Mark {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	held := make(map[uint64][]int, len(e.silent))
+	for _, s := range e.silent {
+		held[s.Position] = nil
+		if s.line == nil {
+			held[s.Position] = quietKinds(s.Target, evidence.Silent)
 		}
-		return nil
 	}
+	m := e.window.state(held)
+	m.Hosts = e.hosts.bytes()
+	if m.Unjudged != nil && e.summary.Unlisted != nil {
+		named := e.summary.Unlisted.Targets
+		m.Unjudged.Targets = slices.Clone(named[:min(len(named), int(m.Unjudged.Count))])
+	}
+	return m
+}
+
+// quietKinds are the kinds by which a target without a line is counted.
+func quietKinds(t target.Target, o evidence.Outcome) []int {
+	kinds := []int{kindOf(o)}
+	if t.Part == target.Whole {
+		kinds = append(kinds, named)
+	}
+	return kinds
 }
 
 // recheck tries a sample of the silent targets again, a few at a time: what
@@ -299,7 +349,7 @@ func (e *engine) recheck(ctx, probing context.Context) error {
 		return err
 	}
 	silent := e.summary.Outcomes[string(evidence.Silent)]
-	estimate(&e.summary.MissEstimate, silent)
+	estimate(&e.summary.MissEstimate, silent+e.cfg.From.Unlisted[string(evidence.Silent)])
 	if silent == 0 {
 		delete(e.summary.Outcomes, string(evidence.Silent))
 	}
@@ -326,6 +376,10 @@ func estimate(m *event.MissEstimate, silent int) {
 // that is kept, since a target has one line and this one may yet answer. The
 // caller holds mu.
 func (e *engine) sample(t target.Target, line *event.Target) *event.Target {
+	if e.window != nil && t.Name != "" {
+		// The addresses of a name share a position, which is done or not.
+		return line
+	}
 	e.silences++
 	if len(e.silent) < e.cfg.Recheck {
 		e.silent = append(e.silent, silence{t, line})
@@ -359,8 +413,9 @@ type engine struct {
 
 	pending []*pending // see Config.Wait
 
-	hosts entries // named without a port
-	tried hosts   // helper ports
+	hosts  entries // named without a port
+	tried  hosts   // helper ports
+	window *window // of a run with a journal
 }
 
 // target probes one target of the space: one address, or all addresses of a

@@ -1,10 +1,14 @@
 package scan
 
 import (
+	"maps"
+	"slices"
 	"testing"
 	"testing/synctest"
 
 	"pgregory.net/rapid"
+
+	"github.com/clawsonar/clawsonar/internal/evidence"
 )
 
 // Whatever the order in which positions are finished, the mark is the first
@@ -80,4 +84,66 @@ func TestWindowWait(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestBooks: at any moment, what is counted as having no line is what is done,
+// each once, whatever the order; and a run that goes on from there ends with all.
+func TestBooks(t *testing.T) {
+	outcomes := []evidence.Outcome{evidence.Closed, evidence.Silent, evidence.Excluded, evidence.Identified}
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 60).Draw(t, "n")
+		is := make([]evidence.Outcome, n) // of each position
+		times := make([]int, n)           // a name has several addresses
+		own := make([]bool, n)            // named by itself
+		kindsAt := func(i uint64) []int {
+			if own[i] && is[i] != evidence.Identified {
+				return []int{kindOf(is[i]), named}
+			}
+			return []int{kindOf(is[i])}
+		}
+		for i := range is {
+			is[i], times[i] = rapid.SampledFrom(outcomes).Draw(t, "outcome"), rapid.IntRange(1, 3).Draw(t, "addresses")
+			own[i] = rapid.Bool().Draw(t, "named")
+		}
+		from := Mark{}
+		for range 3 {
+			w := newWindow(from.Next)
+			w.keepBooks(from)
+			left := slices.Clone(from.Pending)
+			for i := from.Next; i < uint64(n); i++ {
+				left = append(left, i)
+			}
+			left = rapid.Permutation(left).Draw(t, "order")
+			held := map[uint64][]int{}
+			for _, i := range left[:rapid.IntRange(0, len(left)).Draw(t, "until")] {
+				for range times[i] {
+					w.unlisted(i, kindsAt(i))
+				}
+				if is[i] == evidence.Silent && times[i] == 1 && rapid.Bool().Draw(t, "held") {
+					held[i] = kindsAt(i)
+				}
+				if slices.Contains(from.Pending, i) {
+					w.redone(i)
+				} else {
+					w.finish(i)
+				}
+			}
+			from = w.state(held)
+			want, unjudged := map[string]int{}, 0
+			for i := range from.Next {
+				if !slices.Contains(from.Pending, i) && is[i] != evidence.Identified {
+					want[string(is[i])] += times[i]
+					if own[i] {
+						unjudged += times[i]
+					}
+				}
+			}
+			if got := from.Unjudged; got != nil && got.Count != int64(unjudged) || got == nil && unjudged > 0 {
+				t.Fatalf("at %+v: %v named, want %d", from, got, unjudged)
+			}
+			if !maps.Equal(from.Unlisted, want) {
+				t.Fatalf("at %+v: want %v", from, want)
+			}
+		}
+	})
 }

@@ -66,7 +66,7 @@ func Diff(older, newer Source, rules []rule.Rule, emit func(event.Event) error) 
 		case e.Target != nil:
 			return d.compare(e.Target)
 		}
-		d.sum.Finished, d.sum.Complete = e.Summary.Finished, whole && e.Summary.Complete
+		d.sum.Finished, d.sum.Complete, d.sum.Unlisted = e.Summary.Finished, whole && e.Summary.Complete, e.Summary.Unlisted
 		return nil
 	})
 	if err != nil {

@@ -1,7 +1,9 @@
 package stored
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -11,13 +13,19 @@ import (
 // Merge makes one stream of several: the scans of parts, or of the same targets
 // from several places. Lines of one target become one: findings with the same
 // key are one finding, the rest is that of the line that tells most, of the later
-// scan if two tell the same. One source is passed on as it is.
+// scan if two tell the same. One source is passed on as it is, but for what Alone
+// says.
+//
+// Streams of one scan (see event.Scan) are known as its shards and its runs: what
+// several of its runs have counted counts once, and the whole is complete only if
+// no shard and no run is missing.
 //
 // Each of several sources is read twice. Memory depends on the number of targets
 // listed (some 100 bytes each), and on the lines that come more than once.
 func Merge(sources []Source, emit func(event.Event) error) error {
 	if len(sources) == 1 {
-		return sources[0].once(emit)
+		a := &Alone{}
+		return sources[0].once(func(e event.Event) error { return emit(a.Event(e)) })
 	}
 	m := &merger{times: map[string]int{}, held: map[string]*group{}, sum: newSummary()}
 	for _, s := range sources {
@@ -25,6 +33,7 @@ func Merge(sources []Source, emit func(event.Event) error) error {
 			return err
 		}
 	}
+	m.total()
 	if m.scan != nil {
 		m.scan.Shard = strings.Join(m.shards, "+")
 		if m.whole() {
@@ -35,7 +44,7 @@ func Merge(sources []Source, emit func(event.Event) error) error {
 		}
 	}
 	for i, s := range sources {
-		if err := m.pass(s, m.started[i], emit); err != nil {
+		if err := m.pass(s, m.streams[i].started(), m.superseded(i), emit); err != nil {
 			return err
 		}
 	}
@@ -47,9 +56,24 @@ type merger struct {
 	held    map[string]*group // lines that come again
 	scan    *event.Scan
 	sum     *event.Summary
-	started []time.Time // of each source
+	streams []*stream // of each source
 	shards  []string
 	seeds   []uint64
+}
+
+// stream is what is kept of a source.
+type stream struct {
+	head    *event.Scan // nil if it has none
+	summary *event.Summary
+	listed  *event.Summary  // what its lines add up to
+	stopped []*event.Target // lines of targets that an interrupt stopped
+}
+
+func (s *stream) started() time.Time {
+	if s.head == nil {
+		return time.Time{}
+	}
+	return s.head.Started
 }
 
 // group is the lines of one target.
@@ -58,34 +82,166 @@ type group struct {
 	started []time.Time
 }
 
-// survey counts the lines of a source and adds up its numbers.
+// survey counts the lines of a source and keeps its numbers.
 func (m *merger) survey(s Source) error {
-	var started time.Time
-	var summary *event.Summary
-	listed := newSummary()
+	x := &stream{listed: newSummary()}
 	err := s.once(func(e event.Event) error {
 		switch {
 		case e.Scan != nil:
-			started = e.Scan.Started
+			x.head = e.Scan
 			m.head(e.Scan)
 		case e.Target != nil:
 			m.times[spot(e.Target.Target)]++
-			tally(listed, e.Target, 1)
+			tally(x.listed, e.Target, 1)
+			if e.Target.Outcome == interrupted {
+				x.stopped = append(x.stopped, &event.Target{Target: e.Target.Target, Outcome: interrupted})
+			}
 		case e.Summary != nil:
-			summary = e.Summary
+			x.summary = e.Summary
 		}
 		return nil
 	})
-	if err != nil {
-		return err
+	m.streams = append(m.streams, x)
+	return err
+}
+
+// total adds up the numbers of all streams. Of the runs of one scan, the last
+// knows what is to be added to the lines of those before it.
+func (m *merger) total() {
+	for i, s := range m.streams {
+		switch {
+		case m.superseded(i):
+			// The run that went on has asked them, and may only have counted them.
+			for _, t := range s.stopped {
+				m.times[spot(t.Target)]--
+				tally(s.listed, t, -1)
+			}
+			m.add(s.listed) // not its summary: some of that was done again
+		case s.summary == nil: // cut off: what is listed is all that is known
+			m.sum.Complete = false
+			m.add(s.listed)
+		default:
+			m.add(s.summary)
+			m.unjudged(s.summary.Unlisted)
+		}
+		if s.head == nil || m.superseded(i) {
+			continue
+		}
+		for outcome, n := range s.head.Unlisted {
+			m.sum.Targets += int64(n)
+			count(m.sum.Outcomes, outcome, n)
+		}
+		for _, r := range Missing(s.head, m.heads()) {
+			m.lacks(missingRun(s.head, r))
+		}
 	}
-	m.started = append(m.started, started)
-	if summary == nil { // cut off: what is listed is all that is known
-		m.sum.Complete = false
-		summary = listed
+	m.lackingShards()
+	if m.scan != nil {
+		m.scan.From, m.scan.Earlier, m.scan.Unlisted = 0, nil, nil
 	}
-	m.add(summary)
-	return nil
+}
+
+// interrupted is the outcome of a target that was in flight at an interrupt.
+const interrupted = "interrupted"
+
+// superseded reports whether another stream goes on with stream i, or is a copy
+// of it.
+func (m *merger) superseded(i int) bool {
+	s := m.streams[i]
+	if s.head == nil || s.head.Config == "" {
+		return false
+	}
+	for j, o := range m.streams {
+		if o.head == nil || j == i {
+			continue
+		}
+		if GoesOn(o.head, s.head) {
+			return true
+		}
+		if same(o.head, s.head) && o.head.Started.Equal(s.head.Started) && (o.summary != nil && s.summary == nil || j < i && (o.summary != nil) == (s.summary != nil)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *merger) heads() (out []*event.Scan) {
+	for _, s := range m.streams {
+		if s.head != nil {
+			out = append(out, s.head)
+		}
+	}
+	return out
+}
+
+// lacks notes what the whole lacks.
+func (m *merger) lacks(what string) {
+	m.sum.Complete = false
+	if !slices.Contains(m.sum.Notes, what) {
+		m.sum.Notes = append(m.sum.Notes, what)
+	}
+}
+
+func missingRun(s *event.Scan, r event.Run) string {
+	return fmt.Sprintf("a run of this scan is missing: that of %s (shard %s), which went on from target %d; give its jsonl file as well",
+		r.Started.UTC().Format(time.RFC3339), s.Shard, r.From)
+}
+
+// lackingShards looks which shards of a scan are not there.
+func (m *merger) lackingShards() {
+	for _, s := range m.streams {
+		if s.head == nil || s.head.Config == "" {
+			continue
+		}
+		_, total, _ := strings.Cut(s.head.Shard, "/")
+		n, err := strconv.Atoi(total)
+		if err != nil || n > maxShards {
+			continue
+		}
+		var missing []string
+		for k := 1; k <= n; k++ {
+			shard := fmt.Sprintf("%d/%d", k, n)
+			if !slices.ContainsFunc(m.streams, func(o *stream) bool {
+				return o.head != nil && o.head.Config == s.head.Config && o.head.Shard == shard
+			}) {
+				missing = append(missing, shard)
+			}
+		}
+		if len(missing) > 0 {
+			m.lacks("shards of this scan are missing: " + strings.Join(missing, ", ") + "; give their jsonl files as well")
+		}
+	}
+}
+
+// maxShards is more than anybody names one by one.
+const maxShards = 1 << 12
+
+// Alone makes of a run that goes on with a scan what it is without the runs
+// before it: incomplete. It takes the events of one stream, and changes none of
+// those that it is given. A nil one changes nothing.
+type Alone struct{ head *event.Scan }
+
+// Event returns the event as it is to be shown.
+func (a *Alone) Event(e event.Event) event.Event {
+	if a == nil {
+		return e
+	}
+	if e.Scan != nil {
+		a.head = e.Scan
+	}
+	if e.Summary == nil || a.head == nil {
+		return e
+	}
+	missing := Missing(a.head, nil)
+	if len(missing) == 0 {
+		return e
+	}
+	s := *e.Summary
+	s.Complete = false
+	for _, r := range missing {
+		s.Notes = append(slices.Clip(s.Notes), missingRun(a.head, r))
+	}
+	return event.Event{Summary: &s}
 }
 
 // head takes the scan of a source into the merged one.
@@ -101,6 +257,9 @@ func (m *merger) head(s *event.Scan) {
 	}
 	if s.Started.Before(m.scan.Started) {
 		m.scan.Started = s.Started
+	}
+	if m.scan.Config != s.Config {
+		m.scan.Config = ""
 	}
 	if levels := strings.Split(m.scan.Level, "+"); !slices.Contains(levels, s.Level) {
 		m.scan.Level += "+" + s.Level
@@ -123,7 +282,25 @@ func (m *merger) whole() bool {
 			return false
 		}
 	}
+	for _, x := range m.streams {
+		if x.head == nil || m.streams[0].head == nil || x.head.Config != m.streams[0].head.Config {
+			return false
+		}
+	}
 	return total == itoa(len(m.shards))
+}
+
+// unjudged takes what was named and has no line.
+func (m *merger) unjudged(u *event.Unlisted) {
+	if u == nil {
+		return
+	}
+	if m.sum.Unlisted == nil {
+		m.sum.Unlisted = &event.Unlisted{Targets: []event.Place{}}
+	}
+	sum := m.sum.Unlisted
+	sum.Count += u.Count
+	sum.Targets = append(sum.Targets, u.Targets[:min(len(u.Targets), event.MaxUnlisted-len(sum.Targets))]...)
 }
 
 func (m *merger) add(s *event.Summary) {
@@ -147,9 +324,9 @@ func (m *merger) add(s *event.Summary) {
 
 // pass emits the lines of a source; those of a target that comes again wait for
 // the last of them.
-func (m *merger) pass(s Source, started time.Time, emit func(event.Event) error) error {
+func (m *merger) pass(s Source, started time.Time, superseded bool, emit func(event.Event) error) error {
 	return s.once(func(e event.Event) error {
-		if e.Target == nil {
+		if e.Target == nil || superseded && e.Target.Outcome == interrupted {
 			return nil
 		}
 		id := spot(e.Target.Target)

@@ -20,7 +20,7 @@ func rooms() map[string][]string {
 		"fingerprints", "testdata/captures",
 		"internal/advisory", "internal/bounded", "internal/check", "internal/event", "internal/evidence", "internal/fingerprint", "internal/local",
 		"internal/handshake", "internal/pace", "internal/policy", "internal/probe", "internal/release", "internal/replica",
-		"internal/redact", "internal/report", "internal/rule", "internal/scan", "internal/stored", "internal/suggest", "internal/target", "internal/wire",
+		"internal/redact", "internal/report", "internal/results", "internal/rule", "internal/scan", "internal/stored", "internal/suggest", "internal/target", "internal/wire",
 	}
 	return map[string][]string{
 		"cmd/clawsonar":      {"internal/cli"},
@@ -47,6 +47,7 @@ func rooms() map[string][]string {
 		"internal/report":  {"internal/bounded", "internal/event", "internal/rule"},
 		"internal/redact":  {"internal/event", "internal/evidence"},
 		"internal/stored":  {"internal/event", "internal/rule"},
+		"internal/results": {"internal/event", "internal/report", "internal/stored"},
 		"internal/replica": {"internal/evidence"},
 
 		"fingerprints":      {},

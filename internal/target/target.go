@@ -48,6 +48,9 @@ type Target struct {
 	// Bound and Process say which listener of this machine it is, as the
 	// operating system tells; "" for all others.
 	Bound, Process string
+	// Position is the place in a run's order that a target was taken from; 0
+	// where that does not matter.
+	Position uint64
 }
 
 // Part says as part of what a target was named.
