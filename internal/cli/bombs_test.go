@@ -22,7 +22,7 @@ import (
 
 // peakFile names the file into which a child writes the most memory that it has
 // held. What the system tells a parent of its child may include the parent's own.
-const peakFile = "CLAWSONAR_TEST_PEAK"
+const peakFile = "TEST_PEAK"
 
 var highWater = regexp.MustCompile(`(?m)^VmHWM:\s*(\d+) kB$`)
 

@@ -455,7 +455,11 @@ func TestCanaries(t *testing.T) {
 	}
 	scan("scan", "-f", "table")
 	scan("deep", "-f", "markdown", "-lang", "zh", "-level", "deep")
-	scan("redacted", "-redact", "-f", "table")
+	key := filepath.Join(dir, "key")
+	if err := os.WriteFile(key, []byte("a key of this test alone"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	scan("redacted", "-redact-key", key, "-f", "table")
 	stored := filepath.Join(dir, "scan.jsonl")
 	clawsonar("report", slices.Concat([]string{"report", "-v", stored, "-f", "markdown", "-view", "nvdb", "-lang", "zh"}, outputsTo(dir, "report"))...)
 	clawsonar("report-redacted", slices.Concat([]string{"report", "-v", stored, "-redact"}, outputsTo(dir, "report-redacted"))...)

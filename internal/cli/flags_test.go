@@ -308,7 +308,7 @@ func TestFoundConfigIsPlain(t *testing.T) {
 			if (err != nil) != c.refused || (f.foundConfig != "") == c.refused {
 				t.Errorf("error %v, found %q", err, f.foundConfig)
 			}
-			if err != nil && !strings.HasPrefix(err.Error(), "configuration file: "+defaultConfig+" is ") {
+			if err != nil && !strings.HasPrefix(err.Error(), "configuration file: "+defaultConfig) {
 				t.Errorf("error %v", err)
 			}
 		})

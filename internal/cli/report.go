@@ -33,8 +33,8 @@ func newReport(s streams) *cobra.Command {
 		Long: `Render results that "scan -o jsonl=FILE" has stored, in any format, with the
 same flags and exit codes as scan; - is stdin. Several files become one report:
 a target that is in more than one of them is listed once, and findings with the
-same key are one finding. Shards and resumed parts of one scan are known as such:
-together they are complete, and what is missing is named.`,
+same key are one finding. Shards and resumed parts of one scan are known as
+such: together they are complete, and what is missing is named.`,
 		Example: `  clawsonar report scan.jsonl -f html > report.html
   clawsonar report part1.jsonl part2.jsonl -o sarif=all.sarif -fail-on high
   clawsonar report scan.jsonl -f markdown -view nvdb -lang zh`,
