@@ -19,6 +19,13 @@ if [ -z "${LIST:-}" ]; then
 	fi
 fi
 
+# A gateway takes up to 80 s to answer after it was started.
+case ${WAIT:-180s} in
+0 | 0s) ;;
+*) export CLAWSONAR_WAIT=${WAIT:-180s} ;;
+esac
+export CLAWSONAR_EXPECT=${CLAWSONAR_EXPECT:-1}
+
 code=0
 "$RUNNER_TEMP/clawsonar-bin/clawsonar" scan -list "$LIST" \
 	-o "jsonl=$reports/scan.jsonl" -o "sarif=$reports/report.sarif" -o "markdown=$reports/report.md" \

@@ -1,14 +1,18 @@
 package ci
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 
@@ -313,6 +317,16 @@ func TestAction(t *testing.T) {
 			t.Error("the finding does not point at the list's line")
 		}
 	})
+	t.Run("still starting", func(t *testing.T) {
+		r := newRun(t)
+		if code := r.action(map[string]string{"targets": later(t, 2*time.Second, open)}, nil); code != 3 {
+			t.Errorf("an open gateway that starts 2 s later: exit code %d\n%s", code, r.log.String())
+		}
+		r = newRun(t)
+		if code := r.action(map[string]string{"targets": later(t, time.Hour, open), "wait": "1s"}, nil); code != 4 {
+			t.Errorf("a gateway that never starts: exit code %d\n%s", code, r.log.String())
+		}
+	})
 	t.Run("nothing to scan", func(t *testing.T) {
 		r := newRun(t)
 		if code := r.action(map[string]string{"targets": " \n"}, nil); code != 2 || !strings.Contains(r.log.String(), "there is nothing to scan: set targets, list or compose-file") {
@@ -327,7 +341,7 @@ func TestAction(t *testing.T) {
 		if code := r.action(inputs, map[string]string{"github.event.pull_request.number": "7; touch owned"}); code == 0 {
 			t.Error("nonsense passed")
 		}
-		inputs = map[string]string{"targets": hostile(t), "comment": "true"}
+		inputs = map[string]string{"targets": hostile(t), "comment": "true", "expect": "0"}
 		if code := r.action(inputs, pull); code != 0 {
 			t.Errorf("exit code %d\n%s", code, r.log.String())
 		}
@@ -343,6 +357,52 @@ func TestAction(t *testing.T) {
 			}
 		}
 	})
+}
+
+// later returns an address where to is reached once the delay is over, and nothing
+// listens before.
+func later(t *testing.T, delay time.Duration, to string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := l.Addr().String()
+	l.Close()
+	ctx, end := context.WithCancel(context.Background())
+	var group sync.WaitGroup
+	t.Cleanup(func() { end(); group.Wait() })
+	group.Go(func() {
+		select {
+		case <-time.After(delay):
+		case <-ctx.Done():
+			return
+		}
+		l, err := net.Listen("tcp", at)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer context.AfterFunc(ctx, func() { l.Close() })()
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			group.Go(func() {
+				defer c.Close()
+				d, err := net.Dial("tcp", strings.TrimPrefix(to, "http://"))
+				if err != nil {
+					return
+				}
+				defer d.Close()
+				defer context.AfterFunc(ctx, func() { c.Close(); d.Close() })()
+				group.Go(func() { _, _ = io.Copy(d, c); d.Close() })
+				_, _ = io.Copy(c, d)
+			})
+		}
+	})
+	return at
 }
 
 // TestNoExpressionInShell: what stands in a script as ${{ }} is pasted into it

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -123,8 +124,30 @@ func (o *scanOptions) distinct(s streams, args []string) error {
 	return results.Distinct(o.read(s, args), out)
 }
 
-// parseOutput reads "FILE" or "FORMAT=FILE". A file whose name has a "=" in it
-// is written as ./NAME.
+// formatOf returns the format that the ending of a file's name says; "" for a name
+// without one.
+func formatOf(path string) (string, error) {
+	ending := strings.ToLower(filepath.Ext(path))
+	if strings.HasPrefix(filepath.Base(path), ".") && strings.Count(filepath.Base(path), ".") == 1 {
+		ending = "" // a hidden file
+	}
+	formats := map[string]string{
+		"": "", ".txt": "table", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv",
+		".md": "markdown", ".markdown": "markdown", ".html": "html", ".htm": "html", ".sarif": "sarif", ".xml": "junit",
+	}
+	format, ok := formats[ending]
+	if !ok {
+		return "", fmt.Errorf("%s: %q is no ending of a format: write FORMAT=FILE, with one of %s", path, ending, strings.Join(report.Formats(), ", "))
+	}
+	if strings.HasSuffix(strings.ToLower(path), ".sarif.json") {
+		format = "sarif"
+	}
+	return format, nil
+}
+
+// parseOutput reads "FILE", whose ending says the format, or "FORMAT=FILE". The
+// format is "" if neither says one. A file whose name has a "=" in it is written as
+// ./NAME.
 func parseOutput(spec string) (format, path string, err error) {
 	format, path, ok := strings.Cut(spec, "=")
 	if !ok || strings.ContainsAny(format, "./\\") {
@@ -135,7 +158,10 @@ func parseOutput(spec string) (format, path string, err error) {
 	if path == "" {
 		return "", "", errors.New("no file is named: write FILE or FORMAT=FILE")
 	}
-	return format, path, nil
+	if format == "" {
+		format, err = formatOf(path)
+	}
+	return format, path, err
 }
 
 func checkOutput(spec string) error {

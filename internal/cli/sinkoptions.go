@@ -38,7 +38,7 @@ type outputOptions struct {
 
 func (o *outputOptions) flags(f *flags) {
 	f.group("Output")
-	f.list(&o.output, "output", "o", "[FORMAT=]FILE", "write the results to a file as well; repeatable", checkOutput).
+	f.list(&o.output, "output", "o", "[FORMAT=]FILE", "write the results to a file as well, in the format of its ending (.html, .sarif, .jsonl, .json, .csv, .md, .xml, .txt) or the one that is named; repeatable", checkOutput).
 		mustName("it says where is written")
 	f.choice(&o.format, "format", "f", "FORMAT", "table", strings.Join(report.Formats(), ", "), report.Formats()).
 		mayFind("it says how is written, not where")
@@ -96,7 +96,7 @@ func (o *outputOptions) reportOptions() report.Options {
 
 // checkView refuses a view of a format that is not asked for.
 func (o *outputOptions) checkView() error {
-	if o.view == "" || o.format == "markdown" || slices.ContainsFunc(o.output, func(s string) bool { return strings.HasPrefix(s, "markdown=") }) {
+	if o.view == "" || o.format == "markdown" || slices.ContainsFunc(o.output, func(s string) bool { format, _, _ := parseOutput(s); return format == "markdown" }) {
 		return nil
 	}
 	return fmt.Errorf("-view %s is a view of the format markdown: add -f markdown or -o markdown=FILE", o.view)

@@ -38,15 +38,15 @@ func fields() map[string]string {
 			Summary.Type Summary.Finished Summary.Targets Summary.Outcomes Summary.Auth Summary.Findings Summary.Suppressed Summary.Complete
 			MissEstimate.Reprobed MissEstimate.Found MissEstimate.Missed MissEstimate.MissedAtMost
 			Diff.Opened Diff.Closed Diff.Unseen Diff.Changed Diff.Advisories
-			Unlisted.Count Place.Outcome SameAs.Confidence SameAs.Because Finding.Step Finding.Release Address.Member`,
+			Scan.From Scan.Unlisted Run.From Run.Started Unlisted.Count Place.Outcome SameAs.Confidence SameAs.Because Finding.Step Finding.Release Address.Member`,
 		replaced: `Authorization.Contact Address.Input Address.Source Address.Name Address.IP Address.URL Address.Bound Address.Process
 			TLS.Version TLS.Cipher TLS.Subject TLS.Issuer TLS.Names TLS.NotBefore TLS.NotAfter TLS.SHA256 TLS.VerifyError TLS.NameError TLS.Legacy TLS.HSTS
-			Network.Proxy Network.SourceIP Network.Interface Network.Resolver Network.Headers Place.Place SameAs.URL
+			Scan.Config Network.Proxy Network.SourceIP Network.Interface Network.Resolver Network.Headers Place.Place SameAs.URL
 			Finding.Key Finding.Suppressed Advisory.Suppressed Evidence.SHA256 Evidence.Facts Summary.Notes`,
 		erased: `Target.Notes Target.Error Change.Old Change.New Product.Name Surface.Path Finding.Title Finding.Detail Finding.Remediation
 			Finding.References Advisory.ScoreSource Advisory.Summary Evidence.Request Evidence.Error`,
 		inside: `Scan.Tool Scan.Data Scan.Authorization Scan.Compared Compared.Tool Target.Target Target.Product Target.Version Target.Auth Target.Front
-			Target.TLS Target.Surfaces Target.Findings Target.Advisories Target.Evidence Target.Changes Target.SameAs Scan.Network Summary.MissEstimate Summary.Diff
+			Target.TLS Target.Surfaces Target.Findings Target.Advisories Target.Evidence Target.Changes Target.SameAs Scan.Network Scan.Earlier Summary.MissEstimate Summary.Diff
 			Summary.Unlisted Unlisted.Targets`,
 	} {
 		for _, name := range strings.Fields(names) {

@@ -123,6 +123,9 @@ func (r *Redactor) scan(in *event.Scan) *event.Scan {
 			Advisories: in.Data.Advisories, AdvisoriesAsOf: id(in.Data.AdvisoriesAsOf),
 		},
 		Authorization: event.Authorization{Authorized: in.Authorization.Authorized},
+		Config:        r.again("config", in.Config), // small scans could be guessed from it
+		From:          in.From, Unlisted: counts(in.Unlisted),
+		Earlier: each(in.Earlier, func(e event.Run) event.Run { return event.Run{Started: e.Started, From: e.From} }),
 	}
 	if in.Authorization.Contact != "" {
 		r.contact = in.Authorization.Contact // targets are told it

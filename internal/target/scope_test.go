@@ -230,17 +230,17 @@ func TestASBlocks(t *testing.T) {
 		"10.0.0.0,9,\"64501,64500\"", "10.0.0.0/9,\"64501, 64500\",Example", "10.0.0.0,10.127.255.255,64501_64500", "\"10.0.0.0\",\"9\",\"64501 64500\"",
 		"10.0.0.0/9, {64501_64500}, \"Example, Inc.\"", "10.0.0.0/9,64500,64501",
 	} {
-		got, err := ASBlocks(strings.NewReader(text), "as.txt", map[uint32]bool{64500: true})
+		got, err := ASBlocks(strings.NewReader(text+"\n"), "as.txt", map[uint32]bool{64500: true})
 		if err != nil || fmt.Sprint(got) != "map[64500:[10.0.0.0/9]]" {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}
 	// What may be a member or another column is refused if it matters.
-	_, err := ASBlocks(strings.NewReader("\n10.0.0.0/9,64501,64500"), "as.txt", map[uint32]bool{64500: true})
+	_, err := ASBlocks(strings.NewReader("\n10.0.0.0/9,64501,64500\n"), "as.txt", map[uint32]bool{64500: true})
 	if err == nil || !strings.HasPrefix(err.Error(), "as.txt:2: whether AS64500 is one of a set here") {
 		t.Errorf("an AS number that may be another column: %v", err)
 	}
-	if got, err := ASBlocks(strings.NewReader("10.0.0.0/9,64501,64500"), "as.txt", map[uint32]bool{64502: true}); err != nil || len(got) > 0 {
+	if got, err := ASBlocks(strings.NewReader("10.0.0.0/9,64501,64500\n"), "as.txt", map[uint32]bool{64502: true}); err != nil || len(got) > 0 {
 		t.Errorf("the same, when nobody wants it: %v, %v", got, err)
 	}
 	for _, text := range []string{"\n10.0.0.0/8", "\nAS64500", "\n10.0.0.0 10.0.0.9", "\n10.0.0.9 10.0.0.1 64500", "\n10.0.0.0 33 64500", "\n10.0.0.0/8 x", "\nx 64500"} {
