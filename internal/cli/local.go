@@ -113,7 +113,7 @@ func localTargets(rules *local.Known, known []uint16, listeners []local.Listener
 		}
 		spec := target.Spec{
 			First: addr.Addr(), Last: addr.Addr(), Ports: []uint16{addr.Port()},
-			Input: "this machine", Source: "local", Process: l.Process,
+			Input: "this machine", Source: fromMachine, Process: l.Process,
 			Part: target.OfHost, // nobody has named it
 		}
 		if l.Addr.IsValid() {

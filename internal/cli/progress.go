@@ -59,8 +59,10 @@ func (o *progressOptions) progress(s streams, silent bool, cfg *scan.Config) (fi
 	return func() {}
 }
 
+// erase takes back the line that shows how far the scan is.
+const erase = "\r\x1b[K"
+
 func terminalLine(w io.Writer, cfg *scan.Config) (finish func()) {
-	const erase = "\r\x1b[K"
 	meter := &meter{cfg: cfg, start: time.Now()}
 	return repeat(250*time.Millisecond, func(last bool) {
 		if last {
@@ -69,6 +71,38 @@ func terminalLine(w io.Writer, cfg *scan.Config) (finish func()) {
 		}
 		fmt.Fprint(w, erase+meter.read(time.Now(), false).line())
 	})
+}
+
+// maxAnnounced is how many findings are shown while a scan runs.
+const maxAnnounced = 50
+
+// announcer shows findings of high or worse on a terminal when they are found; nil
+// if stderr is none, or nothing is to be said there.
+func (o *scanOptions) announcer(s streams) func(*event.Target) {
+	f, ok := s.err.(*os.File)
+	if !ok || o.silent || o.stats || !term.IsTerminal(int(f.Fd())) {
+		return nil
+	}
+	return announce(f)
+}
+
+// announce writes a line for each finding of high or worse, of the first few.
+func announce(w io.Writer) func(*event.Target) {
+	said := 0
+	return func(t *event.Target) {
+		for i := range t.Findings {
+			f := &t.Findings[i]
+			if !f.Active() || f.Severity.Rank() < event.High.Rank() || said > maxAnnounced {
+				continue
+			}
+			if said++; said > maxAnnounced {
+				fmt.Fprint(w, erase+"More findings of high or worse are in the report.\n")
+				return
+			}
+			fmt.Fprintf(w, erase+"%-8s  %s  %s [%s]\n", report.Clean(string(f.Severity)), report.CleanN(t.Target.URL, 120),
+				report.CleanN(f.Title, 120), report.CleanN(f.ID, 60))
+		}
+	}
 }
 
 // repeat has something done at each interval, and once at the end.

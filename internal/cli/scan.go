@@ -355,6 +355,7 @@ func (o *scanOptions) run(s streams, cfg *scan.Config, gate *policy.Gate, journa
 	defer out.out.Abandon()
 	o.sayConfig(s)
 	o.sayState(s, out, journal)
+	out.found = o.announcer(s)
 	run, end := context.WithCancel(ctx)
 	defer end()
 	if o.maxRuntime > 0 {

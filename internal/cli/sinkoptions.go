@@ -217,6 +217,7 @@ type pipeline struct {
 	out    *results.Set
 	alone  *stored.Alone // nil: what is read has been through it
 	set    *fingerprint.Set
+	found  func(*event.Target) // told of each line as it is shown; nil: nobody is
 
 	again func() (*policy.Filter, error) // a new one
 }
@@ -257,6 +258,9 @@ func (p *pipeline) event(e event.Event) error {
 	line := e
 	if p.redact != nil {
 		line = p.redact.Event(e)
+	}
+	if p.found != nil && line.Target != nil {
+		p.found(line.Target)
 	}
 	streams := p.out.Event(line, true)
 	if p.out.Whole() != "" {

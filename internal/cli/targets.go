@@ -31,6 +31,9 @@ func (o *scanOptions) addTargets(s streams, cfg *scan.Config, set *fingerprint.S
 		return usage(err)
 	}
 	admit := func(spec target.Spec, add func(target.Spec) error) error {
+		if !spec.Exact && spec.Source != fromMachine {
+			cfg.Head.Ports = ports
+		}
 		if spec.Base == "" {
 			spec.Base = base
 		}
@@ -148,6 +151,9 @@ func (o *scanOptions) mayStream(files, args []string) error {
 	}
 	return nil
 }
+
+// fromMachine is the source of a target of this machine, if none was named.
+const fromMachine = "local"
 
 // fromArgs is the source of a target on the command line.
 const fromArgs = "args"

@@ -36,6 +36,8 @@ type Scan struct {
 	Shard         string        `json:"shard"`
 	Data          Data          `json:"data"`
 	Authorization Authorization `json:"authorization"`
+	// Ports are those tried of targets that name none; none if all name one.
+	Ports []uint16 `json:"ports,omitempty"`
 	// Network is there if connections took another way than the system's.
 	Network *Network `json:"network,omitempty"`
 	// Compared is there only in the stream that a comparison of two scans gives:

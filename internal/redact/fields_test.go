@@ -26,7 +26,7 @@ const (
 func fields() map[string]string {
 	out := map[string]string{}
 	for fate, names := range map[string]string{
-		kept: `Scan.Type Scan.Schema Scan.Started Scan.Level Scan.Seed Scan.Shard Tool.Name Tool.Version Compared.Started
+		kept: `Scan.Ports Scan.Type Scan.Schema Scan.Started Scan.Level Scan.Seed Scan.Shard Tool.Name Tool.Version Compared.Started
 			Data.Releases Data.NewestRelease Data.ReleasesAsOf Data.Advisories Data.AdvisoriesAsOf Authorization.Authorized
 			Target.Type Target.Outcome Target.Requests Target.Connections Target.DurationMS Change.What Address.Port Address.Reach
 			Product.ID Product.Brand Product.Confidence Product.Because Version.Build Version.Source Version.Confidence
@@ -88,7 +88,7 @@ func fill(v reflect.Value, field string, s func(field string) string, visit func
 		v.SetBool(true)
 	case reflect.Int, reflect.Int64:
 		v.SetInt(7)
-	case reflect.Uint64:
+	case reflect.Uint16, reflect.Uint64:
 		v.SetUint(7)
 	case reflect.Float64:
 		v.SetFloat(7)
@@ -160,7 +160,7 @@ func stringy(field string) bool {
 		of, name, _ := strings.Cut(field, ".")
 		if rt := reflect.TypeOf(v); rt.Name() == of {
 			f, _ := rt.FieldByName(name)
-			return f.Type.Kind() == reflect.String || f.Type.Kind() == reflect.Slice
+			return f.Type.Kind() == reflect.String || f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() != reflect.Uint16
 		}
 	}
 	return false

@@ -117,7 +117,7 @@ func (r *Redactor) Event(e event.Event) event.Event {
 func (r *Redactor) scan(in *event.Scan) *event.Scan {
 	out := &event.Scan{
 		Type: "scan", Schema: in.Schema, Tool: tool(in.Tool), Started: in.Started,
-		Level: id(in.Level), Seed: in.Seed, Shard: id(in.Shard),
+		Level: id(in.Level), Seed: in.Seed, Shard: id(in.Shard), Ports: slices.Clone(in.Ports),
 		Data: event.Data{
 			Releases: in.Data.Releases, NewestRelease: id(in.Data.NewestRelease), ReleasesAsOf: id(in.Data.ReleasesAsOf),
 			Advisories: in.Data.Advisories, AdvisoriesAsOf: id(in.Data.AdvisoriesAsOf),

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -241,6 +242,11 @@ func (t *tally) headline() []statement {
 	if t.unjudged.Count > 0 && (gateways > 0 || t.unjudged.Count < s.Targets) {
 		text, mood = c.join(text, t.unjudgedToo()), doubt
 	}
+	if gateways == 0 && t.unjudged.Count == 0 && s.Targets > 0 {
+		if ports := t.ports(); ports != "" {
+			text = c.join(text, c.say("Ports tried: %s.", ports))
+		}
+	}
 	// What a helper gives away is among the findings; the gateway's log-in does
 	// not stand before it.
 	if n := s.Outcomes["helper"]; n > 0 {
@@ -250,6 +256,25 @@ func (t *tally) headline() []statement {
 		text, mood = c.join(text, c.say("The scan is incomplete.")), doubt
 	}
 	return []statement{{text, mood}}
+}
+
+// maxPorts is how many ports the headline names.
+const maxPorts = 16
+
+// ports lists the ports that were tried of targets that name none.
+func (t *tally) ports() string {
+	if t.scan == nil {
+		return ""
+	}
+	var out []string
+	for _, p := range t.scan.Ports[:min(len(t.scan.Ports), maxPorts)] {
+		out = append(out, strconv.Itoa(int(p)))
+	}
+	list := strings.Join(out, t.c.say(", "))
+	if more := len(t.scan.Ports) - len(out); more > 0 {
+		list = t.c.join(list, t.c.say("and %d more", more))
+	}
+	return list
 }
 
 // unjudgedToo says what could not be judged besides.
