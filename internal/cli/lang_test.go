@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/report"
+	"github.com/clawsonar/clawsonar/internal/stored"
 )
 
 // TestCheckTextsAreTranslated names every text of a check that a language lacks.
@@ -61,6 +63,34 @@ func TestNotesAreTranslated(t *testing.T) {
 			english(t, name, a.Means)
 			english(t, name, a.Fix)
 		}
+	}
+}
+
+// TestNotesOfMergedScansAreTranslated: what the runs and shards that are given lack
+// goes into reports, too.
+func TestNotesOfMergedScansAreTranslated(t *testing.T) {
+	noon := time.Date(2026, 10, 6, 12, 0, 0, 0, time.UTC)
+	head := &event.Scan{Schema: event.Schema, Started: noon, Shard: "2/4", Config: "abc", From: 4, Earlier: []event.Run{{Started: noon.Add(-time.Hour)}}}
+	source := func(yield func(event.Event) error) error {
+		if err := yield(event.Event{Scan: head}); err != nil {
+			return err
+		}
+		return yield(event.Event{Summary: &event.Summary{Complete: true}})
+	}
+	n := 0
+	if err := stored.Merge([]stored.Source{source, source}, func(e event.Event) error {
+		if e.Summary != nil {
+			for _, note := range e.Summary.Notes {
+				n++
+				english(t, "internal/stored", note)
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if n != 2 {
+		t.Errorf("%d notes, want one of a run and one of shards", n)
 	}
 }
 
