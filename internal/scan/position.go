@@ -13,6 +13,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/target"
 )
 
@@ -147,7 +148,7 @@ func (e *engine) unsettled(o *evidence.Observation) bool {
 		return false
 	}
 	v := e.cfg.Prober.Set.Judge(o)
-	return v.Auth.State == "" || v.Auth.State == "unknown"
+	return v.Auth.State == "" || v.Auth.State == fingerprint.Unknown
 }
 
 // again asks the targets that are waited for until all have answered, or time is
