@@ -138,7 +138,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // replica NAME VAR serves the capture of that name until the script ends, and
-// sets VAR to its host:port.
+// sets VAR to its host:port, VAR_PORT to its port.
 func startReplica(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: replica NAME VAR")
@@ -155,6 +155,7 @@ func startReplica(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Defer(r.Close)
 	ts.Setenv(args[1], r.Addr.String())
+	ts.Setenv(args[1]+"_PORT", strconv.Itoa(int(r.Addr.Port())))
 }
 
 // later DELAY KIND NAME VAR sets VAR to a host:port where the capture of that name

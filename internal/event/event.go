@@ -149,7 +149,7 @@ type Address struct {
 	Port   int    `json:"port"`
 	URL    string `json:"url"`
 	Reach  string `json:"reach"` // loopback, private, shared, link-local, reserved, public
-	// Member is OfHost or OfRange for a target that was not named itself.
+	// Member is OfHost, OfRange or OfName for a target that was not named itself.
 	Member string `json:"member,omitempty"`
 	// Bound is the address the listener is bound to and Process the program
 	// that listens, as the operating system says; only when this machine

@@ -11,13 +11,15 @@ import (
 const (
 	OfHost  = "host"  // one of the ports tried of a host that was named without a port
 	OfRange = "range" // an address of a block or range
+	OfName  = "name"  // one of several addresses of a name
 )
 
 // Judged reports whether the scan found out what the target is: a product, and
 // what it asks of a stranger, or certainly something else. Closed, silent and
-// excluded say nothing of a target that was named; of a member of a range, or of
-// one of the ports tried of a host, they are an answer. What this version does
-// not know counts as not judged.
+// excluded say nothing of a target that was named; of a member of a range, of one
+// of the ports tried of a host, or of one of the addresses of a name they are an
+// answer: Summary.Unlisted has the hosts and names of which no other came. What
+// this version does not know counts as not judged.
 func (t *Target) Judged() bool {
 	switch t.Outcome {
 	case "identified", "helper":

@@ -30,10 +30,11 @@ type Mark struct {
 	Next     uint64         `json:"next"`              // positions of the shard before it are done
 	Pending  []uint64       `json:"pending,omitempty"` // but for these
 	Unlisted map[string]int `json:"unlisted"`          // of those done: how many have no line, by outcome
-	// Unjudged is what of those was named, and Hosts what package scan knows of
-	// hosts that were named without a port.
+	// Unjudged is what of those was named; Hosts and Names are what package scan
+	// knows of hosts that were named without a port, and of names.
 	Unjudged *event.Unlisted `json:"unjudged,omitempty"`
 	Hosts    []byte          `json:"hosts,omitempty"`
+	Names    []byte          `json:"names,omitempty"`
 }
 
 // Done is how many targets are done.

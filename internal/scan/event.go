@@ -33,6 +33,8 @@ func (e *engine) event(t target.Target, o *evidence.Observation, v *fingerprint.
 		ev.Target.Member = event.OfHost
 	case target.OfRange:
 		ev.Target.Member = event.OfRange
+	case target.OfName:
+		ev.Target.Member = event.OfName
 	}
 	if t.Addr.Addr().IsValid() {
 		ev.Target.IP = t.Addr.Addr().String()

@@ -62,6 +62,14 @@ func (h *entries) note(entry uint64, answered bool) {
 	}
 }
 
+// has reports whether an entry has answered.
+func (h *entries) has(entry uint64) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	at := entry / 64
+	return at < uint64(len(h.heard)) && h.heard[at]>>(entry%64)&1 == 1
+}
+
 // mute calls do for each host of which no port has answered.
 func (h *entries) mute(do func(entry uint64)) {
 	h.mu.Lock()
@@ -92,16 +100,40 @@ func (h *entries) restore(b []byte) {
 	}
 }
 
-// hostsUnheard adds the hosts that were named without a port, and of which none
-// has answered, to what could not be judged. A refused connection is an answer.
-func (e *engine) hostsUnheard() {
-	e.hosts.mute(func(entry uint64) {
+// heard notes that a port of a host, or an address of a name, was asked, and what
+// came of it: of a host a refused connection is an answer, of a name, of which the
+// port was named, it is none.
+func (e *engine) heard(t target.Target, o evidence.Outcome) {
+	if o == evidence.Excluded || o == evidence.Interrupted {
+		return
+	}
+	answered := o != evidence.Silent && o != evidence.Unreachable && o != evidence.LocalError
+	switch t.Part {
+	case target.OfHost:
+		e.hosts.note(t.Entry, answered)
+	case target.OfName:
+		e.names.note(t.Entry, answered && o != evidence.Closed)
+		e.refused.note(t.Entry, o == evidence.Closed)
+	}
+}
+
+// unheard adds the hosts that were named without a port, and the names, of which
+// none has answered, to what could not be judged.
+func (e *engine) unheard() {
+	add := func(entry uint64, outcome evidence.Outcome) {
 		name := ""
 		if e.cfg.Stream == nil {
 			name = e.cfg.Space.Named(entry)
 		}
-		place := event.Place{Place: cmp.Or(name, "a host of the list"), Outcome: string(evidence.Silent)}
-		e.unlisted().Add(place)
+		e.unlisted().Add(event.Place{Place: cmp.Or(name, "an entry of the list"), Outcome: string(outcome)})
+	}
+	e.hosts.mute(func(entry uint64) { add(entry, evidence.Silent) })
+	e.names.mute(func(entry uint64) {
+		if e.refused.has(entry) {
+			add(entry, evidence.Closed)
+		} else {
+			add(entry, evidence.Silent)
+		}
 	})
 }
 
@@ -155,6 +187,10 @@ func (e *engine) unsettled(o *evidence.Observation) bool {
 // up. Those that have not are then taken as they are.
 func (e *engine) again(ctx, probing context.Context) error {
 	const atOnce = 50
+	// What was found meanwhile may have settled some.
+	if err := e.settle(probing); err != nil {
+		return err
+	}
 	pause := 500 * time.Millisecond
 	for len(e.pending) > 0 && ctx.Err() == nil {
 		left := time.Until(e.begun.Add(e.cfg.Wait))
@@ -210,18 +246,32 @@ func (e *engine) askAgain(ctx context.Context, w *pending) {
 	w.Target, w.last = t, o
 }
 
-// settle hands on what has answered for good. A host that was named without a port
-// is settled, with all its ports, when a gateway shows on one of them.
+// settledBy notes that an answer settles the entry that its target is part of: of
+// a host that was named without a port a gateway does, of a name any that is final.
+func (e *engine) settledBy(t target.Target, o *evidence.Observation) {
+	if e.cfg.Wait == 0 || t.Part != target.OfHost && t.Part != target.OfName || e.unsettled(o) {
+		return
+	}
+	if t.Part == target.OfHost && !e.cfg.Prober.Set.Recognises(o) {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.settled == nil {
+		e.settled = map[uint64]bool{}
+	}
+	e.settled[t.Entry] = true
+}
+
+// settle hands on what has answered for good, and what is part of an entry that is
+// settled.
 func (e *engine) settle(ctx context.Context) error {
-	settled := map[uint64]bool{}
+	for _, w := range e.pending {
+		e.settledBy(w.Target, &w.last)
+	}
 	var left, done []*pending
 	for _, w := range e.pending {
-		if w.Part == target.OfHost && !e.unsettled(&w.last) && e.cfg.Prober.Set.Recognises(&w.last) {
-			settled[w.Entry] = true
-		}
-	}
-	for _, w := range e.pending {
-		if e.unsettled(&w.last) && !settled[w.Entry] {
+		if e.unsettled(&w.last) && !e.settled[w.Entry] {
 			left = append(left, w)
 		} else {
 			done = append(done, w)

@@ -82,7 +82,9 @@ type Mark struct {
 	Unlisted map[string]int // by outcome: how many of those done have no line
 	// Unjudged is what of those was named: it has no line, and is not judged.
 	Unjudged *event.Unlisted
-	Hosts    []byte // which hosts that were named without a port have been asked, and have answered
+	// Which hosts that were named without a port, and which names of several
+	// addresses, have been asked and have answered.
+	Hosts, Names []byte
 }
 
 // Targets returns how many targets the run has: its shard of the space.
@@ -132,6 +134,7 @@ func Run(ctx context.Context, cfg Config) (event.Summary, error) {
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(e.cfg.Grace, stop) })()
 
 	e.hosts.restore(cfg.From.Hosts)
+	e.names.restore(cfg.From.Names)
 	if u := cfg.From.Unjudged; u != nil {
 		// What was named counts until the end, whichever run asked it.
 		e.summary.Unlisted = &event.Unlisted{Count: u.Count, Targets: slices.Clone(u.Targets)}
@@ -149,7 +152,7 @@ func Run(ctx context.Context, cfg Config) (event.Summary, error) {
 		return e.summary, err
 	}
 	e.summary.Complete = complete && ctx.Err() == nil
-	e.hostsUnheard()
+	e.unheard()
 	if n := e.chosen.Load(); n > 0 {
 		e.summary.Notes = append(e.summary.Notes, fmt.Sprintf("Of names with more than %d addresses, only so many were tried, which the seed chooses: their lines say so.", n))
 	}
@@ -295,7 +298,7 @@ func (e *engine) mark() Mark {
 		}
 	}
 	m := e.window.state(held)
-	m.Hosts = e.hosts.bytes()
+	m.Hosts, m.Names = e.hosts.bytes(), e.names.bytes()
 	if m.Unjudged != nil && e.summary.Unlisted != nil {
 		named := e.summary.Unlisted.Targets
 		m.Unjudged.Targets = slices.Clone(named[:min(len(named), int(m.Unjudged.Count))])
@@ -413,9 +416,14 @@ type engine struct {
 
 	pending []*pending // see Config.Wait
 
-	hosts  entries // named without a port
-	tried  hosts   // helper ports
-	window *window // of a run with a journal
+	settled map[uint64]bool // entries that nobody waits for any more
+
+	hosts entries // named without a port
+	names entries // of several addresses
+	// Of those names, which have refused a connection; not kept over runs.
+	refused entries
+	tried   hosts   // helper ports
+	window  *window // of a run with a journal
 }
 
 // target probes one target of the space: one address, or all addresses of a
@@ -457,6 +465,9 @@ func (e *engine) target(ctx context.Context, t target.Target, p *position) (whol
 		if err := e.excluded(rest, errors.New(t.Note)); err != nil {
 			return true, err
 		}
+	}
+	if len(answer.Addrs) > 1 && t.Part == target.Whole {
+		t.Part = target.OfName
 	}
 	return e.addresses(ctx, t, answer.Addrs, p)
 }
@@ -531,6 +542,7 @@ func (e *engine) probe(ctx context.Context, t target.Target, p *position) error 
 	if e.hold(t, &o, p) {
 		return nil
 	}
+	e.settledBy(t, &o)
 	if err := e.done(t, &o); err != nil || !e.wantsHelpers(t, &o) {
 		return err
 	}
@@ -540,9 +552,7 @@ func (e *engine) probe(ctx context.Context, t target.Target, p *position) error 
 // done judges an observation and emits its event.
 func (e *engine) done(t target.Target, o *evidence.Observation) error {
 	silent := o.Outcome == evidence.Silent
-	if t.Part == target.OfHost && o.Outcome != evidence.Excluded && o.Outcome != evidence.Interrupted {
-		e.hosts.note(t.Entry, !silent && o.Outcome != evidence.Unreachable && o.Outcome != evidence.LocalError)
-	}
+	e.heard(t, o.Outcome)
 	unlisted := t.Swept && !e.cfg.ListAll && (silent || o.Outcome == evidence.Closed || o.Outcome == evidence.Excluded)
 	if unlisted {
 		// Nearly all of a sweep ends here, so nothing more is done for it.

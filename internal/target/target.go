@@ -61,6 +61,7 @@ const (
 	Whole   Part = iota // nothing: host and port were named
 	OfHost              // one of the ports tried of a host that was named without one
 	OfRange             // an address of a block or range
+	OfName              // one of the addresses of a name, of which host and port were named
 )
 
 // HostPort returns the target as host:port, the host being the name if there
