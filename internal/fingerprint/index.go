@@ -96,7 +96,7 @@ func (p *product) markReasons() {
 			seen[v] = true
 			if !v.cond.empty() {
 				walk(v.cond, v.negated)
-			} else if !v.negated {
+			} else if !v.negated && !v.Common {
 				v.reason = true
 			}
 		}

@@ -159,6 +159,10 @@ type signal struct {
 	// does.
 	Release *releaseRange `yaml:"release"`
 
+	// Common: it shows in many answers of others as well, and alone is no reason to
+	// think about the product: whatever needs it needs something else to be seen.
+	Common bool `yaml:"common"`
+
 	index  int  // of its product's signals
 	reason bool // seen, it is a reason to think about the product
 }
