@@ -186,7 +186,7 @@ func (m *markdown) title() string {
 			return pick(n == 1, c.say("%d %s finding", n, c.severity(sev)), c.say("%d %s findings", n, c.severity(sev)))
 		}
 	}
-	if n := m.auth()["unknown"] + m.auth()["blocked"]; n > 0 || len(m.failed()) > 0 || !s.Complete {
+	if n := m.auth()["unknown"] + m.auth()["blocked"]; n > 0 || m.unjudged.Count > 0 || len(m.failed()) > 0 || !s.Complete || s.Targets == 0 {
 		return c.say("not everything could be judged")
 	}
 	return c.say("nothing to do")
