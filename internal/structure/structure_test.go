@@ -20,7 +20,7 @@ func rooms() map[string][]string {
 		"fingerprints", "testdata/captures",
 		"internal/advisory", "internal/bounded", "internal/check", "internal/event", "internal/evidence", "internal/fingerprint", "internal/local",
 		"internal/handshake", "internal/pace", "internal/policy", "internal/probe", "internal/release", "internal/replica",
-		"internal/redact", "internal/report", "internal/results", "internal/rule", "internal/scan", "internal/stored", "internal/suggest", "internal/target", "internal/wire",
+		"internal/redact", "internal/report", "internal/results", "internal/rule", "internal/scan", "internal/stored", "internal/strict", "internal/suggest", "internal/target", "internal/wire",
 	}
 	return map[string][]string{
 		"cmd/clawsonar":      {"internal/cli"},
@@ -33,6 +33,7 @@ func rooms() map[string][]string {
 		"internal/release":   {"internal/bounded"},
 		"internal/local":     {},
 		"internal/suggest":   {},
+		"internal/strict":    {"internal/bounded", "internal/suggest"},
 		"internal/handshake": {},
 		"internal/wire":      {"internal/evidence", "internal/target", "internal/pace"},
 

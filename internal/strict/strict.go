@@ -1,0 +1,155 @@
+// Package strict decodes documents of YAML and JSON in which every key must be
+// known. An error is one line that begins with file and line, speaks of what the
+// document holds and not of Go types, and names the key that was likely meant.
+package strict
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/clawsonar/clawsonar/internal/bounded"
+)
+
+// Error is what is wrong with a file, and where.
+type Error struct {
+	File string
+	Line int // from 1
+	Err  error
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Err) }
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// At places an error in a document, at the deepest part of the path that exists:
+// keys by name, entries of a list by index.
+func At(file string, data []byte, err error, path ...any) error {
+	return &Error{file, line(data, path), err}
+}
+
+// YAML decodes a file of one YAML document within the limits of bounded.YAML. An
+// empty one leaves into as it is.
+func YAML(file string, data []byte, into any) error {
+	if line, err := bounded.YAML(data); err != nil {
+		return &Error{file, max(line, 1), err}
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	dec.KnownFields(true)
+	err := dec.Decode(into)
+	if err == nil {
+		var more yaml.Node
+		if err = dec.Decode(&more); err == nil {
+			return &Error{file, more.Line, errors.New("a second document begins: one is read")}
+		}
+	}
+	if err == io.EOF {
+		return nil
+	}
+	var root yaml.Node
+	if yaml.Unmarshal(data, &root) == nil && len(root.Content) > 0 {
+		err = explain(root.Content[0], into, err)
+	}
+	return located(file, 1, err)
+}
+
+// Node decodes a part of a YAML document, for the UnmarshalYAML of a type.
+func Node(n *yaml.Node, into any) error {
+	if err := n.Load(into, yaml.WithKnownFields()); err != nil {
+		return located("", n.Line, explain(n, into, err))
+	}
+	return nil
+}
+
+// explain says what in a document does not fit its type; if it cannot, the error
+// of the library has to do.
+func explain(n *yaml.Node, into any, err error) error {
+	f := finder{tag: "yaml", decode: func(n *yaml.Node, into any) error { return n.Load(into, yaml.WithKnownFields()) }}
+	if found := f.top(n, into); found != nil {
+		return found
+	}
+	return err
+}
+
+// JSON decodes a file of one JSON document of at most so many values.
+func JSON(file string, data []byte, values int, into any) error {
+	if err := bounded.JSON(data, values); err != nil {
+		return &Error{file, 1, err}
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	err := d.Decode(into)
+	var syntax *json.SyntaxError
+	switch rest := bytes.TrimLeft(data[d.InputOffset():], " \t\r\n"); {
+	case errors.As(err, &syntax):
+		return &Error{file, lines(data[:max(syntax.Offset-1, 0)]), err}
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return &Error{file, lines(bytes.TrimRight(data, " \t\r\n")), errors.New("unexpected end of the file")}
+	case err == nil && len(rest) > 0:
+		return &Error{file, lines(data[:len(data)-len(rest)]), errors.New("something follows the end of the document")}
+	case err == nil:
+		if key, at := twice(data); key != "" {
+			return &Error{file, lines(data[:at]), fmt.Errorf("key %q is there twice", key)}
+		}
+		return nil
+	}
+	f := finder{tag: "json", decode: func(n *yaml.Node, into any) error {
+		return json.NewDecoder(bytes.NewReader(data[n.Column:])).Decode(into)
+	}}
+	if root, treeErr := jsonTree(json.NewDecoder(bytes.NewReader(data)), data); treeErr == nil {
+		if found := f.top(root, into); found != nil {
+			err = found
+		}
+	}
+	return located(file, 1, err)
+}
+
+// located places an error: where it says itself, or at the given line.
+func located(file string, line int, err error) error {
+	var many *yaml.LoadErrors
+	if errors.As(err, &many) && len(many.Errors) > 0 {
+		err = many.Errors[0] // the others often follow from it
+	}
+	var ours *Error
+	if errors.As(err, &ours) {
+		return &Error{file, ours.Line, ours.Err}
+	}
+	text := strings.TrimPrefix(err.Error(), "json: ")
+	var load *yaml.LoadError
+	if errors.As(err, &load) {
+		line, text = max(load.Mark.Line, line), load.Message
+	}
+	return &Error{file, line, errors.New(strings.Join(strings.Fields(text), " "))}
+}
+
+// lines is the number of the line that follows the text.
+func lines(text []byte) int { return 1 + bytes.Count(text, []byte{'\n'}) }
+
+// twice returns the first key of a JSON object that it has twice, and where it
+// ends; "" for none. Objects within it are not looked at.
+func twice(data []byte) (key string, at int) {
+	var s bounded.Scanner
+	seen := map[string]bool{}
+	from := 0
+	for i, c := range data {
+		before := s.Quoted()
+		s.Next(c)
+		switch {
+		case s.Depth != 1:
+		case c == '"' && !before:
+			from = i
+		case c == ':' && !before:
+			var name string
+			if json.Unmarshal(bytes.TrimSpace(data[from:i]), &name) == nil && seen[name] {
+				return name, i
+			}
+			seen[name] = true
+		}
+	}
+	return "", 0
+}
