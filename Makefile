@@ -16,9 +16,12 @@ e2e-report:
 	npm install --prefix .cache/report --no-save --no-audit --no-fund --ignore-scripts axe-core@4.14.1 @microsoft/sarif-multitool@5.7.0
 	go test -tags e2e -count=1 -v -timeout 15m -run '^(TestBrowser|TestSARIFMultitool)' ./internal/report
 
-# The engine beside floors, each five times in the same run; then the parts.
+# The engine, and the command from outside, beside floors, each five times in the
+# same run; then the parts. BASE=path names another build of the command to
+# measure in the same run.
+BASE ?=
 bench:
-	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./internal/bench
+	CLAWSONAR_BENCH_BASE=$(abspath $(BASE)) go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./internal/bench
 	go test -run '^$$' -bench . -benchmem $$(go list ./... | grep -v internal/bench)
 
 lint:

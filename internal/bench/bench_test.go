@@ -24,6 +24,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,9 +32,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/clawsonar/clawsonar/fingerprints"
 	"github.com/clawsonar/clawsonar/internal/check"
-	"github.com/clawsonar/clawsonar/internal/cli"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
@@ -53,29 +55,17 @@ func TestMain(m *testing.M) {
 	case "":
 		debug.SetGCPercent(400) // as the command does
 		os.Exit(m.Run())
-	case "cli":
-		code := cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
-		fmt.Fprintf(os.Stderr, "peak-MiB %f\n", peak())
-		os.Exit(code)
+	case "floor":
+		if err := floorProcess(os.Args[1], os.Args[2], os.Args[3]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	case "silent":
 		debug.SetGCPercent(400)
 		scanSilence()
 	default:
-		serve(role)
+		serve(role, os.Args[1])
 	}
-}
-
-// peak returns the most memory that this process has had, in MiB. The kernel's
-// ru_maxrss will not do: it begins with that of the process that started this one.
-func peak() float64 {
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0
-	}
-	_, rest, _ := strings.Cut(string(status), "VmHWM:")
-	var kib float64
-	_, _ = fmt.Sscan(rest, &kib)
-	return kib / 1024
 }
 
 const (
@@ -116,37 +106,48 @@ func cpu(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-func median(values []float64) float64 {
-	slices.Sort(values)
-	return values[len(values)/2]
-}
+// table collects what the rounds measure, by the name of what it is.
+type table map[string][]float64
 
-// compare measures floor and engine in turns, each with n targets a round, and
-// reports the medians of both and of their ratios.
-func compare(b *testing.B, n int, floor, ours func()) {
-	b.Helper()
-	for range b.N {
-		columns := map[string][]float64{}
-		add := func(name string, v float64) { columns[name] = append(columns[name], v) }
-		for range rounds {
-			f, o := round(b, n, floor), round(b, n, ours)
-			add("targets/s", o.rate)
-			add("floor-targets/s", f.rate)
-			add("×floor-rate", o.rate/f.rate)
-			add("cpu-µs/target", o.cpu)
-			add("×floor-cpu", o.cpu/f.cpu)
-			add("mallocs/target", o.allocs)
-		}
-		for name, values := range columns {
-			b.ReportMetric(median(values), name)
-		}
+func (t table) add(name string, value float64) { t[name] = append(t[name], value) }
+
+// report reports the medians.
+func (t table) report(b *testing.B) {
+	for name, values := range t {
+		slices.Sort(values)
+		b.ReportMetric(values[len(values)/2], name)
 	}
 }
 
-// start runs a server process and returns its port.
-func start(b *testing.B, role string) uint16 {
+// compare measures floor and engine in turns, each with all targets a round, and
+// reports the medians of both and of their ratios.
+func compare(b *testing.B, space *target.Space, talk func(net.Conn) error, ours func()) {
 	b.Helper()
-	cmd := exec.Command(os.Args[0])
+	n := int(space.Len())
+	least := func() {
+		if err := floor(space, workers, talk); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for range b.N {
+		t := table{}
+		for range rounds {
+			f, o := round(b, n, least), round(b, n, ours)
+			t.add("targets/s", o.rate)
+			t.add("floor-targets/s", f.rate)
+			t.add("×floor-rate", o.rate/f.rate)
+			t.add("cpu-µs/target", o.cpu)
+			t.add("×floor-cpu", o.cpu/f.cpu)
+			t.add("mallocs/target", o.allocs)
+		}
+		t.report(b)
+	}
+}
+
+// start runs a server process on a port, 0 for any, and returns the port.
+func start(b *testing.B, role string, port uint16) uint16 {
+	b.Helper()
+	cmd := exec.Command(os.Args[0], strconv.Itoa(int(port)))
 	cmd.Env = append(os.Environ(), roleEnv+"="+role)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -164,65 +165,66 @@ func start(b *testing.B, role string) uint16 {
 	if err != nil {
 		b.Fatal(err)
 	}
-	var port uint16
 	if _, err := fmt.Sscan(line, &port); err != nil {
 		b.Fatal(err)
 	}
 	return port
 }
 
-// block is the address space that is swept: many addresses, so that the pairs
-// of addresses and ports do not run out.
-func block(b *testing.B, n int, spec target.Spec) *target.Space {
-	b.Helper()
-	space := new(target.Space)
-	spec.First = netip.MustParseAddr("127.1.0.1")
-	spec.Last = spec.First
+// blockOf returns the ends of the address space that is swept: many addresses, so
+// that the pairs of addresses and ports do not run out.
+func blockOf(n int) (first, last netip.Addr) {
+	first = netip.MustParseAddr("127.1.0.1")
+	last = first
 	for range n - 1 {
-		spec.Last = spec.Last.Next()
+		last = last.Next()
 	}
+	return first, last
+}
+
+// block returns n targets of it.
+func block(n int, spec target.Spec) *target.Space {
+	space := new(target.Space)
+	spec.First, spec.Last = blockOf(n)
 	if err := space.Add(spec); err != nil {
-		b.Fatal(err)
+		panic(err)
 	}
 	return space
 }
 
-// floor has as many workers as the engine connect to all targets, and do what
-// talk does with the connection; talk is nil where it is to be refused.
-func floor(b *testing.B, space *target.Space, talk func(net.Conn) error) {
+// floor has so many workers connect to all targets, and do what talk does with the
+// connection; talk is nil where it is to be refused.
+func floor(space *target.Space, workers int, talk func(net.Conn) error) error {
 	var next atomic.Uint64
-	var wg sync.WaitGroup
+	var group errgroup.Group
 	for range workers {
-		wg.Go(func() {
+		group.Go(func() error {
 			dialer := net.Dialer{Timeout: 3 * time.Second, KeepAlive: -1}
 			for {
 				i := next.Add(1) - 1
 				if i >= space.Len() {
-					return
+					return nil
 				}
 				t, err := space.At(i)
 				if err != nil {
-					b.Error(err)
-					return
+					return err
 				}
 				c, err := dialer.Dial("tcp", t.Addr.String())
 				if err != nil {
 					if talk != nil || !errors.Is(err, syscall.ECONNREFUSED) {
-						b.Error(err)
-						return
+						return err
 					}
 					continue
 				}
 				err = talk(c)
 				c.Close()
 				if err != nil {
-					b.Error(err)
-					return
+					return err
 				}
 			}
 		})
 	}
-	wg.Wait()
+	return group.Wait()
 }
 
 // oneGet is the floor's whole conversation: one write, one read.
@@ -236,7 +238,11 @@ func oneGet(c net.Conn) error {
 }
 
 func overTLS(c net.Conn) error {
-	return oneGet(tls.Client(c, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}}))
+	return oneGet(clientTLS(c))
+}
+
+func clientTLS(c net.Conn) net.Conn {
+	return tls.Client(c, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
 }
 
 // engine returns the configuration of a scan with everything on.
@@ -274,25 +280,25 @@ func ours(b *testing.B, cfg scan.Config, want evidence.Outcome) {
 // BenchmarkWeb: plain web servers, one request each.
 func BenchmarkWeb(b *testing.B) {
 	const n = 10_000
-	space := block(b, n, target.Spec{Ports: []uint16{start(b, "web")}})
+	space := block(n, target.Spec{Ports: []uint16{start(b, "web", 0)}})
 	cfg := engine(b, space, workers)
-	compare(b, n, func() { floor(b, space, oneGet) }, func() { ours(b, cfg, evidence.Other) })
+	compare(b, space, oneGet, func() { ours(b, cfg, evidence.Other) })
 }
 
 // BenchmarkTLS: the same over TLS, with an ECDSA certificate.
 func BenchmarkTLS(b *testing.B) {
 	const n = 1500
-	space := block(b, n, target.Spec{Ports: []uint16{start(b, "tls")}, Scheme: "https"})
+	space := block(n, target.Spec{Ports: []uint16{start(b, "tls", 0)}, Scheme: "https"})
 	cfg := engine(b, space, workers)
-	compare(b, n, func() { floor(b, space, overTLS) }, func() { ours(b, cfg, evidence.Other) })
+	compare(b, space, overTLS, func() { ours(b, cfg, evidence.Other) })
 }
 
 // BenchmarkClosed: refused connections.
 func BenchmarkClosed(b *testing.B) {
 	const n = 40_000
-	space := block(b, n, target.Spec{Ports: []uint16{9}})
+	space := block(n, target.Spec{Ports: []uint16{9}})
 	cfg := engine(b, space, workers)
-	compare(b, n, func() { floor(b, space, nil) }, func() { ours(b, cfg, evidence.Closed) })
+	compare(b, space, nil, func() { ours(b, cfg, evidence.Closed) })
 }
 
 // BenchmarkGateway: full verdicts on the recorded answers of a gateway. The
@@ -303,8 +309,8 @@ func BenchmarkGateway(b *testing.B) {
 	const n = 3000
 	for _, name := range []string{"openclaw-2026.9.6-token", "openclaw-2026.9.6-none", "openclaw-2026.3.13-none"} {
 		b.Run(name, func(b *testing.B) {
-			port := start(b, "openclaw/"+name+".yaml")
-			space := block(b, n, target.Spec{Ports: []uint16{port}})
+			port := start(b, "openclaw/"+name+".yaml", 0)
+			space := block(n, target.Spec{Ports: []uint16{port}})
 			cfg := engine(b, space, workers)
 			requests, connections := 0, 0
 			cfg.Emit = func(e event.Event) error {
@@ -314,7 +320,7 @@ func BenchmarkGateway(b *testing.B) {
 				return nil
 			}
 			turns := overhear(b, port)
-			compare(b, n, func() { floor(b, space, turns.repeat) }, func() { ours(b, cfg, evidence.Identified) })
+			compare(b, space, turns.repeat, func() { ours(b, cfg, evidence.Identified) })
 			b.ReportMetric(float64(requests), "requests")
 			b.ReportMetric(float64(connections), "connections")
 		})
@@ -415,6 +421,7 @@ func (t turns) repeat(c net.Conn) error {
 // BenchmarkMemory: the most memory that the command itself takes, by the size
 // of the block and how many are in flight. CLAWSONAR_BENCH_LONG=1 adds a /10.
 func BenchmarkMemory(b *testing.B) {
+	command := build(b)
 	blocks := []string{"127.64.0.0/16", "127.64.0.0/12"}
 	if os.Getenv("CLAWSONAR_BENCH_LONG") != "" {
 		blocks = append(blocks, "127.64.0.0/10")
@@ -424,19 +431,11 @@ func BenchmarkMemory(b *testing.B) {
 			_, bits, _ := strings.Cut(prefix, "/")
 			b.Run("block="+bits+"/inflight="+inFlight, func(b *testing.B) {
 				for range b.N {
-					cmd := exec.Command(os.Args[0], "scan", prefix, "-p", "9", "-c", inFlight, "-f", "jsonl", "-silent")
-					cmd.Env = append(os.Environ(), roleEnv+"=cli")
-					var stderr bytes.Buffer
-					cmd.Stderr = &stderr
-					out, err := cmd.Output()
-					if err != nil || !strings.Contains(string(out), `"complete":true`) {
-						b.Fatalf("%v\n%s%s", err, out, &stderr)
+					p := run(b, exec.Command(command, "scan", prefix, "-p", "9", "-c", inFlight, "-f", "jsonl", "-silent"))
+					if !bytes.Contains(p.out, []byte(`"complete":true`)) {
+						b.Fatalf("%s", p.out)
 					}
-					var mib float64
-					if _, err := fmt.Sscanf(stderr.String(), "peak-MiB %f", &mib); err != nil || mib == 0 {
-						b.Fatalf("%v\n%s", err, &stderr)
-					}
-					b.ReportMetric(mib, "peak-MiB")
+					b.ReportMetric(p.peak, "peak-MiB")
 				}
 			})
 		}

@@ -26,10 +26,10 @@ import (
 	"github.com/clawsonar/clawsonar/testdata/captures"
 )
 
-// serve prints its port and serves until stdin ends: "web", "tls" (the same
-// page over TLS), or the name of a capture.
-func serve(role string) {
-	l, err := net.Listen("tcp4", "0.0.0.0:0") // every loopback address
+// serve prints its port, which is the one that is given unless that is 0, and serves
+// until stdin ends: "web", "tls" (the same page over TLS), or the name of a capture.
+func serve(role, port string) {
+	l, err := net.Listen("tcp4", "0.0.0.0:"+port) // every loopback address
 	if err != nil {
 		panic(err)
 	}
@@ -60,15 +60,17 @@ func serve(role string) {
 
 const page = "<html><head><title>Welcome to nginx!</title></head><body><h1>Welcome to nginx!</h1></body></html>"
 
-// web answers each request with the page, as cheaply as Go can.
+// web answers each request with the page, as cheaply as Go can, and closes where
+// the client asks for that.
 func web(c net.Conn) {
 	answer := []byte(fmt.Sprintf("HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nContent-Type: text/html\r\nContent-Length: %d\r\nConnection: keep-alive\r\n\r\n%s", len(page), page))
 	buf := make([]byte, 1024)
 	for {
-		if _, err := c.Read(buf); err != nil {
+		n, err := c.Read(buf)
+		if err != nil {
 			return
 		}
-		if _, err := c.Write(answer); err != nil {
+		if _, err := c.Write(answer); err != nil || bytes.Contains(buf[:n], []byte("Connection: close")) {
 			return
 		}
 	}

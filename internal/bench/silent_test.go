@@ -118,5 +118,5 @@ func scanSilence() {
 	var u syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
 	out.CPU = (time.Duration(u.Utime.Nano()) + time.Duration(u.Stime.Nano())).Seconds()
-	out.PeakMiB = peak()
+	out.PeakMiB = highWater(os.Getpid())
 }
