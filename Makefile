@@ -9,7 +9,7 @@ test:
 	go test ./...
 
 e2e:
-	go test -tags e2e -count=1 -v -timeout 60m ./internal/e2e
+	go test -tags e2e -count=1 -v -timeout 60m ./internal/test/e2e
 
 # The reports in the programs that read them: needs npm and chromium.
 e2e-report:
@@ -21,15 +21,15 @@ e2e-report:
 # measure in the same run.
 BASE ?=
 bench:
-	CLAWSONAR_BENCH_BASE=$(abspath $(BASE)) go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./internal/bench
-	go test -run '^$$' -bench . -benchmem $$(go list ./... | grep -v internal/bench)
+	CLAWSONAR_BENCH_BASE=$(abspath $(BASE)) go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./internal/test/bench
+	go test -run '^$$' -bench . -benchmem $$(go list ./... | grep -v internal/test/bench)
 
 lint:
 	@test -z "$$(gofmt -l cmd fingerprints internal testdata)" || { echo "gofmt needed:"; gofmt -l cmd fingerprints internal testdata; exit 1; }
 	go vet ./...
-	go vet -tags e2e ./internal/e2e ./internal/lab ./internal/report
+	go vet -tags e2e ./internal/test/e2e ./internal/test/lab ./internal/report
 	go tool staticcheck ./...
-	go test -count=1 ./internal/structure
+	go test -count=1 ./internal/test/structure
 
 demo: build
 	./bin/clawsonar demo

@@ -39,7 +39,7 @@ type Doc struct {
 	FixAny string
 	// First are the commands for the gateway's host that mend it, by the finding's
 	// Step; {release} stands for its Release. Each was run on a real gateway, see
-	// TestDoThisFirst in internal/e2e.
+	// TestDoThisFirst in internal/test/e2e.
 	First map[string][]string
 
 	// Advised: what to do about a product that is not OpenClaw is its own advice.

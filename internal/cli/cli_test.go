@@ -24,8 +24,8 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/cli"
 	"github.com/clawsonar/clawsonar/internal/evidence"
-	"github.com/clawsonar/clawsonar/internal/nameserver"
 	"github.com/clawsonar/clawsonar/internal/replica"
+	"github.com/clawsonar/clawsonar/internal/test/nameserver"
 	"github.com/clawsonar/clawsonar/testdata/captures"
 )
 

@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/nameserver"
 	"github.com/clawsonar/clawsonar/internal/scan"
 	"github.com/clawsonar/clawsonar/internal/target"
+	"github.com/clawsonar/clawsonar/internal/test/nameserver"
 )
 
 func named(name string, ports ...uint16) target.Spec {

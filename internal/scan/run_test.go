@@ -18,9 +18,9 @@ import (
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/nameserver"
 	"github.com/clawsonar/clawsonar/internal/scan"
 	"github.com/clawsonar/clawsonar/internal/target"
+	"github.com/clawsonar/clawsonar/internal/test/nameserver"
 )
 
 func outcomes(targets []*event.Target) map[string]int {

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/clawsonar/clawsonar/internal/nameserver"
+	"github.com/clawsonar/clawsonar/internal/test/nameserver"
 )
 
 func addrs(texts ...string) []netip.Addr {

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/evidence"
-	"github.com/clawsonar/clawsonar/internal/lab"
+	"github.com/clawsonar/clawsonar/internal/test/lab"
 )
 
 // recordHelpers starts what stands beside gateways, real programs all of them,

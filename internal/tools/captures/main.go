@@ -28,8 +28,8 @@ import (
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/handshake"
-	"github.com/clawsonar/clawsonar/internal/lab"
 	"github.com/clawsonar/clawsonar/internal/target"
+	"github.com/clawsonar/clawsonar/internal/test/lab"
 	"github.com/clawsonar/clawsonar/internal/wire"
 )
 

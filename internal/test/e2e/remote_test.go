@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/lab"
+	"github.com/clawsonar/clawsonar/internal/test/lab"
 )
 
 // open opens the lab for a test of that name, or skips it.

@@ -95,7 +95,7 @@ func highWater(pid int) float64 {
 func build(b *testing.B) string {
 	b.Helper()
 	path := filepath.Join(b.TempDir(), "clawsonar")
-	if out, err := exec.Command("go", "build", "-trimpath", "-o", path, "../../cmd/clawsonar").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-trimpath", "-o", path, "../../../cmd/clawsonar").CombinedOutput(); err != nil {
 		b.Fatalf("%v\n%s", err, out)
 	}
 	return path

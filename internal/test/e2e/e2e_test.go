@@ -21,7 +21,7 @@ import (
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/lab"
+	"github.com/clawsonar/clawsonar/internal/test/lab"
 )
 
 // program is the built binary; TestMain makes it.

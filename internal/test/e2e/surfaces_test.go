@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/lab"
+	"github.com/clawsonar/clawsonar/internal/test/lab"
 )
 
 // TestSurfaces looks at real gateways that show more than they do by default,

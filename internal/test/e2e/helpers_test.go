@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/lab"
+	"github.com/clawsonar/clawsonar/internal/test/lab"
 )
 
 // TestHelpers puts real helpers beside a real gateway, forwarded to the link as

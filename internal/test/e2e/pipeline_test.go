@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/clawsonar/clawsonar/internal/lab"
+	"github.com/clawsonar/clawsonar/internal/test/lab"
 )
 
 // TestPipeline: the shell step of the CI templates waits for a gateway that is
@@ -35,7 +35,7 @@ func TestPipeline(t *testing.T) {
 		t.Fatal(err)
 	}
 	output := filepath.Join(temp, "output")
-	cmd := exec.Command("bash", "../../ci/scan.sh")
+	cmd := exec.Command("bash", "../../../ci/scan.sh")
 	cmd.Env = append(os.Environ(), "RUNNER_TEMP="+temp, "GITHUB_OUTPUT="+output, "GITHUB_STEP_SUMMARY="+filepath.Join(temp, "summary.md"),
 		"TARGETS="+g.Addr.String(), "CLAWSONAR_FAIL_ON=high", "CLAWSONAR_FAIL_ON_INCOMPLETE=true")
 	begun := time.Now()

@@ -55,22 +55,22 @@ func rooms() map[string][]string {
 		"testdata/captures": {},
 
 		// Not part of the program.
-		"internal/ci":             {},
-		"internal/structure":      {},
-		"internal/lab":            {},
-		"internal/nameserver":     {},
-		"internal/e2e":            {},
-		"internal/bench":          {},
-		"internal/tools/releases": {"internal/release"},
-		"internal/tools/captures": append([]string{"internal/lab"}, domain...),
+		"internal/test/ci":         {},
+		"internal/test/structure":  {},
+		"internal/test/lab":        {},
+		"internal/test/nameserver": {},
+		"internal/test/e2e":        {},
+		"internal/test/bench":      {},
+		"internal/tools/releases":  {"internal/release"},
+		"internal/tools/captures":  append([]string{"internal/test/lab"}, domain...),
 	}
 }
 
 // keepers says which packages alone may import a library.
 func keepers() map[string][]string {
-	lab := []string{"internal/lab", "internal/tools/releases"}
+	lab := []string{"internal/test/lab", "internal/tools/releases"}
 	return map[string][]string{
-		"net":                                         append([]string{"internal/wire", "internal/replica", "internal/nameserver"}, lab...),
+		"net":                                         append([]string{"internal/wire", "internal/replica", "internal/test/nameserver"}, lab...),
 		"net/http":                                    append([]string{"internal/replica"}, lab...),
 		"crypto/tls":                                  append([]string{"internal/wire"}, lab...),
 		"github.com/spf13/cobra":                      {"internal/cli"},

@@ -21,7 +21,7 @@ import (
 	"github.com/clawsonar/clawsonar/testdata/captures"
 )
 
-const root = "../.."
+const root = "../../.."
 
 // built is the program of this checkout, built once for all runs.
 var built string

@@ -20,7 +20,7 @@ import (
 	"github.com/gobwas/ws/wsutil"
 
 	"github.com/clawsonar/clawsonar/internal/handshake"
-	"github.com/clawsonar/clawsonar/internal/lab"
+	"github.com/clawsonar/clawsonar/internal/test/lab"
 )
 
 // TestSaidToOpenGateways says everything that level deep can say to gateways that

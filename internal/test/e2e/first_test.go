@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/clawsonar/clawsonar/internal/lab"
+	"github.com/clawsonar/clawsonar/internal/test/lab"
 )
 
 // commandsFirst returns the commands of the block DO THIS FIRST of a table, in

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/lab"
+	"github.com/clawsonar/clawsonar/internal/test/lab"
 )
 
 // TestRunbooks follows what explain says about three findings, on a real gateway
