@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/release"
 )
 
@@ -58,7 +59,7 @@ type Score struct {
 	Source string `json:"source"`
 	// Version is that of CVSS; "" when it is not told.
 	Version string `json:"version,omitempty"`
-	// Score is 0.1 to 10; 0 when only the vector is told.
+	// Score is 0.1 to 10; 0 when only the vector is told: Base computes it.
 	Score  float64 `json:"score,omitempty"`
 	Vector string  `json:"vector,omitempty"`
 }
@@ -144,35 +145,37 @@ func (a *Advisory) status(v release.Version) Status {
 	return s
 }
 
-// grades are the severities from none to worst.
+// grades are the words that an advisory may have for its severity; "" is none.
 func grades() []string { return []string{"", "low", "medium", "high", "critical"} }
 
 // Grade is the severity: the advisory's word or, if it has none, that of its
-// first score by the bands of CVSS (3.1 section 5, the same in 4.0).
-func (a *Advisory) Grade() string {
-	score, _ := a.Score()
+// first score by the bands of CVSS (3.1 section 5, the same in 4.0); without
+// either, event.Ungraded.
+func (a *Advisory) Grade() event.Severity {
+	score, _, ok := a.Score()
 	switch {
 	case a.Severity != "":
-		return a.Severity
+		return event.Severity(a.Severity)
+	case !ok:
+		return event.Ungraded
 	case score >= 9:
-		return "critical"
+		return event.Critical
 	case score >= 7:
-		return "high"
+		return event.High
 	case score >= 4:
-		return "medium"
+		return event.Medium
 	}
-	return "low"
+	return event.Low
 }
 
-// Score returns the first score that is a number, and who gives it; 0 and ""
-// without one.
-func (a *Advisory) Score() (score float64, source string) {
+// Score returns the first score that is known, and who gives it.
+func (a *Advisory) Score() (score float64, source string, ok bool) {
 	for _, s := range a.Scores {
-		if s.Score > 0 {
-			return s.Score, s.Source
+		if n, err := s.Base(); err == nil {
+			return n, s.Source, true
 		}
 	}
-	return 0, ""
+	return 0, "", false
 }
 
 // FixedIn returns the release in which the last range ends; zero when none is known.

@@ -391,6 +391,7 @@ func TestLoadErrors(t *testing.T) {
 		{"package", replace(`"package":"openclaw"`, `"package":"Open Claw"`), "is not the name of a package"},
 		{"summary", replace(`"text"`, `"two\nlines"`), "is not one line"},
 		{"score", file(entry(id1, `[{}]`, `,"scores":[{"source":"cve","score":11}]`)), "score 11 is not from 0.1 to 10"},
+		{"vector", file(entry(id1, `[{}]`, `,"scores":[{"source":"cve","score":9,"vector":"CVSS:3.1/AV:N"}]`)), `line 2: ` + id1 + `: vector "CVSS:3.1/AV:N": base metric AC is not defined`},
 	} {
 		_, err := advisory.Load(tt.data)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {

@@ -140,10 +140,9 @@ func compare(a, b Match) int {
 		}
 		return 1
 	}
-	grade := func(m Match) int { return slices.Index(grades(), m.Grade()) }
-	x, _ := a.Score()
-	y, _ := b.Score()
-	return cmp.Or(cmp.Compare(sure(a), sure(b)), cmp.Compare(grade(b), grade(a)), cmp.Compare(y, x))
+	x, _, _ := a.Score()
+	y, _, _ := b.Score()
+	return cmp.Or(cmp.Compare(sure(a), sure(b)), cmp.Compare(b.Grade().Rank(), a.Grade().Rank()), cmp.Compare(y, x))
 }
 
 // step finds the oldest release later than all that fit to which nothing that

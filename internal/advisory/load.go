@@ -181,6 +181,9 @@ func (a *Advisory) check() error {
 		if s.Score < 0 || s.Score > 10 || s.Score == 0 && s.Vector == "" {
 			return fail("score %v is not from 0.1 to 10", s.Score)
 		}
+		if _, _, err := cvss(s.Vector); s.Vector != "" && err != nil {
+			return fail("%w", err)
+		}
 	}
 	if a.Summary == "" || a.Surface == "" {
 		return fail("summary and surface are needed")

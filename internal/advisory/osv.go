@@ -87,8 +87,9 @@ type (
 			Ecosystem string `json:"ecosystem"`
 			Name      string `json:"name"`
 		} `json:"package"`
-		Ranges   []osvRange `json:"ranges"`
-		Versions []string   `json:"versions"`
+		Ranges   []osvRange    `json:"ranges"`
+		Versions []string      `json:"versions"`
+		Severity []osvSeverity `json:"severity"`
 		Database struct {
 			LastKnown string `json:"last_known_affected_version_range"`
 		} `json:"database_specific"`
@@ -473,20 +474,30 @@ func (u *Update) convert(in *osv, about []osvAffected) (*Advisory, error) {
 	if a.Severity == "moderate" { // GitHub's word
 		a.Severity = "medium"
 	}
+	if !slices.Contains(grades(), a.Severity) {
+		u.note("%s: severity %q passed over", in.ID, cut(a.Severity, 40))
+		a.Severity = ""
+	}
 	if a.Summary == "" {
 		a.Summary = "no summary"
 	}
-	for _, s := range in.Severity {
-		version, ok := strings.CutPrefix(s.Type, "CVSS_V")
-		if !ok || len(s.Score) > maxText || strings.ContainsFunc(s.Score, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	severities := slices.Clip(in.Severity)
+	for i := range about {
+		severities = append(severities, about[i].Severity...)
+	}
+	for _, s := range severities {
+		if !strings.HasPrefix(s.Type, "CVSS_V") {
 			u.note("%s: severity of type %q passed over", in.ID, cut(s.Type, 40))
 			continue
 		}
-		// CVSS:3.1/AV:N/…: the exact version is in the vector.
-		if v, _, ok := strings.Cut(strings.TrimPrefix(s.Score, "CVSS:"), "/"); ok && strings.HasPrefix(v, version) {
-			version = v
+		version, _, err := cvss(s.Score)
+		if err != nil {
+			u.note("%s: severity passed over: %s", in.ID, err)
+			continue
 		}
-		a.Scores = append(a.Scores, Score{Source: "osv", Version: version, Vector: s.Score})
+		if score := (Score{Source: "osv", Version: version, Vector: s.Score}); !slices.Contains(a.Scores, score) {
+			a.Scores = append(a.Scores, score)
+		}
 	}
 	ranges := map[string][]Range{}
 	var names []string
@@ -769,6 +780,9 @@ func merge(old, in *Advisory) (*Advisory, string) {
 	for _, s := range in.Scores {
 		i := slices.IndexFunc(out.Scores, func(o Score) bool { return o.Version == s.Version })
 		switch {
+		case len(old.Scores) == 0:
+			what = append(what, "vector none → "+s.Vector)
+			out.Scores = append(slices.Clip(out.Scores), s)
 		case i < 0 || out.Scores[i].Vector == "":
 			continue // a score is known: a vector alone adds nothing to it
 		case out.Scores[i].Vector != s.Vector:

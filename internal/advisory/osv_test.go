@@ -82,8 +82,8 @@ func TestUpdate(t *testing.T) {
 			[]string{strings.Replace(record(id1, `{"introduced":"0"},{"fixed":"2026.3.1"}`, ""), "MODERATE", "HIGH", 1)}, nil, nil, 0},
 		{"other range", []string{strings.Replace(record(id1, `{"fixed":"2026.3.2"},{"introduced":"2026.2.9"}`, ""), "MODERATE", "HIGH", 1)},
 			[]string{"~ " + id1 + " range <= 2026.2.26, fixed in 2026.3.1 → >= 2026.2.9, fixed in 2026.3.2"}, nil, 0},
-		{"other vector", []string{strings.Replace(record(id1, `{"introduced":"0"},{"fixed":"2026.3.1"}`, `,"severity":[{"type":"CVSS_V3","score":"CVSS:3.1/AV:L"}]`), "MODERATE", "HIGH", 1)},
-			[]string{"~ " + id1 + " vector CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H → CVSS:3.1/AV:L"}, nil, 0},
+		{"other vector", []string{strings.Replace(record(id1, `{"introduced":"0"},{"fixed":"2026.3.1"}`, `,"severity":[{"type":"CVSS_V3","score":"`+v30+`"},{"type":"CVSS_V3","score":"CVSS:3.1/AV:L/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}]`), "MODERATE", "HIGH", 1)},
+			[]string{"~ " + id1 + " vector CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H → CVSS:3.1/AV:L/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}, nil, 0},
 		{"withdrawn", []string{record(id1, fixedEvents, `,"withdrawn":"2026-11-02T00:00:00Z"`)},
 			[]string{"- " + id1 + " withdrawn 2026-11-02: text"}, nil, 1},
 		{"withdrawn and not known", []string{record(newID, fixedEvents, `,"withdrawn":"2026-11-02T00:00:00Z"`)},
@@ -172,7 +172,7 @@ func TestOSVRanges(t *testing.T) {
 	} {
 		text := fmt.Sprintf(`{"id":%q,"modified":"2026-11-01T00:00:00Z","summary":"A hole","affected":[{"package":{"ecosystem":"npm","name":"openclaw"},%s}]}`, newID, tt.affected)
 		c := add(t, text).Apply(known(t))
-		if want := "+ " + newID + " low, openclaw " + tt.want + ": A hole"; len(c.Lines) != 1 || c.Lines[0] != want {
+		if want := "+ " + newID + " unknown, openclaw " + tt.want + ": A hole"; len(c.Lines) != 1 || c.Lines[0] != want {
 			t.Errorf("%s: %q %q, want %q", tt.name, c.Lines, c.Notes, want)
 		}
 	}

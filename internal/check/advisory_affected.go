@@ -20,10 +20,11 @@ target, with the severity of the worst advisory that is about the gateway's own
 port and needs no credential from where the scan stands; with authentication
 open, a credential is no obstacle. Those that do need a credential, and those
 that are only possible (several releases fit, an extended-stable line, a range or
-a way in that the advisory leaves open), make it medium at most. Advisories that
-are about something else (local files, chat channels, other ports) are counted,
-and alone make it low. Nothing is listed when the release is not known, or newer
-than the advisories: the notes then say so, and that is not a clean bill.`,
+a way in that the advisory leaves open), make it medium at most. One that has neither
+a severity nor a score counts as critical. Advisories that are about something else
+(local files, chat channels, other ports) are counted, and alone make it low.
+Nothing is listed when the release is not known, or newer than the advisories: the
+notes then say so, and that is not a clean bill.`,
 		Why: `An advisory tells everybody how an older release is attacked. One that needs no
 credential works for whoever can connect.`,
 		Fix: `Update to the release that fixes all of them; if that has to wait, at least to the
@@ -53,11 +54,15 @@ one that fixes those a stranger can reach. Each: clawsonar advisories show ID`,
 }
 
 // advisorySeverity is that of the worst advisory a stranger can reach. What is
-// not sure, or needs a credential, does not go beyond medium.
+// not sure, or needs a credential, does not go beyond medium. What nobody grades
+// counts as the worst it can be.
 func advisorySeverity(a *advisory.Assessment) event.Severity {
 	severity := event.Low
 	for _, m := range slices.Concat(a.Reachable, a.Behind) {
-		grade := event.Severity(m.Grade())
+		grade := m.Grade()
+		if grade == event.Ungraded {
+			grade = event.Critical // it can be
+		}
 		if (m.Reach(a.Access) != advisory.Reachable || !m.Sure()) && grade.Rank() > event.Medium.Rank() {
 			grade = event.Medium
 		}

@@ -291,6 +291,9 @@ func cases() []struct {
 
 		{"advisory-affected", "needs no credential", apply(advisory.Guarded, "critical", "true", "none", advisory.Affected), event.Critical},
 		{"advisory-affected", "needs no credential, low", apply(advisory.Guarded, "low", "true", "none", advisory.Affected), event.Low},
+		{"advisory-affected", "needs no credential, not graded", apply(advisory.Guarded, "", "true", "none", advisory.Affected), event.Critical},
+		{"advisory-affected", "needs a credential, not graded", apply(advisory.Guarded, "", "true", "required", advisory.Affected), event.Medium},
+		{"advisory-affected", "only possible, not graded", apply(advisory.Guarded, "", "true", "none", advisory.Possible), event.Medium},
 		{"advisory-affected", "needs a credential", apply(advisory.Guarded, "critical", "true", "required", advisory.Affected), event.Medium},
 		{"advisory-affected", "needs a credential, but auth is open", apply(advisory.Open, "critical", "true", "required", advisory.Affected), event.Critical},
 		{"advisory-affected", "needs none, but a front asks for one", apply(advisory.Fronted, "critical", "true", "none", advisory.Affected), event.Medium},

@@ -17,7 +17,6 @@ import (
 	"github.com/clawsonar/clawsonar/fingerprints"
 	"github.com/clawsonar/clawsonar/internal/advisory"
 	"github.com/clawsonar/clawsonar/internal/bounded"
-	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/release"
 	"github.com/clawsonar/clawsonar/internal/report"
 	"github.com/clawsonar/clawsonar/internal/results"
@@ -162,7 +161,7 @@ func newAdvisoriesList(s streams) *cobra.Command {
 // anything, so texts are cleaned.
 func advisoryLine(w io.Writer, a *advisory.Advisory, mark string) {
 	score := "-"
-	if n, _ := a.Score(); n > 0 {
+	if n, _, ok := a.Score(); ok {
 		score = fmt.Sprintf("%.1f", n)
 	}
 	fmt.Fprintf(w, "%-19s %-15s %-8s %4s  %-14s %s%s\n", a.ID, cmp.Or(a.CVE, "-"), a.Grade(), score, cmp.Or(a.FixedIn().String(), "-"), report.Clean(a.Summary), mark)
@@ -216,15 +215,13 @@ func showAdvisory(w io.Writer, a *advisory.Advisory, t report.Texts) {
 			fmt.Fprintf(w, "%s %s\n", report.Pad(name, 11), report.Clean(value))
 		}
 	}
-	fmt.Fprintf(w, "%s\n%s\n\n", t.Say("%s (%s)", a.ID, t.Severity(event.Severity(a.Grade()))), report.Clean(a.Summary))
+	fmt.Fprintf(w, "%s\n%s\n\n", t.Say("%s (%s)", a.ID, t.Severity(a.Grade())), report.Clean(a.Summary))
 	row("CVE", a.CVE)
 	row(t.Say("Published"), a.Published+map[string]string{"upper-bound": t.Say(" at the latest"), "cve": t.Say(" (CVE record)"), "vendor-batch": t.Say(" (vendor's list)")}[a.DateOf])
 	for _, score := range a.Scores {
-		text := t.Say("vector only")
-		if score.Score > 0 {
-			text = fmt.Sprintf("%.1f", score.Score)
+		if n, err := score.Base(); err == nil {
+			row(t.Say("Score"), strings.TrimSpace(t.Say("%s by %s %s", fmt.Sprintf("%.1f", n), score.Source, cmp.Or(score.Vector, score.Version))))
 		}
-		row(t.Say("Score"), strings.TrimSpace(t.Say("%s by %s %s", text, score.Source, cmp.Or(score.Vector, score.Version))))
 	}
 	row("CWE", strings.Join(a.CWEs, ", "))
 	row(t.Say("Package"), strings.Join(append([]string{a.Package}, a.Also...), ", "))

@@ -254,8 +254,8 @@ func (f *Finding) Active() bool {
 type Advisory struct {
 	ID             string   `json:"id"`
 	CVE            string   `json:"cve"`
-	Severity       Severity `json:"severity"`
-	Score          float64  `json:"score"`
+	Severity       Severity `json:"severity"` // or Ungraded
+	Score          float64  `json:"score"`    // CVSS; 0 if none is known
 	ScoreSource    string   `json:"score_source"`
 	Status         string   `json:"status"` // affected, possible
 	GatewaySurface bool     `json:"gateway_surface"`

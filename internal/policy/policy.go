@@ -3,6 +3,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -37,7 +38,7 @@ func (g *Gate) Event(e event.Event) {
 	case e.Target != nil:
 		for i := range e.Target.Findings {
 			f := &e.Target.Findings[i]
-			if g.FailOn != "" && f.Active() && atLeast(f.Severity, g.FailOn) {
+			if g.FailOn != "" && f.Active() && cmp.Or(f.Severity, event.Ungraded).Rank() >= g.FailOn.Rank() {
 				g.failed = true
 			}
 		}
@@ -94,12 +95,6 @@ func (g *Gate) Reasons() []string {
 		out = append(out, "not all targets were looked at")
 	}
 	return out
-}
-
-// atLeast reports whether s is at or above limit. A severity that this version
-// does not know is: a gate must not pass what it cannot weigh.
-func atLeast(s, limit event.Severity) bool {
-	return s.Rank() == 0 || s.Rank() >= limit.Rank()
 }
 
 // ParseFailOn reads the value of -fail-on; "none" gives "".

@@ -499,6 +499,35 @@ func TestSARIFStates(t *testing.T) {
 	}
 }
 
+// TestUngraded: what this version cannot weigh, a finding or an advisory, is not
+// mild in any format.
+func TestUngraded(t *testing.T) {
+	for _, word := range []event.Severity{"apocalyptic", event.Ungraded, ""} {
+		events := []event.Event{scanEvent(), gateway("10.0.0.1", func(x *event.Target) {
+			x.Auth = &event.Auth{State: "required"}
+			x.Findings = []event.Finding{unverified, {ID: "of-tomorrow", Severity: word, Title: "t", Key: "k"}}
+			x.Advisories = []event.Advisory{{ID: "GHSA-2222-3333-4444", Severity: word, Status: "affected", Summary: "s"}}
+		}), summaryEvent(event.Summary{Targets: 1, Outcomes: map[string]int{"identified": 1}, Auth: map[string]int{"required": 1},
+			Findings: map[string]int{string(word): 1, "info": 1}, Complete: true})}
+		for format, want := range map[string][]string{
+			"table":    {"1 unknown, 1 info"},
+			"markdown": {"1 unknown finding"},
+			"html":     {`class="bad"`, `<article class="finding critical">`},
+			"sarif":    {`"ruleId":"of-tomorrow","ruleIndex":8,"level":"error"`, `"ruleId":"GHSA-2222-3333-4444","ruleIndex":9,"level":"error"`, `"security-severity":"9.5"`},
+			"junit":    {`failures="1"`},
+		} {
+			for _, with := range [][]event.Event{events, events[:2]} {
+				out := render(t, format, Options{Rules: fixtureRules()}, with...)
+				for _, w := range want {
+					if !strings.Contains(out, w) {
+						t.Errorf("%s, severity %q, %d events: no %q", format, word, len(with), w)
+					}
+				}
+			}
+		}
+	}
+}
+
 // TestMarkdownFits: however much there is, a comment takes it, and what is left
 // out is said.
 func TestMarkdownFits(t *testing.T) {

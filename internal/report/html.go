@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
@@ -226,9 +227,9 @@ func (h *htmlSink) page() *page {
 	for _, x := range h.facts() {
 		p.Facts = append(p.Facts, fact2{x.name, x.text, x.tone.class()})
 	}
-	for _, sev := range slices.Backward(event.Severities()) {
-		if n := s.Findings[string(sev)]; n > 0 || !few {
-			p.Severities = append(p.Severities, tile{c.severity(sev), string(sev), n})
+	for _, x := range h.graded() {
+		if x.n > 0 || !few {
+			p.Severities = append(p.Severities, tile{c.severity(x.Severity), severityClass(x.Severity), x.n})
 		}
 	}
 	groups := map[string]int{}
@@ -300,17 +301,17 @@ func (t tone) class() string {
 
 // severityClass is the name of a severity in the style sheet.
 func severityClass(s event.Severity) string {
-	if s.Rank() > 0 {
-		return string(s)
+	if s.Rank() == event.Critical.Rank() {
+		return string(event.Critical)
 	}
-	return pick(s == "", "none", "critical")
+	return cmp.Or(string(s), "none")
 }
 
 // filterOf says which filter shows a target.
 func filterOf(x *card) string {
 	_, mood := (*catalogue)(nil).verdict(x.Target)
 	switch {
-	case x.severity != "" && (x.severity.Rank() == 0 || x.severity.Rank() >= event.High.Rank()), mood == worst:
+	case x.severity.Rank() >= event.High.Rank(), mood == worst:
 		return "bad"
 	case x.severity.Rank() >= event.Low.Rank():
 		return "some"

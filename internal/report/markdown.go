@@ -181,9 +181,9 @@ func (m *markdown) title() string {
 	if d := s.Diff; d != nil {
 		return c.say("%d new, %d gone", d.Opened, d.Closed)
 	}
-	for _, sev := range []event.Severity{event.Critical, event.High, event.Medium, event.Low} {
-		if n := s.Findings[string(sev)]; n > 0 {
-			return pick(n == 1, c.say("%d %s finding", n, c.severity(sev)), c.say("%d %s findings", n, c.severity(sev)))
+	for _, x := range m.graded() {
+		if x.n > 0 && x.Severity != event.Info {
+			return pick(x.n == 1, c.say("%d %s finding", x.n, c.severity(x.Severity)), c.say("%d %s findings", x.n, c.severity(x.Severity)))
 		}
 	}
 	if n := m.auth()["unknown"] + m.auth()["blocked"]; n > 0 || m.unjudged.Count > 0 || len(m.failed()) > 0 || !s.Complete || s.Targets == 0 {
@@ -206,10 +206,10 @@ func (m *markdown) row(x *card) string {
 }
 
 func severityCell(c *catalogue, s event.Severity) string {
-	switch s {
-	case "":
+	switch {
+	case s == "":
 		return "–"
-	case event.Critical, event.High:
+	case s.Rank() >= event.High.Rank():
 		return "**" + md(c.severity(s)) + "**"
 	}
 	return md(c.severity(s))

@@ -203,7 +203,7 @@ func (t *tally) conclusion() string {
 	}
 	if len(serious) > 0 {
 		parts = append(parts, c.say("Serious findings, with the number of targets: %s.", c.some(serious, 0)))
-	} else if s.Findings[string(event.Critical)]+s.Findings[string(event.High)] == 0 {
+	} else if !slices.ContainsFunc(t.graded(), func(x graded) bool { return x.n > 0 && x.Rank() >= event.High.Rank() }) {
 		parts = append(parts, c.say("No finding is critical or high."))
 	}
 	return c.join(append([]string{c.say("In short:")}, parts...)...)

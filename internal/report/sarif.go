@@ -191,9 +191,6 @@ func (s *sarif) keep(severity event.Severity, r sarifResult) error {
 		return err
 	}
 	rank := severity.Rank()
-	if severity != "" && rank == 0 {
-		rank = event.Critical.Rank() // what cannot be weighed must not be lost
-	}
 	s.results[rank] = append(s.results[rank], b)
 	if s.kept++; s.kept <= maxResults {
 		return nil
@@ -276,17 +273,7 @@ func level(s event.Severity) string {
 // securitySeverity is the number by which code scanning names a severity: from
 // 9.0 critical, from 7.0 high, from 4.0 medium, above 0 low. "" leaves it out.
 func securitySeverity(s event.Severity) string {
-	switch s {
-	case event.Critical:
-		return "9.5"
-	case event.High:
-		return "8.0"
-	case event.Medium:
-		return "5.5"
-	case event.Low:
-		return "2.5"
-	}
-	return ""
+	return [...]string{"", "", "2.5", "5.5", "8.0", "9.5"}[s.Rank()]
 }
 
 func checkRule(r *rule.Rule) sarifRule {

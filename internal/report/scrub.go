@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"reflect"
 
 	"github.com/clawsonar/clawsonar/internal/event"
@@ -19,6 +20,12 @@ const (
 func scrub(t *event.Target) *event.Target {
 	out := new(event.Target)
 	scrubValue(reflect.ValueOf(out).Elem(), reflect.ValueOf(t).Elem())
+	for i := range out.Findings {
+		out.Findings[i].Severity = cmp.Or(out.Findings[i].Severity, event.Ungraded)
+	}
+	for i := range out.Advisories {
+		out.Advisories[i].Severity = cmp.Or(out.Advisories[i].Severity, event.Ungraded)
+	}
 	return out
 }
 

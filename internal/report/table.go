@@ -542,17 +542,11 @@ func (t *table) summing() error {
 
 // severity returns a severity as a cell; "-" for none.
 func (t *table) severity(s event.Severity) cell {
-	switch s {
-	case "":
+	if s == "" {
 		return cell{"-", plain}
-	case event.Critical:
-		return cell{t.c.severity(s), worst}
-	case event.High:
-		return cell{t.c.severity(s), bad}
-	case event.Medium:
-		return cell{t.c.severity(s), doubt}
 	}
-	return cell{t.ascii(t.c.severity(s), 8), plain}
+	tones := [...]tone{plain, plain, plain, doubt, bad, worst}
+	return cell{t.ascii(t.c.severity(s), 8), tones[s.Rank()]}
 }
 
 // cell is text in a grid. It must be clean.

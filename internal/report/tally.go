@@ -96,8 +96,10 @@ func (t *tally) count(x *event.Target) {
 		switch {
 		case f.Suppressed != "":
 			t.seen.Suppressed++
-		case f.Active() && f.Severity.Rank() > 0:
+		case f.Active() && f.Severity.Known():
 			t.seen.Findings[string(f.Severity)]++
+		case f.Active():
+			t.seen.Findings[string(event.Ungraded)]++ // keeps the map small
 		}
 	}
 	for i := range x.Advisories {
@@ -124,6 +126,30 @@ func outcomes() []string {
 		"unreachable", "reset", "dns-error", "tls-error", "protocol-error", "local-error", "interrupted",
 		"absent", // in a comparison
 	}
+}
+
+// graded is how many findings stand of each severity, the worst first. Those whose
+// severity this version does not know come before all.
+func (t *tally) graded() []graded {
+	var out []graded
+	unknown := 0
+	for _, n := range t.totals().Findings {
+		unknown += n
+	}
+	for _, s := range slices.Backward(event.Severities()) {
+		n := t.totals().Findings[string(s)]
+		out = append(out, graded{s, n})
+		unknown -= n
+	}
+	if unknown > 0 {
+		out = slices.Insert(out, 0, graded{event.Ungraded, unknown})
+	}
+	return out
+}
+
+type graded struct {
+	event.Severity
+	n int
 }
 
 // totals is the stream's summary, or the own count if it has none.
@@ -388,9 +414,9 @@ func (t *tally) facts() []fact {
 	}
 
 	var found []string
-	for _, sev := range slices.Backward(event.Severities()) {
-		if n := s.Findings[string(sev)]; n > 0 {
-			found = append(found, c.say("%d %s", n, c.severity(sev)))
+	for _, x := range t.graded() {
+		if x.n > 0 {
+			found = append(found, c.say("%d %s", x.n, c.severity(x.Severity)))
 		}
 	}
 	findings := cmp.Or(strings.Join(found, c.say(", ")), c.say("none"))

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -135,8 +136,8 @@ func alarm(t *event.Target) int {
 func worstSeverity(fs []event.Finding) event.Severity {
 	var w event.Severity
 	for _, f := range fs {
-		if f.Active() && (w == "" || f.Severity.Rank() > w.Rank()) {
-			w = f.Severity
+		if s := cmp.Or(f.Severity, event.Ungraded); f.Active() && s.Rank() > w.Rank() {
+			w = s
 		}
 	}
 	return w
@@ -240,6 +241,8 @@ func (c *catalogue) severity(s event.Severity) string {
 		return c.say("low")
 	case event.Info:
 		return c.say("info")
+	case event.Ungraded:
+		return c.say("unknown")
 	}
 	return string(s)
 }

@@ -63,9 +63,9 @@ func (a *Advisories) list(as *advisory.Assessment) []event.Advisory {
 }
 
 func describeAdvisory(m advisory.Match, access advisory.Access, suppressed string) event.Advisory {
-	score, source := m.Score()
+	score, source, _ := m.Score()
 	return event.Advisory{
-		ID: m.ID, CVE: m.CVE, Severity: event.Severity(m.Grade()), Score: score, ScoreSource: source,
+		ID: m.ID, CVE: m.CVE, Severity: m.Grade(), Score: score, ScoreSource: source,
 		Status: string(m.Status), GatewaySurface: m.Gateway == "true", Credential: m.Credential,
 		Fixed: m.FixedIn().String(), Summary: m.Summary,
 		Reach: m.Reach(access).String(), Inherited: m.Inherited, Suppressed: suppressed,

@@ -39,7 +39,7 @@ func rooms() map[string][]string {
 
 		"internal/fingerprint": {"internal/bounded", "internal/evidence", "internal/handshake", "internal/release"},
 		"internal/probe":       {"internal/wire", "internal/fingerprint", "internal/evidence", "internal/handshake", "internal/target"},
-		"internal/advisory":    {"internal/bounded", "internal/release"},
+		"internal/advisory":    {"internal/bounded", "internal/event", "internal/release"},
 		"internal/check":       {"internal/advisory", "internal/event", "internal/evidence", "internal/fingerprint", "internal/release"},
 		"internal/scan": {"internal/bounded", "internal/target", "internal/pace", "internal/probe", "internal/check",
 			"internal/advisory", "internal/event", "internal/evidence", "internal/fingerprint", "internal/release"},
