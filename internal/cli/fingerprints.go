@@ -102,7 +102,9 @@ func newFingerprintsTest(s streams) *cobra.Command {
 		Short: "Judge recorded captures with a fingerprint and compare with what they must give",
 		Long: `Judge recorded captures with a fingerprint and compare with what they must give.
 Without captures, the built-in ones are used. Every marker needs a capture that
-shows it and one that answers the same request otherwise.`,
+shows it and one that answers the same request otherwise; every rule that says
+certain, open or claimable one in which it decides. Other rules that decide in
+none are listed.`,
 	}
 	return flagless(s, "fingerprints test", cmd, func(args []string) error {
 		if len(args) == 0 {
@@ -119,9 +121,15 @@ shows it and one that answers the same request otherwise.`,
 		if len(all) == 0 {
 			return usage(fmt.Errorf("%s: no capture: a folder of captures holds .yaml files", strings.Join(args[1:], ", ")))
 		}
-		problems := set.Test(all)
+		problems, idle := set.Test(all)
 		for _, p := range problems {
 			fmt.Fprintln(s.out, report.Clean(p))
+		}
+		if len(idle) > 0 {
+			fmt.Fprintf(s.out, "decide in no capture: %s\n", counted(len(idle), "rule"))
+			for _, rule := range idle {
+				fmt.Fprintln(s.out, "  "+report.Clean(rule))
+			}
 		}
 		if len(problems) > 0 {
 			return fmt.Errorf("%s found; captures tested: %d", counted(len(problems), "problem"), len(all))

@@ -53,6 +53,7 @@ type Product struct {
 type product struct {
 	spec
 	file    string
+	data    []byte // the file, of which errors name a line
 	signals map[string]*signal
 	ordered []*signal      // by index
 	table   *release.Table // nil when the product has none
@@ -312,7 +313,6 @@ func (p *product) markers() []string {
 // compiler carries what is needed to say where an error is.
 type compiler struct {
 	*product
-	data []byte
 	used map[string]bool
 }
 
@@ -321,7 +321,7 @@ func (c *compiler) errorf(at []any, format string, args ...any) error {
 }
 
 func compile(data []byte, file string) (*product, error) {
-	p := &product{file: file}
+	p := &product{file: file, data: data}
 	if err := decode(data, file, &p.spec); err != nil {
 		return nil, err
 	}
@@ -331,7 +331,7 @@ func compile(data []byte, file string) (*product, error) {
 		sig.index = len(p.ordered)
 		p.signals[name], p.ordered = &sig, append(p.ordered, &sig)
 	}
-	c := &compiler{product: p, data: data, used: map[string]bool{}}
+	c := &compiler{product: p, used: map[string]bool{}}
 	for _, step := range []func() error{c.basics, c.requests, c.signalNames, c.rules, c.sources, c.proof, c.advised, c.unused} {
 		if err := step(); err != nil {
 			return nil, err

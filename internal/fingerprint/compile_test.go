@@ -201,9 +201,19 @@ func TestRefusals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `a.yaml: marker "marker": no capture shows it` + "\n" + `a.yaml: marker "marker": no capture has another answer to its request`
-	if got := strings.Join(set.Test(nil), "\n"); got != want {
-		t.Errorf("a marker without captures:\n%s\nwant\n%s", got, want)
+	problems, idle := set.Test(nil)
+	want := `a.yaml: marker "marker": no capture shows it
+a.yaml: marker "marker": no capture has another answer to its request
+a.yaml:12: toy: identity certain: it decides in no capture
+a.yaml:15: toy: auth open: it decides in no capture`
+	if got := strings.Join(problems, "\n"); got != want {
+		t.Errorf("a fingerprint without captures:\n%s\nwant\n%s", got, want)
+	}
+	want = `a.yaml:13: toy: identity tentative
+a.yaml:16: toy: auth required
+a.yaml:18: toy: version status`
+	if got := strings.Join(idle, "\n"); got != want {
+		t.Errorf("rules that decide nowhere:\n%s\nwant\n%s", got, want)
 	}
 }
 

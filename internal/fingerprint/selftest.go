@@ -49,17 +49,14 @@ func sameRequest(o *evidence.Observation, req evidence.Request) *evidence.Exchan
 }
 
 // Test judges every capture and returns what is wrong, one line each: verdicts
-// that are not the expected ones, and markers without a capture that shows them
-// or without one whose answer to the same request does not.
-func (s *Set) Test(captures map[string]evidence.Capture) []string {
-	var problems []string
+// that are not the expected ones, markers without a capture that shows them or
+// without one whose answer to the same request does not, and rules that say open,
+// claimable or certain and decide in no capture. The other rules that decide in
+// none are idle.
+func (s *Set) Test(captures map[string]evidence.Capture) (problems, idle []string) {
 	for _, name := range slices.Sorted(maps.Keys(captures)) {
 		c := captures[name]
-		level := Standard
-		if c.Deep() {
-			level = Deep
-		}
-		o := s.Replay(&c, level)
+		o := s.Replay(&c, levelOf(&c))
 		v := s.Judge(&o)
 		for _, difference := range v.differs(c.Expect) {
 			problems = append(problems, name+": "+difference)
@@ -76,7 +73,19 @@ func (s *Set) Test(captures map[string]evidence.Capture) []string {
 			}
 		}
 	}
-	return problems
+	alarms, idle := s.undecided(captures)
+	for _, rule := range alarms {
+		problems = append(problems, rule+": it decides in no capture")
+	}
+	return problems, idle
+}
+
+// levelOf is the level that a capture was recorded at.
+func levelOf(c *evidence.Capture) Level {
+	if c.Deep() {
+		return Deep
+	}
+	return Standard
 }
 
 // differs says how a verdict departs from what was expected.
