@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/fingerprint"
 )
 
 // aloneFix is what to do about a gateway that nothing was seen to hand on.
@@ -64,14 +63,14 @@ explain auth-missing`,
 	}
 	return Check{doc, func(s Subject) []event.Finding {
 		v := s.Verdict
-		if !s.gateway() || v.Auth.State != fingerprint.Open {
+		if !s.gateway() || v.Auth.State != event.AuthOpen {
 			return nil
 		}
 		detail := "A request without any credential was let in"
 		switch {
 		case v.Relative:
 			detail = strings.TrimSuffix(means(v, detail), ".")
-		case v.Auth.Mode == "none":
+		case v.Auth.Mode == event.ModeNone:
 			detail += "; authentication is switched off (mode none)"
 		case v.Trait("credential-added") != nil:
 			detail += ", although the gateway asks for one: something in front of it adds one, or a user's name, for everybody"
@@ -88,13 +87,13 @@ explain auth-missing`,
 		switch {
 		case s.alone():
 			f.Remediation = aloneFix
-		case v.Relative, v.Brand == "moltbot":
+		case v.Relative, v.Product.Brand == "moltbot":
 		case v.Trait("credential-added") != nil:
 			f.Remediation = `Cut the exposure now (stop the proxy in front). Take out of it what adds the credential (an Authorization header, a token, a user's name), or give it a log-in of its own. Then replace gateway.auth.token, which anybody could use, and every key the agent could reach. Runbook: clawsonar explain auth-missing`
 		}
 		switch {
-		case v.Relative, v.Brand == "moltbot", v.Trait("credential-added") != nil:
-		case v.Brand == "clawdbot":
+		case v.Relative, v.Product.Brand == "moltbot", v.Trait("credential-added") != nil:
+		case v.Product.Brand == "clawdbot":
 			f.Step = "clawdbot-token"
 		default:
 			f.Step = "token"

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/fingerprint"
 )
 
 func authUnverified() Check {
@@ -30,7 +29,7 @@ it as well.`,
 		Relatives: true,
 	}
 	return Check{doc, func(s Subject) []event.Finding {
-		if !s.gateway() && !s.Verdict.Unfinished || s.Verdict.Auth.State != fingerprint.Unknown {
+		if !s.gateway() && !s.Verdict.Unfinished || s.Verdict.Auth.State != event.AuthUnknown {
 			return nil
 		}
 		return []event.Finding{doc.finding(s, event.Info, "", unverifiedReason(&s))}

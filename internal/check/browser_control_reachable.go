@@ -23,12 +23,12 @@ ask for the gateway's credential.`,
 		References: []string{"https://docs.openclaw.ai/gateway/security/browser-control"},
 	}
 	return Check{doc, func(s Subject) []event.Finding {
-		if !s.recognised() || s.Verdict.Product != "openclaw-browser" {
+		if !s.recognised() || s.Verdict.Product.ID != "openclaw-browser" {
 			return nil
 		}
 		if s.loopback() {
-			return []event.Finding{doc.finding(s, event.Info, "", "It answers over loopback, where it belongs.", s.Verdict.Because...)}
+			return []event.Finding{doc.finding(s, event.Info, "", "It answers over loopback, where it belongs.", s.Verdict.Product.Because...)}
 		}
-		return []event.Finding{doc.finding(s, event.Critical, "", "It answers at "+s.HostPort+" without a credential.", s.Verdict.Because...)}
+		return []event.Finding{doc.finding(s, event.Critical, "", "It answers at "+s.HostPort+" without a credential.", s.Verdict.Product.Because...)}
 	}}
 }

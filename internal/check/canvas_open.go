@@ -26,7 +26,7 @@ taken for local: clawsonar explain everyone-is-local`,
 	}
 	return Check{doc, func(s Subject) []event.Finding {
 		toAll := s.Verdict.Trait("canvas-for-all") != nil
-		host := s.Verdict.Product == "openclaw-canvas" // on a port of its own
+		host := s.Verdict.Product.ID == "openclaw-canvas" // on a port of its own
 		if !s.gateway() && !(host && s.recognised()) || s.Verdict.Surface("canvas") == "" || s.loopback() && !toAll {
 			return nil
 		}

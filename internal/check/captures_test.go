@@ -11,6 +11,7 @@ import (
 	"github.com/clawsonar/clawsonar/fingerprints"
 	"github.com/clawsonar/clawsonar/internal/advisory"
 	"github.com/clawsonar/clawsonar/internal/check"
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/release"
@@ -21,14 +22,14 @@ import (
 // recorded, and returns the ids of what they raise.
 func judged(t *testing.T, set *fingerprint.Set, db *advisory.DB, c evidence.Capture) map[string]bool {
 	t.Helper()
-	level := fingerprint.Standard
+	level := event.LevelStandard
 	if c.Deep() {
-		level = fingerprint.Deep
+		level = event.LevelDeep
 	}
 	o := set.Replay(&c, level)
 	v := set.Judge(&o)
 	s := check.Subject{
-		HostPort: "gw.example:18789", Reach: c.Reach, Observation: &o, Verdict: &v, Releases: set.Releases(v.Product),
+		HostPort: "gw.example:18789", Reach: c.Reach, Observation: &o, Verdict: &v, Releases: set.Releases(v.Product.ID),
 	}
 	if c.Bound != "" {
 		s.Bound = netip.MustParseAddrPort(c.Bound)
@@ -36,7 +37,7 @@ func judged(t *testing.T, set *fingerprint.Set, db *advisory.DB, c evidence.Capt
 	if s.Reach == "" {
 		s.Reach = "loopback"
 	}
-	if v.Product == "openclaw" && v.Confidence.Rank() >= fingerprint.Firm.Rank() {
+	if v.Product.ID == "openclaw" && v.Product.Confidence.Rank() >= event.Firm.Rank() {
 		var versions []release.Version
 		for _, candidate := range v.Version.Candidates {
 			versions = append(versions, release.MustParse(candidate))

@@ -24,12 +24,12 @@ shops, the owner's accounts. He reads its cookies and files, too.`,
 		References: []string{"https://docs.openclaw.ai/tools/browser/security"},
 	}
 	return Check{doc, func(s Subject) []event.Finding {
-		if !s.recognised() || s.Verdict.Product != "cdp" {
+		if !s.recognised() || s.Verdict.Product.ID != "cdp" {
 			return nil
 		}
 		if s.loopback() {
-			return []event.Finding{doc.finding(s, event.Info, "", "It answers over loopback, where it belongs.", s.Verdict.Because...)}
+			return []event.Finding{doc.finding(s, event.Info, "", "It answers over loopback, where it belongs.", s.Verdict.Product.Because...)}
 		}
-		return []event.Finding{doc.finding(s, event.Critical, "", "A DevTools endpoint answers at "+s.HostPort+".", s.Verdict.Because...)}
+		return []event.Finding{doc.finding(s, event.Critical, "", "A DevTools endpoint answers at "+s.HostPort+".", s.Verdict.Product.Because...)}
 	}}
 }

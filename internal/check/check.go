@@ -49,7 +49,7 @@ type Doc struct {
 // Subject is what a check looks at.
 type Subject struct {
 	HostPort string // normalised host:port, see target.Target
-	Reach    string // see event.Address
+	Reach    event.Reach
 	Bound    netip.AddrPort
 	Process  string
 	// Forwards: what listens is no gateway itself, but hands one on. Ways are the
@@ -66,7 +66,7 @@ type Subject struct {
 
 // recognised reports whether the product is more than a guess.
 func (s *Subject) recognised() bool {
-	return s.Verdict.Confidence.Rank() >= fingerprint.Firm.Rank()
+	return s.Verdict.Product.Confidence.Rank() >= event.Firm.Rank()
 }
 
 // gateway reports whether the product is a gateway, OpenClaw or a relative, and no
@@ -74,7 +74,7 @@ func (s *Subject) recognised() bool {
 func (s *Subject) gateway() bool { return s.recognised() && !s.Verdict.Helper }
 
 // loopback reports whether the target was reached over loopback.
-func (s *Subject) loopback() bool { return s.Reach == "loopback" }
+func (s *Subject) loopback() bool { return s.Reach == event.ReachLoopback }
 
 // alone reports whether the gateway listens on loopback alone, and nothing that
 // was looked at on its machine hands it on.

@@ -53,13 +53,13 @@ func sound(t *testing.T) check.Subject {
 		HostPort: "gw.example:18789", Reach: "private", Releases: releases,
 		Observation: &evidence.Observation{
 			Addr: netip.MustParseAddrPort("10.0.0.7:18789"), Name: "gw.example", Scheme: "https",
-			Outcome: evidence.Identified, TLS: &evidence.TLSInfo{Version: "TLS 1.3"},
+			Outcome: event.OutcomeIdentified, TLS: &evidence.TLSInfo{Version: "TLS 1.3"},
 		},
 		Verdict: &fingerprint.Verdict{
-			Product: "openclaw", Name: "OpenClaw gateway", Brand: "openclaw",
-			Confidence: fingerprint.Certain, Because: []string{"challenge.frame"},
-			Version: fingerprint.Version{Exact: "2026.9.6", Candidates: []string{"2026.9.6"}, Source: "sw.js", Confidence: fingerprint.Certain},
-			Auth:    fingerprint.Auth{State: fingerprint.Required, Because: []string{"tools.unauthorized"}},
+			Product: event.Product{ID: "openclaw", Name: "OpenClaw gateway", Brand: "openclaw",
+				Confidence: event.Certain, Because: []string{"challenge.frame"}},
+			Version: event.Version{Exact: "2026.9.6", Candidates: []string{"2026.9.6"}, Source: "sw.js", Confidence: event.Certain},
+			Auth:    event.Auth{State: event.AuthRequired, Because: []string{"tools.unauthorized"}},
 		},
 	}
 }
@@ -71,26 +71,26 @@ func cases() []struct {
 	change      func(*check.Subject)
 	want        event.Severity
 } {
-	auth := func(state fingerprint.State, mode string) func(*check.Subject) {
+	auth := func(state event.AuthState, mode event.AuthMode) func(*check.Subject) {
 		return func(s *check.Subject) {
-			s.Verdict.Auth = fingerprint.Auth{State: state, Mode: mode, Because: []string{"tools.missing-scope"}}
+			s.Verdict.Auth = event.Auth{State: state, Mode: mode, Because: []string{"tools.missing-scope"}}
 		}
 	}
 	brand := func(brand string) func(*check.Subject) {
-		return func(s *check.Subject) { s.Verdict.Brand, s.Verdict.Version = brand, fingerprint.Version{} }
+		return func(s *check.Subject) { s.Verdict.Product.Brand, s.Verdict.Version = brand, event.Version{} }
 	}
 	fits := func(candidates ...string) func(*check.Subject) {
 		return func(s *check.Subject) {
-			s.Verdict.Version = fingerprint.Version{Candidates: candidates, Source: "assets", Confidence: fingerprint.Firm}
+			s.Verdict.Version = event.Version{Candidates: candidates, Source: "assets", Confidence: event.Firm}
 			if len(candidates) == 1 {
 				s.Verdict.Version.Exact = candidates[0]
 			}
 		}
 	}
-	reach := func(reach string) func(*check.Subject) {
+	reach := func(reach event.Reach) func(*check.Subject) {
 		return func(s *check.Subject) { s.Reach = reach }
 	}
-	plain := func(reach string) func(*check.Subject) {
+	plain := func(reach event.Reach) func(*check.Subject) {
 		return func(s *check.Subject) { s.Reach, s.Observation.Scheme, s.Observation.TLS = reach, "http", nil }
 	}
 	bound := func(addr, process string) func(*check.Subject) {
@@ -130,26 +130,26 @@ func cases() []struct {
 			}
 		}
 	}
-	surface := func(id, state string) func(*check.Subject) {
+	surface := func(id string, state event.SurfaceState) func(*check.Subject) {
 		return func(s *check.Subject) {
-			s.Verdict.Surfaces = append(s.Verdict.Surfaces, fingerprint.Surface{ID: id, State: state, Path: "/" + id})
+			s.Verdict.Surfaces = append(s.Verdict.Surfaces, event.Surface{ID: id, State: state, Path: "/" + id})
 		}
 	}
-	helper := func(product string, state fingerprint.State) func(*check.Subject) {
+	helper := func(product string, state event.AuthState) func(*check.Subject) {
 		return func(s *check.Subject) {
 			s.Verdict = &fingerprint.Verdict{
-				Product: product, Name: product, Helper: true, Confidence: fingerprint.Certain, Because: []string{"rfb.version"},
-				Auth: fingerprint.Auth{State: state},
+				Product: event.Product{ID: product, Name: product, Confidence: event.Certain, Because: []string{"rfb.version"}}, Helper: true,
+				Auth: event.Auth{State: state},
 			}
 		}
 	}
 	// relative makes it one of OpenClaw's relatives, with words of its own.
-	relative := func(state fingerprint.State) func(*check.Subject) {
+	relative := func(state event.AuthState) func(*check.Subject) {
 		return func(s *check.Subject) {
 			s.Releases = nil
 			s.Verdict = &fingerprint.Verdict{
-				Product: "toy", Name: "Toy", Relative: true, Confidence: fingerprint.Certain, Because: []string{"root"},
-				Auth:   fingerprint.Auth{State: state, Because: []string{"root"}},
+				Product: event.Product{ID: "toy", Name: "Toy", Confidence: event.Certain, Because: []string{"root"}}, Relative: true,
+				Auth:   event.Auth{State: state, Because: []string{"root"}},
 				Advice: fingerprint.Advice{Means: "Whoever comes plays with it.", Fix: "Put it away.", Steps: "1. Put it away."},
 			}
 		}
@@ -168,7 +168,7 @@ func cases() []struct {
 			s.Observation.TLS, s.Observation.Time = &i, scanned
 		}
 	}
-	open, loopback := auth(fingerprint.Open, ""), reach("loopback")
+	open, loopback := auth(event.AuthOpen, ""), reach("loopback")
 	return []struct {
 		check, name string
 		change      func(*check.Subject)
@@ -178,11 +178,11 @@ func cases() []struct {
 		{"everyone-is-local", "over loopback", with(traits("taken-for-local"), loopback), ""},
 		{"everyone-is-local", "details of unknown cause", with(traits("details-shown"), open), ""},
 
-		{"proxy-attribution-blocked", "refused", with(traits("proxy-refused"), auth(fingerprint.Blocked, "")), event.Medium},
+		{"proxy-attribution-blocked", "refused", with(traits("proxy-refused"), auth(event.AuthBlocked, "")), event.Medium},
 		{"proxy-attribution-blocked", "our address is the proxy's", traits("proxy-refused", "proxy-spoofable"), ""},
 
-		{"trusted-proxy-spoofable", "our address is the proxy's", with(traits("proxy-spoofable"), auth(fingerprint.Required, "")), event.High},
-		{"trusted-proxy-spoofable", "another address is the proxy's", auth(fingerprint.Required, ""), ""},
+		{"trusted-proxy-spoofable", "our address is the proxy's", with(traits("proxy-spoofable"), auth(event.AuthRequired, "")), event.High},
+		{"trusted-proxy-spoofable", "another address is the proxy's", auth(event.AuthRequired, ""), ""},
 
 		{"origin-wildcard", "passes", traits("origin-any"), event.High},
 		{"origin-wildcard", "only under its own name", traits("origin-of-host"), ""},
@@ -205,8 +205,8 @@ func cases() []struct {
 		{"canvas-open", "to all, over loopback", with(surface("canvas", "open"), traits("canvas-for-all"), loopback), event.Medium},
 		{"canvas-open", "from elsewhere", surface("canvas", "open"), event.Medium},
 		{"canvas-open", "to local clients, over loopback", with(surface("canvas", "open"), loopback), ""},
-		{"canvas-open", "on a port of its own", with(helper("openclaw-canvas", fingerprint.Open), surface("canvas", "open")), event.Medium},
-		{"canvas-open", "on a port of its own, over loopback", with(helper("openclaw-canvas", fingerprint.Open), surface("canvas", "open"), loopback), ""},
+		{"canvas-open", "on a port of its own", with(helper("openclaw-canvas", event.AuthOpen), surface("canvas", "open")), event.Medium},
+		{"canvas-open", "on a port of its own, over loopback", with(helper("openclaw-canvas", event.AuthOpen), surface("canvas", "open"), loopback), ""},
 
 		{"metrics-public", "open", surface("metrics", "open"), event.Medium},
 		{"metrics-public", "gated", surface("metrics", "gated"), ""},
@@ -222,18 +222,18 @@ func cases() []struct {
 		{"source-maps-public", "served", surface("source-maps", "open"), event.Low},
 		{"source-maps-public", "not served", surface("control-ui", "open"), ""},
 
-		{"cdp-reachable", "from elsewhere", helper("cdp", fingerprint.Open), event.Critical},
-		{"cdp-reachable", "over loopback", with(helper("cdp", fingerprint.Open), loopback), event.Info},
-		{"cdp-reachable", "another helper", helper("vnc", fingerprint.Open), ""},
-		{"browser-control-reachable", "from elsewhere", helper("openclaw-browser", fingerprint.Open), event.Critical},
-		{"browser-control-reachable", "over loopback", with(helper("openclaw-browser", fingerprint.Open), loopback), event.Info},
-		{"browser-control-reachable", "another helper", helper("cdp", fingerprint.Open), ""},
-		{"novnc-reachable", "VNC without a password", helper("vnc", fingerprint.Open), event.Critical},
-		{"novnc-reachable", "noVNC without a password", helper("novnc", fingerprint.Open), event.Critical},
-		{"novnc-reachable", "with a password", helper("vnc", fingerprint.Required), event.Medium},
-		{"novnc-reachable", "not known", helper("novnc", fingerprint.Unknown), event.Medium},
-		{"novnc-reachable", "over loopback", with(helper("vnc", fingerprint.Open), loopback), event.Info},
-		{"novnc-reachable", "another helper", helper("cdp", fingerprint.Open), ""},
+		{"cdp-reachable", "from elsewhere", helper("cdp", event.AuthOpen), event.Critical},
+		{"cdp-reachable", "over loopback", with(helper("cdp", event.AuthOpen), loopback), event.Info},
+		{"cdp-reachable", "another helper", helper("vnc", event.AuthOpen), ""},
+		{"browser-control-reachable", "from elsewhere", helper("openclaw-browser", event.AuthOpen), event.Critical},
+		{"browser-control-reachable", "over loopback", with(helper("openclaw-browser", event.AuthOpen), loopback), event.Info},
+		{"browser-control-reachable", "another helper", helper("cdp", event.AuthOpen), ""},
+		{"novnc-reachable", "VNC without a password", helper("vnc", event.AuthOpen), event.Critical},
+		{"novnc-reachable", "noVNC without a password", helper("novnc", event.AuthOpen), event.Critical},
+		{"novnc-reachable", "with a password", helper("vnc", event.AuthRequired), event.Medium},
+		{"novnc-reachable", "not known", helper("novnc", event.AuthUnknown), event.Medium},
+		{"novnc-reachable", "over loopback", with(helper("vnc", event.AuthOpen), loopback), event.Info},
+		{"novnc-reachable", "another helper", helper("cdp", event.AuthOpen), ""},
 
 		{"tls-self-signed", "self-signed", tls(evidence.TLSInfo{SelfSigned: true, Subject: "CN=openclaw-gateway"}), event.Low},
 		{"tls-self-signed", "signed by an authority", tls(evidence.TLSInfo{VerifyError: "certificate signed by unknown authority"}), ""},
@@ -247,29 +247,29 @@ func cases() []struct {
 		{"tls-old", "1.0 is all there is", tls(evidence.TLSInfo{Version: "TLS 1.0", Legacy: "TLS 1.0"}), event.Medium},
 		{"tls-old", "1.2 and up", tls(evidence.TLSInfo{Version: "TLS 1.2"}), ""},
 
-		{"auth-missing", "mode none", auth(fingerprint.Open, "none"), event.Critical},
-		{"auth-missing", "open, mode not shown", auth(fingerprint.Open, ""), event.Critical},
+		{"auth-missing", "mode none", auth(event.AuthOpen, "none"), event.Critical},
+		{"auth-missing", "open, mode not shown", auth(event.AuthOpen, ""), event.Critical},
 		{"auth-missing", "open through a proxy", func(s *check.Subject) {
-			auth(fingerprint.Open, "")(s)
+			auth(event.AuthOpen, "")(s)
 			s.Verdict.Front.Kind = "nginx"
 		}, event.Critical},
-		{"auth-missing", "open over loopback", func(s *check.Subject) { auth(fingerprint.Open, "none")(s); s.Reach = "loopback" }, event.Critical},
-		{"auth-missing", "a relative", relative(fingerprint.Open), event.Critical},
-		{"auth-unverified", "a relative", relative(fingerprint.Unknown), event.Info},
-		{"claimable", "a relative", relative(fingerprint.Claimable), event.Critical},
-		{"claimable", "without words of its own", auth(fingerprint.Claimable, ""), event.Critical},
-		{"claimable", "open", relative(fingerprint.Open), ""},
-		{"default-password", "a relative", with(relative(fingerprint.Required), traits("default-password")), event.Critical},
-		{"default-password", "another password", relative(fingerprint.Required), ""},
-		{"helper-open", "from elsewhere", with(helper("ollama", fingerprint.Open), advised), event.High},
-		{"helper-open", "over loopback", with(helper("ollama", fingerprint.Open), advised, loopback), event.Info},
-		{"helper-open", "asks for a key", with(helper("litellm", fingerprint.Required), advised), ""},
-		{"helper-open", "has a check of its own", helper("vnc", fingerprint.Open), ""},
+		{"auth-missing", "open over loopback", func(s *check.Subject) { auth(event.AuthOpen, "none")(s); s.Reach = "loopback" }, event.Critical},
+		{"auth-missing", "a relative", relative(event.AuthOpen), event.Critical},
+		{"auth-unverified", "a relative", relative(event.AuthUnknown), event.Info},
+		{"claimable", "a relative", relative(event.AuthClaimable), event.Critical},
+		{"claimable", "without words of its own", auth(event.AuthClaimable, ""), event.Critical},
+		{"claimable", "open", relative(event.AuthOpen), ""},
+		{"default-password", "a relative", with(relative(event.AuthRequired), traits("default-password")), event.Critical},
+		{"default-password", "another password", relative(event.AuthRequired), ""},
+		{"helper-open", "from elsewhere", with(helper("ollama", event.AuthOpen), advised), event.High},
+		{"helper-open", "over loopback", with(helper("ollama", event.AuthOpen), advised, loopback), event.Info},
+		{"helper-open", "asks for a key", with(helper("litellm", event.AuthRequired), advised), ""},
+		{"helper-open", "has a check of its own", helper("vnc", event.AuthOpen), ""},
 
-		{"auth-missing", "required", auth(fingerprint.Required, ""), ""},
-		{"auth-missing", "gated", auth(fingerprint.Gated, "http-authentication"), ""},
-		{"auth-missing", "blocked", auth(fingerprint.Blocked, ""), ""},
-		{"auth-missing", "unknown", auth(fingerprint.Unknown, ""), ""},
+		{"auth-missing", "required", auth(event.AuthRequired, ""), ""},
+		{"auth-missing", "gated", auth(event.AuthGated, "http-authentication"), ""},
+		{"auth-missing", "blocked", auth(event.AuthBlocked, ""), ""},
+		{"auth-missing", "unknown", auth(event.AuthUnknown, ""), ""},
 
 		{"legacy-product", "clawdbot", brand("clawdbot"), event.High},
 		{"legacy-product", "moltbot", brand("moltbot"), event.High},
@@ -278,7 +278,7 @@ func cases() []struct {
 		{"legacy-product", "release unknown", brand("openclaw"), ""},
 
 		{"exposed-to-internet", "public", reach("public"), event.High},
-		{"exposed-to-internet", "public and open", func(s *check.Subject) { auth(fingerprint.Open, "none")(s); s.Reach = "public" }, event.High},
+		{"exposed-to-internet", "public and open", func(s *check.Subject) { auth(event.AuthOpen, "none")(s); s.Reach = "public" }, event.High},
 		{"exposed-to-internet", "shared", reach("shared"), ""},
 		{"exposed-to-internet", "loopback", reach("loopback"), ""},
 
@@ -324,18 +324,18 @@ func cases() []struct {
 		{"plain-http", "loopback, bound to loopback", with(plain("loopback"), bound("127.0.0.1:18789", "node")), event.Info},
 		{"plain-http", "TLS", reach("public"), ""},
 
-		{"auth-unverified", "unknown", auth(fingerprint.Unknown, ""), event.Info},
+		{"auth-unverified", "unknown", auth(event.AuthUnknown, ""), event.Info},
 		{"auth-unverified", "unknown, requests failed", func(s *check.Subject) {
-			auth(fingerprint.Unknown, "")(s)
+			auth(event.AuthUnknown, "")(s)
 			s.Observation.Exchanges = []evidence.Exchange{{ID: "tools", Err: "no answer in time"}}
 		}, event.Info},
 		{"auth-unverified", "unknown, strange answers", func(s *check.Subject) {
-			auth(fingerprint.Unknown, "")(s)
+			auth(event.AuthUnknown, "")(s)
 			s.Observation.Exchanges = []evidence.Exchange{{ID: "tools", Status: 418}}
 		}, event.Info},
-		{"auth-unverified", "open", auth(fingerprint.Open, "none"), ""},
-		{"auth-unverified", "gated", auth(fingerprint.Gated, "http-authentication"), ""},
-		{"auth-unverified", "blocked", auth(fingerprint.Blocked, ""), ""},
+		{"auth-unverified", "open", auth(event.AuthOpen, "none"), ""},
+		{"auth-unverified", "gated", auth(event.AuthGated, "http-authentication"), ""},
+		{"auth-unverified", "blocked", auth(event.AuthBlocked, ""), ""},
 	}
 }
 
@@ -376,7 +376,7 @@ func TestChecks(t *testing.T) {
 			}
 			wellFormed(t, judged.Doc, got[0])
 
-			s.Verdict.Confidence = fingerprint.Tentative
+			s.Verdict.Product.Confidence = event.Tentative
 			if got := judged.Judge(s); len(got) != 0 {
 				t.Errorf("raised on a guess (%s)", got[0].Severity)
 			}
@@ -424,7 +424,7 @@ func TestBinding(t *testing.T) {
 		t.Run(tt.check+"/"+tt.name, func(t *testing.T) {
 			s := sound(t)
 			s.Reach, s.Observation.Scheme, s.Observation.TLS = "loopback", "http", nil
-			s.Verdict.Auth = fingerprint.Auth{State: fingerprint.Open, Mode: "none", Because: []string{"tools.missing-scope"}}
+			s.Verdict.Auth = event.Auth{State: event.AuthOpen, Mode: "none", Because: []string{"tools.missing-scope"}}
 			s.Verdict.Front.Kind, s.Ways, s.Forwards = tt.front, tt.ways, tt.forwards
 			if tt.bound != "" {
 				s.Bound = netip.MustParseAddrPort(tt.bound)
@@ -549,7 +549,7 @@ func TestKeys(t *testing.T) {
 		// Only the address changes it.
 		if again := key(func(s *check.Subject) {
 			s.Observation.Addr, s.Observation.Name = netip.MustParseAddrPort("10.9.9.9:18789"), ""
-			s.Verdict.Because, s.Verdict.Name = []string{"blocked"}, "another name"
+			s.Verdict.Product.Because, s.Verdict.Product.Name = []string{"blocked"}, "another name"
 		}); again != got {
 			t.Errorf("%s/%s: the key depends on more than check and target", c.check, c.name)
 		}
@@ -603,7 +603,7 @@ func TestDocs(t *testing.T) {
 			}
 		}
 	}
-	for _, state := range []fingerprint.State{fingerprint.Open, fingerprint.Required, fingerprint.Gated, fingerprint.Blocked, fingerprint.Claimable, fingerprint.Unknown} {
+	for _, state := range []event.AuthState{event.AuthOpen, event.AuthRequired, event.AuthGated, event.AuthBlocked, event.AuthClaimable, event.AuthUnknown} {
 		at := slices.IndexFunc(check.States(), func(d check.StateDoc) bool { return d.State == state })
 		if at < 0 || check.States()[at].Title == "" || check.States()[at].Text == "" {
 			t.Errorf("state %s is not explained", state)
@@ -629,13 +629,13 @@ func TestEvidenceExists(t *testing.T) {
 	}
 	seen := 0
 	for name, c := range all {
-		o := set.Replay(&c, fingerprint.Standard)
-		o.Outcome = evidence.Identified
+		o := set.Replay(&c, event.LevelStandard)
+		o.Outcome = event.OutcomeIdentified
 		v := set.Judge(&o)
-		for _, reach := range []string{"loopback", "private", "public"} {
+		for _, reach := range []event.Reach{"loopback", "private", "public"} {
 			for _, f := range check.Run(check.All(), check.Subject{
 				HostPort: "gw.example:18789", Reach: reach, Bound: netip.MustParseAddrPort("0.0.0.0:18789"),
-				Observation: &o, Verdict: &v, Releases: set.Releases(v.Product),
+				Observation: &o, Verdict: &v, Releases: set.Releases(v.Product.ID),
 			}) {
 				for _, id := range f.Evidence {
 					seen++

@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/fingerprint"
 )
 
 func claimable() Check {
@@ -35,7 +34,7 @@ strangers may have left behind.`,
 	}
 	return Check{doc, func(s Subject) []event.Finding {
 		v := s.Verdict
-		if !s.gateway() || v.Auth.State != fingerprint.Claimable {
+		if !s.gateway() || v.Auth.State != event.AuthClaimable {
 			return nil
 		}
 		return []event.Finding{doc.finding(s, event.Critical, "",

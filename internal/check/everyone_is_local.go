@@ -61,7 +61,7 @@ Replace byte forwarders by such a proxy, or bind them to loopback.`,
 
 // elsewhere says where a target that is not on loopback is seen from.
 func elsewhere(s Subject) string {
-	if s.Reach == "public" {
+	if s.Reach == event.ReachPublic {
 		return "the internet"
 	}
 	return "another address"

@@ -26,10 +26,10 @@ a log-in of its own in front. Scan again from outside.`,
 the port in the firewall.`,
 	}
 	return Check{doc, func(s Subject) []event.Finding {
-		if !s.gateway() || s.Reach != "public" {
+		if !s.gateway() || s.Reach != event.ReachPublic {
 			return nil
 		}
 		return []event.Finding{doc.finding(s, event.High, "",
-			"It was reached at "+s.Observation.Addr.String()+".", s.Verdict.Because...)}
+			"It was reached at "+s.Observation.Addr.String()+".", s.Verdict.Product.Because...)}
 	}}
 }

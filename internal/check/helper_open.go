@@ -2,7 +2,6 @@ package check
 
 import (
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/fingerprint"
 )
 
 func helperOpen() Check {
@@ -31,7 +30,7 @@ in front where it has none.`,
 	return Check{doc, func(s Subject) []event.Finding {
 		v := s.Verdict
 		// Others of the helpers have a check of their own, and no words here.
-		if !s.recognised() || !v.Helper || v.Auth.State != fingerprint.Open || v.Advice.Means == "" {
+		if !s.recognised() || !v.Helper || v.Auth.State != event.AuthOpen || v.Advice.Means == "" {
 			return nil
 		}
 		if s.loopback() {

@@ -26,10 +26,10 @@ the old package ("npm uninstall -g clawdbot"). Scan again.`,
 	}
 	first := release.MustParse("2026.1.29")
 	return Check{doc, func(s Subject) []event.Finding {
-		if !s.recognised() || s.Verdict.Product != "openclaw" {
+		if !s.recognised() || s.Verdict.Product.ID != "openclaw" {
 			return nil
 		}
-		brand := s.Verdict.Brand
+		brand := s.Verdict.Product.Brand
 		if brand == "clawdbot" || brand == "moltbot" {
 			return []event.Finding{doc.finding(s, event.High, "", "Its page says "+brand+".", "root")}
 		}

@@ -23,7 +23,7 @@ the collector a token; if nothing collects, remove the plugin.`,
 		References: []string{"https://docs.openclaw.ai/gateway/prometheus"},
 	}
 	return Check{doc, func(s Subject) []event.Finding {
-		if !s.gateway() || s.Verdict.Surface("metrics") != "open" {
+		if !s.gateway() || s.Verdict.Surface("metrics") != event.SurfaceOpen {
 			return nil
 		}
 		return []event.Finding{doc.finding(s, event.Medium, "", "Metrics are given without a credential.", "metrics.listed")}

@@ -2,7 +2,6 @@ package check
 
 import (
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/fingerprint"
 )
 
 func novncReachable() Check {
@@ -28,17 +27,17 @@ OpenClaw before 2026.2.21 started its sandbox's VNC server without a password
 		References: []string{"https://docs.openclaw.ai/tools/browser/security"},
 	}
 	return Check{doc, func(s Subject) []event.Finding {
-		if !s.recognised() || s.Verdict.Product != "novnc" && s.Verdict.Product != "vnc" {
+		if !s.recognised() || s.Verdict.Product.ID != "novnc" && s.Verdict.Product.ID != "vnc" {
 			return nil
 		}
 		switch {
 		case s.loopback():
-			return []event.Finding{doc.finding(s, event.Info, "", "It answers over loopback, where it belongs.", s.Verdict.Because...)}
-		case s.Verdict.Auth.State == fingerprint.Required:
-			return []event.Finding{doc.finding(s, event.Medium, "", "A screen is offered at "+s.HostPort+"; a password is asked for.", s.Verdict.Because...)}
-		case s.Verdict.Auth.State == fingerprint.Open:
-			return []event.Finding{doc.finding(s, event.Critical, "", "A screen is offered at "+s.HostPort+" without a password.", s.Verdict.Because...)}
+			return []event.Finding{doc.finding(s, event.Info, "", "It answers over loopback, where it belongs.", s.Verdict.Product.Because...)}
+		case s.Verdict.Auth.State == event.AuthRequired:
+			return []event.Finding{doc.finding(s, event.Medium, "", "A screen is offered at "+s.HostPort+"; a password is asked for.", s.Verdict.Product.Because...)}
+		case s.Verdict.Auth.State == event.AuthOpen:
+			return []event.Finding{doc.finding(s, event.Critical, "", "A screen is offered at "+s.HostPort+" without a password.", s.Verdict.Product.Because...)}
 		}
-		return []event.Finding{doc.finding(s, event.Medium, "", "A screen is offered at "+s.HostPort+"; whether a password is asked for did not show.", s.Verdict.Because...)}
+		return []event.Finding{doc.finding(s, event.Medium, "", "A screen is offered at "+s.HostPort+"; whether a password is asked for did not show.", s.Verdict.Product.Because...)}
 	}}
 }

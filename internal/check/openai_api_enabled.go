@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/fingerprint"
 )
 
 func openaiAPIEnabled() Check {
@@ -52,7 +51,7 @@ mend that first: clawsonar explain auth-missing`,
 			on = []string{"/v1/models"}
 		}
 		detail := "It answers on " + strings.Join(on, " and ")
-		if s.Verdict.Auth.State == fingerprint.Open {
+		if s.Verdict.Auth.State == event.AuthOpen {
 			return []event.Finding{doc.finding(s, event.Critical, "", detail+", and the gateway asks for no credential.", because...)}
 		}
 		return []event.Finding{doc.finding(s, event.Info, "", detail+".", because...)}

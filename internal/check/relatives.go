@@ -14,7 +14,7 @@ func (s *Subject) reword(d *Doc, f *event.Finding) {
 	f.References = a.References
 	switch {
 	case d.Advised:
-		f.Remediation = a.Fix + " Runbook: clawsonar explain " + s.Verdict.Product
+		f.Remediation = a.Fix + " Runbook: clawsonar explain " + s.Verdict.Product.ID
 	case d.FixAny != "":
 		f.Remediation = strings.Join(strings.Fields(d.FixAny), " ")
 	}

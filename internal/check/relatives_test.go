@@ -51,13 +51,13 @@ func TestRelativesOwnWords(t *testing.T) {
 	}
 	seen := map[string]int{}
 	for name, c := range all {
-		o := set.Replay(&c, fingerprint.Standard)
+		o := set.Replay(&c, event.LevelStandard)
 		v := set.Judge(&o)
-		if v.Confidence.Rank() < fingerprint.Firm.Rank() || !v.Relative && !(v.Helper && v.Advice.Means != "") {
+		if v.Product.Confidence.Rank() < event.Firm.Rank() || !v.Relative && !(v.Helper && v.Advice.Means != "") {
 			continue
 		}
-		for _, reach := range []string{"private", "public"} {
-			findings := check.Run(check.All(), check.Subject{HostPort: "host:1", Reach: reach, Observation: &o, Verdict: &v, Releases: set.Releases(v.Product)})
+		for _, reach := range []event.Reach{"private", "public"} {
+			findings := check.Run(check.All(), check.Subject{HostPort: "host:1", Reach: reach, Observation: &o, Verdict: &v, Releases: set.Releases(v.Product.ID)})
 			ids := ""
 			for _, f := range findings {
 				ids += " " + f.ID
@@ -69,13 +69,13 @@ func TestRelativesOwnWords(t *testing.T) {
 					}
 				}
 				own := slices.Contains([]string{"auth-missing", "claimable", "default-password", "helper-open"}, f.ID)
-				if own && !strings.HasSuffix(f.Remediation, "Runbook: clawsonar explain "+v.Product) {
+				if own && !strings.HasSuffix(f.Remediation, "Runbook: clawsonar explain "+v.Product.ID) {
 					t.Errorf("%s: remediation of %s is not the product's: %q", name, f.ID, f.Remediation)
 				}
 			}
-			must := map[fingerprint.State]string{fingerprint.Open: "auth-missing", fingerprint.Claimable: "claimable", fingerprint.Unknown: "auth-unverified"}[v.Auth.State]
+			must := map[event.AuthState]string{event.AuthOpen: "auth-missing", event.AuthClaimable: "claimable", event.AuthUnknown: "auth-unverified"}[v.Auth.State]
 			if v.Helper {
-				must = map[fingerprint.State]string{fingerprint.Open: "helper-open"}[v.Auth.State]
+				must = map[event.AuthState]string{event.AuthOpen: "helper-open"}[v.Auth.State]
 			}
 			if must != "" && !strings.Contains(ids+" ", " "+must+" ") {
 				t.Errorf("%s (%s): found%s, want %s", name, v.Auth.State, ids, must)
@@ -93,8 +93,8 @@ func TestRelativesOwnWords(t *testing.T) {
 func TestRelativeSeverity(t *testing.T) {
 	s := sound(t)
 	s.Verdict = &fingerprint.Verdict{
-		Product: "toy", Name: "Toy", Relative: true, Confidence: fingerprint.Certain,
-		Auth:   fingerprint.Auth{State: fingerprint.Open, Because: []string{"root"}},
+		Product: event.Product{ID: "toy", Name: "Toy", Confidence: event.Certain}, Relative: true,
+		Auth:   event.Auth{State: event.AuthOpen, Because: []string{"root"}},
 		Advice: fingerprint.Advice{Means: "Whoever comes plays with it.", Fix: "Put it away.", References: []string{"https://example.org/toy"}},
 	}
 	s.Reach = "loopback"

@@ -89,7 +89,7 @@ func goTo(f *event.Finding, s *Subject, v release.Version) {
 		return
 	}
 	f.Release = v.String()
-	if b := s.Verdict.Brand; b != "clawdbot" && b != "moltbot" {
+	if b := s.Verdict.Product.Brand; b != "clawdbot" && b != "moltbot" {
 		f.Step = "update"
 	}
 }

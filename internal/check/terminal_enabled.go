@@ -2,7 +2,6 @@ package check
 
 import (
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/fingerprint"
 )
 
 func terminalEnabled() Check {
@@ -30,7 +29,7 @@ gateway mend that first: clawsonar explain auth-missing`,
 		if !s.gateway() || s.Verdict.Surface("terminal") == "" {
 			return nil
 		}
-		if s.Verdict.Auth.State == fingerprint.Open {
+		if s.Verdict.Auth.State == event.AuthOpen {
 			return []event.Finding{doc.finding(s, event.Critical, "", "The terminal is on, and the gateway asks for no credential.", "root.terminal")}
 		}
 		return []event.Finding{doc.finding(s, event.Low, "", "The page says that the terminal is on.", "root.terminal")}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/fingerprints"
 	"github.com/clawsonar/clawsonar/internal/check"
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/report"
 	"github.com/clawsonar/clawsonar/internal/suggest"
@@ -181,13 +182,13 @@ func explainProduct(w io.Writer, p fingerprint.Product, t report.Texts) {
 	if p.Relative {
 		fmt.Fprintf(w, "\n%s\n", t.Say("It is a relative of OpenClaw: it is looked for where / gives a hint or on its own ports, and everywhere with -family."))
 	}
-	for _, state := range []fingerprint.State{fingerprint.Open, fingerprint.Claimable, fingerprint.Required} {
+	for _, state := range []event.AuthState{event.AuthOpen, event.AuthClaimable, event.AuthRequired} {
 		a, ok := p.Advice[state]
 		if !ok {
 			continue
 		}
-		title := map[fingerprint.State]string{
-			fingerprint.Open: t.Say("If it stands open"), fingerprint.Claimable: t.Say("If nobody owns it yet"), fingerprint.Required: t.Say("If it has its default password"),
+		title := map[event.AuthState]string{
+			event.AuthOpen: t.Say("If it stands open"), event.AuthClaimable: t.Say("If nobody owns it yet"), event.AuthRequired: t.Say("If it has its default password"),
 		}[state]
 		fmt.Fprintf(w, "\n%s\n%s\n%s\n", title, t.Text(a.Means), t.Block("product."+p.ID+"."+string(state), a.Steps))
 	}
@@ -199,7 +200,7 @@ func explainProduct(w io.Writer, p fingerprint.Product, t report.Texts) {
 // references returns where a product's advice points, each once.
 func references(p fingerprint.Product) []string {
 	var out []string
-	for _, state := range []fingerprint.State{fingerprint.Open, fingerprint.Claimable, fingerprint.Required} {
+	for _, state := range []event.AuthState{event.AuthOpen, event.AuthClaimable, event.AuthRequired} {
 		for _, ref := range p.Advice[state].References {
 			if !slices.Contains(out, ref) {
 				out = append(out, ref)

@@ -114,7 +114,7 @@ func localTargets(rules *local.Known, known []uint16, listeners []local.Listener
 		spec := target.Spec{
 			First: addr.Addr(), Last: addr.Addr(), Ports: []uint16{addr.Port()},
 			Input: "this machine", Source: fromMachine, Process: l.Process,
-			Part: target.OfHost, // nobody has named it
+			Part: event.OfHost, // nobody has named it
 		}
 		if l.Addr.IsValid() {
 			spec.Bound = l.Addr.String()
@@ -202,7 +202,7 @@ func (m *machine) watch(emit func(event.Event) error, quiet bool) func(event.Eve
 // note remembers the port of a gateway that listens beyond loopback.
 func (m *machine) note(t *event.Target) {
 	bound, err := netip.ParseAddrPort(t.Target.Bound)
-	if t.Outcome == "identified" && err == nil && !bound.Addr().IsLoopback() && !slices.Contains(m.found, bound.Port()) {
+	if t.Outcome == event.OutcomeIdentified && err == nil && !bound.Addr().IsLoopback() && !slices.Contains(m.found, bound.Port()) {
 		m.found = append(m.found, bound.Port())
 	}
 }
@@ -274,7 +274,7 @@ func (m *machine) elsewhere(addrs []netip.Addr, err error, contained bool) []str
 		flags := ""
 		for _, a := range addrs {
 			words = append(words, a.String())
-			if public.Reach(a) == target.Public {
+			if public.Reach(a) == event.ReachPublic {
 				flags = " -authorized -contact YOU@EXAMPLE.ORG"
 			}
 		}

@@ -242,10 +242,10 @@ func TestListenerTextsAreTranslated(t *testing.T) {
 		for _, forwards := range []bool{false, true} {
 			s := check.Subject{
 				HostPort: "127.0.0.1:18789", Reach: "loopback", Bound: netip.MustParseAddrPort(bound), Process: "nginx", Forwards: forwards,
-				Observation: &evidence.Observation{Outcome: evidence.Identified, Scheme: "http"},
+				Observation: &evidence.Observation{Outcome: event.OutcomeIdentified, Scheme: "http"},
 				Verdict: &fingerprint.Verdict{
-					Product: "openclaw", Name: "OpenClaw gateway", Brand: "openclaw", Confidence: fingerprint.Certain,
-					Auth: fingerprint.Auth{State: fingerprint.Open, Because: []string{"tools.missing-scope"}},
+					Product: event.Product{ID: "openclaw", Name: "OpenClaw gateway", Brand: "openclaw", Confidence: event.Certain},
+					Auth:    event.Auth{State: event.AuthOpen, Because: []string{"tools.missing-scope"}},
 				},
 			}
 			for _, f := range check.Run(check.All(), s) {

@@ -10,7 +10,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/report"
 	"github.com/clawsonar/clawsonar/internal/scan"
 )
@@ -127,11 +126,11 @@ func repeat(interval time.Duration, do func(last bool)) (finish func()) {
 
 // sayWaiting says what is waited for: at first, when that changes, and now and
 // then.
-func (o *scanOptions) sayWaiting(s streams) func(n int, place string, outcome evidence.Outcome, left time.Duration) {
+func (o *scanOptions) sayWaiting(s streams) func(n int, place string, outcome event.Outcome, left time.Duration) {
 	const every = 15 * time.Second
 	var before string
 	var said time.Time
-	return func(n int, place string, outcome evidence.Outcome, left time.Duration) {
+	return func(n int, place string, outcome event.Outcome, left time.Duration) {
 		what := fmt.Sprintf("%s (%s)", place, outcome)
 		if n > 1 {
 			what += fmt.Sprintf(" and %d more", n-1)

@@ -2,15 +2,15 @@ package cli
 
 import (
 	"github.com/clawsonar/clawsonar/internal/check"
-	"github.com/clawsonar/clawsonar/internal/rule"
+	"github.com/clawsonar/clawsonar/internal/event"
 )
 
 // rules are the checks as the reports see them.
-func rules() []rule.Rule {
-	var out []rule.Rule
+func rules() []event.Rule {
+	var out []event.Rule
 	for _, c := range check.All() {
 		d := c.Doc
-		out = append(out, rule.Rule{
+		out = append(out, event.Rule{
 			ID: d.ID, Title: d.Title, Severity: d.Severity, When: d.When, Why: d.Why, Fix: d.Fix, Steps: d.Steps, First: d.First,
 			Controls: d.Controls, References: d.References, Needs: needs(d.ID), Relatives: d.Relatives,
 		})
@@ -20,24 +20,24 @@ func rules() []rule.Rule {
 
 // needs says what must be known of a gateway before the absence of a check's
 // finding means that it was passed. What is not listed needs a recognised product.
-func needs(id string) rule.Need {
+func needs(id string) event.Need {
 	switch id {
 	case "auth-missing", "claimable":
-		return rule.Auth
+		return event.NeedsAuth
 	case "release-outdated", "advisory-affected", "legacy-product":
-		return rule.Release
+		return event.NeedsRelease
 	case "listens-beyond-loopback":
-		return rule.Listener
+		return event.NeedsListener
 	case "tls-self-signed", "tls-expired", "tls-name-mismatch", "tls-old":
-		return rule.TLS
+		return event.NeedsTLS
 	case "everyone-is-local", "exposed-to-internet":
-		return rule.Remote
+		return event.NeedsRemote
 	case "trusted-proxy-spoofable", "origin-wildcard", "origin-host-fallback", "device-auth-disabled":
-		return rule.Deep
+		return event.NeedsDeep
 	case "browser-control-reachable", "cdp-reachable", "novnc-reachable", "helper-open":
-		return rule.Helpers
+		return event.NeedsHelpers
 	}
-	return rule.Product
+	return event.NeedsProduct
 }
 
 func checkIDs() []string {

@@ -267,10 +267,6 @@ func runScan(s streams, o scanOptions, args []string) error {
 // prepare turns options into a configuration, without targets yet. Whatever it
 // refuses is the user's to mend.
 func (o *scanOptions) prepare(s streams, set *fingerprint.Set) (*scan.Config, *policy.Gate, error) {
-	var level fingerprint.Level
-	if err := level.UnmarshalText([]byte(o.level)); err != nil {
-		return nil, nil, fmt.Errorf("-level: %w", err)
-	}
 	gate, err := o.gate()
 	if err != nil {
 		return nil, nil, err
@@ -306,7 +302,7 @@ func (o *scanOptions) prepare(s streams, set *fingerprint.Set) (*scan.Config, *p
 		Prober: &probe.Prober{
 			Wire:  wire.New(options),
 			Set:   set,
-			Level: level, Timeout: o.timeout, Bases: o.bases,
+			Level: event.Level(o.level), Timeout: o.timeout, Bases: o.bases,
 		},
 		Checks:      check.All(),
 		Advisories:  advisories,
@@ -315,10 +311,10 @@ func (o *scanOptions) prepare(s streams, set *fingerprint.Set) (*scan.Config, *p
 		// Whoever names ports means those, unless he asks for the helpers' as well.
 		Helpers: o.ports == "" || o.helpers, AllHelpers: o.helpers,
 		Head: event.Scan{
-			Type: "scan", Schema: event.Schema,
+			Type: event.TypeScan, Schema: event.Schema,
 			Tool:    event.Tool{Name: "clawsonar", Version: version},
 			Started: time.Now().UTC().Truncate(time.Millisecond),
-			Level:   level.String(), Shard: "1/1", Data: dataInfo(set, advisories.DB),
+			Level:   event.Level(o.level), Shard: "1/1", Data: dataInfo(set, advisories.DB),
 			Authorization: event.Authorization{Authorized: o.authorized, Contact: o.contact},
 			Network:       network,
 		},

@@ -69,7 +69,7 @@ func (o *scanOptions) applyState(cfg *scan.Config) error {
 // scan have one digest.
 func (o *scanOptions) digest(cfg *scan.Config) string {
 	sum := sha256.Sum256([]byte(strings.Join([]string{
-		"1", cfg.Space.Digest(), cfg.Scope.String(), fmt.Sprint(cfg.Seed), cfg.Head.Level,
+		"1", cfg.Space.Digest(), cfg.Scope.String(), fmt.Sprint(cfg.Seed), string(cfg.Head.Level),
 		fmt.Sprint("family ", o.family), fmt.Sprint("base-paths ", o.bases), fmt.Sprint("helpers ", o.helpers, cfg.Helpers),
 		"ports " + o.ports, "addresses " + o.addresses,
 	}, "\n")))

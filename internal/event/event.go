@@ -27,11 +27,11 @@ type Event struct {
 
 // Scan is the first event of a stream: what was run, with which data.
 type Scan struct {
-	Type          string        `json:"type"` // "scan"
+	Type          Type          `json:"type"` // TypeScan
 	Schema        int           `json:"schema"`
 	Tool          Tool          `json:"tool"`
 	Started       time.Time     `json:"started"`
-	Level         string        `json:"level"`
+	Level         Level         `json:"level"`
 	Seed          uint64        `json:"seed"`
 	Shard         string        `json:"shard"`
 	Data          Data          `json:"data"`
@@ -50,9 +50,9 @@ type Scan struct {
 	// From is how many of the shard's targets earlier runs have done: this one goes
 	// on from there. Earlier are those runs, in their order; Unlisted counts, by
 	// outcome, those of their targets that have no line.
-	From     uint64         `json:"from,omitempty"`
-	Earlier  []Run          `json:"earlier,omitempty"`
-	Unlisted map[string]int `json:"unlisted,omitempty"`
+	From     uint64          `json:"from,omitempty"`
+	Earlier  []Run           `json:"earlier,omitempty"`
+	Unlisted map[Outcome]int `json:"unlisted,omitempty"`
 }
 
 // Run is one of the runs that a scan was made in.
@@ -99,9 +99,9 @@ type Network struct {
 
 // Target is the result for one target.
 type Target struct {
-	Type       string     `json:"type"` // "target"
+	Type       Type       `json:"type"` // TypeTarget
 	Target     Address    `json:"target"`
-	Outcome    string     `json:"outcome"`
+	Outcome    Outcome    `json:"outcome"`
 	Product    *Product   `json:"product,omitempty"`
 	Version    *Version   `json:"version,omitempty"`
 	Auth       *Auth      `json:"auth,omitempty"`
@@ -128,16 +128,16 @@ type Target struct {
 // SameAs names the line of the gateway itself, and says how sure it is that both
 // are one.
 type SameAs struct {
-	URL        string   `json:"url"`        // of that line's target
-	Confidence string   `json:"confidence"` // certain, firm
-	Because    []string `json:"because"`
+	URL        string     `json:"url"`        // of that line's target
+	Confidence Confidence `json:"confidence"` // Certain or Firm
+	Because    []string   `json:"because"`
 }
 
 // Change is one difference between two scans of a target.
 type Change struct {
-	What string `json:"what"` // target, verdict, release
-	Old  string `json:"old"`
-	New  string `json:"new"`
+	What Changed `json:"what"`
+	Old  string  `json:"old"`
+	New  string  `json:"new"`
 }
 
 // Address says which target this is and where it was named.
@@ -148,9 +148,8 @@ type Address struct {
 	IP     string `json:"ip"`
 	Port   int    `json:"port"`
 	URL    string `json:"url"`
-	Reach  string `json:"reach"` // loopback, private, shared, link-local, reserved, public
-	// Member is OfHost, OfRange or OfName for a target that was not named itself.
-	Member string `json:"member,omitempty"`
+	Reach  Reach  `json:"reach"` // "" where there is no address
+	Member Member `json:"member,omitempty"`
 	// Bound is the address the listener is bound to and Process the program
 	// that listens, as the operating system says; only when this machine
 	// itself is scanned.
@@ -160,27 +159,27 @@ type Address struct {
 
 // Product says what was recognised.
 type Product struct {
-	ID         string   `json:"id"`
-	Brand      string   `json:"brand"`
-	Name       string   `json:"name"`
-	Confidence string   `json:"confidence"` // certain, firm, tentative
-	Because    []string `json:"because"`
+	ID         string     `json:"id"`
+	Brand      string     `json:"brand"`
+	Name       string     `json:"name"`
+	Confidence Confidence `json:"confidence"`
+	Because    []string   `json:"because"`
 }
 
 // Version says which release it is. Exact is empty unless exactly one fits.
 type Version struct {
-	Exact      string   `json:"exact"`
-	Candidates []string `json:"candidates"` // oldest first
-	Build      string   `json:"build"`
-	Source     string   `json:"source"`
-	Confidence string   `json:"confidence"`
+	Exact      string     `json:"exact"`
+	Candidates []string   `json:"candidates"` // oldest first
+	Build      string     `json:"build"`
+	Source     string     `json:"source"`
+	Confidence Confidence `json:"confidence"`
 }
 
 // Auth says what a stranger needs to be let in.
 type Auth struct {
-	State   string   `json:"state"` // open, required, gated, blocked, claimable, unknown
-	Mode    string   `json:"mode"`  // what the answers prove; empty when they do not
-	Because []string `json:"because"`
+	State   AuthState `json:"state"`
+	Mode    AuthMode  `json:"mode"` // what the answers prove; empty when they do not
+	Because []string  `json:"because"`
 }
 
 // Front is what stands before the product, as far as it shows.
@@ -210,9 +209,9 @@ type TLS struct {
 
 // Surface is one part of the product that can be reached.
 type Surface struct {
-	ID    string `json:"id"`
-	State string `json:"state"` // open, gated, present
-	Path  string `json:"path"`
+	ID    string       `json:"id"`
+	State SurfaceState `json:"state"`
+	Path  string       `json:"path"`
 }
 
 // Finding is one thing to mend, or to know.
@@ -230,19 +229,12 @@ type Finding struct {
 	// "" when nothing does.
 	Suppressed string `json:"suppressed,omitempty"`
 	// Change is set in a comparison of two scans: Opened, Closed or Unseen.
-	Change string `json:"change,omitempty"`
-	// Step names which of the check's commands mend it here (see rule.Rule.First);
+	Change FindingChange `json:"change,omitempty"`
+	// Step names which of the check's commands mend it here (see Rule.First);
 	// "" when none does. Release is the release to go to; "" when there is none.
 	Step    string `json:"step,omitempty"`
 	Release string `json:"release,omitempty"`
 }
-
-// What became of a finding between two scans.
-const (
-	Opened = "opened" // only the newer scan has it
-	Closed = "closed" // the newer scan shows that it is gone
-	Unseen = "unseen" // the newer scan does not have it, and does not show that it is gone
-)
 
 // Active reports whether the finding stands: not suppressed, and in a comparison
 // not of the past.
@@ -252,19 +244,17 @@ func (f *Finding) Active() bool {
 
 // Advisory is one published vulnerability that concerns the release.
 type Advisory struct {
-	ID             string   `json:"id"`
-	CVE            string   `json:"cve"`
-	Severity       Severity `json:"severity"` // or Ungraded
-	Score          float64  `json:"score"`    // CVSS; 0 if none is known
-	ScoreSource    string   `json:"score_source"`
-	Status         string   `json:"status"` // affected, possible
-	GatewaySurface bool     `json:"gateway_surface"`
-	Credential     string   `json:"credential"` // none, required, unclear, n/a
-	Fixed          string   `json:"fixed"`
-	Summary        string   `json:"summary"`
-	// Reach says what a stranger needs here: reachable (no credential), or
-	// credential, both through the gateway's port; elsewhere: not through it.
-	Reach string `json:"reach"`
+	ID             string         `json:"id"`
+	CVE            string         `json:"cve"`
+	Severity       Severity       `json:"severity"` // or Ungraded
+	Score          float64        `json:"score"`    // CVSS; 0 if none is known
+	ScoreSource    string         `json:"score_source"`
+	Status         AdvisoryStatus `json:"status"`
+	GatewaySurface bool           `json:"gateway_surface"`
+	Credential     Credential     `json:"credential"`
+	Fixed          string         `json:"fixed"`
+	Summary        string         `json:"summary"`
+	Reach          AdvisoryReach  `json:"reach"` // what a stranger needs here
 	// Inherited: the advisory names openclaw alone, the release is a clawdbot.
 	Inherited bool `json:"inherited,omitempty"`
 	// Suppressed says which VEX statement takes it back, and why; "" when none does.
@@ -286,14 +276,14 @@ type Evidence struct {
 
 // Summary is the last event of a stream.
 type Summary struct {
-	Type       string         `json:"type"` // "summary"
-	Finished   time.Time      `json:"finished"`
-	Targets    int64          `json:"targets"`
-	Outcomes   map[string]int `json:"outcomes"`
-	Auth       map[string]int `json:"auth"`
-	Findings   map[string]int `json:"findings"`   // by severity
-	Suppressed int            `json:"suppressed"` // findings and advisories
-	Complete   bool           `json:"complete"`
+	Type       Type              `json:"type"` // TypeSummary
+	Finished   time.Time         `json:"finished"`
+	Targets    int64             `json:"targets"`
+	Outcomes   map[Outcome]int   `json:"outcomes"`
+	Auth       map[AuthState]int `json:"auth"`
+	Findings   map[Severity]int  `json:"findings"`
+	Suppressed int               `json:"suppressed"` // findings and advisories
+	Complete   bool              `json:"complete"`
 	// Unlisted is what could not be judged and has no line of its own: closed
 	// entries of long lists, and hosts of which no port answered.
 	Unlisted     *Unlisted    `json:"unlisted,omitempty"`
@@ -317,8 +307,8 @@ const MaxUnlisted = 20
 
 // Place names a target in a few words.
 type Place struct {
-	Place   string `json:"place"` // host, or host:port
-	Outcome string `json:"outcome"`
+	Place   string `json:"place"`   // host, or host:port
+	Outcome string `json:"outcome"` // an Outcome, or what else Target.Why gives
 }
 
 // Add counts a target and names it, while there is space.

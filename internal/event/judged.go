@@ -6,14 +6,6 @@ import (
 	"strings"
 )
 
-// What a target is part of, see Address.Member. A target that was named itself,
-// as host:port or URL, is part of nothing.
-const (
-	OfHost  = "host"  // one of the ports tried of a host that was named without a port
-	OfRange = "range" // an address of a block or range
-	OfName  = "name"  // one of several addresses of a name
-)
-
 // Judged reports whether the scan found out what the target is: a product, and
 // what it asks of a stranger, or certainly something else. Closed, silent and
 // excluded say nothing of a target that was named; of a member of a range, of one
@@ -22,15 +14,15 @@ const (
 // this version does not know counts as not judged.
 func (t *Target) Judged() bool {
 	switch t.Outcome {
-	case "identified", "helper":
+	case OutcomeIdentified, OutcomeHelper:
 		return t.Auth != nil && stated(t.Auth.State)
-	case "other":
+	case OutcomeOther:
 		// A guess at a product that answered otherwise is something else; one that
 		// did not finish is listed as identified.
 		return t.answered()
-	case "closed", "silent", "excluded":
+	case OutcomeClosed, OutcomeSilent, OutcomeExcluded:
 		return t.Target.Member != ""
-	case "absent": // in a comparison: no longer looked at
+	case OutcomeAbsent: // in a comparison: no longer looked at
 		return true
 	}
 	return false
@@ -38,9 +30,9 @@ func (t *Target) Judged() bool {
 
 // stated reports whether an auth state says what a stranger meets. Blocked does
 // not: the gateway refuses before its authentication shows.
-func stated(state string) bool {
+func stated(state AuthState) bool {
 	switch state {
-	case "open", "required", "gated", "claimable":
+	case AuthOpen, AuthRequired, AuthGated, AuthClaimable:
 		return true
 	}
 	return false
@@ -61,12 +53,12 @@ func (t *Target) answered() bool {
 // product was recognised, else its outcome.
 func (t *Target) Why() string {
 	switch {
-	case t.Outcome == "other":
+	case t.Outcome == OutcomeOther:
 		return "no whole answer"
 	case t.Auth != nil && t.Auth.State != "" && !stated(t.Auth.State):
-		return t.Auth.State
+		return string(t.Auth.State)
 	}
-	return t.Outcome
+	return string(t.Outcome)
 }
 
 // Unjudged gathers what could not be judged, and names the first of it.

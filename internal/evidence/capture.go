@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/clawsonar/clawsonar/internal/bounded"
+	"github.com/clawsonar/clawsonar/internal/event"
 )
 
 // Capture is a recorded conversation with one target, as a file: what is known
@@ -30,9 +31,9 @@ type Capture struct {
 	Host    string `yaml:"host,omitempty"`    // the name it was asked by; "" for a bare address
 	// Reach says where it was looked at from, in the words of the result stream;
 	// "" for the same machine.
-	Reach string `yaml:"reach,omitempty"`
-	Bound string `yaml:"bound,omitempty"` // what its listener is bound to, where this machine is looked at
-	Base  string `yaml:"base,omitempty"`  // base path, as in a target
+	Reach event.Reach `yaml:"reach,omitempty"`
+	Bound string      `yaml:"bound,omitempty"` // what its listener is bound to, where this machine is looked at
+	Base  string      `yaml:"base,omitempty"`  // base path, as in a target
 
 	Expect    Expectation        `yaml:"expect"`
 	TLS       *TLSInfo           `yaml:"tls,omitempty"`
@@ -43,12 +44,12 @@ type Capture struct {
 // and not from what was judged. An empty Product means that nothing may be
 // recognised beyond a tentative guess.
 type Expectation struct {
-	Product    string   `yaml:"product,omitempty"`
-	Brand      string   `yaml:"brand,omitempty"`
-	Candidates []string `yaml:"candidates,omitempty,flow"` // one: that exact release
-	Auth       string   `yaml:"auth,omitempty"`
-	Gate       string   `yaml:"gate,omitempty"` // what asks, when the auth state is gated; "" where that has not been looked at
-	Front      string   `yaml:"front,omitempty"`
+	Product    string          `yaml:"product,omitempty"`
+	Brand      string          `yaml:"brand,omitempty"`
+	Candidates []string        `yaml:"candidates,omitempty,flow"` // one: that exact release
+	Auth       event.AuthState `yaml:"auth,omitempty"`
+	Gate       event.AuthMode  `yaml:"gate,omitempty"` // what asks, when the auth state is gated; "" where that has not been looked at
+	Front      string          `yaml:"front,omitempty"`
 	// Findings are the checks that must raise something; nil where that has not
 	// been looked at.
 	Findings []string `yaml:"findings,omitempty,flow"`
@@ -139,7 +140,7 @@ func (c *Capture) Observation() Observation {
 	}
 	o := Observation{
 		Time: date, Name: c.Host, Addr: netip.AddrPortFrom(addr, port),
-		Scheme: "http", Base: c.Base, Outcome: Other, TLS: c.TLS, Connections: 1,
+		Scheme: "http", Base: c.Base, Outcome: event.OutcomeOther, TLS: c.TLS, Connections: 1,
 	}
 	if c.TLS != nil {
 		o.Scheme = "https"

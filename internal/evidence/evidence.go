@@ -13,27 +13,8 @@ import (
 	"time"
 
 	"github.com/twmb/murmur3"
-)
 
-// Outcome says how a probe of one target ended. The set is closed: every
-// target ends in exactly one of these.
-type Outcome string
-
-// The outcomes a target can have.
-const (
-	Identified    Outcome = "identified"     // a known product answered
-	Helper        Outcome = "helper"         // what stands beside a gateway answered: a browser, a screen
-	Other         Outcome = "other"          // something answered, no product recognised
-	Closed        Outcome = "closed"         // the connection was refused
-	Silent        Outcome = "silent"         // no answer in time
-	Unreachable   Outcome = "unreachable"    // the network says there is no way there
-	Reset         Outcome = "reset"          // accepted, then closed or reset without an answer
-	DNSError      Outcome = "dns-error"      // the name did not resolve
-	TLSError      Outcome = "tls-error"      // speaks TLS, but no handshake succeeded
-	ProtocolError Outcome = "protocol-error" // answered, but not HTTP
-	Excluded      Outcome = "excluded"       // outside the scope, never contacted
-	LocalError    Outcome = "local-error"    // this machine's fault: descriptors, ports, memory
-	Interrupted   Outcome = "interrupted"    // the run was stopped before the verdict
+	"github.com/clawsonar/clawsonar/internal/event"
 )
 
 // Field is one header line as received. Names keep the sender's spelling.
@@ -213,7 +194,7 @@ type Observation struct {
 	Name      string         // host name used for SNI and Host; "" for a bare address
 	Scheme    string         // "http" or "https" as it turned out; "" when nothing answered
 	Base      string         // base path without the final slash: "" or "/claw"
-	Outcome   Outcome        // set for all outcomes but Identified, which is a judgement
+	Outcome   event.Outcome  // set for all outcomes but Identified, which is a judgement
 	Err       string         // short text for outcomes that need one
 	TLS       *TLSInfo       // nil without TLS
 	Exchanges []Exchange     // in the order they were made

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
-	"github.com/clawsonar/clawsonar/internal/fingerprint"
 )
 
 // BenchmarkPlain is what it costs to think about a web server that is none of
@@ -21,17 +21,17 @@ func BenchmarkPlain(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				o := evidence.Observation{
-					Addr: netip.MustParseAddrPort("10.0.0.7:80"), Scheme: "http", Outcome: evidence.Other, Requests: 1,
+					Addr: netip.MustParseAddrPort("10.0.0.7:80"), Scheme: "http", Outcome: event.OutcomeOther, Requests: 1,
 					Exchanges: []evidence.Exchange{{
 						ID: "root", Method: "GET", Path: "/", Status: 200, Body: []byte(body),
 						Header: evidence.Header{{Name: "Server", Value: "nginx"}, {Name: "Content-Type", Value: "text/html; charset=utf-8"}},
 					}},
 				}
-				if _, ok := set.Next(&o, fingerprint.Standard); ok {
+				if _, ok := set.Next(&o, event.LevelStandard); ok {
 					b.Fatal("asks for more")
 				}
-				if v := set.Judge(&o); v.Product != "" {
-					b.Fatal(v.Product)
+				if v := set.Judge(&o); v.Product.ID != "" {
+					b.Fatal(v.Product.ID)
 				}
 			}
 		})
@@ -47,9 +47,9 @@ func BenchmarkGateway(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				o := set.Replay(&c, fingerprint.Standard)
-				if v := set.Judge(&o); v.Product != "openclaw" {
-					b.Fatal(v.Product)
+				o := set.Replay(&c, event.LevelStandard)
+				if v := set.Judge(&o); v.Product.ID != "openclaw" {
+					b.Fatal(v.Product.ID)
 				}
 			}
 		})

@@ -13,6 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/handshake"
 	"github.com/clawsonar/clawsonar/internal/release"
@@ -46,7 +47,7 @@ type Product struct {
 	Near     []uint16 // a helper's ports, as distances from the gateway's
 	Relative bool     // it is a relative of OpenClaw
 	About    string
-	Advice   map[State]Advice
+	Advice   map[event.AuthState]Advice
 }
 
 // product is a compiled fingerprint.
@@ -250,7 +251,7 @@ func (s *Set) Products() []Product {
 			if r.WebSocket {
 				verb = "WebSocket"
 			}
-			if r.Level == Deep {
+			if r.Level == event.LevelDeep {
 				verb = "deep: " + verb
 			}
 			d.Requests = append(d.Requests, verb+" "+r.Path)
@@ -299,7 +300,7 @@ func (s *Set) Releases(product string) *release.Table {
 func (p *product) markers() []string {
 	var out []string
 	for _, r := range p.Identity {
-		if r.Confidence != Certain {
+		if r.Confidence != event.Certain {
 			continue
 		}
 		out = append(out, r.Any...)
@@ -332,13 +333,55 @@ func compile(data []byte, file string) (*product, error) {
 		p.signals[name], p.ordered = &sig, append(p.ordered, &sig)
 	}
 	c := &compiler{product: p, used: map[string]bool{}}
-	for _, step := range []func() error{c.basics, c.requests, c.signalNames, c.rules, c.sources, c.proof, c.advised, c.unused} {
+	for _, step := range []func() error{c.words, c.basics, c.requests, c.signalNames, c.rules, c.sources, c.proof, c.advised, c.unused} {
 		if err := step(); err != nil {
 			return nil, err
 		}
 	}
 	p.markReasons()
 	return p, nil
+}
+
+// words refuses the words of the result stream that are none.
+func (c *compiler) words() error {
+	for i, r := range c.Requests {
+		if r.Level != "" && !slices.Contains(event.Levels(), r.Level) {
+			return c.errorf([]any{"requests", i, "level"}, "unknown level %q: use passive, standard or deep", r.Level)
+		}
+	}
+	confidence := func(grade event.Confidence, at ...any) error {
+		if grade == "" || grade.Rank() > 0 {
+			return nil
+		}
+		return c.errorf(append(at, "confidence"), "unknown confidence %q: use certain, firm or tentative", grade)
+	}
+	for i, r := range c.Identity {
+		if err := confidence(r.Confidence, "identity", i); err != nil {
+			return err
+		}
+	}
+	for i, r := range c.Version {
+		if err := confidence(r.Confidence, "version", i); err != nil {
+			return err
+		}
+	}
+	state := func(s event.AuthState, at ...any) error {
+		if s == "" || slices.Contains(event.AuthStates(), s) {
+			return nil
+		}
+		return c.errorf(at, "unknown auth state %q: use open, required, gated, blocked, claimable or unknown", s)
+	}
+	for i, r := range c.Auth {
+		if err := state(r.State, "auth", i, "state"); err != nil {
+			return err
+		}
+	}
+	for _, s := range slices.Sorted(maps.Keys(c.Advice)) {
+		if err := state(s, "advice", string(s)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *compiler) basics() error {
@@ -431,7 +474,7 @@ func (r *requestSpec) permitted() error {
 		if r.Path != "" || r.Body != "" || r.WebSocket || len(r.Headers) > 0 {
 			return fmt.Errorf("rfb is no HTTP: it has no path, header or body")
 		}
-		if r.Level < Standard {
+		if !r.Level.Includes(event.LevelStandard) {
 			return fmt.Errorf("rfb needs level: standard")
 		}
 		return nil
@@ -448,7 +491,7 @@ func (r *requestSpec) permitted() error {
 			len(headers) != 2 || headers["X-OpenClaw-Scopes"] != "none" || headers["Content-Type"] != "application/json" {
 			return fmt.Errorf("the only POST that may be sent is the empty /tools/invoke with X-OpenClaw-Scopes: none")
 		}
-		if r.Level < Standard {
+		if !r.Level.Includes(event.LevelStandard) {
 			return fmt.Errorf("a POST needs level: standard")
 		}
 	default:
@@ -457,7 +500,7 @@ func (r *requestSpec) permitted() error {
 	if r.Say != "" && (!r.WebSocket || !handshake.Known(r.Say)) {
 		return fmt.Errorf("say %q: use control-ui or rfb, with websocket: true", r.Say)
 	}
-	if r.Say != "" && (r.Level < Standard || r.Say != handshake.RFB && r.Level < Deep) {
+	if r.Say != "" && (!r.Level.Includes(event.LevelStandard) || r.Say != handshake.RFB && !r.Level.Includes(event.LevelDeep)) {
 		return fmt.Errorf("say %q needs level: deep (rfb: standard)", r.Say)
 	}
 	rest := place(r.Path, "", "")
@@ -474,7 +517,7 @@ func (r *requestSpec) permitted() error {
 		return fmt.Errorf("path %q may not be asked for: %s", r.Path, why)
 	}
 	for name, value := range r.Headers {
-		if r.Level == Deep && deepHeader(name, value) {
+		if r.Level == event.LevelDeep && deepHeader(name, value) {
 			continue
 		}
 		if !slices.Contains([]string{"accept", "content-type", "x-openclaw-scopes"}, strings.ToLower(name)) {
@@ -657,7 +700,7 @@ func (c *compiler) rules() error {
 	}
 	for i, r := range c.Surfaces {
 		at := []any{"surfaces", i}
-		if r.ID == "" || !slices.Contains([]string{"open", "gated", "present"}, r.State) || r.cond.empty() {
+		if r.ID == "" || !slices.Contains(event.SurfaceStates(), r.State) || r.cond.empty() {
 			return c.errorf(at, "a surface needs an id, a state (open, gated or present) and a condition")
 		}
 		if err := c.cond(at, r.cond); err != nil {
@@ -690,14 +733,14 @@ func (c *compiler) rules() error {
 // everything.
 func (c *compiler) proof() error {
 	for i, r := range c.Identity {
-		if r.Confidence == Certain && len(r.All) <= 1 {
+		if r.Confidence == event.Certain && len(r.All) <= 1 {
 			if err := c.seen([]any{"identity", i}, r.cond); err != nil {
 				return err
 			}
 		}
 	}
 	for i, r := range c.Auth {
-		if (r.State == Open || r.State == Claimable) && len(r.All) <= 1 {
+		if (r.State == event.AuthOpen || r.State == event.AuthClaimable) && len(r.All) <= 1 {
 			if err := c.seen([]any{"auth", i}, r.cond); err != nil {
 				return err
 			}
@@ -744,7 +787,7 @@ func (c *compiler) advised() error {
 	}
 	// Whoever reports that a product of this kind stands open says what to do.
 	for i, r := range c.Auth {
-		if _, ok := c.Advice[r.State]; c.Relative && !ok && (r.State == Open || r.State == Claimable) {
+		if _, ok := c.Advice[r.State]; c.Relative && !ok && (r.State == event.AuthOpen || r.State == event.AuthClaimable) {
 			return c.errorf([]any{"auth", i}, "a relative that can be %s needs advice for it", r.State)
 		}
 	}
@@ -761,7 +804,7 @@ func (c *compiler) advised() error {
 }
 
 // advice returns what to do about a product in a state.
-func (p *product) advice(s State) Advice {
+func (p *product) advice(s event.AuthState) Advice {
 	a := p.Advice[s]
 	a.Means, a.Fix = oneLine(a.Means), oneLine(a.Fix)
 	return a

@@ -122,8 +122,11 @@ func TestInvalid(t *testing.T) {
 		{"unreachable rule", replace("  - {confidence: tentative, any: [hint]}", "  - {confidence: tentative, any: [hint]}\n  - {confidence: firm, all: [hint, refused]}"), `toy.yaml:14: rule can never be reached: whenever it holds, a rule before it holds as well`},
 		{"unreachable by contradiction", replace("  - {state: required, all: [refused]}", "  - {state: required, all: [refused], none: [refused]}"), `toy.yaml:16: rule can never be reached`},
 		{"unconditional rule", replace("  - {state: open, all: [marker]}", "  - {state: open}"), `toy.yaml:15: rule has no condition: it would always hold`},
-		{"unknown state", replace("state: open", "state: ajar"), `toy.yaml: line 15: unknown auth state "ajar"`},
-		{"unknown confidence", replace("confidence: certain, any", "confidence: sure, any"), `toy.yaml: line 12: unknown confidence "sure": use certain, firm or tentative`},
+		{"unknown state", replace("state: open", "state: ajar"), `toy.yaml:15: unknown auth state "ajar": use open, required, gated, blocked, claimable or unknown`},
+		{"unknown confidence", replace("confidence: certain, any", "confidence: sure, any"), `toy.yaml:12: unknown confidence "sure": use certain, firm or tentative`},
+		{"unknown confidence of a release", replace("json: version, confidence: certain", "json: version, confidence: sure"), `toy.yaml:18: unknown confidence "sure": use certain, firm or tentative`},
+		{"unknown level", request(`{id: status, path: /status, level: all, when: {any: [hint]}}`), `toy.yaml:6: unknown level "all": use passive, standard or deep`},
+		{"advice for an unknown state", valid + "advice:\n  ajar: {means: x, fix: y, steps: z}\n", `toy.yaml:20: unknown auth state "ajar": use open, required, gated, blocked, claimable or unknown`},
 		{"two version sources in one", replace("json: version,", "json: version, assets: true,"), `toy.yaml:18: a version source needs a name, a confidence and exactly one of attribute, header, body, json, assets`},
 		{"assets without a table", replace("json: version,", "assets: true,"), `toy.yaml:18: version source "status" needs a release table: add releases`},
 		{"unknown table", replace("ports: [4711]", "releases: toy"), `toy.yaml: release table "toy": `},
@@ -229,8 +232,8 @@ func TestJSONByName(t *testing.T) {
 			{ID: "root", Method: "GET", Path: "/", Status: 200, Header: evidence.Header{{Name: "Content-Type", Value: "text/html"}}},
 			{ID: "status", Method: "GET", Path: "/status", Status: 200, Body: []byte(`{"product":"toy"}`), Header: evidence.Header{{Name: "Content-Type", Value: media}}},
 		}}
-		if v := set.Judge(&o); v.Product != want {
-			t.Errorf("%q: product %q, want %q", media, v.Product, want)
+		if v := set.Judge(&o); v.Product.ID != want {
+			t.Errorf("%q: product %q, want %q", media, v.Product.ID, want)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package fingerprint
 import (
 	"fmt"
 
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 )
 
@@ -22,19 +23,19 @@ func (p *product) rules() []rule {
 		out = append(out, rule{list, index, says, c, alarm})
 	}
 	for i, r := range p.Identity {
-		add("identity", i, string(r.Confidence), r.cond, r.Confidence == Certain)
+		add("identity", i, string(r.Confidence), r.cond, r.Confidence == event.Certain)
 	}
 	for i, r := range p.Brand {
 		add("brand", i, r.Brand, r.cond, false)
 	}
 	for i, r := range p.Auth {
-		add("auth", i, string(r.State), r.cond, r.State == Open || r.State == Claimable)
+		add("auth", i, string(r.State), r.cond, r.State == event.AuthOpen || r.State == event.AuthClaimable)
 	}
 	for i, r := range p.Version {
 		add("version", i, r.Source, r.cond, false)
 	}
 	for i, r := range p.Surfaces {
-		add("surfaces", i, r.ID+" "+r.State, r.cond, false)
+		add("surfaces", i, r.ID+" "+string(r.State), r.cond, false)
 	}
 	for i, r := range p.Traits {
 		add("traits", i, r.ID, r.cond, false)
@@ -53,7 +54,7 @@ func (v *view) decides(r rule, before bool) bool {
 		return !before && v.holds(r.cond)
 	case "auth", "traits":
 		confidence, _ := v.identity()
-		return confidence.Rank() >= Firm.Rank() && !(before && r.list == "auth") && v.holds(r.cond)
+		return confidence.Rank() >= event.Firm.Rank() && !(before && r.list == "auth") && v.holds(r.cond)
 	case "version":
 		src := &v.p.Version[r.index]
 		a, ok := v.answers[src.On]
@@ -75,9 +76,9 @@ func (s *Set) undecided(captures map[string]evidence.Capture) (alarms, others []
 	}
 	decided := map[place]bool{}
 	for _, c := range captures {
-		for _, level := range []Level{Passive, levelOf(&c)} {
+		for _, level := range []event.Level{event.LevelPassive, levelOf(&c)} {
 			o := s.Replay(&c, level)
-			product := s.Judge(&o).Product
+			product := s.Judge(&o).Product.ID
 			for _, v := range s.views(&o, s.collect(&o)) {
 				if v.p.ID != product {
 					continue

@@ -9,6 +9,7 @@ import (
 	"testing/fstest"
 
 	"github.com/clawsonar/clawsonar/fingerprints"
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 )
@@ -50,12 +51,12 @@ func TestNoCrossIdentification(t *testing.T) {
 		for id, set := range sets {
 			o := c.Observation()
 			v := set.Judge(&o)
-			recognised := v.Confidence.Rank() >= fingerprint.Firm.Rank()
+			recognised := v.Product.Confidence.Rank() >= event.Firm.Rank()
 			switch pairs++; {
 			case id == c.Expect.Product:
 				own++
 			case recognised:
-				t.Errorf("%s is taken for %s (%s, because of %s)", name, id, v.Confidence, strings.Join(v.Because, ", "))
+				t.Errorf("%s is taken for %s (%s, because of %s)", name, id, v.Product.Confidence, strings.Join(v.Product.Because, ", "))
 			}
 		}
 	}
@@ -79,7 +80,7 @@ func TestStatesCovered(t *testing.T) {
 	set, all := builtin(t), recorded(t)
 	seen := map[string]bool{}
 	for _, c := range all {
-		seen[c.Expect.Product+" "+c.Expect.Auth] = true
+		seen[c.Expect.Product+" "+string(c.Expect.Auth)] = true
 		if len(c.Expect.Candidates) > 0 {
 			seen[c.Expect.Product+" version"] = true
 		}
@@ -115,8 +116,8 @@ func TestStatesCovered(t *testing.T) {
 func TestGuess(t *testing.T) {
 	c := recorded(t)["nullclaw/guess.yaml"]
 	set := builtin(t)
-	o := set.Replay(&c, fingerprint.Standard)
-	if v := set.Judge(&o); v.Product != "nullclaw" || v.Confidence != fingerprint.Tentative || v.Auth.State != fingerprint.Unknown {
+	o := set.Replay(&c, event.LevelStandard)
+	if v := set.Judge(&o); v.Product.ID != "nullclaw" || v.Product.Confidence != event.Tentative || v.Auth.State != event.AuthUnknown {
 		t.Errorf("%+v", v)
 	}
 }
@@ -125,7 +126,7 @@ func TestGuess(t *testing.T) {
 func TestSpared(t *testing.T) {
 	set := builtin(t).Everywhere()
 	for name, c := range recorded(t) {
-		o := set.Replay(&c, fingerprint.Standard)
+		o := set.Replay(&c, event.LevelStandard)
 		if asked := o.Exchange("health") != nil; asked && path.Dir(name) == "litellm" {
 			t.Errorf("%s was asked for its health", name)
 		}
@@ -138,7 +139,7 @@ func TestFewRequests(t *testing.T) {
 	set := builtin(t)
 	for name, c := range recorded(t) {
 		for how, s := range map[string]*fingerprint.Set{"": set, ", everywhere": set.Everywhere()} {
-			o := s.Replay(&c, fingerprint.Standard)
+			o := s.Replay(&c, event.LevelStandard)
 			var asked []string
 			for _, x := range o.Exchanges {
 				line := x.Method + " " + x.Path
@@ -172,7 +173,7 @@ func TestDrop(t *testing.T) {
 			continue
 		}
 		dropped++
-		o := set.Replay(&c, fingerprint.Standard)
+		o := set.Replay(&c, event.LevelStandard)
 		for i := range o.Exchanges {
 			x := &o.Exchanges[i]
 			if strings.Contains(string(x.Body), secret) {
@@ -184,7 +185,7 @@ func TestDrop(t *testing.T) {
 				}
 			}
 		}
-		if v := set.Judge(&o); string(v.Auth.State) != c.Expect.Auth {
+		if v := set.Judge(&o); v.Auth.State != c.Expect.Auth {
 			t.Errorf("%s: auth %s, want %s", name, v.Auth.State, c.Expect.Auth)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 )
 
@@ -53,7 +54,7 @@ func (s *Set) leadsToLogin(o *evidence.Observation, location string) bool {
 // alone, or one that is skipped for WebSockets, keeps nobody out. A relative or
 // a helper that is recognised shows what is behind the gate by itself.
 func (s *Set) gated(o *evidence.Observation, best *Verdict, views []*view, answers map[string]*answer, fields map[string]bool) (string, []string) {
-	own := (best.Relative || best.Helper) && best.Confidence.Rank() >= Firm.Rank()
+	own := (best.Relative || best.Helper) && best.Product.Confidence.Rank() >= event.Firm.Rank()
 	if !own && !slices.ContainsFunc(views, func(v *view) bool { return !v.p.Gated.empty() && v.holds(v.p.Gated) }) {
 		return "", nil
 	}

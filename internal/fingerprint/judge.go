@@ -5,13 +5,14 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/release"
 )
 
 // maxRequests bounds the requests to one target.
-func maxRequests(l Level) int {
-	if l == Deep {
+func maxRequests(l event.Level) int {
+	if l == event.LevelDeep {
 		return 24
 	}
 	return 12
@@ -19,7 +20,7 @@ func maxRequests(l Level) int {
 
 // Next returns the request to make now, given what has been seen so far, or
 // false when nothing that may be asked would add to the verdict.
-func (s *Set) Next(o *evidence.Observation, level Level) (evidence.Request, bool) {
+func (s *Set) Next(o *evidence.Observation, level event.Level) (evidence.Request, bool) {
 	// What was asked elsewhere, of other base paths, does not count.
 	elsewhere := 0
 	for i := range o.Exchanges {
@@ -29,7 +30,7 @@ func (s *Set) Next(o *evidence.Observation, level Level) (evidence.Request, bool
 	}
 	limit := maxRequests(level)
 	if s.everywhere {
-		limit = maxRequests(Deep)
+		limit = maxRequests(event.LevelDeep)
 	}
 	if o.Requests-elsewhere >= limit {
 		return evidence.Request{}, false
@@ -40,7 +41,7 @@ func (s *Set) Next(o *evidence.Observation, level Level) (evidence.Request, bool
 	answers := s.collect(o)
 	views := s.views(o, answers)
 	// Once it is certain what a target is, the others ask no more.
-	if at := slices.IndexFunc(views, func(v *view) bool { c, _ := v.identity(); return c == Certain }); at >= 0 {
+	if at := slices.IndexFunc(views, func(v *view) bool { c, _ := v.identity(); return c == event.Certain }); at >= 0 {
 		return views[at].next(level, views)
 	}
 	for _, v := range views {
@@ -61,10 +62,10 @@ func (s *Set) views(o *evidence.Observation, answers map[string]*answer) []*view
 }
 
 // next returns the next request that a product wants made.
-func (v *view) next(level Level, all []*view) (evidence.Request, bool) {
+func (v *view) next(level event.Level, all []*view) (evidence.Request, bool) {
 	for i := range v.p.Requests {
 		r := &v.p.Requests[i]
-		if r.Level > level || r.First || v.o.Exchange(r.ID) != nil || !v.holds(r.When) || !v.wanted(r, level) || spared(r.ID, all) {
+		if !level.Includes(r.Level) || r.First || v.o.Exchange(r.ID) != nil || !v.holds(r.When) || !v.wanted(r, level) || spared(r.ID, all) {
 			continue
 		}
 		if req, ok := r.request(v.o, v.mount(), v.answers); ok {
@@ -84,9 +85,9 @@ func spared(id string, all []*view) bool {
 // opening returns the first thing to ask: on the ports of a product that speaks
 // first, what it says; else, and if that did not come, the page, which every
 // product asks for first. Most targets of a sweep do not get further.
-func (s *Set) opening(o *evidence.Observation, level Level) (evidence.Request, bool) {
+func (s *Set) opening(o *evidence.Observation, level event.Level) (evidence.Request, bool) {
 	for _, r := range s.index.first {
-		if r.Level > level || !slices.Contains(r.ports, o.Addr.Port()) {
+		if !level.Includes(r.Level) || !slices.Contains(r.ports, o.Addr.Port()) {
 			continue
 		}
 		x := o.Exchange(r.ID)
@@ -104,7 +105,7 @@ func (s *Set) opening(o *evidence.Observation, level Level) (evidence.Request, b
 func (s *Set) Recognises(o *evidence.Observation) bool {
 	return slices.ContainsFunc(s.views(o, s.collect(o)), func(v *view) bool {
 		confidence, _ := v.identity()
-		return confidence.Rank() >= Firm.Rank()
+		return confidence.Rank() >= event.Firm.Rank()
 	})
 }
 
@@ -115,31 +116,31 @@ func (s *Set) Judge(o *evidence.Observation) Verdict {
 	var best Verdict
 	views := s.views(o, answers)
 	for _, v := range views {
-		if confidence, because := v.identity(); confidence.Rank() > best.Confidence.Rank() {
+		if confidence, because := v.identity(); confidence.Rank() > best.Product.Confidence.Rank() {
 			p := v.p
-			best = Verdict{Product: p.ID, Name: p.Name, Confidence: confidence, Because: because, Helper: p.Helper, Relative: p.Relative}
-			best.Brand = v.brand()
+			best = Verdict{Product: event.Product{ID: p.ID, Name: p.Name, Confidence: confidence, Because: because}, Helper: p.Helper, Relative: p.Relative}
+			best.Product.Brand = v.brand()
 			best.Version, best.Notes = v.version()
 			best.Notes = slices.Clip(best.Notes)
 			best.Surfaces = v.surfaces()
 			// Of something that may be another product, nothing is claimed.
-			best.Auth = Auth{State: Unknown}
-			if confidence.Rank() >= Firm.Rank() {
+			best.Auth = event.Auth{State: event.AuthUnknown}
+			if confidence.Rank() >= event.Firm.Rank() {
 				best.Auth = v.auth()
 				best.Traits = v.traits()
 				best.Advice = p.advice(best.Auth.State)
 			}
 			best.Notes = append(best.Notes, v.notes()...)
-			if best.Unfinished = confidence == Tentative && !p.Helper && !p.Relative && v.unfinished(); best.Unfinished {
+			if best.Unfinished = confidence == event.Tentative && !p.Helper && !p.Relative && v.unfinished(); best.Unfinished {
 				best.Notes = append(best.Notes, "It looks like "+p.Name+", but what would tell went without an answer: it counts as one that could not be judged.")
 			}
 		}
 	}
 	fields := fieldNames(o)
 	best.Front.Kind, best.Front.Because = first(s.fronts, "front.", o, answers, fields)
-	if best.Auth.State == "" || best.Auth.State == Unknown {
+	if best.Auth.State == "" || best.Auth.State == event.AuthUnknown {
 		if gate, because := s.gated(o, &best, views, answers, fields); gate != "" {
-			best.Auth = Auth{State: Gated, Mode: gate, Because: because}
+			best.Auth = event.Auth{State: event.AuthGated, Mode: event.AuthMode(gate), Because: because}
 		}
 	}
 	return best
@@ -205,9 +206,9 @@ type view struct {
 	o       *evidence.Observation
 	set     *Set
 	answers map[string]*answer
-	memo    []int8   // by a signal's index: 0 not looked at, 1 shows, -1 does not
-	release Version  // once it has been asked for
-	said    []string // with the release: what there is to say of its sources
+	memo    []int8        // by a signal's index: 0 not looked at, 1 shows, -1 does not
+	release event.Version // once it has been asked for
+	said    []string      // with the release: what there is to say of its sources
 	asked   bool
 
 	everywhere bool // every port counts as the product's own
@@ -299,21 +300,21 @@ func (v *view) because(c cond) []string {
 }
 
 // wanted reports whether a question that the request can answer is open.
-func (v *view) wanted(r *requestSpec, level Level) bool {
+func (v *view) wanted(r *requestSpec, level event.Level) bool {
 	return len(r.For) == 0 || slices.ContainsFunc(r.For, func(question string) bool {
 		switch question {
 		case "identity":
 			confidence, _ := v.identity()
-			return confidence != Certain
+			return confidence != event.Certain
 		case "auth":
-			return v.auth().State == Unknown
+			return v.auth().State == event.AuthUnknown
 		case "surfaces":
 			confidence, _ := v.identity()
-			return confidence.Rank() >= Firm.Rank()
+			return confidence.Rank() >= event.Firm.Rank()
 		case "passive":
-			return level == Passive
+			return !level.Includes(event.LevelStandard)
 		case "deep":
-			return level == Deep
+			return level == event.LevelDeep
 		default:
 			version, _ := v.version()
 			return version.Exact == ""
@@ -321,7 +322,7 @@ func (v *view) wanted(r *requestSpec, level Level) bool {
 	})
 }
 
-func (v *view) identity() (Confidence, []string) {
+func (v *view) identity() (event.Confidence, []string) {
 	for _, r := range v.p.Identity {
 		if v.holds(r.cond) {
 			return r.Confidence, v.because(r.cond)
@@ -349,20 +350,20 @@ func (v *view) brand() string {
 	return ""
 }
 
-func (v *view) auth() Auth {
+func (v *view) auth() event.Auth {
 	for _, r := range v.p.Auth {
 		if v.holds(r.cond) {
-			return Auth{State: r.State, Mode: r.Mode, Because: v.because(r.cond)}
+			return event.Auth{State: r.State, Mode: r.Mode, Because: v.because(r.cond)}
 		}
 	}
-	return Auth{State: Unknown}
+	return event.Auth{State: event.AuthUnknown}
 }
 
-func (v *view) surfaces() []Surface {
-	var out []Surface
+func (v *view) surfaces() []event.Surface {
+	var out []event.Surface
 	for _, r := range v.p.Surfaces {
 		if v.holds(r.cond) {
-			out = append(out, Surface{ID: r.ID, State: r.State, Path: place(r.Path, v.o.Base, v.mount())})
+			out = append(out, event.Surface{ID: r.ID, State: r.State, Path: place(r.Path, v.o.Base, v.mount())})
 		}
 	}
 	return out
@@ -391,7 +392,7 @@ func (v *view) notes() []string {
 // version asks the sources in order of trust. Those that agree narrow each
 // other down; one that contradicts what was found before it lowers the
 // confidence, and is said.
-func (v *view) version() (Version, []string) {
+func (v *view) version() (event.Version, []string) {
 	if !v.asked {
 		v.release, v.said = v.askAll()
 		v.asked = true
@@ -399,8 +400,8 @@ func (v *view) version() (Version, []string) {
 	return v.release, v.said
 }
 
-func (v *view) askAll() (Version, []string) {
-	var out Version
+func (v *view) askAll() (event.Version, []string) {
+	var out event.Version
 	var notes []string
 	for i := range v.p.Version {
 		src := &v.p.Version[i]
@@ -417,11 +418,11 @@ func (v *view) askAll() (Version, []string) {
 		case len(got.Candidates) == 0:
 		case len(out.Candidates) == 0:
 			out = got
-		case got.Confidence == Tentative: // a hint adds nothing
+		case got.Confidence == event.Tentative: // a hint adds nothing
 		case len(both) == 0:
 			notes = append(notes, fmt.Sprintf("release: %s says %s, but %s says %s",
 				out.Source, strings.Join(out.Candidates, " or "), got.Source, strings.Join(got.Candidates, " or ")))
-			out.Confidence = Tentative
+			out.Confidence = event.Tentative
 		case len(both) < len(out.Candidates):
 			out.Candidates, out.Source = both, out.Source+"+"+got.Source
 			if len(both) == 1 {
@@ -453,7 +454,7 @@ func (v *view) askAll() (Version, []string) {
 	default:
 		// It may say what it likes: no such release was ever published.
 		notes = append(notes, fmt.Sprintf("release: it says %s, which was never published: a fork, or a build of its own", exact))
-		out.Exact, out.Confidence = "", Tentative
+		out.Exact, out.Confidence = "", event.Tentative
 	}
 	return out, notes
 }
@@ -469,8 +470,8 @@ func (v *view) strangeAssets() bool {
 
 // ask reads one source. What it returns has no candidates when the source
 // names no release.
-func (v *view) ask(src *versionSource, a *answer) (Version, string) {
-	out := Version{Source: src.Source, Confidence: src.Confidence}
+func (v *view) ask(src *versionSource, a *answer) (event.Version, string) {
+	out := event.Version{Source: src.Source, Confidence: src.Confidence}
 	var text string
 	switch {
 	case src.Assets:
@@ -530,13 +531,13 @@ func (src *versionSource) header(a *answer) string {
 	return ""
 }
 
-func (v *view) askAssets(out Version, a *answer) (Version, string) {
+func (v *view) askAssets(out event.Version, a *answer) (event.Version, string) {
 	m := v.p.table.ByAssets(a.page().Assets)
 	switch m.Fit {
 	case release.FitContradictory:
 		return out, "release: the page's assets belong to different releases: a page of the operator's own, a cache in front, or a fork"
 	case release.FitPartial:
-		out.Confidence = Tentative
+		out.Confidence = event.Tentative
 	case release.FitNone:
 		return out, ""
 	}
@@ -560,7 +561,7 @@ func (s *Set) Plan(product string, o *evidence.Observation) []evidence.Request {
 		mount := (&view{p: p, o: o, set: s, answers: answers}).mount()
 		for i := range p.Requests {
 			r := &p.Requests[i]
-			if p.ID != product || r.Level > Standard || r.Fresh || !p.mayBeAsked(r, o) {
+			if p.ID != product || !event.LevelStandard.Includes(r.Level) || r.Fresh || !p.mayBeAsked(r, o) {
 				continue
 			}
 			if req, ok := r.request(o, mount, answers); ok {

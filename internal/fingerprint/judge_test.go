@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 )
@@ -54,87 +55,87 @@ func TestAuthProof(t *testing.T) {
 	for _, c := range []struct {
 		name, capture string
 		edit          func(t *testing.T, c *evidence.Capture)
-		want          fingerprint.State
+		want          event.AuthState
 	}{
 		{"configuration from a cache", "openclaw-2026.6.11-none", func(t *testing.T, c *evidence.Capture) {
 			only(c, "root config challenge")
 			x := exchange(t, c, "config")
 			x.Header = append(x.Header, "Age: 12")
-		}, fingerprint.Unknown},
+		}, event.AuthUnknown},
 		// A cache need not say that it is one.
 		{"configuration alone", "openclaw-2026.6.11-none", func(t *testing.T, c *evidence.Capture) {
 			only(c, "root config challenge tools-get")
-		}, fingerprint.Unknown},
+		}, event.AuthUnknown},
 		{"configuration and a fresh path", "openclaw-2026.6.11-none", func(t *testing.T, c *evidence.Capture) {
 			only(c, "root config audit challenge")
-		}, fingerprint.Open},
+		}, event.AuthOpen},
 		{"a fresh path without a sign that the gateway said it", "openclaw-2026.6.11-none", func(t *testing.T, c *evidence.Capture) {
 			only(c, "root config audit challenge")
 			exchange(t, c, "audit").Header = []string{"Content-Type: text/plain"}
-		}, fingerprint.Unknown},
+		}, event.AuthUnknown},
 		{"configuration from a cache, fresh path refused", "openclaw-2026.9.6-none", func(t *testing.T, c *evidence.Capture) {
 			only(c, "root config audit tools-get challenge")
 			refuse(exchange(t, c, "audit"))
-		}, fingerprint.Unknown},
+		}, event.AuthUnknown},
 		{"configuration from a cache, tool call refused", "openclaw-2026.9.6-none", func(t *testing.T, c *evidence.Capture) {
 			only(c, "root config tools tools-get challenge")
 			refuse(exchange(t, c, "tools"))
-		}, fingerprint.Unknown},
+		}, event.AuthUnknown},
 		{"configuration from a cache, tool call refused, then let in", "openclaw-2026.9.6-none", func(t *testing.T, c *evidence.Capture) {
 			only(c, "root config tools tools-get challenge")
 			again := *exchange(t, c, "tools")
 			again.ID = "tools-again"
 			refuse(exchange(t, c, "tools"))
 			c.Exchanges = append(c.Exchanges, again)
-		}, fingerprint.Open},
+		}, event.AuthOpen},
 		{"fresh path refused, then let in", "openclaw-2026.9.6-none", func(t *testing.T, c *evidence.Capture) {
 			only(c, "root audit tools-get challenge")
 			again := *exchange(t, c, "audit")
 			again.ID = "audit-again"
 			refuse(exchange(t, c, "audit"))
 			c.Exchanges = append(c.Exchanges, again)
-		}, fingerprint.Open},
+		}, event.AuthOpen},
 		{"fresh path let in, then refused", "openclaw-2026.9.6-none", func(t *testing.T, c *evidence.Capture) {
 			only(c, "root audit tools-get challenge")
 			again := *exchange(t, c, "audit")
 			again.ID = "audit-again"
 			refuse(&again)
 			c.Exchanges = append(c.Exchanges, again)
-		}, fingerprint.Open},
+		}, event.AuthOpen},
 		{"a copy of it on a file server", "openclaw-2026.9.6-none", func(t *testing.T, c *evidence.Capture) {
 			only(c, "root config sw health ready")
-		}, fingerprint.Unknown},
+		}, event.AuthUnknown},
 		{"public page alone", "openclaw-2026.6.11-none", func(t *testing.T, c *evidence.Capture) {
 			only(c, "root challenge sw health ready")
-		}, fingerprint.Unknown},
+		}, event.AuthUnknown},
 		{"public configuration of older releases", "openclaw-2026.3.13-none", func(t *testing.T, c *evidence.Capture) {
 			only(c, "root config challenge")
-		}, fingerprint.Unknown},
+		}, event.AuthUnknown},
 		{"tool call let in though the configuration is refused", "openclaw-2026.6.11-token", func(t *testing.T, c *evidence.Capture) {
 			x := exchange(t, c, "tools")
 			x.Status, x.Body = 403, `{"ok":false,"error":{"type":"forbidden","message":"missing scope: operator.write"}}`
-		}, fingerprint.Open},
+		}, event.AuthOpen},
 		{"403 of a front", "openclaw-2026.1.29-token", func(t *testing.T, c *evidence.Capture) {
 			x := exchange(t, c, "tools")
 			x.Status, x.Body = 403, `{"message":"forbidden"}`
-		}, fingerprint.Unknown},
+		}, event.AuthUnknown},
 		{"rate limited", "openclaw-2026.1.29-token", func(t *testing.T, c *evidence.Capture) {
 			x := exchange(t, c, "tools")
 			x.Status, x.Body = 429, `{"error":{"message":"Too many failed authentication attempts. Please try again later.","type":"rate_limited"}}`
-		}, fingerprint.Unknown},
+		}, event.AuthUnknown},
 		{"a log-in in front of all but the WebSocket", "openclaw-2026.9.6-token", func(t *testing.T, c *evidence.Capture) {
 			for i := range c.Exchanges {
 				if x := &c.Exchanges[i]; x.ID != "challenge" {
 					x.Status, x.Header, x.Body = 401, []string{"WWW-Authenticate: Basic", "Content-Type: text/html"}, "401"
 				}
 			}
-		}, fingerprint.Unknown},
+		}, event.AuthUnknown},
 		{"a log-in in front of everything", "openclaw-2026.9.6-token", func(t *testing.T, c *evidence.Capture) {
 			for i := range c.Exchanges {
 				x := &c.Exchanges[i]
 				x.Status, x.Header, x.Body = 401, []string{"WWW-Authenticate: Basic", "Content-Type: text/html"}, "401"
 			}
-		}, fingerprint.Gated},
+		}, event.AuthGated},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			v := edited(t, c.capture, func(cap *evidence.Capture) { c.edit(t, cap) })

@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/clawsonar/clawsonar/fingerprints"
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/testdata/captures"
@@ -47,13 +48,13 @@ func TestCaptures(t *testing.T) {
 func TestPlanLimits(t *testing.T) {
 	set := builtin(t)
 	for name, c := range recorded(t) {
-		for _, level := range []fingerprint.Level{fingerprint.Passive, fingerprint.Standard} {
+		for _, level := range []event.Level{event.LevelPassive, event.LevelStandard} {
 			o := set.Replay(&c, level)
 			if o.Requests > 12 {
 				t.Errorf("%s at level %s: %d requests, want at most 12", name, level, o.Requests)
 			}
 			for _, x := range o.Exchanges {
-				if level == fingerprint.Passive && x.Method != "GET" {
+				if level == event.LevelPassive && x.Method != "GET" {
 					t.Errorf("%s at level passive: %s %s", name, x.Method, x.Path)
 				}
 			}
@@ -70,7 +71,7 @@ func TestDeepNeedsARefusal(t *testing.T) {
 	for name, c := range recorded(t) {
 		for _, host := range []string{"", "claw.tail1234.ts.net"} {
 			c.Host = host
-			o := set.Replay(&c, fingerprint.Deep)
+			o := set.Replay(&c, event.LevelDeep)
 			if o.Requests > 24 {
 				t.Errorf("%s: %d requests, want at most 24", name, o.Requests)
 			}
@@ -102,9 +103,9 @@ func TestDeepNeedsARefusal(t *testing.T) {
 func TestHello(t *testing.T) {
 	set := builtin(t)
 	c := recorded(t)["openclaw/by-hand-hello.yaml"]
-	o := set.Replay(&c, fingerprint.Deep)
+	o := set.Replay(&c, event.LevelDeep)
 	v := set.Judge(&o)
-	if v.Auth.State != fingerprint.Open || !slices.Equal(v.Auth.Because, []string{"hello"}) {
+	if v.Auth.State != event.AuthOpen || !slices.Equal(v.Auth.Because, []string{"hello"}) {
 		t.Errorf("auth %+v", v.Auth)
 	}
 	if x := o.Exchange("origin"); x == nil || x.Status != 101 || len(x.Body) != 0 {
@@ -125,7 +126,7 @@ func BenchmarkLoad(b *testing.B) {
 func TestFrontsCovered(t *testing.T) {
 	shown := map[string]bool{}
 	for _, c := range recorded(t) {
-		shown["front "+c.Expect.Front], shown["gate "+c.Expect.Gate] = true, true
+		shown["front "+c.Expect.Front], shown["gate "+string(c.Expect.Gate)] = true, true
 	}
 	data, err := fs.ReadFile(fingerprints.FS, "fronts.yaml")
 	if err != nil {

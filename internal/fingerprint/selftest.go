@@ -6,12 +6,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 )
 
 // Replay walks the plan over a capture as a probe would over the target it was
 // recorded from, and returns what the probe would have seen.
-func (s *Set) Replay(c *evidence.Capture, level Level) evidence.Observation {
+func (s *Set) Replay(c *evidence.Capture, level event.Level) evidence.Observation {
 	whole := c.Observation()
 	o := whole
 	o.Exchanges, o.Requests = nil, 0
@@ -81,27 +82,27 @@ func (s *Set) Test(captures map[string]evidence.Capture) (problems, idle []strin
 }
 
 // levelOf is the level that a capture was recorded at.
-func levelOf(c *evidence.Capture) Level {
+func levelOf(c *evidence.Capture) event.Level {
 	if c.Deep() {
-		return Deep
+		return event.LevelDeep
 	}
-	return Standard
+	return event.LevelStandard
 }
 
 // differs says how a verdict departs from what was expected.
 func (v *Verdict) differs(want evidence.Expectation) []string {
-	recognised := v.Confidence.Rank() >= Firm.Rank()
+	recognised := v.Product.Confidence.Rank() >= event.Firm.Rank()
 	if want.Product == "" && recognised {
-		return []string{fmt.Sprintf("is nothing known, but was taken for %s (%s, because of %s)", v.Product, v.Confidence, strings.Join(v.Because, ", "))}
+		return []string{fmt.Sprintf("is nothing known, but was taken for %s (%s, because of %s)", v.Product.ID, v.Product.Confidence, strings.Join(v.Product.Because, ", "))}
 	}
-	if want.Product != "" && (v.Product != want.Product || !recognised) {
-		return []string{fmt.Sprintf("is %s, but was judged %q (%s)", want.Product, v.Product, v.Confidence)}
+	if want.Product != "" && (v.Product.ID != want.Product || !recognised) {
+		return []string{fmt.Sprintf("is %s, but was judged %q (%s)", want.Product, v.Product.ID, v.Product.Confidence)}
 	}
 	var out []string
 	for _, part := range []struct{ what, got, want string }{
-		{"brand", v.Brand, want.Brand},
+		{"brand", v.Product.Brand, want.Brand},
 		{"release", strings.Join(v.Version.Candidates, " or "), strings.Join(want.Candidates, " or ")},
-		{"auth", string(v.Auth.State), want.Auth},
+		{"auth", string(v.Auth.State), string(want.Auth)},
 		{"front", v.Front.Kind, want.Front},
 	} {
 		if part.got != part.want {

@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/clawsonar/clawsonar/internal/bounded"
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/release"
 )
 
@@ -49,7 +50,7 @@ type spec struct {
 	Gated cond `yaml:"gated"`
 	// Advice is what to do about the product in a state of authentication: open,
 	// claimable, or required with a password that everybody knows.
-	Advice map[State]Advice `yaml:"advice"`
+	Advice map[event.AuthState]Advice `yaml:"advice"`
 	// Spare names requests that this product must not be sent, by anybody.
 	Spare []spareRule `yaml:"spare"`
 }
@@ -108,7 +109,7 @@ type requestSpec struct {
 	First   bool              `yaml:"first"` // before GET / on the product's own ports: there the server speaks first
 	Headers map[string]string `yaml:"headers"`
 	Body    string            `yaml:"body"`
-	Level   Level             `yaml:"level"` // default passive
+	Level   event.Level       `yaml:"level"` // default passive
 	// For names the questions that the request can answer; it is sent only
 	// while one of them is open. "surfaces" is open on a product that is
 	// recognised, "deep" and "passive" at that level. Empty: sent whenever its
@@ -227,7 +228,7 @@ func numbers(v string) []int {
 }
 
 type identityRule struct {
-	Confidence Confidence `yaml:"confidence"`
+	Confidence event.Confidence `yaml:"confidence"`
 	cond       `yaml:",inline"`
 }
 
@@ -237,15 +238,15 @@ type brandRule struct {
 }
 
 type authRule struct {
-	State State  `yaml:"state"`
-	Mode  string `yaml:"mode"`
+	State event.AuthState `yaml:"state"`
+	Mode  event.AuthMode  `yaml:"mode"`
 	cond  `yaml:",inline"`
 }
 
 type surfaceRule struct {
-	ID    string `yaml:"id"`
-	Path  string `yaml:"path"`
-	State string `yaml:"state"`
+	ID    string             `yaml:"id"`
+	Path  string             `yaml:"path"`
+	State event.SurfaceState `yaml:"state"`
 	cond  `yaml:",inline"`
 }
 
@@ -272,7 +273,7 @@ type versionSource struct {
 	JSON       string              `yaml:"json"`
 	Stamp      bool                `yaml:"stamp"` // a build stamp: release, commit, maybe a time
 	Assets     bool                `yaml:"assets"`
-	Confidence Confidence          `yaml:"confidence"`
+	Confidence event.Confidence    `yaml:"confidence"`
 	cond       `yaml:",inline"`
 }
 

@@ -37,8 +37,7 @@ type Filter struct {
 	Baseline *Baseline // nil: none
 	Now      time.Time // decides which entries have ended
 
-	taken map[string]int // suppressed here, by severity
-	total int
+	taken map[event.Severity]int // suppressed here
 }
 
 // Event returns the event as it is to go on; the one given is not changed.
@@ -54,12 +53,7 @@ func (f *Filter) Event(e event.Event) event.Event {
 	case e.Summary != nil:
 		s := *e.Summary
 		s.Findings = maps.Clone(s.Findings)
-		for severity, n := range f.taken {
-			if s.Findings[severity] -= n; s.Findings[severity] <= 0 {
-				delete(s.Findings, severity)
-			}
-		}
-		s.Suppressed += f.total
+		s.Suppress(f.taken)
 		s.Notes = append(slices.Clip(s.Notes), f.Notes()...)
 		return event.Event{Summary: &s}
 	}
@@ -82,10 +76,9 @@ func (f *Filter) finding(a event.Address, x *event.Finding) {
 	}
 	x.Suppressed = why
 	if f.taken == nil {
-		f.taken = map[string]int{}
+		f.taken = map[event.Severity]int{}
 	}
-	f.taken[string(x.Severity)]++
-	f.total++
+	f.taken[x.Severity]++
 }
 
 // Notes say which entries of the ignore file have ended or match nothing; call it

@@ -126,7 +126,7 @@ func TestExit(t *testing.T) {
 		baseline   []string // keys
 		failOn     event.Severity
 		incomplete bool
-		auth       string
+		auth       event.AuthState
 		findings   []event.Finding
 		advisories []event.Advisory
 		want       int
@@ -176,12 +176,12 @@ func TestExit(t *testing.T) {
 				}
 			}
 			g := &Gate{FailOn: tt.failOn, FailOnIncomplete: tt.incomplete}
-			summary := &event.Summary{Complete: true, Findings: map[string]int{}, Suppressed: len(tt.advisories)}
+			summary := &event.Summary{Complete: true, Findings: map[event.Severity]int{}, Suppressed: len(tt.advisories)}
 			x := &event.Target{Outcome: "identified", Target: event.Address{IP: "10.0.0.7", Port: 18789}, Findings: tt.findings, Advisories: tt.advisories, Auth: &event.Auth{State: tt.auth}}
 			standing := 0
 			for i := range tt.findings {
 				if tt.findings[i].Active() {
-					summary.Findings[string(tt.findings[i].Severity)]++
+					summary.Findings[tt.findings[i].Severity]++
 					standing++
 				}
 			}

@@ -42,7 +42,7 @@ func (g *Gate) Event(e event.Event) {
 				g.failed = true
 			}
 		}
-		if e.Target.Outcome == "identified" {
+		if e.Target.Outcome == event.OutcomeIdentified {
 			g.gateways++
 		}
 		g.unjudged.Target(e.Target)

@@ -7,7 +7,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
-func target(state string, findings ...event.Finding) event.Event {
+func target(state event.AuthState, findings ...event.Finding) event.Event {
 	t := &event.Target{Outcome: "identified", Findings: findings}
 	if state != "" {
 		t.Auth = &event.Auth{State: state}
@@ -26,7 +26,7 @@ func TestGate(t *testing.T) {
 		newKind  = event.Finding{Severity: "apocalyptic"}
 		scan     = event.Event{Scan: &event.Scan{}}
 		stranger = event.Event{Target: &event.Target{Outcome: "other"}}
-		of       = func(outcome, member string) event.Event {
+		of       = func(outcome event.Outcome, member event.Member) event.Event {
 			return event.Event{Target: &event.Target{Outcome: outcome, Target: event.Address{IP: "192.0.2.1", Port: 1, Member: member}}}
 		}
 		starting = event.Event{Target: &event.Target{Outcome: "other", Evidence: []event.Evidence{{ID: "root", Status: 502}}}}
@@ -93,7 +93,7 @@ func TestGate(t *testing.T) {
 }
 
 func TestGateJudgedStates(t *testing.T) {
-	for _, state := range []string{"open", "required", "gated", "claimable"} {
+	for _, state := range []event.AuthState{"open", "required", "gated", "claimable"} {
 		g := &Gate{FailOnIncomplete: true}
 		g.Event(target(state))
 		g.Event(event.Event{Summary: &event.Summary{Complete: true}})

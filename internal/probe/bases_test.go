@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/probe"
@@ -27,7 +28,7 @@ func probeReplica(t *testing.T, served evidence.Capture, base string, bases bool
 	set, _ := load(t)
 	p := probe.Prober{
 		Wire: wire.New(wire.Options{Scope: target.NewScope(nil, nil, false)}),
-		Set:  set, Level: fingerprint.Standard, Timeout: 10 * time.Second, Bases: bases,
+		Set:  set, Level: event.LevelStandard, Timeout: 10 * time.Second, Bases: bases,
 	}
 	o := p.Probe(context.Background(), target.Target{Addr: r.Addr, Base: base}, p.Budget())
 	return o, set.Judge(&o)
@@ -74,7 +75,7 @@ func TestBasePaths(t *testing.T) {
 			if o.Base != c.base {
 				t.Errorf("base path %q, want %q", o.Base, c.base)
 			}
-			if c.base != "" && (v.Version.Exact != "2026.9.6" || v.Auth.State != fingerprint.Required || v.Surface("control-ui") != "open") {
+			if c.base != "" && (v.Version.Exact != "2026.9.6" || v.Auth.State != event.AuthRequired || v.Surface("control-ui") != "open") {
 				t.Errorf("%+v", v)
 			}
 			for _, x := range o.Exchanges {
@@ -103,11 +104,11 @@ func TestMount(t *testing.T) {
 	}
 	for _, c := range []struct {
 		capture string
-		state   fingerprint.State
+		state   event.AuthState
 	}{
-		{"openclaw/clawdbot-2026.1.24-3-token-nginx-below.yaml", fingerprint.Required},
-		{"openclaw/openclaw-2026.3.13-none-nginx-below.yaml", fingerprint.Open},
-		{"openclaw/openclaw-2026.9.6-none-nginx-below.yaml", fingerprint.Open},
+		{"openclaw/clawdbot-2026.1.24-3-token-nginx-below.yaml", event.AuthRequired},
+		{"openclaw/openclaw-2026.3.13-none-nginx-below.yaml", event.AuthOpen},
+		{"openclaw/openclaw-2026.9.6-none-nginx-below.yaml", event.AuthOpen},
 	} {
 		for _, base := range []string{"/openclaw", ""} { // given, and found by a link
 			t.Run(c.capture+" from "+base+"/", func(t *testing.T) {
@@ -117,7 +118,7 @@ func TestMount(t *testing.T) {
 					Header: []string{"Content-Type: text/html"}, Body: `<a href="/openclaw/">my agent</a>`,
 				}}, served.Exchanges...)
 				o, v := probeReplica(t, served, base, false)
-				if o.Base != "/openclaw" || v.Auth.State != c.state || v.Confidence != fingerprint.Certain && v.Confidence != fingerprint.Firm {
+				if o.Base != "/openclaw" || v.Auth.State != c.state || v.Product.Confidence != event.Certain && v.Product.Confidence != event.Firm {
 					t.Errorf("base path %q, %+v", o.Base, v)
 				}
 				for _, s := range v.Surfaces {

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"time"
 
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/handshake"
@@ -20,7 +21,7 @@ import (
 type Prober struct {
 	Wire    *wire.Wire
 	Set     *fingerprint.Set
-	Level   fingerprint.Level
+	Level   event.Level
 	Timeout time.Duration // for one target, see Budget
 	// Bases has every usual base path tried where / is not a product's page, and
 	// not only those that / leads to.
@@ -71,7 +72,7 @@ func (p *Prober) walk(s *wire.Session, o *evidence.Observation) bool {
 	for {
 		req, ok := p.Set.Next(o, p.Level)
 		if !ok {
-			return o.Outcome == evidence.Other
+			return o.Outcome == event.OutcomeOther
 		}
 		var reply wire.Reply
 		if req.Say != "" {
@@ -84,7 +85,7 @@ func (p *Prober) walk(s *wire.Session, o *evidence.Observation) bool {
 		}
 		if !goOn {
 			_, more := p.Set.Next(o, p.Level)
-			o.Unfinished = more && o.Outcome == evidence.Other
+			o.Unfinished = more && o.Outcome == event.OutcomeOther
 			return false
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/clawsonar/clawsonar/fingerprints"
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/probe"
@@ -63,7 +64,7 @@ func look(t *testing.T, set *fingerprint.Set, c evidence.Capture) fingerprint.Ve
 	p := probe.Prober{
 		Wire:    wire.New(wire.Options{Scope: target.NewScope(nil, nil, false)}),
 		Set:     set,
-		Level:   fingerprint.Standard,
+		Level:   event.LevelStandard,
 		Timeout: 10 * time.Second,
 	}
 	o := p.Probe(context.Background(), target.Target{Addr: netip.AddrPortFrom(r.Addr.Addr(), r.Addr.Port())}, p.Budget())
@@ -129,7 +130,7 @@ func TestUnknownReleases(t *testing.T) {
 		newer := strange
 		newer.Stamp = "2026.10.1-release-0123456789ab-2026-10-09T12-00-00.000Z"
 		v := look(t, set, serve(newer, true))
-		if v.Version.Exact != "2026.10.1" || v.Version.Build != "0123456789ab" || v.Version.Confidence != fingerprint.Certain {
+		if v.Version.Exact != "2026.10.1" || v.Version.Build != "0123456789ab" || v.Version.Confidence != event.Certain {
 			t.Errorf("version %+v", v.Version)
 		}
 		if want := "release 2026.10.1 is newer than this database, which ends at " + table.Newest().Version.String(); !slices.Contains(v.Notes, want) {
@@ -140,7 +141,7 @@ func TestUnknownReleases(t *testing.T) {
 		fork := strange
 		fork.Stamp = "2026.4.99-0123456789ab"
 		v := look(t, set, serve(fork, true))
-		if v.Version.Exact != "" || v.Version.Confidence != fingerprint.Tentative {
+		if v.Version.Exact != "" || v.Version.Confidence != event.Tentative {
 			t.Errorf("version %+v", v.Version)
 		}
 		if want := "release: it says 2026.4.99, which was never published: a fork, or a build of its own"; !slices.Contains(v.Notes, want) {
@@ -166,7 +167,7 @@ func TestUnknownReleases(t *testing.T) {
 			}
 		}
 		v := look(t, set, serve(rebuilt, false))
-		if v.Version.Exact != "" || !slices.Contains(v.Version.Candidates, "2026.3.13") || v.Version.Confidence != fingerprint.Tentative {
+		if v.Version.Exact != "" || !slices.Contains(v.Version.Candidates, "2026.3.13") || v.Version.Confidence != event.Tentative {
 			t.Errorf("version %+v", v.Version)
 		}
 	})
@@ -183,7 +184,7 @@ func TestUnknownReleases(t *testing.T) {
 		// Asked or not, two sources that disagree are said and trusted less.
 		o := c.Observation()
 		both := set.Judge(&o)
-		if both.Version.Confidence != fingerprint.Tentative || !slices.Contains(both.Notes, "release: sw.js says 2026.6.11, but assets says 2026.5.28") {
+		if both.Version.Confidence != event.Tentative || !slices.Contains(both.Notes, "release: sw.js says 2026.6.11, but assets says 2026.5.28") {
 			t.Errorf("version %+v, notes %q", both.Version, both.Notes)
 		}
 	})

@@ -116,7 +116,7 @@ func (r *Redactor) Event(e event.Event) event.Event {
 
 func (r *Redactor) scan(in *event.Scan) *event.Scan {
 	out := &event.Scan{
-		Type: "scan", Schema: in.Schema, Tool: tool(in.Tool), Started: in.Started,
+		Type: event.TypeScan, Schema: in.Schema, Tool: tool(in.Tool), Started: in.Started,
 		Level: id(in.Level), Seed: in.Seed, Shard: id(in.Shard), Ports: slices.Clone(in.Ports),
 		Data: event.Data{
 			Releases: in.Data.Releases, NewestRelease: id(in.Data.NewestRelease), ReleasesAsOf: id(in.Data.ReleasesAsOf),
@@ -156,7 +156,7 @@ func tool(in event.Tool) event.Tool { return event.Tool{Name: id(in.Name), Versi
 
 func (r *Redactor) summary(in *event.Summary) *event.Summary {
 	out := &event.Summary{
-		Type: "summary", Finished: in.Finished, Targets: in.Targets,
+		Type: event.TypeSummary, Finished: in.Finished, Targets: in.Targets,
 		Outcomes: counts(in.Outcomes), Auth: counts(in.Auth), Findings: counts(in.Findings),
 		Suppressed: in.Suppressed, Complete: in.Complete,
 		MissEstimate: event.MissEstimate{
@@ -192,11 +192,11 @@ func (r *Redactor) place(s string) string {
 	return hostPort(r.host(host), port) + strings.TrimRight(base, "/")
 }
 
-func counts(in map[string]int) map[string]int {
+func counts[K ~string](in map[K]int) map[K]int {
 	if in == nil {
 		return nil
 	}
-	out := map[string]int{}
+	out := map[K]int{}
 	for k, n := range in {
 		out[id(k)] += n
 	}
@@ -211,14 +211,14 @@ const gone = "redacted"
 var ours = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.+/:-]{0,99}$`)
 
 // id keeps a word of the program's own.
-func id(s string) string {
-	if s == "" || ours.MatchString(s) {
+func id[S ~string](s S) S {
+	if s == "" || ours.MatchString(string(s)) {
 		return s
 	}
 	return gone
 }
 
-func ids(in []string) []string { return each(in, id) }
+func ids(in []string) []string { return each(in, id[string]) }
 
 func (r *Redactor) target(in *event.Target) *event.Target {
 	u, err := url.Parse(in.Target.URL)
@@ -227,7 +227,7 @@ func (r *Redactor) target(in *event.Target) *event.Target {
 	}
 	x := r.eraser(in, u)
 	out := &event.Target{
-		Type: "target", Target: r.address(&in.Target, u, x), Outcome: id(in.Outcome), TLS: r.tls(in.TLS),
+		Type: event.TypeTarget, Target: r.address(&in.Target, u, x), Outcome: id(in.Outcome), TLS: r.tls(in.TLS),
 		Surfaces: each(in.Surfaces, func(s event.Surface) event.Surface {
 			return event.Surface{ID: id(s.ID), State: id(s.State), Path: x.text(s.Path)}
 		}),

@@ -50,7 +50,7 @@ func held(b *testing.B, f string, n int) {
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	b.ReportMetric(float64(after.HeapAlloc-min(before.HeapAlloc, after.HeapAlloc))/1e6, "MB-held")
-	put(summaryEvent(event.Summary{Targets: int64(n), Outcomes: map[string]int{"identified": n}, Auth: map[string]int{"required": n}, Complete: true}))
+	put(summaryEvent(event.Summary{Targets: int64(n), Outcomes: map[event.Outcome]int{"identified": n}, Auth: map[event.AuthState]int{"required": n}, Complete: true}))
 	if err := s.Flush(); err != nil {
 		b.Fatal(err)
 	}

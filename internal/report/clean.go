@@ -31,7 +31,7 @@ func Clean(s string) string { return CleanN(s, cleanLimit) }
 //
 // A line that starts with "::" is a command to GitHub Actions. Only who writes
 // the line knows where it starts, so that is left to the caller.
-func CleanN(s string, limit int) string {
+func CleanN[S ~string](text S, limit int) S {
 	if limit <= 0 {
 		return ""
 	}
@@ -55,7 +55,7 @@ func CleanN(s string, limit int) string {
 		last = r
 		return true
 	}
-	for len(s) > 0 {
+	for s := string(text); len(s) > 0; {
 		if k := escape(s); k > 0 {
 			s = s[k:]
 			continue
@@ -82,10 +82,10 @@ func CleanN(s string, limit int) string {
 			space = false
 		}
 		if !ok || !put(r) {
-			return strings.TrimRight(b.String()[:cut], " ") + cutMark[:min(limit, len(cutMark))]
+			return S(strings.TrimRight(b.String()[:cut], " ") + cutMark[:min(limit, len(cutMark))])
 		}
 	}
-	return b.String()
+	return S(b.String())
 }
 
 // isSpace reports whether r separates words or lines.

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/rule"
 )
 
 // control is one recommendation of an authority, in our words.
@@ -71,7 +70,7 @@ const controlTargets = 5
 type controls struct {
 	*tally
 	w     io.Writer
-	rules []rule.Rule
+	rules []event.Rule
 
 	gateways int
 	judged   map[string]int        // gateways for which a check was answered, by check
@@ -99,7 +98,7 @@ func (s *controls) Event(e event.Event) error {
 		return nil
 	}
 	t := scrub(e.Target)
-	if t.Outcome == "identified" {
+	if t.Outcome == event.OutcomeIdentified {
 		s.gateway(t)
 	}
 	for i := range t.Findings {
@@ -114,7 +113,7 @@ func (s *controls) Event(e event.Event) error {
 
 // gateway counts the checks that were answered for a gateway.
 func (s *controls) gateway(t *event.Target) {
-	level := ""
+	level := event.Level("")
 	if s.scan != nil {
 		level = s.scan.Level
 	}
@@ -206,7 +205,7 @@ func (s *controls) judge(id string) (result, behind string) {
 		return md(c.say("not failed as far as seen")), strings.Join(checks, ", ")
 	case any:
 		return md(c.say("not failed as far as seen")), strings.Join(checks, ", ") + "; " + md(c.say("not every check could be answered for every gateway"))
-	case slices.ContainsFunc(s.rules, func(r rule.Rule) bool { return slices.Contains(r.Controls, id) }):
+	case slices.ContainsFunc(s.rules, func(r event.Rule) bool { return slices.Contains(r.Controls, id) }):
 		return md(c.say("not assessable remotely")), md(c.say("no gateway in this scan shows it"))
 	}
 	return md(c.say("not assessable remotely")), "–"

@@ -79,11 +79,11 @@ func (s *csvSink) flushed() error {
 func (s *csvSink) record(t *event.Target, kind string, cells map[string]string) {
 	row := map[string]string{
 		"record": kind, "target": where(t.Target), "ip": t.Target.IP, "port": strconv.Itoa(t.Target.Port), "name": t.Target.Name,
-		"source": t.Target.Source, "reach": t.Target.Reach, "outcome": t.Outcome, "product": (*catalogue)(nil).product(t),
+		"source": t.Target.Source, "reach": string(t.Target.Reach), "outcome": string(t.Outcome), "product": (*catalogue)(nil).product(t),
 		"release": (*catalogue)(nil).release(t.Version),
 	}
 	if t.Auth != nil {
-		row["auth"], row["auth_mode"] = t.Auth.State, t.Auth.Mode
+		row["auth"], row["auth_mode"] = string(t.Auth.State), string(t.Auth.Mode)
 	}
 	var line []string
 	for _, column := range csvColumns() {
@@ -100,14 +100,14 @@ func findingCells(f *event.Finding) map[string]string {
 	return map[string]string{
 		"severity": string(f.Severity), "id": f.ID, "title": f.Title, "detail": f.Detail, "fix": f.Remediation,
 		"controls": strings.Join(f.Controls, " "), "references": strings.Join(f.References, " "),
-		"evidence": strings.Join(f.Evidence, " "), "key": f.Key, "suppressed": f.Suppressed, "change": f.Change,
+		"evidence": strings.Join(f.Evidence, " "), "key": f.Key, "suppressed": f.Suppressed, "change": string(f.Change),
 	}
 }
 
 func advisoryCells(a *event.Advisory) map[string]string {
 	return map[string]string{
 		"severity": string(a.Severity), "id": a.ID, "title": a.Summary, "suppressed": a.Suppressed, "cve": a.CVE,
-		"score": score(a.Score), "status": a.Status, "reach_of_advisory": a.Reach, "fixed_in": a.Fixed,
+		"score": score(a.Score), "status": string(a.Status), "reach_of_advisory": string(a.Reach), "fixed_in": a.Fixed,
 		"references": advisoryURL(a.ID),
 	}
 }

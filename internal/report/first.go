@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/rule"
 )
 
 const (
@@ -66,7 +65,7 @@ func (t *tally) first() []todo {
 func (t *tally) lead(x *event.Target) *event.Finding {
 	var lead *event.Finding
 	place := func(f *event.Finding) int {
-		if i := slices.IndexFunc(t.checks, func(r rule.Rule) bool { return r.ID == f.ID }); i >= 0 {
+		if i := slices.IndexFunc(t.checks, func(r event.Rule) bool { return r.ID == f.ID }); i >= 0 {
 			return i
 		}
 		return len(t.checks)
@@ -110,7 +109,7 @@ func (t *tally) todo(x *event.Target, lead *event.Finding) todo {
 
 // commands are those of the finding's check, with the release filled in.
 func (t *tally) commands(f *event.Finding) []string {
-	i := slices.IndexFunc(t.checks, func(r rule.Rule) bool { return r.ID == f.ID })
+	i := slices.IndexFunc(t.checks, func(r event.Rule) bool { return r.ID == f.ID })
 	if i < 0 || f.Step == "" {
 		return nil
 	}
@@ -169,10 +168,10 @@ func (t *tally) proof(x *event.Target) string {
 	if t.scan == nil {
 		return strings.Join(words, " ")
 	}
-	if t.scan.Level == "deep" || t.scan.Level == "passive" {
-		words = append(words, "-level", t.scan.Level)
+	if t.scan.Level == event.LevelDeep || t.scan.Level == event.LevelPassive {
+		words = append(words, "-level", string(t.scan.Level))
 	}
-	if x.Target.Reach == "public" {
+	if x.Target.Reach == event.ReachPublic {
 		contact := shellWord(CleanN(t.scan.Authorization.Contact, 200))
 		if contact == "" {
 			contact = "MAIL-OR-URL"

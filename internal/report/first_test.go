@@ -10,12 +10,11 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/rule"
 )
 
 // firstRules are checks that have commands.
-func firstRules() []rule.Rule {
-	return []rule.Rule{
+func firstRules() []event.Rule {
+	return []event.Rule{
 		{ID: "auth-missing", Title: "Anybody is let in", Severity: event.Critical, Fix: "Ask for a credential.", First: map[string][]string{
 			"token": {`openclaw config set gateway.auth.token "$(openssl rand -hex 32)"`, "openclaw config set gateway.auth.mode token", "openclaw gateway restart"},
 		}},
@@ -159,7 +158,7 @@ func TestDetailsKeepReleases(t *testing.T) {
 
 func TestTotals(t *testing.T) {
 	var s totals
-	add := func(ip, release, state string, ids ...string) {
+	add := func(ip, release string, state event.AuthState, ids ...string) {
 		e := gateway(ip, func(x *event.Target) {
 			x.Auth = &event.Auth{State: state}
 			if release != "" {

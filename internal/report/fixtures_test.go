@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/rule"
 )
 
 var started = time.Date(2026, 10, 6, 12, 0, 0, 0, time.UTC)
@@ -110,9 +109,9 @@ func mixed() []event.Event {
 			Findings: []event.Finding{screen}}},
 		summaryEvent(event.Summary{
 			Targets:  257,
-			Outcomes: map[string]int{"identified": 6, "helper": 1, "other": 1, "dns-error": 1, "closed": 200, "silent": 48},
-			Auth:     map[string]int{"open": 1, "required": 1, "unknown": 1, "gated": 1, "blocked": 1, "claimable": 1},
-			Findings: map[string]int{"critical": 1, "high": 1, "medium": 3, "info": 1}, Suppressed: 1,
+			Outcomes: map[event.Outcome]int{"identified": 6, "helper": 1, "other": 1, "dns-error": 1, "closed": 200, "silent": 48},
+			Auth:     map[event.AuthState]int{"open": 1, "required": 1, "unknown": 1, "gated": 1, "blocked": 1, "claimable": 1},
+			Findings: map[event.Severity]int{"critical": 1, "high": 1, "medium": 3, "info": 1}, Suppressed: 1,
 			Complete: true, MissEstimate: event.MissEstimate{Reprobed: 48, Found: 0},
 		}),
 	}
@@ -151,7 +150,7 @@ func nastyText(tag string, size int) string {
 func hostile(size int) []event.Event {
 	n := func(tag string) string { return nastyText(tag, size) }
 	scan := scanEvent()
-	scan.Scan.Level, scan.Scan.Shard = n("level"), n("shard")
+	scan.Scan.Level, scan.Scan.Shard = event.Level(n("level")), n("shard")
 	scan.Scan.Tool = event.Tool{Name: n("tool"), Version: n("toolversion")}
 	scan.Scan.Data.NewestRelease, scan.Scan.Data.ReleasesAsOf, scan.Scan.Data.AdvisoriesAsOf = n("newest"), n("asof"), n("advasof")
 	events := []event.Event{scan}
@@ -163,10 +162,10 @@ func hostile(size int) []event.Event {
 			}
 			g := f
 			g.Severity, g.Suppressed = event.High, n("suppressed")
-			t.Target = event.Address{Input: n("input"), Source: n("src"), Name: n("name"), IP: n("ip"), Port: 1, URL: n("url"), Reach: n("reach"), Bound: n("bound"), Process: n("proc")}
-			t.Product = &event.Product{ID: n("pid"), Brand: n("brand"), Name: n("pname"), Confidence: n("conf"), Because: []string{n("because")}}
+			t.Target = event.Address{Input: n("input"), Source: n("src"), Name: n("name"), IP: n("ip"), Port: 1, URL: n("url"), Reach: event.Reach(n("reach")), Bound: n("bound"), Process: n("proc")}
+			t.Product = &event.Product{ID: n("pid"), Brand: n("brand"), Name: n("pname"), Confidence: event.Confidence(n("conf")), Because: []string{n("because")}}
 			t.Version = &event.Version{Exact: n("exact"), Candidates: []string{n("candidate")}}
-			t.Auth = &event.Auth{State: "required", Mode: n("mode")}
+			t.Auth = &event.Auth{State: "required", Mode: event.AuthMode(n("mode"))}
 			t.Front = &event.Front{Kind: n("front")}
 			t.Findings = []event.Finding{f, g}
 			t.Notes = []string{n("note")}
@@ -174,9 +173,9 @@ func hostile(size int) []event.Event {
 			t.Evidence = []event.Evidence{{ID: n("e"), Facts: map[string]string{n("k"): n("v")}}}
 			switch i {
 			case 1:
-				t.Outcome, t.Product.Brand = n("outcome"), ""
+				t.Outcome, t.Product.Brand = event.Outcome(n("outcome")), ""
 			case 2:
-				t.Auth.State, t.Version = n("state"), nil
+				t.Auth.State, t.Version = event.AuthState(n("state")), nil
 				t.Target.URL = ""
 				t.Findings[0].Severity = event.Critical
 			}
@@ -184,8 +183,8 @@ func hostile(size int) []event.Event {
 		events = append(events, x)
 	}
 	return append(events, summaryEvent(event.Summary{
-		Targets: 3, Outcomes: map[string]int{"identified": 2, n("o"): 1}, Auth: map[string]int{n("a"): 1},
-		Findings: map[string]int{"critical": 1, n("f"): 1},
+		Targets: 3, Outcomes: map[event.Outcome]int{"identified": 2, event.Outcome(n("o")): 1}, Auth: map[event.AuthState]int{event.AuthState(n("a")): 1},
+		Findings: map[event.Severity]int{"critical": 1, event.Severity(n("f")): 1},
 	}))
 }
 
@@ -204,23 +203,23 @@ func many(n int, severity func(i int) event.Severity) []event.Event {
 }
 
 // fixtureRules stand for the checks, which this package does not know.
-func fixtureRules() []rule.Rule {
+func fixtureRules() []event.Rule {
 	docs := []string{"https://docs.example.org/gateway/security"}
-	return []rule.Rule{
-		{ID: "auth-missing", Title: "Anyone who reaches this gateway controls the agent", Severity: event.Critical, Needs: rule.Auth,
+	return []event.Rule{
+		{ID: "auth-missing", Title: "Anyone who reaches this gateway controls the agent", Severity: event.Critical, Needs: event.NeedsAuth,
 			When: "The gateway let in a request without a credential.", Why: "Whoever can connect can give the agent instructions.", Fix: "Ask for a credential.",
 			Controls: []string{"nvdb:N2", "cncert:C2", "tongbao:T2", "owasp:ASI03"}, References: docs},
-		{ID: "legacy-product", Title: "This is a predecessor of OpenClaw that gets no fixes", Severity: event.High, Needs: rule.Release,
+		{ID: "legacy-product", Title: "This is a predecessor of OpenClaw that gets no fixes", Severity: event.High, Needs: event.NeedsRelease,
 			When: "The page says so.", Why: "All fixes are missing.", Fix: "Move to OpenClaw.", Controls: []string{"nvdb:N1", "cncert:C7", "tongbao:T1", "owasp:ASI04"}},
-		{ID: "exposed-to-internet", Title: "The gateway answers on a globally reachable address", Severity: event.High, Needs: rule.Remote,
+		{ID: "exposed-to-internet", Title: "The gateway answers on a globally reachable address", Severity: event.High, Needs: event.NeedsRemote,
 			When: "It was reached there.", Why: "It will be found.", Fix: "Bind it to loopback.", Controls: []string{"nvdb:N2", "cncert:C1", "tongbao:T2"}},
-		{ID: "advisory-affected", Title: "Published vulnerabilities apply to this release", Severity: event.Critical, Needs: rule.Release,
+		{ID: "advisory-affected", Title: "Published vulnerabilities apply to this release", Severity: event.Critical, Needs: event.NeedsRelease,
 			When: "The release is in a range.", Why: "Everybody knows how it is attacked.", Fix: "Update.", Controls: []string{"nvdb:N1", "cncert:C7"}},
 		{ID: "plain-http", Title: "The gateway is spoken to without encryption", Severity: event.Medium,
 			When: "It answered over plain HTTP.", Why: "Anybody on the way can read it.", Fix: "Put TLS in front.", Controls: []string{"nvdb:N2", "tongbao:T2"}, References: docs},
-		{ID: "novnc-reachable", Title: "A screen of the gateway's host is offered", Severity: event.Critical, Needs: rule.Helpers,
+		{ID: "novnc-reachable", Title: "A screen of the gateway's host is offered", Severity: event.Critical, Needs: event.NeedsHelpers,
 			When: "It answered.", Why: "Whoever sees the screen works on it.", Fix: "Bind it to loopback.", Controls: []string{"nvdb:N2"}},
-		{ID: "tls-expired", Title: "The certificate is out of date", Severity: event.Medium, Needs: rule.TLS, Relatives: true,
+		{ID: "tls-expired", Title: "The certificate is out of date", Severity: event.Medium, Needs: event.NeedsTLS, Relatives: true,
 			When: "Its time is over.", Why: "Clients learn to look away.", Fix: "Renew it.", Controls: []string{"nvdb:N2"}},
 		{ID: "auth-unverified", Title: "Whether a credential is needed could not be proven", Severity: event.Info,
 			When: "No answer says.", Why: "It may stand open.", Fix: "Scan again.", Controls: []string{"nvdb:N2", "cncert:C2"}},
@@ -244,7 +243,7 @@ func changed() []event.Event {
 		}),
 		{Target: &event.Target{Type: "target", Outcome: "absent", Target: event.Address{IP: "10.0.0.9", Port: 18789, URL: "http://10.0.0.9:18789/"},
 			Findings: []event.Finding{unseen}, Changes: []event.Change{{What: "target", Old: "auth required"}}}},
-		summaryEvent(event.Summary{Targets: 2, Outcomes: map[string]int{"identified": 1, "absent": 1}, Auth: map[string]int{"open": 1}, Findings: map[string]int{"critical": 1},
+		summaryEvent(event.Summary{Targets: 2, Outcomes: map[event.Outcome]int{"identified": 1, "absent": 1}, Auth: map[event.AuthState]int{"open": 1}, Findings: map[event.Severity]int{"critical": 1},
 			Complete: true, Diff: &event.Diff{Opened: 1, Closed: 1, Unseen: 1, Changed: 2, Advisories: 1}}),
 	}
 }

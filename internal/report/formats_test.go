@@ -16,7 +16,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/rule"
 )
 
 // replicas is a stored scan of replicas of gateways, see testdata/streams.
@@ -101,9 +100,9 @@ func TestHostile(t *testing.T) {
 		if x := events[i].Target; x != nil {
 			x.TLS = &event.TLS{Enabled: true, Subject: nastyText("subject", 1<<20), Issuer: nastyText("issuer", 10), Names: []string{nastyText("san", 10)}, VerifyError: nastyText("verify", 10)}
 			x.Surfaces = []event.Surface{{ID: nastyText("surface", 10), State: "open", Path: nastyText("path", 10)}}
-			x.Changes = []event.Change{{What: nastyText("what", 10), Old: nastyText("old", 10), New: nastyText("new", 10)}}
-			x.Advisories = []event.Advisory{{ID: nastyText("advisory", 10), CVE: nastyText("cve", 10), Severity: event.High, Status: nastyText("status", 10),
-				Summary: nastyText("summary", 1<<20), Fixed: nastyText("fixed", 10), Reach: nastyText("reach", 10)}}
+			x.Changes = []event.Change{{What: event.Changed(nastyText("what", 10)), Old: nastyText("old", 10), New: nastyText("new", 10)}}
+			x.Advisories = []event.Advisory{{ID: nastyText("advisory", 10), CVE: nastyText("cve", 10), Severity: event.High, Status: event.AdvisoryStatus(nastyText("status", 10)),
+				Summary: nastyText("summary", 1<<20), Fixed: nastyText("fixed", 10), Reach: event.AdvisoryReach(nastyText("reach", 10))}}
 			for _, formula := range []string{"=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "x;=cmd|' /C calc'!A0", "\uff1d1+1", "a,=1", "\"=1\""} {
 				x.Notes = append(x.Notes, formula)
 				x.Findings = append(x.Findings, event.Finding{ID: formula, Severity: event.High, Title: formula, Detail: formula, Key: "k"})
@@ -507,8 +506,8 @@ func TestUngraded(t *testing.T) {
 			x.Auth = &event.Auth{State: "required"}
 			x.Findings = []event.Finding{unverified, {ID: "of-tomorrow", Severity: word, Title: "t", Key: "k"}}
 			x.Advisories = []event.Advisory{{ID: "GHSA-2222-3333-4444", Severity: word, Status: "affected", Summary: "s"}}
-		}), summaryEvent(event.Summary{Targets: 1, Outcomes: map[string]int{"identified": 1}, Auth: map[string]int{"required": 1},
-			Findings: map[string]int{string(word): 1, "info": 1}, Complete: true})}
+		}), summaryEvent(event.Summary{Targets: 1, Outcomes: map[event.Outcome]int{"identified": 1}, Auth: map[event.AuthState]int{"required": 1},
+			Findings: map[event.Severity]int{word: 1, "info": 1}, Complete: true})}
 		for format, want := range map[string][]string{
 			"table":    {"1 unknown, 1 info"},
 			"markdown": {"1 unknown finding"},
@@ -558,7 +557,7 @@ func TestMarkdownFits(t *testing.T) {
 
 // TestControls judges: failed, not failed as far as seen, not assessable.
 func TestControls(t *testing.T) {
-	rules := append(fixtureRules(), rule.Rule{ID: "helper", Severity: event.High, Needs: rule.Helpers, Controls: []string{"owasp:ASI05"}})
+	rules := append(fixtureRules(), event.Rule{ID: "helper", Severity: event.High, Needs: event.NeedsHelpers, Controls: []string{"owasp:ASI05"}})
 	judge := func(id string, events ...event.Event) string {
 		s := newControls(io.Discard, Options{Rules: rules}, nil).(*controls)
 		for _, e := range events {

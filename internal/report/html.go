@@ -15,7 +15,6 @@ import (
 	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/rule"
 )
 
 //go:embed html
@@ -33,7 +32,7 @@ type htmlSink struct {
 	*tally
 	o       Options
 	w       io.Writer
-	rules   map[string]rule.Rule
+	rules   map[string]event.Rule
 	lang    string
 	ranking ranking
 	months  map[string]int // gateways by the month of their release
@@ -41,7 +40,7 @@ type htmlSink struct {
 
 func newHTML(w io.Writer, o Options, c *catalogue) Sink {
 	h := &htmlSink{
-		tally: newTally(c, o), o: o, w: w, rules: map[string]rule.Rule{}, lang: pick(c == nil, "en", "zh-Hans"),
+		tally: newTally(c, o), o: o, w: w, rules: map[string]event.Rule{}, lang: pick(c == nil, "en", "zh-Hans"),
 		ranking: ranking{limit: htmlCards, quiet: o.Verbose}, months: map[string]int{},
 	}
 	for _, r := range o.Rules {
@@ -70,7 +69,7 @@ var month = regexp.MustCompile(`^(20[0-9]{2})\.(1[0-2]|[1-9])\.`)
 // releaseMonth is the month of a gateway's release, of the newest that fits, as
 // 2026-09; "" if the release is not known. ok is false for what is no gateway.
 func releaseMonth(t *event.Target) (m string, ok bool) {
-	if t.Outcome != "identified" {
+	if t.Outcome != event.OutcomeIdentified {
 		return "", false
 	}
 	if t.Version == nil {
@@ -213,7 +212,7 @@ func (h *htmlSink) page() *page {
 	c, s := h.c, h.totals()
 	p := &page{Lang: h.lang, Title: c.say("clawsonar report"), Conclusion: h.conclusion(), Words: c.glossary()}
 	// Of one or two gateways a chart says nothing that the list does not.
-	few := s.Outcomes["identified"] <= fewTargets
+	few := s.Outcomes[event.OutcomeIdentified] <= fewTargets
 	if !few {
 		p.Charts = []chart{h.verdicts(), h.releases()}
 	}
@@ -358,7 +357,7 @@ func (h *htmlSink) section(i int) section {
 	}
 	var surfaces []string
 	for _, s := range t.Surfaces {
-		surfaces = append(surfaces, s.ID+" ("+c.text(s.State)+")")
+		surfaces = append(surfaces, s.ID+" ("+c.text(string(s.State))+")")
 	}
 	add(c.say("Parts that answer"), strings.Join(surfaces, c.say(", ")))
 	add(c.say("Sent"), c.say("%s on %s", c.count(t.Requests, "%d request", "%d requests"), c.count(t.Connections, "%d connection", "%d connections")))
@@ -446,7 +445,7 @@ func (h *htmlSink) advised(a *event.Advisory) advised {
 	c := h.c
 	out := advised{
 		ID: a.ID, URL: advisoryURL(a.ID), CVE: a.CVE, Severity: c.severity(a.Severity), Tone: severityClass(a.Severity), Score: score(a.Score),
-		Status: c.text(a.Status), Reach: c.text(reachWords(a.Reach)), Fixed: a.Fixed, Summary: a.Summary,
+		Status: c.text(string(a.Status)), Reach: c.text(reachWords(a.Reach)), Fixed: a.Fixed, Summary: a.Summary,
 	}
 	if a.Suppressed != "" {
 		out.Suppressed = c.say("suppressed: %s", a.Suppressed)
@@ -471,20 +470,20 @@ func (h *htmlSink) seen(e *event.Evidence) seen {
 // verdicts is the chart of verdicts.
 func (h *htmlSink) verdicts() chart {
 	c, s, auth := h.c, h.totals(), h.auth()
-	names := map[string]string{
-		"open": c.say("open"), "claimable": c.say("claimable"), "required": c.say("auth required"), "gated": c.say("gated in front"),
-		"blocked": c.say("refusing the proxy"), "unknown": c.say("auth unclear"),
+	names := map[event.AuthState]string{
+		event.AuthOpen: c.say("open"), event.AuthClaimable: c.say("claimable"), event.AuthRequired: c.say("auth required"), event.AuthGated: c.say("gated in front"),
+		event.AuthBlocked: c.say("refusing the proxy"), event.AuthUnknown: c.say("auth unclear"),
 	}
-	tones := map[string]tone{"open": worst, "claimable": worst, "blocked": doubt, "unknown": doubt, "gated": plain, "required": good}
+	tones := map[event.AuthState]tone{event.AuthOpen: worst, event.AuthClaimable: worst, event.AuthBlocked: doubt, event.AuthUnknown: doubt, event.AuthGated: plain, event.AuthRequired: good}
 	var bars []bar
-	for _, state := range authStates() {
+	for _, state := range event.AuthStates() {
 		bars = append(bars, bar{Name: names[state], Tone: tones[state].class(), N: auth[state]})
 	}
 	failed, rest := 0, 0
 	for o, n := range s.Outcomes {
 		switch o {
-		case "identified":
-		case "helper", "other", "closed", "silent", "excluded":
+		case event.OutcomeIdentified:
+		case event.OutcomeHelper, event.OutcomeOther, event.OutcomeClosed, event.OutcomeSilent, event.OutcomeExcluded:
 			rest += n
 		default:
 			failed += n

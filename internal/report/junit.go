@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/rule"
 )
 
 // junit writes JUnit XML, as Jenkins and GitLab read it: a suite for each target
@@ -17,7 +16,7 @@ import (
 // written as the scan goes.
 type junit struct {
 	w     io.Writer
-	rules []rule.Rule
+	rules []event.Rule
 	scan  event.Scan
 	begun bool
 	n     int
@@ -118,14 +117,14 @@ func (s *junit) suite(t *event.Target) *junitSuite {
 	suite := &junitSuite{
 		ID: s.n, Package: "clawsonar", Name: name, Hostname: pick(t.Target.IP != "", t.Target.IP, "-"),
 		Timestamp: s.scan.Started.UTC().Format("2006-01-02T15:04:05"), Time: seconds,
-		Props: []junitProp{{"outcome", t.Outcome}, {"verdict", state}},
+		Props: []junitProp{{"outcome", string(t.Outcome)}, {"verdict", state}},
 	}
 	if p := english.product(t); p != "" {
 		suite.Props = append(suite.Props, junitProp{"product", p})
 	}
 	if err := unprobed(t); err != "" {
 		suite.Errors = 1
-		suite.Cases = []junitCase{{Name: "probe", Class: name, Time: seconds, Error: &junitResult{Message: state, Type: t.Outcome, Text: err}}}
+		suite.Cases = []junitCase{{Name: "probe", Class: name, Time: seconds, Error: &junitResult{Message: state, Type: string(t.Outcome), Text: err}}}
 	} else {
 		suite.Cases = s.cases(t, name)
 	}
@@ -156,13 +155,13 @@ func (s *junit) suite(t *event.Target) *junitSuite {
 // to be, or nobody was there.
 func unprobed(t *event.Target) string {
 	switch t.Outcome {
-	case "identified", "helper", "other", "closed", "silent", "excluded", "absent":
+	case event.OutcomeIdentified, event.OutcomeHelper, event.OutcomeOther, event.OutcomeClosed, event.OutcomeSilent, event.OutcomeExcluded, event.OutcomeAbsent:
 		return ""
 	}
 	if t.Error != "" {
 		return t.Error
 	}
-	return "outcome " + t.Outcome
+	return "outcome " + string(t.Outcome)
 }
 
 // cases returns a case for each rule and each finding of which no rule is known.

@@ -10,7 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/clawsonar/clawsonar/internal/rule"
+	"github.com/clawsonar/clawsonar/internal/event"
 )
 
 // One file a language. English is the source: it is what the code and the
@@ -27,7 +27,7 @@ func Languages() []string { return []string{"en", "zh"} }
 type catalogue struct {
 	exact    map[string]string
 	patterns []pattern // those with more text of their own first
-	rules    []rule.Rule
+	rules    []event.Rule
 	blocks   map[string]block
 }
 
@@ -49,7 +49,7 @@ type entry struct {
 }
 
 // loadCatalogue returns the catalogue of a language; "" is English.
-func loadCatalogue(lang string, rules []rule.Rule) (*catalogue, error) {
+func loadCatalogue(lang string, rules []event.Rule) (*catalogue, error) {
 	if lang == "" || lang == "en" {
 		return nil, nil
 	}
@@ -314,14 +314,14 @@ func sentences(s string) []string {
 // words of another version, which the catalogue does not: the words of this
 // version's check stand in.
 func (c *catalogue) title(id, text string) string {
-	return c.ruleText(id, text, func(r *rule.Rule) string { return r.Title })
+	return c.ruleText(id, text, func(r *event.Rule) string { return r.Title })
 }
 
 func (c *catalogue) fix(id, text string) string {
-	return c.ruleText(id, text, func(r *rule.Rule) string { return r.Fix })
+	return c.ruleText(id, text, func(r *event.Rule) string { return r.Fix })
 }
 
-func (c *catalogue) ruleText(id, text string, of func(*rule.Rule) string) string {
+func (c *catalogue) ruleText(id, text string, of func(*event.Rule) string) string {
 	if c == nil || text == "" || c.has(text) {
 		return c.text(text)
 	}
@@ -335,7 +335,7 @@ func (c *catalogue) ruleText(id, text string, of func(*rule.Rule) string) string
 
 // Missing names the texts of the rules that the catalogue of a language does not
 // hold, one a line; none for English.
-func Missing(lang string, rules []rule.Rule) ([]string, error) {
+func Missing(lang string, rules []event.Rule) ([]string, error) {
 	c, err := loadCatalogue(lang, rules)
 	if err != nil || c == nil {
 		return nil, err

@@ -186,7 +186,7 @@ func (m *markdown) title() string {
 			return pick(x.n == 1, c.say("%d %s finding", x.n, c.severity(x.Severity)), c.say("%d %s findings", x.n, c.severity(x.Severity)))
 		}
 	}
-	if n := m.auth()["unknown"] + m.auth()["blocked"]; n > 0 || m.unjudged.Count > 0 || len(m.failed()) > 0 || !s.Complete || s.Targets == 0 {
+	if n := m.auth()[event.AuthUnknown] + m.auth()[event.AuthBlocked]; n > 0 || m.unjudged.Count > 0 || len(m.failed()) > 0 || !s.Complete || s.Targets == 0 {
 		return c.say("not everything could be judged")
 	}
 	return c.say("nothing to do")

@@ -165,33 +165,33 @@ func (t *tally) conclusion() string {
 		return c.join(append([]string{c.say("In short:")}, parts...)...)
 	}
 	s, auth := t.totals(), t.auth()
-	if s.Outcomes["identified"]+s.Outcomes["helper"] == 0 {
+	if s.Outcomes[event.OutcomeIdentified]+s.Outcomes[event.OutcomeHelper] == 0 {
 		return ""
 	}
-	names := func(state string) string {
+	names := func(state event.AuthState) string {
 		var out []string
 		for i := range t.worst.cards {
 			x := t.worst.cards[i].Target
-			if x.Outcome == "identified" && authState(x) == state {
+			if x.Outcome == event.OutcomeIdentified && authState(x) == state {
 				out = append(out, shownURL(where(x.Target)))
 			}
 		}
 		return c.some(out, max(auth[state]-len(out), 0))
 	}
-	for _, state := range authStates() {
+	for _, state := range event.AuthStates() {
 		if auth[state] == 0 {
 			continue
 		}
 		switch state {
-		case "open":
+		case event.AuthOpen:
 			parts = append(parts, c.say("Anybody is let in at %s.", names(state)))
-		case "claimable":
+		case event.AuthClaimable:
 			parts = append(parts, c.say("Nobody owns %s yet.", names(state)))
-		case "blocked", "unknown":
+		case event.AuthBlocked, event.AuthUnknown:
 			parts = append(parts, c.say("Not proven either way: %s.", names(state)))
-		case "gated":
+		case event.AuthGated:
 			parts = append(parts, c.count(auth[state], "A log-in stands in front of %d gateway.", "A log-in stands in front of %d gateways."))
-		case "required":
+		case event.AuthRequired:
 			parts = append(parts, c.count(auth[state], "%d gateway asks for a credential.", "%d gateways ask for a credential."))
 		}
 	}

@@ -24,7 +24,7 @@ type card struct {
 }
 
 func (r *ranking) add(t *event.Target) {
-	if (t.Outcome == "closed" || t.Outcome == "silent") && !r.quiet && len(t.Changes) == 0 {
+	if (t.Outcome == event.OutcomeClosed || t.Outcome == event.OutcomeSilent) && !r.quiet && len(t.Changes) == 0 {
 		return
 	}
 	c := card{t, event.Severity(CleanN(string(worstSeverity(t.Findings)), 40)), alarm(t)}
@@ -68,7 +68,7 @@ func (c *catalogue) about(t *event.Target) []string {
 	if a.Name != "" && a.IP != "" {
 		out = append(out, c.say("address %s", a.IP))
 	}
-	if a.Reach == "public" {
+	if a.Reach == event.ReachPublic {
 		out = append(out, c.say("globally reachable"))
 	}
 	if a.Bound != "" {

@@ -14,7 +14,6 @@ import (
 	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/rule"
 )
 
 // Sink takes the events of one stream in their order. It is not safe for
@@ -37,7 +36,7 @@ type Options struct {
 
 	// Rules are the checks that a scan makes: sarif describes them, junit has a
 	// case for each, html says why they matter.
-	Rules []rule.Rule
+	Rules []event.Rule
 	Lang  string // of table, markdown and html, see Languages; "" is English
 	View  string // of markdown, see Views; "" is the usual one
 	// Severities of the findings that table, markdown and html spell out; none for

@@ -17,7 +17,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/rule"
 )
 
 // maxResults is how many results GitHub takes of a run (its documentation,
@@ -162,7 +161,7 @@ func (s *sarif) target(t *event.Target) error {
 			continue
 		}
 		severity := a.Severity
-		if a.Status != "affected" && severity.Rank() > event.Medium.Rank() {
+		if a.Status != event.StatusAffected && severity.Rank() > event.Medium.Rank() {
 			severity = event.Medium // not proven: see advisory-affected
 		}
 		fixed := "No fixed release is known."
@@ -276,7 +275,7 @@ func securitySeverity(s event.Severity) string {
 	return [...]string{"", "", "2.5", "5.5", "8.0", "9.5"}[s.Rank()]
 }
 
-func checkRule(r *rule.Rule) sarifRule {
+func checkRule(r *event.Rule) sarifRule {
 	title := squeeze(r.Title)
 	out := sarifRule{
 		ID: r.ID, Name: pascal(r.ID), Short: sarifText{Text: title + "."},
@@ -397,16 +396,16 @@ func semantic(version string) string {
 	return "0.0.0"
 }
 
-func reachWords(reach string) string {
+func reachWords(reach event.AdvisoryReach) string {
 	switch reach {
-	case "reachable":
+	case event.Reachable:
 		return "reachable without a credential"
-	case "credential":
+	case event.NeedsCredential:
 		return "needs a credential"
-	case "elsewhere":
+	case event.Elsewhere:
 		return "not through the gateway's port"
 	}
-	return reach
+	return string(reach)
 }
 
 // orEmpty makes a nil slice an empty one: SARIF wants [] where a list is.

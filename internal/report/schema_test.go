@@ -169,7 +169,7 @@ func fill(v reflect.Value) {
 		v.Set(reflect.MakeMap(v.Type()))
 		elem := reflect.New(v.Type().Elem()).Elem()
 		fill(elem)
-		v.SetMapIndex(reflect.ValueOf("x"), elem)
+		v.SetMapIndex(reflect.ValueOf("x").Convert(v.Type().Key()), elem)
 	case reflect.Struct:
 		if v.Type() == reflect.TypeFor[time.Time]() {
 			v.Set(reflect.ValueOf(started))

@@ -94,7 +94,7 @@ func (t *table) Event(e event.Event) error {
 
 // add keeps a target if it is among the worst so far.
 func (t *table) add(x *event.Target) {
-	if (x.Outcome == "closed" || x.Outcome == "silent") && !t.o.Verbose && len(x.Changes) == 0 {
+	if (x.Outcome == event.OutcomeClosed || x.Outcome == event.OutcomeSilent) && !t.o.Verbose && len(x.Changes) == 0 {
 		return
 	}
 	r := row{
@@ -136,7 +136,7 @@ func (t *table) fill(r *row, x *event.Target) {
 	if x.Target.Name != "" && x.Target.IP != "" {
 		r.facts = append(r.facts, t.c.say("address %s", r.target.IP))
 	}
-	if x.Target.Reach == "public" {
+	if x.Target.Reach == event.ReachPublic {
 		r.facts = append(r.facts, t.c.say("globally reachable"))
 	}
 	if x.Target.Bound != "" {

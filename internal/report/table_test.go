@@ -37,8 +37,8 @@ func TestTableGolden(t *testing.T) {
 		return ""
 	}
 	crowd := append(many(1000, verySevere), summaryEvent(event.Summary{
-		Targets: 1000, Outcomes: map[string]int{"identified": 1000}, Auth: map[string]int{"required": 1000},
-		Findings: map[string]int{"critical": 10, "high": 40}, Complete: true,
+		Targets: 1000, Outcomes: map[event.Outcome]int{"identified": 1000}, Auth: map[event.AuthState]int{"required": 1000},
+		Findings: map[event.Severity]int{"critical": 10, "high": 40}, Complete: true,
 	}))
 	quiet := func(s event.Summary) []event.Event { return []event.Event{scanEvent(), summaryEvent(s)} }
 	stale := scanEvent()
@@ -63,15 +63,15 @@ func TestTableGolden(t *testing.T) {
 		{"mixed-cut-off", Options{}, mixed()[:5]},
 		{"crowd", Options{}, crowd},
 		{"many-findings", Options{}, []event.Event{scanEvent(), findings, summaryEvent(event.Summary{
-			Targets: 1, Outcomes: map[string]int{"identified": 1}, Auth: map[string]int{"open": 1}, Findings: map[string]int{"critical": 2}, Complete: true})}},
+			Targets: 1, Outcomes: map[event.Outcome]int{"identified": 1}, Auth: map[event.AuthState]int{"open": 1}, Findings: map[event.Severity]int{"critical": 2}, Complete: true})}},
 		{"nothing-answers", Options{}, quiet(event.Summary{
-			Targets: 256, Outcomes: map[string]int{"closed": 200, "silent": 56}, Complete: true, MissEstimate: event.MissEstimate{Reprobed: 56, Found: 2}})},
-		{"all-refuse", Options{}, quiet(event.Summary{Targets: 4, Outcomes: map[string]int{"closed": 4}, Complete: true})},
+			Targets: 256, Outcomes: map[event.Outcome]int{"closed": 200, "silent": 56}, Complete: true, MissEstimate: event.MissEstimate{Reprobed: 56, Found: 2}})},
+		{"all-refuse", Options{}, quiet(event.Summary{Targets: 4, Outcomes: map[event.Outcome]int{"closed": 4}, Complete: true})},
 		{"no-target", Options{}, quiet(event.Summary{Complete: true})},
-		{"interrupted", Options{}, quiet(event.Summary{Targets: 9, Outcomes: map[string]int{"closed": 4, "interrupted": 4, "volcano": 1}})},
+		{"interrupted", Options{}, quiet(event.Summary{Targets: 9, Outcomes: map[event.Outcome]int{"closed": 4, "interrupted": 4, "volcano": 1}})},
 		{"no-event", Options{}, nil},
 		{"stale-data", Options{}, []event.Event{stale, mixed()[1], summaryEvent(event.Summary{
-			Targets: 1, Outcomes: map[string]int{"identified": 1}, Auth: map[string]int{"required": 1}, Complete: true})}},
+			Targets: 1, Outcomes: map[event.Outcome]int{"identified": 1}, Auth: map[event.AuthState]int{"required": 1}, Complete: true})}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -150,7 +150,11 @@ func TestTableHostile(t *testing.T) {
 // TestTableUnknownIsNotSafe holds the words to the contract: what is unknown is
 // neither safe nor open.
 func TestTableUnknownIsNotSafe(t *testing.T) {
-	for _, tt := range []struct{ outcome, state, want string }{
+	for _, tt := range []struct {
+		outcome event.Outcome
+		state   event.AuthState
+		want    string
+	}{
 		{"identified", "unknown", "UNKNOWN"},
 		{"identified", "", "UNKNOWN"},
 		{"identified", "ajar", "UNKNOWN"},
@@ -186,9 +190,9 @@ func TestTableUnknownIsNotSafe(t *testing.T) {
 			t.Errorf("verdict(%q, %q) has tone %v", tt.outcome, tt.state, tone)
 		}
 	}
-	for _, auth := range []map[string]int{{"unknown": 2}, {"blocked": 2}, {}, {"ajar": 2}, {"required": 1}} {
+	for _, auth := range []map[event.AuthState]int{{"unknown": 2}, {"blocked": 2}, {}, {"ajar": 2}, {"required": 1}} {
 		out := render(t, "table", Options{}, scanEvent(), summaryEvent(event.Summary{
-			Targets: 2, Outcomes: map[string]int{"identified": 2}, Auth: auth, Complete: true}))
+			Targets: 2, Outcomes: map[event.Outcome]int{"identified": 2}, Auth: auth, Complete: true}))
 		if !strings.Contains(out, "could not be judged") || strings.Contains(out, "stands open") {
 			t.Errorf("auth %v: the headline hides the unknown:\n%s", auth, out)
 		}
@@ -196,7 +200,7 @@ func TestTableUnknownIsNotSafe(t *testing.T) {
 }
 
 func TestTableOrder(t *testing.T) {
-	mk := func(ip, outcome, state string, sev event.Severity) event.Event {
+	mk := func(ip string, outcome event.Outcome, state event.AuthState, sev event.Severity) event.Event {
 		return gateway(ip, func(x *event.Target) {
 			x.Outcome, x.Auth = outcome, &event.Auth{State: state}
 			if sev != "" {
@@ -348,7 +352,7 @@ func TestTableHelper(t *testing.T) {
 		Product: &event.Product{ID: "vnc", Name: "VNC server", Confidence: "certain"}, Auth: &event.Auth{State: "open"},
 	}
 	out := render(t, "table", Options{}, scanEvent(), event.Event{Target: &helper}, summaryEvent(event.Summary{
-		Targets: 1, Outcomes: map[string]int{"helper": 1}, Complete: true}))
+		Targets: 1, Outcomes: map[event.Outcome]int{"helper": 1}, Complete: true}))
 	for _, want := range []string{"No gateway was found. 1 helper beside a gateway can be reached.", "reachable, no log-in", "VNC server\n", "1 helper beside one"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)

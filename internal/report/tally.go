@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/rule"
 )
 
 // tally counts a stream and puts the result into words: what a manager asks for,
@@ -19,7 +18,7 @@ type tally struct {
 	clean   func(s string, limit int) string
 	scan    *event.Scan
 	summary *event.Summary
-	seen    event.Summary // own count, for a stream without summary
+	seen    *event.Summary // own count, for a stream without summary
 
 	// What could not be judged and is no gateway: how many, those of them that
 	// were named and found closed or silent, and the first few by name.
@@ -27,7 +26,7 @@ type tally struct {
 	missing  int64
 	ways     waysIn
 
-	checks []rule.Rule
+	checks []event.Rule
 	shows  func(*event.Finding) bool // see Options.Severities
 	worst  ranking                   // of what to do first, and of what is named
 	groups totals
@@ -39,8 +38,8 @@ const maxPlaces = 3
 
 func newTally(c *catalogue, o Options) *tally {
 	return &tally{
-		c: c, clean: CleanN, checks: o.Rules, shows: o.shows, worst: ranking{limit: firstTargets},
-		seen: event.Summary{Outcomes: map[string]int{}, Auth: map[string]int{}, Findings: map[string]int{}},
+		c: c, clean: CleanN[string], checks: o.Rules, shows: o.shows, worst: ranking{limit: firstTargets},
+		seen: event.NewSummary(),
 	}
 }
 
@@ -80,52 +79,32 @@ func (t *tally) named() string {
 }
 
 func (t *tally) count(x *event.Target) {
-	t.seen.Targets++
-	t.seen.Outcomes[knownOutcome(x)]++
-	if x.Outcome == "identified" {
-		t.seen.Auth[authState(x)]++
-	} else if !x.Judged() {
+	t.seen.Add(known(x))
+	if x.Outcome != event.OutcomeIdentified && !x.Judged() {
 		t.unjudged.Target(x)
-		if x.Outcome == "closed" || x.Outcome == "silent" {
+		if x.Outcome == event.OutcomeClosed || x.Outcome == event.OutcomeSilent {
 			t.missing++
 		}
 	}
 	t.ways.add(x)
-	for i := range x.Findings {
-		f := &x.Findings[i]
-		switch {
-		case f.Suppressed != "":
-			t.seen.Suppressed++
-		case f.Active() && f.Severity.Known():
-			t.seen.Findings[string(f.Severity)]++
-		case f.Active():
-			t.seen.Findings[string(event.Ungraded)]++ // keeps the map small
-		}
-	}
-	for i := range x.Advisories {
-		if x.Advisories[i].Suppressed != "" {
-			t.seen.Suppressed++
-		}
-	}
 }
 
-// knownOutcome is the outcome of a target; "unknown" for one that this version
-// does not know, which keeps maps small whatever the stream says.
-func knownOutcome(x *event.Target) string {
-	if slices.Contains(outcomes(), x.Outcome) {
-		return x.Outcome
+// known is what counts of a target. Words that this version does not know have
+// become "unknown", so that the count stays small whatever the stream says.
+func known(x *event.Target) *event.Target {
+	out := &event.Target{Outcome: x.Outcome, Auth: &event.Auth{State: authState(x)}, Findings: x.Findings, Advisories: x.Advisories}
+	if !slices.Contains(event.Outcomes(), x.Outcome) {
+		out.Outcome = event.OutcomeUnknown
 	}
-	return "unknown"
-}
-
-// outcomes lists the outcomes that this version knows, in the order in which
-// the summary names them.
-func outcomes() []string {
-	return []string{
-		"identified", "helper", "other", "closed", "silent", "excluded",
-		"unreachable", "reset", "dns-error", "tls-error", "protocol-error", "local-error", "interrupted",
-		"absent", // in a comparison
+	if slices.ContainsFunc(x.Findings, func(f event.Finding) bool { return !f.Severity.Known() }) {
+		out.Findings = slices.Clone(x.Findings)
+		for i := range out.Findings {
+			if f := &out.Findings[i]; !f.Severity.Known() {
+				f.Severity = event.Ungraded
+			}
+		}
 	}
+	return out
 }
 
 // graded is how many findings stand of each severity, the worst first. Those whose
@@ -137,7 +116,7 @@ func (t *tally) graded() []graded {
 		unknown += n
 	}
 	for _, s := range slices.Backward(event.Severities()) {
-		n := t.totals().Findings[string(s)]
+		n := t.totals().Findings[s]
 		out = append(out, graded{s, n})
 		unknown -= n
 	}
@@ -157,12 +136,12 @@ func (t *tally) totals() *event.Summary {
 	if t.summary != nil {
 		return t.summary
 	}
-	return &t.seen
+	return t.seen
 }
 
 // gateways is their number; what is another way in to one is none of its own.
 func (t *tally) gateways() int {
-	n := t.totals().Outcomes["identified"]
+	n := t.totals().Outcomes[event.OutcomeIdentified]
 	more, _ := t.sameGateway()
 	for _, m := range more {
 		n -= m
@@ -171,10 +150,10 @@ func (t *tally) gateways() int {
 }
 
 // sameGateway is what ways says, unless the stream's own numbers contradict it.
-func (t *tally) sameGateway() (by map[string]int, ways int) {
+func (t *tally) sameGateway() (by map[event.AuthState]int, ways int) {
 	by, ways = t.ways.more()
 	for state, n := range by {
-		if t.totals().Auth[state] < n || t.totals().Outcomes["identified"] < t.ways.lines {
+		if t.totals().Auth[state] < n || t.totals().Outcomes[event.OutcomeIdentified] < t.ways.lines {
 			return nil, 0
 		}
 	}
@@ -183,15 +162,15 @@ func (t *tally) sameGateway() (by map[string]int, ways int) {
 
 // auth is the number of gateways by state, of one with several ways in the worst;
 // one whose state is not known to this version counts as unknown.
-func (t *tally) auth() map[string]int {
+func (t *tally) auth() map[event.AuthState]int {
 	s := t.totals()
-	auth := map[string]int{}
+	auth := map[event.AuthState]int{}
 	known := 0
-	for _, state := range authStates() {
+	for _, state := range event.AuthStates() {
 		auth[state] = s.Auth[state]
 		known += s.Auth[state]
 	}
-	auth["unknown"] += max(s.Outcomes["identified"]-known, 0)
+	auth[event.AuthUnknown] += max(s.Outcomes[event.OutcomeIdentified]-known, 0)
 	more, _ := t.sameGateway()
 	for state, n := range more {
 		auth[state] -= n
@@ -216,14 +195,14 @@ func (t *tally) headline() []statement {
 	c, s, auth := t.c, t.totals(), t.auth()
 	gateways := t.gateways()
 	all := c.count(gateways, "%d gateway", "%d gateways")
-	dark := auth["unknown"] + auth["blocked"]
+	dark := auth[event.AuthUnknown] + auth[event.AuthBlocked]
 	var out []statement
-	if n := auth["open"]; n > 0 {
+	if n := auth[event.AuthOpen]; n > 0 {
 		out = append(out, statement{pick(n == 1,
 			c.say("%d of %s stands OPEN: whoever can reach it is let in.", n, all),
 			c.say("%d of %s stand OPEN: whoever can reach them is let in.", n, all)), worst})
 	}
-	if n := auth["claimable"]; n > 0 {
+	if n := auth[event.AuthClaimable]; n > 0 {
 		out = append(out, statement{pick(n == 1,
 			c.say("%d of %s is CLAIMABLE: whoever comes first owns it.", n, all),
 			c.say("%d of %s are CLAIMABLE: whoever comes first owns them.", n, all)), worst})
@@ -244,7 +223,7 @@ func (t *tally) headline() []statement {
 		text = pick(gateways == 1,
 			c.say("No gateway stands open: the one found asks for a credential."),
 			c.say("No gateway stands open: all %d found ask for a credential.", gateways))
-		if n := auth["gated"]; n > 0 {
+		if n := auth[event.AuthGated]; n > 0 {
 			text = c.join(text, c.say("For %d of them it is something in front that asks.", n))
 		}
 		mood = good
@@ -254,11 +233,11 @@ func (t *tally) headline() []statement {
 		text = c.say("There is no result: the stream holds no target.")
 	case s.Targets == 0:
 		text = c.say("Nothing was scanned: there was no target.")
-	case int64(s.Outcomes["closed"]) == s.Targets:
+	case int64(s.Outcomes[event.OutcomeClosed]) == s.Targets:
 		text = c.say("No gateway was found: every target refused the connection.")
-	case int64(s.Outcomes["silent"]) == s.Targets:
+	case int64(s.Outcomes[event.OutcomeSilent]) == s.Targets:
 		text = c.say("No gateway was found: no target answered.")
-	case int64(s.Outcomes["silent"]+s.Outcomes["closed"]) == s.Targets:
+	case int64(s.Outcomes[event.OutcomeSilent]+s.Outcomes[event.OutcomeClosed]) == s.Targets:
 		text = c.say("No gateway was found: every target refused the connection or did not answer.")
 	case len(t.failed()) > 0 && t.unjudged.Count == 0: // they have no lines
 		text, mood = c.say("No gateway was found, but not every target could be judged."), doubt
@@ -275,7 +254,7 @@ func (t *tally) headline() []statement {
 	}
 	// What a helper gives away is among the findings; the gateway's log-in does
 	// not stand before it.
-	if n := s.Outcomes["helper"]; n > 0 {
+	if n := s.Outcomes[event.OutcomeHelper]; n > 0 {
 		text, mood = c.join(text, c.count(n, "%d helper beside a gateway can be reached.", "%d helpers beside a gateway can be reached.")), doubt
 	}
 	if !s.Complete && s.Targets > 0 {
@@ -349,23 +328,23 @@ func (t *tally) byOutcome() (targets, failed []string) {
 	for _, n := range s.Outcomes {
 		all += n
 	}
-	for i, o := range outcomes() {
+	for i, o := range event.Outcomes() {
 		n := s.Outcomes[o]
 		shown += n
 		switch {
 		case n == 0:
-		case o == "identified":
+		case o == event.OutcomeIdentified:
 			text := c.count(t.gateways(), "%d gateway", "%d gateways")
 			if _, ways := t.sameGateway(); ways > 0 {
 				text += c.say(" (%d ways in)", n)
 			}
 			targets = append(targets, text)
-		case o == "helper":
+		case o == event.OutcomeHelper:
 			targets = append(targets, c.count(n, "%d helper beside one", "%d helpers beside one"))
 		case i <= 5:
-			targets = append(targets, c.say("%[1]d %[2]s", n, c.outcome(o)))
+			targets = append(targets, c.say("%[1]d %[2]s", n, c.outcome(string(o))))
 		default:
-			failed = append(failed, c.say("%[1]d %[2]s", n, c.outcome(o)))
+			failed = append(failed, c.say("%[1]d %[2]s", n, c.outcome(string(o))))
 		}
 	}
 	if n := all - shown; n > 0 {
@@ -400,12 +379,12 @@ func (t *tally) facts() []fact {
 	out := []fact{{c.say("Targets"), c.listing(s.Targets, slices.Concat(targets, failed)), plain}}
 
 	if gateways > 0 {
-		names := map[string]string{
-			"open": c.say("open"), "claimable": c.say("claimable"), "required": c.say("auth required"), "gated": c.say("gated in front"),
-			"blocked": c.say("refusing the proxy"), "unknown": c.say("auth unclear"),
+		names := map[event.AuthState]string{
+			event.AuthOpen: c.say("open"), event.AuthClaimable: c.say("claimable"), event.AuthRequired: c.say("auth required"), event.AuthGated: c.say("gated in front"),
+			event.AuthBlocked: c.say("refusing the proxy"), event.AuthUnknown: c.say("auth unclear"),
 		}
 		var parts []string
-		for _, state := range authStates() {
+		for _, state := range event.AuthStates() {
 			if auth[state] > 0 {
 				parts = append(parts, c.say("%[1]d %[2]s", auth[state], names[state]))
 			}
@@ -425,7 +404,7 @@ func (t *tally) facts() []fact {
 	}
 	out = append(out, fact{c.say("Findings"), findings, plain})
 
-	if n := auth["unknown"] + auth["blocked"]; n > 0 {
+	if n := auth[event.AuthUnknown] + auth[event.AuthBlocked]; n > 0 {
 		failed = append([]string{c.count(n, "%d gateway", "%d gateways")}, failed...)
 	}
 	if t.missing > 0 {
@@ -464,7 +443,7 @@ func (t *tally) provenance() []fact {
 	c, s := t.c, t.totals()
 	scan := []string{t.tool(t.scan.Tool)}
 	if t.scan.Level != "" {
-		scan = append(scan, c.say("level %s", t.clean(t.scan.Level, 20)))
+		scan = append(scan, c.say("level %s", t.clean(string(t.scan.Level), 20)))
 	}
 	if t.scan.Shard != "" && t.scan.Shard != "1/1" {
 		scan = append(scan, c.say("only shard %s", t.clean(t.scan.Shard, 20)))

@@ -6,7 +6,6 @@ import (
 	"github.com/olekukonko/tablewriter/pkg/twwidth"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/rule"
 )
 
 // Texts are the texts of one language, for the commands that print prose of their
@@ -14,7 +13,7 @@ import (
 type Texts struct{ c *catalogue }
 
 // NewTexts returns the texts of a language, see Languages; "" is English.
-func NewTexts(lang string, rules []rule.Rule) (Texts, error) {
+func NewTexts(lang string, rules []event.Rule) (Texts, error) {
 	c, err := loadCatalogue(lang, rules)
 	return Texts{c}, err
 }

@@ -32,13 +32,13 @@ type group struct {
 const otherGroups = "(others)"
 
 func (s *totals) add(t *event.Target) {
-	if t.Outcome != "identified" && t.Outcome != "helper" {
+	if t.Outcome != event.OutcomeIdentified && t.Outcome != event.OutcomeHelper {
 		return
 	}
 	if s.checks == nil {
 		s.checks, s.releases, s.networks = map[string]*group{}, map[string]*group{}, map[string]*group{}
 	}
-	open := t.Auth != nil && t.Auth.State == "open"
+	open := t.Auth != nil && t.Auth.State == event.AuthOpen
 	var ids []string // a check may raise several findings at one target
 	for i := range t.Findings {
 		f := &t.Findings[i]
@@ -54,7 +54,7 @@ func (s *totals) add(t *event.Target) {
 			count(g, open)
 		}
 	}
-	if t.Outcome == "identified" {
+	if t.Outcome == event.OutcomeIdentified {
 		count(lookUp(s.releases, releaseName(t)), open)
 	}
 	count(lookUp(s.networks, network(t.Target.IP)), open)
@@ -134,7 +134,7 @@ type totalled struct {
 }
 
 func (t *tally) totalled() []totalled {
-	if t.totals().Outcomes["identified"] <= fewTargets {
+	if t.totals().Outcomes[event.OutcomeIdentified] <= fewTargets {
 		return nil
 	}
 	c := t.c

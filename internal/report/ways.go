@@ -41,17 +41,17 @@ const maxWays = 1 << 12
 
 // waysIn counts gateways of this machine that have several ways in.
 type waysIn struct {
-	states map[string][]string // by gateway: the auth states of its lines
-	linked map[string]bool     // those with a line that is another way in
+	states map[string][]event.AuthState // by gateway: the auth states of its lines
+	linked map[string]bool              // those with a line that is another way in
 	lines  int
 }
 
 func (w *waysIn) add(t *event.Target) {
-	if t.Target.Source != "local" || t.Outcome != "identified" || w.lines == maxWays {
+	if t.Target.Source != "local" || t.Outcome != event.OutcomeIdentified || w.lines == maxWays {
 		return
 	}
 	if w.states == nil {
-		w.states, w.linked = map[string][]string{}, map[string]bool{}
+		w.states, w.linked = map[string][]event.AuthState{}, map[string]bool{}
 	}
 	w.lines++
 	url := gatewayURL(t)
@@ -61,15 +61,15 @@ func (w *waysIn) add(t *event.Target) {
 
 // more returns by state how many lines are not to be counted, since a worse one of
 // the same gateway is, and how many ways in such gateways have.
-func (w *waysIn) more() (by map[string]int, ways int) {
-	by = map[string]int{}
-	rank := func(state string) int { return slices.Index(authStates(), state) }
+func (w *waysIn) more() (by map[event.AuthState]int, ways int) {
+	by = map[event.AuthState]int{}
+	rank := func(state event.AuthState) int { return slices.Index(event.AuthStates(), state) }
 	for url, states := range w.states {
 		if !w.linked[url] || len(states) < 2 {
 			continue
 		}
 		ways += len(states)
-		slices.SortFunc(states, func(a, b string) int { return rank(a) - rank(b) })
+		slices.SortFunc(states, func(a, b event.AuthState) int { return rank(a) - rank(b) })
 		for _, s := range states[1:] {
 			by[s]++
 		}

@@ -11,7 +11,7 @@ import (
 )
 
 // way is a line of a scan of this machine.
-func way(port int, state string, severity event.Severity, sameAs string) *event.Target {
+func way(port int, state event.AuthState, severity event.Severity, sameAs string) *event.Target {
 	t := &event.Target{
 		Type: "target", Outcome: "identified",
 		Target: event.Address{Source: "local", IP: "127.0.0.1", Port: port, URL: fmt.Sprintf("http://127.0.0.1:%d/", port)},
@@ -36,7 +36,7 @@ func TestWaysIn(t *testing.T) {
 		way(4, "gated", "", "http://127.0.0.1:1/"),
 		way(5, "required", "", ""),
 	}
-	summary := &event.Summary{Targets: 5, Complete: true, Outcomes: map[string]int{"identified": 5}, Auth: map[string]int{"open": 1, "required": 3, "gated": 1}}
+	summary := &event.Summary{Targets: 5, Complete: true, Outcomes: map[event.Outcome]int{"identified": 5}, Auth: map[event.AuthState]int{"open": 1, "required": 3, "gated": 1}}
 	for _, format := range []string{"table", "markdown", "html"} {
 		var b bytes.Buffer
 		s, err := New(format, &b, Options{Width: 120})
@@ -104,7 +104,7 @@ func TestWaysInStrange(t *testing.T) {
 	for range 3 {
 		tally.event(event.Event{Target: way(1, "open", "", "http://127.0.0.1:9/")})
 	}
-	tally.event(event.Event{Summary: &event.Summary{Outcomes: map[string]int{"identified": 1}, Auth: map[string]int{"open": 1}}})
+	tally.event(event.Event{Summary: &event.Summary{Outcomes: map[event.Outcome]int{"identified": 1}, Auth: map[event.AuthState]int{"open": 1}}})
 	if tally.gateways() != 1 || tally.auth()["open"] != 1 {
 		t.Errorf("%d, %v", tally.gateways(), tally.auth())
 	}

@@ -31,53 +31,53 @@ const (
 // never worded, or toned, as if it were safe.
 func (c *catalogue) verdict(t *event.Target) (string, tone) {
 	switch t.Outcome {
-	case "identified":
-	case "helper":
+	case event.OutcomeIdentified:
+	case event.OutcomeHelper:
 		return c.helper(t)
-	case "other":
-		if t.Auth != nil && t.Auth.State == "gated" {
+	case event.OutcomeOther:
+		if t.Auth != nil && t.Auth.State == event.AuthGated {
 			return c.say("a log-in in front"), plain
 		}
 		return c.say("no known product"), plain
-	case "closed":
+	case event.OutcomeClosed:
 		return c.say("closed"), faint
-	case "silent":
+	case event.OutcomeSilent:
 		return c.say("no answer"), faint
-	case "excluded":
+	case event.OutcomeExcluded:
 		return c.say("not scanned - excluded"), faint
-	case "unreachable":
+	case event.OutcomeUnreachable:
 		return c.say("UNKNOWN - unreachable"), doubt
-	case "reset":
+	case event.OutcomeReset:
 		return c.say("UNKNOWN - reset"), doubt
-	case "dns-error":
+	case event.OutcomeDNSError:
 		return c.say("UNKNOWN - DNS failed"), doubt
-	case "tls-error":
+	case event.OutcomeTLSError:
 		return c.say("UNKNOWN - TLS failed"), doubt
-	case "protocol-error":
+	case event.OutcomeProtocolError:
 		return c.say("UNKNOWN - not HTTP"), doubt
-	case "local-error":
+	case event.OutcomeLocalError:
 		return c.say("UNKNOWN - local error"), doubt
-	case "interrupted":
+	case event.OutcomeInterrupted:
 		return c.say("UNKNOWN - interrupted"), doubt
-	case "absent": // in a comparison: the newer scan has no line for it
+	case event.OutcomeAbsent: // in a comparison: the newer scan has no line for it
 		return c.say("UNKNOWN - not listed now"), doubt
 	default:
 		return c.say("UNKNOWN - %s", t.Outcome), doubt
 	}
 	switch authState(t) {
-	case "open":
-		if t.Auth.Mode == "none" {
+	case event.AuthOpen:
+		if t.Auth.Mode == event.ModeNone {
 			return c.say("OPEN - no authentication"), worst
 		}
 		// Something on the way may add a credential: open all the same.
 		return c.say("OPEN - lets strangers in"), worst
-	case "claimable":
+	case event.AuthClaimable:
 		return c.say("CLAIMABLE - has no owner"), worst
-	case "blocked":
+	case event.AuthBlocked:
 		return c.say("UNKNOWN - refuses proxy"), doubt
-	case "gated":
+	case event.AuthGated:
 		return c.say("gated in front"), plain
-	case "required":
+	case event.AuthRequired:
 		if t.Auth.Mode != "" {
 			return c.say("auth required (%s)", t.Auth.Mode), good
 		}
@@ -89,9 +89,9 @@ func (c *catalogue) verdict(t *event.Target) (string, tone) {
 // helper is the state of what stands beside a gateway, as verdict.
 func (c *catalogue) helper(t *event.Target) (string, tone) {
 	switch authState(t) {
-	case "open":
+	case event.AuthOpen:
 		return c.say("reachable, no log-in"), bad
-	case "required", "gated":
+	case event.AuthRequired, event.AuthGated:
 		return c.say("reachable, a log-in"), plain
 	}
 	return c.say("reachable"), doubt
@@ -99,33 +99,28 @@ func (c *catalogue) helper(t *event.Target) (string, tone) {
 
 // authState returns the auth state of an identified target. No state, or one
 // that this version does not know, is "unknown".
-func authState(t *event.Target) string {
-	if t.Auth != nil && slices.Contains(authStates(), t.Auth.State) {
+func authState(t *event.Target) event.AuthState {
+	if t.Auth != nil && slices.Contains(event.AuthStates(), t.Auth.State) {
 		return t.Auth.State
 	}
-	return "unknown"
-}
-
-// authStates lists the states from the most to the least alarming.
-func authStates() []string {
-	return []string{"open", "claimable", "blocked", "unknown", "gated", "required"}
+	return event.AuthUnknown
 }
 
 // alarm orders targets without regard to findings: the smaller, the more it
 // needs a look.
 func alarm(t *event.Target) int {
-	n := len(authStates())
+	n := len(event.AuthStates())
 	switch t.Outcome {
-	case "identified":
-		return slices.Index(authStates(), authState(t))
-	case "helper":
-		if authState(t) == "open" {
+	case event.OutcomeIdentified:
+		return slices.Index(event.AuthStates(), authState(t))
+	case event.OutcomeHelper:
+		if authState(t) == event.AuthOpen {
 			return 0
 		}
 		return n
-	case "other":
+	case event.OutcomeOther:
 		return n + 1
-	case "excluded", "closed", "silent":
+	case event.OutcomeExcluded, event.OutcomeClosed, event.OutcomeSilent:
 		return n + 2
 	}
 	return n
@@ -193,13 +188,13 @@ func (c *catalogue) product(t *event.Target) string {
 	if name == "" {
 		name = p.ID
 	}
-	if p.Confidence == "tentative" {
+	if p.Confidence == event.Tentative {
 		name = c.say("perhaps %s", name)
 	}
 	if r := c.release(t.Version); r != "" {
 		return name + " " + r
 	}
-	if t.Outcome == "helper" {
+	if t.Outcome == event.OutcomeHelper {
 		return name // its release is not looked for
 	}
 	return c.say("%s, release unknown", name)
@@ -260,14 +255,14 @@ func (c *catalogue) join(parts ...string) string {
 func (c *catalogue) change(ch event.Change) string {
 	ch = event.Change{What: CleanN(ch.What, 40), Old: c.text(CleanN(ch.Old, 100)), New: c.text(CleanN(ch.New, 100))}
 	switch ch.What {
-	case "target":
+	case event.ChangedTarget:
 		if ch.New == "" {
 			return c.say("Changed: no longer seen; it was: %s", ch.Old)
 		}
 		return c.say("Changed: not seen before; it is: %s", ch.New)
-	case "verdict":
+	case event.ChangedVerdict:
 		return c.say("Changed: the verdict was: %s", ch.Old)
-	case "release":
+	case event.ChangedRelease:
 		return c.say("Changed: the release was: %s", ch.Old)
 	}
 	return c.say("Changed: %s was: %s", ch.What, ch.Old)
@@ -277,20 +272,20 @@ func (c *catalogue) change(ch event.Change) string {
 func (c *catalogue) changeShort(ch event.Change) string {
 	old, now := c.text(CleanN(ch.Old, 100)), c.text(CleanN(ch.New, 100))
 	switch {
-	case ch.What == "target" && ch.New == "":
+	case ch.What == event.ChangedTarget && ch.New == "":
 		return c.say("no longer seen (was: %s)", old)
-	case ch.What == "target":
+	case ch.What == event.ChangedTarget:
 		return c.say("not seen before (is: %s)", now)
-	case ch.What == "verdict":
+	case ch.What == event.ChangedVerdict:
 		return c.say("verdict: %s, before: %s", now, old)
-	case ch.What == "release":
+	case ch.What == event.ChangedRelease:
 		return c.say("release: %s, before: %s", now, old)
 	}
 	return c.say("%s: %s, before: %s", CleanN(ch.What, 40), now, old)
 }
 
 // changeMark stands before the title of a finding in a comparison.
-func (c *catalogue) changeMark(change string) string {
+func (c *catalogue) changeMark(change event.FindingChange) string {
 	switch change {
 	case event.Opened:
 		return c.say("[new]")

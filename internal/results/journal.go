@@ -27,9 +27,9 @@ type Journal struct {
 
 // Mark is a place in a scan: what is before it is done and its lines are written.
 type Mark struct {
-	Next     uint64         `json:"next"`              // positions of the shard before it are done
-	Pending  []uint64       `json:"pending,omitempty"` // but for these
-	Unlisted map[string]int `json:"unlisted"`          // of those done: how many have no line, by outcome
+	Next     uint64                `json:"next"`              // positions of the shard before it are done
+	Pending  []uint64              `json:"pending,omitempty"` // but for these
+	Unlisted map[event.Outcome]int `json:"unlisted"`          // of those done: how many have no line
 	// Unjudged is what of those was named; Hosts and Names are what package scan
 	// knows of hosts that were named without a port, and of names.
 	Unjudged *event.Unlisted `json:"unjudged,omitempty"`

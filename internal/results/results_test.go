@@ -154,7 +154,7 @@ func TestJournal(t *testing.T) {
 	if err := k.Begin(); err != nil {
 		t.Fatal(err)
 	}
-	if err := k.write(Mark{Next: 6, Pending: []uint64{2, 5}, Unlisted: map[string]int{"closed": 3}}); err != nil {
+	if err := k.write(Mark{Next: 6, Pending: []uint64{2, 5}, Unlisted: map[event.Outcome]int{"closed": 3}}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := OpenJournal(path, want("abc"), false, at(1)); !errors.Is(err, errHeld) {

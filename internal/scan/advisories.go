@@ -18,17 +18,17 @@ type Advisories struct {
 
 // assess tells which advisories apply; nil when the product has none.
 func (a *Advisories) assess(v *fingerprint.Verdict, hostPort string, releases *release.Table) *advisory.Assessment {
-	if a == nil || v.Product != "openclaw" || v.Confidence.Rank() < fingerprint.Firm.Rank() {
+	if a == nil || v.Product.ID != "openclaw" || v.Product.Confidence.Rank() < event.Firm.Rank() {
 		return nil
 	}
 	s := advisory.Subject{
-		Query:    advisory.Query{Hint: v.Version.Confidence == fingerprint.Tentative},
+		Query:    advisory.Query{Hint: v.Version.Confidence == event.Tentative},
 		HostPort: hostPort, Releases: releases, VEX: a.VEX,
 	}
 	switch v.Auth.State {
-	case fingerprint.Open, fingerprint.Claimable:
+	case event.AuthOpen, event.AuthClaimable:
 		s.Access = advisory.Open
-	case fingerprint.Gated:
+	case event.AuthGated:
 		s.Access = advisory.Fronted
 	}
 	for _, c := range v.Version.Candidates {
@@ -66,8 +66,8 @@ func describeAdvisory(m advisory.Match, access advisory.Access, suppressed strin
 	score, source, _ := m.Score()
 	return event.Advisory{
 		ID: m.ID, CVE: m.CVE, Severity: m.Grade(), Score: score, ScoreSource: source,
-		Status: string(m.Status), GatewaySurface: m.Gateway == "true", Credential: m.Credential,
+		Status: event.AdvisoryStatus(m.Status), GatewaySurface: m.Gateway == "true", Credential: event.Credential(m.Credential),
 		Fixed: m.FixedIn().String(), Summary: m.Summary,
-		Reach: m.Reach(access).String(), Inherited: m.Inherited, Suppressed: suppressed,
+		Reach: event.AdvisoryReach(m.Reach(access).String()), Inherited: m.Inherited, Suppressed: suppressed,
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/clawsonar/clawsonar/internal/advisory"
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 )
 
@@ -39,25 +40,25 @@ func TestAdvisories(t *testing.T) {
 	}{
 		{"asks for a credential", nil, "", false, []row{free + " affected reachable ", needs + " affected credential "}, ""},
 		{"all", nil, "", true, []row{free + " affected reachable ", needs + " affected credential ", local + " affected elsewhere "}, ""},
-		{"open", func(v *fingerprint.Verdict) { v.Auth.State = fingerprint.Open }, "", false,
+		{"open", func(v *fingerprint.Verdict) { v.Auth.State = event.AuthOpen }, "", false,
 			[]row{free + " affected reachable ", needs + " affected reachable "}, ""},
-		{"unknown is neither safe nor open", func(v *fingerprint.Verdict) { v.Auth.State = fingerprint.Unknown }, "", false,
+		{"unknown is neither safe nor open", func(v *fingerprint.Verdict) { v.Auth.State = event.AuthUnknown }, "", false,
 			[]row{free + " affected reachable ", needs + " affected credential "}, ""},
-		{"gated", func(v *fingerprint.Verdict) { v.Auth.State = fingerprint.Gated }, "", false,
+		{"gated", func(v *fingerprint.Verdict) { v.Auth.State = event.AuthGated }, "", false,
 			[]row{free + " affected credential ", needs + " affected credential "}, ""},
 		{"several releases", func(v *fingerprint.Verdict) { v.Version.Candidates = []string{"2026.2.2", "2026.3.1"} }, "", false,
 			[]row{free + " possible reachable ", needs + " possible credential "}, ""},
-		{"a hint", func(v *fingerprint.Verdict) { v.Version.Confidence = fingerprint.Tentative }, "", false,
+		{"a hint", func(v *fingerprint.Verdict) { v.Version.Confidence = event.Tentative }, "", false,
 			[]row{free + " possible reachable ", needs + " possible credential "}, ""},
-		{"no release", func(v *fingerprint.Verdict) { v.Version = fingerprint.Version{} }, "", true, nil, "the release is not known"},
+		{"no release", func(v *fingerprint.Verdict) { v.Version = event.Version{} }, "", true, nil, "the release is not known"},
 		{"one release has no place in the order", func(v *fingerprint.Verdict) { v.Version.Candidates = []string{"2026.2.2", "dev"} }, "", true, nil, "the release is not known"},
 		{"suppressed for this target", nil, "10.0.0.7:1", false, []row{needs + " affected credential ", free + " affected reachable fixed"}, ""},
 		{"suppressed, all", nil, "10.0.0.7:1", true, []row{needs + " affected credential ", free + " affected reachable fixed", local + " affected elsewhere fixed"}, ""},
 	} {
 		v := fingerprint.Verdict{
-			Product: "openclaw", Confidence: fingerprint.Firm,
-			Version: fingerprint.Version{Candidates: []string{"2026.2.2"}, Confidence: fingerprint.Certain},
-			Auth:    fingerprint.Auth{State: fingerprint.Required},
+			Product: event.Product{ID: "openclaw", Confidence: event.Firm},
+			Version: event.Version{Candidates: []string{"2026.2.2"}, Confidence: event.Certain},
+			Auth:    event.Auth{State: event.AuthRequired},
 		}
 		if tt.change != nil {
 			tt.change(&v)
@@ -66,21 +67,21 @@ func TestAdvisories(t *testing.T) {
 		as := a.assess(&v, tt.hostPort, nil)
 		var got []row
 		for _, e := range a.list(as) {
-			got = append(got, strings.Join([]string{e.ID, e.Status, e.Reach, e.Suppressed}, " "))
+			got = append(got, strings.Join([]string{e.ID, string(e.Status), string(e.Reach), e.Suppressed}, " "))
 		}
 		if !slices.Equal(got, tt.want) || !strings.HasPrefix(as.Reason, tt.reason) || (as.Reason == "") != (tt.reason == "") {
 			t.Errorf("%s: %q, reason %q; want %q, %q", tt.name, got, as.Reason, tt.want, tt.reason)
 		}
 	}
 	for name, v := range map[string]fingerprint.Verdict{
-		"another product": {Product: "other", Confidence: fingerprint.Certain},
-		"a guess":         {Product: "openclaw", Confidence: fingerprint.Tentative},
+		"another product": {Product: event.Product{ID: "other", Confidence: event.Certain}},
+		"a guess":         {Product: event.Product{ID: "openclaw", Confidence: event.Tentative}},
 	} {
 		if (&Advisories{DB: db}).assess(&v, "", nil) != nil {
 			t.Errorf("%s: assessed", name)
 		}
 	}
-	if (*Advisories)(nil).assess(&fingerprint.Verdict{Product: "openclaw", Confidence: fingerprint.Certain}, "", nil) != nil {
+	if (*Advisories)(nil).assess(&fingerprint.Verdict{Product: event.Product{ID: "openclaw", Confidence: event.Certain}}, "", nil) != nil {
 		t.Error("assessed without data")
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 // The allocations are those of both sides: the servers are in this process.
 func BenchmarkRun(b *testing.B) {
-	bench := func(addr netip.AddrPort, outcome string, requests int) func(*testing.B) {
+	bench := func(addr netip.AddrPort, outcome event.Outcome, requests int) func(*testing.B) {
 		return func(b *testing.B) {
 			cfg := config(b, builtin(b), swept(addr, b.N))
 			cfg.Concurrency = 16

@@ -86,7 +86,7 @@ func compare(t *testing.T, ev *event.Target, want evidence.Expectation) {
 	if want.Product == "" {
 		outcome = "other"
 	}
-	same("outcome", ev.Outcome, outcome)
+	same("outcome", string(ev.Outcome), outcome)
 	var product event.Product
 	if ev.Product != nil {
 		product = *ev.Product
@@ -108,7 +108,7 @@ func compare(t *testing.T, ev *event.Target, want evidence.Expectation) {
 	if ev.Auth != nil {
 		auth = *ev.Auth
 	}
-	same("auth", auth.State, want.Auth)
+	same("auth", string(auth.State), string(want.Auth))
 	front := ""
 	if ev.Front != nil {
 		front = ev.Front.Kind

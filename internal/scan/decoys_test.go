@@ -26,7 +26,6 @@ import (
 
 	"github.com/clawsonar/clawsonar/fingerprints"
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/target"
 )
@@ -48,7 +47,7 @@ const (
 type decoy struct {
 	name    string
 	start   func(t testing.TB) *server
-	outcome evidence.Outcome
+	outcome event.Outcome
 	gated   bool
 	// once: it must cost exactly one request on one connection.
 	once bool
@@ -84,78 +83,78 @@ func decoys() []decoy {
 
 	return []decoy{
 		// Plain web servers: one request each.
-		{name: "nginx welcome page", outcome: evidence.Other, once: true, start: handler(always(200,
+		{name: "nginx welcome page", outcome: event.OutcomeOther, once: true, start: handler(always(200,
 			"<!DOCTYPE html>\n<html>\n<head>\n<title>Welcome to nginx!</title>\n</head>\n<body>\n<h1>Welcome to nginx!</h1>\n</body>\n</html>\n",
 			"Server", "nginx/1.22.1", "Content-Type", "text/html"))},
-		{name: "apache 404", outcome: evidence.Other, once: true, start: handler(always(404,
+		{name: "apache 404", outcome: event.OutcomeOther, once: true, start: handler(always(404,
 			"<!DOCTYPE HTML PUBLIC \"-//IETF//DTD HTML 2.0//EN\">\n<html><head>\n<title>404 Not Found</title>\n</head><body>\n<h1>Not Found</h1>\n<p>The requested URL was not found on this server.</p>\n</body></html>\n",
 			"Server", "Apache/2.4.57 (Debian)", "Content-Type", "text/html; charset=iso-8859-1"))},
-		{name: "200 html to everything", outcome: evidence.Other, once: true, start: handler(always(200, "<html><body>hello</body></html>", "Content-Type", htmlType))},
-		{name: "200 {} to everything", outcome: evidence.Other, once: true, start: handler(always(200, "{}", "Content-Type", jsonType))},
-		{name: "live to everything", outcome: evidence.Other, once: true, start: handler(always(200, `{"ok":true,"status":"live"}`, "Content-Type", jsonType))},
-		{name: "401 json to everything", outcome: evidence.Other, thrice: true, start: handler(always(401, unauthorized, "Content-Type", jsonType))},
-		{name: "401 basic to everything", outcome: evidence.Other, thrice: true, gated: true, start: handler(always(401, "log in", "WWW-Authenticate", `Basic realm="x"`, "Content-Type", textType))},
-		{name: "403 to everything", outcome: evidence.Other, once: true, start: handler(always(403, "Forbidden", "Content-Type", textType))},
-		{name: "403 json to everything", outcome: evidence.Other, once: true, start: handler(always(403, `{"ok":false,"error":{"type":"forbidden","message":"no"}}`, "Content-Type", jsonType))},
-		{name: "405 allow post to everything", outcome: evidence.Other, once: true, start: handler(postOnly)},
-		{name: "426 to everything", outcome: evidence.Other, once: true, start: handler(always(426, "Upgrade Required", "Content-Type", textType, "Upgrade", "websocket"))},
-		{name: "429 to everything", outcome: evidence.Other, once: true, start: handler(always(429, "slow down", "Content-Type", textType))},
-		{name: "500 to everything", outcome: evidence.Other, once: true, start: handler(always(500, "Internal Server Error", "Content-Type", textType))},
-		{name: "502 of a proxy", outcome: evidence.Other, once: true, start: handler(always(502, "<html><head><title>502 Bad Gateway</title></head></html>", "Server", "nginx", "Content-Type", "text/html"))},
-		{name: "challenge as a plain answer to everything", outcome: evidence.Other, once: true, start: handler(always(200, challenge, "Content-Type", jsonType))},
-		{name: "article about the product", outcome: evidence.Other, once: true, start: handler(always(200,
+		{name: "200 html to everything", outcome: event.OutcomeOther, once: true, start: handler(always(200, "<html><body>hello</body></html>", "Content-Type", htmlType))},
+		{name: "200 {} to everything", outcome: event.OutcomeOther, once: true, start: handler(always(200, "{}", "Content-Type", jsonType))},
+		{name: "live to everything", outcome: event.OutcomeOther, once: true, start: handler(always(200, `{"ok":true,"status":"live"}`, "Content-Type", jsonType))},
+		{name: "401 json to everything", outcome: event.OutcomeOther, thrice: true, start: handler(always(401, unauthorized, "Content-Type", jsonType))},
+		{name: "401 basic to everything", outcome: event.OutcomeOther, thrice: true, gated: true, start: handler(always(401, "log in", "WWW-Authenticate", `Basic realm="x"`, "Content-Type", textType))},
+		{name: "403 to everything", outcome: event.OutcomeOther, once: true, start: handler(always(403, "Forbidden", "Content-Type", textType))},
+		{name: "403 json to everything", outcome: event.OutcomeOther, once: true, start: handler(always(403, `{"ok":false,"error":{"type":"forbidden","message":"no"}}`, "Content-Type", jsonType))},
+		{name: "405 allow post to everything", outcome: event.OutcomeOther, once: true, start: handler(postOnly)},
+		{name: "426 to everything", outcome: event.OutcomeOther, once: true, start: handler(always(426, "Upgrade Required", "Content-Type", textType, "Upgrade", "websocket"))},
+		{name: "429 to everything", outcome: event.OutcomeOther, once: true, start: handler(always(429, "slow down", "Content-Type", textType))},
+		{name: "500 to everything", outcome: event.OutcomeOther, once: true, start: handler(always(500, "Internal Server Error", "Content-Type", textType))},
+		{name: "502 of a proxy", outcome: event.OutcomeOther, once: true, start: handler(always(502, "<html><head><title>502 Bad Gateway</title></head></html>", "Server", "nginx", "Content-Type", "text/html"))},
+		{name: "challenge as a plain answer to everything", outcome: event.OutcomeOther, once: true, start: handler(always(200, challenge, "Content-Type", jsonType))},
+		{name: "article about the product", outcome: event.OutcomeOther, once: true, start: handler(always(200,
 			`<html><head><title>OpenClaw Control - a review</title></head><body><pre>&lt;openclaw-app&gt;</pre><!-- <openclaw-app> --><script>"<openclaw-app>"</script></body></html>`, "Content-Type", htmlType))},
-		{name: "redirect loop", outcome: evidence.Other, once: true, start: handler(always(302, "", "Location", "/"))},
-		{name: "redirect to https", outcome: evidence.Other, once: true, start: handler(func(w http.ResponseWriter, r *http.Request) {
+		{name: "redirect loop", outcome: event.OutcomeOther, once: true, start: handler(always(302, "", "Location", "/"))},
+		{name: "redirect to https", outcome: event.OutcomeOther, once: true, start: handler(func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://"+r.Host+"/", http.StatusMovedPermanently)
 		})},
-		{name: "redirect to https, www and a home page", outcome: evidence.Other, once: true, start: handler(always(301, "", "Location", "https://www.example.org/home/?next=/login"))},
-		{name: "redirect to a path with a slash", outcome: evidence.Other, once: true, start: handler(always(308, "", "Location", "/authors/"))},
-		{name: "redirect to a log-in from everywhere", outcome: evidence.Other, thrice: true, start: handler(always(302, "", "Location", "/users/sign_in?back=/"))},
-		{name: "redirect to another host's log-in", outcome: evidence.Other, thrice: true, start: handler(always(302, "", "Location", "https://login.example.org/"))},
-		{name: "401 at / alone", outcome: evidence.Other, thrice: true, start: routes(always(404, nginx404, "Server", "nginx/1.22.1", "Content-Type", "text/html"),
+		{name: "redirect to https, www and a home page", outcome: event.OutcomeOther, once: true, start: handler(always(301, "", "Location", "https://www.example.org/home/?next=/login"))},
+		{name: "redirect to a path with a slash", outcome: event.OutcomeOther, once: true, start: handler(always(308, "", "Location", "/authors/"))},
+		{name: "redirect to a log-in from everywhere", outcome: event.OutcomeOther, thrice: true, start: handler(always(302, "", "Location", "/users/sign_in?back=/"))},
+		{name: "redirect to another host's log-in", outcome: event.OutcomeOther, thrice: true, start: handler(always(302, "", "Location", "https://login.example.org/"))},
+		{name: "401 at / alone", outcome: event.OutcomeOther, thrice: true, start: routes(always(404, nginx404, "Server", "nginx/1.22.1", "Content-Type", "text/html"),
 			map[string]http.HandlerFunc{"GET /": always(401, "log in", "WWW-Authenticate", `Basic realm="x"`, "Content-Type", textType)})},
-		{name: "plain page, compressed unasked", outcome: evidence.Other, once: true, start: handler(always(200,
+		{name: "plain page, compressed unasked", outcome: event.OutcomeOther, once: true, start: handler(always(200,
 			packed("<html><head><title>Somebody's page</title></head></html>"), "Content-Type", htmlType, "Content-Encoding", "gzip"))},
-		{name: "page in a coding that cannot be read", outcome: evidence.ProtocolError, once: true, start: handler(always(200,
+		{name: "page in a coding that cannot be read", outcome: event.OutcomeProtocolError, once: true, start: handler(always(200,
 			"??????", "Content-Type", htmlType, "Content-Encoding", "compress"))},
-		{name: "redirect to a metadata service", outcome: evidence.Other, once: true, start: handler(always(302, "", "Location", "http://169.254.169.254/latest/meta-data/"))},
+		{name: "redirect to a metadata service", outcome: event.OutcomeOther, once: true, start: handler(always(302, "", "Location", "http://169.254.169.254/latest/meta-data/"))},
 
 		// What answers to everything in the words that a relative has for one path.
-		{name: "says ok to everything", outcome: evidence.Other, once: true, start: handler(always(200, `{"status":"ok"}`, "Content-Type", jsonType))},
-		{name: "tells a version on every path", outcome: evidence.Other, once: true, start: handler(always(200, `{"version":"x"}`, "Content-Type", jsonType))},
-		{name: "a page for every path, called JSON", outcome: evidence.Other, once: true, start: handler(always(200, "<html><head><title>My app</title></head></html>", "Content-Type", jsonType))},
-		{name: "401 in JSON to everything", outcome: evidence.Other, thrice: true, start: handler(always(401, `{"error":"unauthorized"}`, "Content-Type", jsonType))},
-		{name: "a relative's title on every path", outcome: evidence.Other, start: handler(always(200, "<html><head><title>ZeroClaw</title></head></html>", "Content-Type", htmlType)), asked: "health"},
+		{name: "says ok to everything", outcome: event.OutcomeOther, once: true, start: handler(always(200, `{"status":"ok"}`, "Content-Type", jsonType))},
+		{name: "tells a version on every path", outcome: event.OutcomeOther, once: true, start: handler(always(200, `{"version":"x"}`, "Content-Type", jsonType))},
+		{name: "a page for every path, called JSON", outcome: event.OutcomeOther, once: true, start: handler(always(200, "<html><head><title>My app</title></head></html>", "Content-Type", jsonType))},
+		{name: "401 in JSON to everything", outcome: event.OutcomeOther, thrice: true, start: handler(always(401, `{"error":"unauthorized"}`, "Content-Type", jsonType))},
+		{name: "a relative's title on every path", outcome: event.OutcomeOther, start: handler(always(200, "<html><head><title>ZeroClaw</title></head></html>", "Content-Type", htmlType)), asked: "health"},
 
 		// Things that look like the product's API.
-		{name: "404 text to everything", outcome: evidence.Other, asked: "tools-get", start: handler(notFound)},
-		{name: "404 text, 401 json to all but the root", outcome: evidence.Other, asked: "tools-get", start: routes(
+		{name: "404 text to everything", outcome: event.OutcomeOther, asked: "tools-get", start: handler(notFound)},
+		{name: "404 text, 401 json to all but the root", outcome: event.OutcomeOther, asked: "tools-get", start: routes(
 			always(401, unauthorized, "Content-Type", jsonType), map[string]http.HandlerFunc{"GET /": notFound})},
-		{name: "tool service, 401 of its own", outcome: evidence.Other, asked: "tools", start: routes(notFound, map[string]http.HandlerFunc{
+		{name: "tool service, 401 of its own", outcome: event.OutcomeOther, asked: "tools", start: routes(notFound, map[string]http.HandlerFunc{
 			"GET /tools/invoke":  postOnly,
 			"POST /tools/invoke": always(401, `{"detail":"Not authenticated"}`, "Content-Type", jsonType)})},
-		{name: "tool service, 401 in the product's words", outcome: evidence.Other, asked: "tools", start: routes(notFound, map[string]http.HandlerFunc{
+		{name: "tool service, 401 in the product's words", outcome: event.OutcomeOther, asked: "tools", start: routes(notFound, map[string]http.HandlerFunc{
 			"GET /tools/invoke":  postOnly,
 			"POST /tools/invoke": always(401, unauthorized, "Content-Type", jsonType)})},
-		{name: "tool service behind a proxy, 401 in the product's words everywhere", outcome: evidence.Other, asked: "health", start: routes(
+		{name: "tool service behind a proxy, 401 in the product's words everywhere", outcome: event.OutcomeOther, asked: "health", start: routes(
 			always(401, unauthorized, "Content-Type", jsonType, "Server", "nginx/1.22.1", "X-Content-Type-Options", "nosniff"), map[string]http.HandlerFunc{
 				"GET /":             notFound,
 				config:              notFound,
 				"GET /tools/invoke": postOnly})},
-		{name: "tool service, 400 of its own", outcome: evidence.Other, asked: "tools", start: routes(notFound, map[string]http.HandlerFunc{
+		{name: "tool service, 400 of its own", outcome: event.OutcomeOther, asked: "tools", start: routes(notFound, map[string]http.HandlerFunc{
 			"GET /tools/invoke":  postOnly,
 			"POST /tools/invoke": always(400, `{"error":{"type":"invalid_request_error","message":"name is required"}}`, "Content-Type", jsonType)})},
-		{name: "tool service, 200", outcome: evidence.Other, asked: "tools", start: routes(notFound, map[string]http.HandlerFunc{
+		{name: "tool service, 200", outcome: event.OutcomeOther, asked: "tools", start: routes(notFound, map[string]http.HandlerFunc{
 			"GET /tools/invoke":  postOnly,
 			"POST /tools/invoke": always(200, `{"ok":true}`, "Content-Type", jsonType)})},
 
 		// Things that look like the product's page.
-		{name: "title on the root only", outcome: evidence.Other, asked: "tools", start: routes(notFound, map[string]http.HandlerFunc{
+		{name: "title on the root only", outcome: event.OutcomeOther, asked: "tools", start: routes(notFound, map[string]http.HandlerFunc{
 			"GET /": always(200, titlePage, "Content-Type", htmlType)})},
-		{name: "title on every path", outcome: evidence.Other, asked: "tools", start: handler(always(200, titlePage, "Content-Type", htmlType))},
-		{name: "page on every path", outcome: evidence.Other, asked: "tools", start: handler(page)},
-		{name: "static copy with the release in it", outcome: evidence.Other, asked: "sw", start: routes(
+		{name: "title on every path", outcome: event.OutcomeOther, asked: "tools", start: handler(always(200, titlePage, "Content-Type", htmlType))},
+		{name: "page on every path", outcome: event.OutcomeOther, asked: "tools", start: handler(page)},
+		{name: "static copy with the release in it", outcome: event.OutcomeOther, asked: "sw", start: routes(
 			func(w http.ResponseWriter, r *http.Request) {
 				status := 404
 				if r.Method != "GET" {
@@ -167,14 +166,14 @@ func decoys() []decoy {
 				"GET /":      page,
 				"GET /sw.js": always(200, `EMBEDDED_CACHE_VERSION = "2026.9.6-release-eb377ac59e6c-2026-09-23T16-33-12.144Z";`, "Content-Type", "text/javascript"),
 			})},
-		{name: "page, other keys in the configuration", outcome: evidence.Other, asked: "config", start: routes(notFound, map[string]http.HandlerFunc{
+		{name: "page, other keys in the configuration", outcome: event.OutcomeOther, asked: "config", start: routes(notFound, map[string]http.HandlerFunc{
 			"GET /": page,
 			config:  always(200, `{"basePath":"","theme":"dark","pluginAssetsRequireAuth":false}`, "Content-Type", jsonType)})},
-		{name: "page, health json elsewhere", outcome: evidence.Other, asked: "tools", start: routes(
+		{name: "page, health json elsewhere", outcome: event.OutcomeOther, asked: "tools", start: routes(
 			always(200, `{"ok":true,"status":"live"}`, "Content-Type", jsonType), map[string]http.HandlerFunc{"GET /": page})},
-		{name: "page, 401 json of its own elsewhere", outcome: evidence.Other, asked: "tools", start: routes(
+		{name: "page, 401 json of its own elsewhere", outcome: event.OutcomeOther, asked: "tools", start: routes(
 			always(401, `{"error":{"message":"Unauthorized","type":"authentication_error"}}`, "Content-Type", jsonType), map[string]http.HandlerFunc{"GET /": page})},
-		{name: "page, reflection elsewhere", outcome: evidence.Other, asked: "tools", start: routes(
+		{name: "page, reflection elsewhere", outcome: event.OutcomeOther, asked: "tools", start: routes(
 			func(w http.ResponseWriter, r *http.Request) {
 				body, _ := io.ReadAll(r.Body)
 				w.Header().Set("Content-Type", jsonType)
@@ -182,17 +181,17 @@ func decoys() []decoy {
 			}, map[string]http.HandlerFunc{"GET /": page})},
 
 		// WebSocket servers.
-		{name: "websocket echo", outcome: evidence.Other, asked: "challenge", start: handler(socket(page, func(c net.Conn) { _, _ = io.Copy(c, c) }))},
-		{name: "websocket, other json first", outcome: evidence.Other, asked: "challenge", start: handler(socket(page, func(c net.Conn) {
+		{name: "websocket echo", outcome: event.OutcomeOther, asked: "challenge", start: handler(socket(page, func(c net.Conn) { _, _ = io.Copy(c, c) }))},
+		{name: "websocket, other json first", outcome: event.OutcomeOther, asked: "challenge", start: handler(socket(page, func(c net.Conn) {
 			_ = ws.WriteFrame(c, ws.NewTextFrame([]byte(`{"type":"event","event":"welcome","payload":{"nonce":"x","ts":1}}`)))
 			hold(c)
 		}))},
-		{name: "websocket, challenge without a nonce", outcome: evidence.Other, asked: "challenge", start: handler(socket(page, func(c net.Conn) {
+		{name: "websocket, challenge without a nonce", outcome: event.OutcomeOther, asked: "challenge", start: handler(socket(page, func(c net.Conn) {
 			_ = ws.WriteFrame(c, ws.NewTextFrame([]byte(`{"type":"event","event":"connect.challenge","payload":{}}`)))
 			hold(c)
 		}))},
 
-		{name: "websocket, the challenge after a wrong accept", outcome: evidence.Other, asked: "challenge", start: handler(func(w http.ResponseWriter, r *http.Request) {
+		{name: "websocket, the challenge after a wrong accept", outcome: event.OutcomeOther, asked: "challenge", start: handler(func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Upgrade") == "" {
 				page(w, r)
 				return
@@ -208,39 +207,39 @@ func decoys() []decoy {
 		})},
 
 		// TLS.
-		{name: "tls, the product's certificate, another page", outcome: evidence.Other, asked: "tools-get", start: func(t testing.TB) *server {
+		{name: "tls, the product's certificate, another page", outcome: event.OutcomeOther, asked: "tools-get", start: func(t testing.TB) *server {
 			return web(t, always(200, "<html><head><title>intranet</title></head></html>", "Content-Type", htmlType), selfSigned(t, "openclaw-gateway"))
 		}},
 
 		// Not HTTP, or HTTP that goes too far.
-		{name: "ssh", outcome: evidence.ProtocolError, start: bytewise(greet("SSH-2.0-OpenSSH_9.6\r\n"))},
-		{name: "smtp", outcome: evidence.ProtocolError, start: bytewise(greet("220 mail.example.org ESMTP\r\n"))},
-		{name: "closes at once", outcome: evidence.Reset, start: bytewise(func(net.Conn) {})},
-		{name: "resets at once", outcome: evidence.Reset, start: bytewise(reset)},
-		{name: "gzip bomb", outcome: evidence.Other, asked: "tools", start: func(t testing.TB) *server {
+		{name: "ssh", outcome: event.OutcomeProtocolError, start: bytewise(greet("SSH-2.0-OpenSSH_9.6\r\n"))},
+		{name: "smtp", outcome: event.OutcomeProtocolError, start: bytewise(greet("220 mail.example.org ESMTP\r\n"))},
+		{name: "closes at once", outcome: event.OutcomeReset, start: bytewise(func(net.Conn) {})},
+		{name: "resets at once", outcome: event.OutcomeReset, start: bytewise(reset)},
+		{name: "gzip bomb", outcome: event.OutcomeOther, asked: "tools", start: func(t testing.TB) *server {
 			return web(t, always(200, bomb(), "Content-Type", htmlType, "Content-Encoding", "gzip"))
 		}},
-		{name: "endless header", outcome: evidence.ProtocolError, start: bytewise(func(c net.Conn) {
+		{name: "endless header", outcome: event.OutcomeProtocolError, start: bytewise(func(c net.Conn) {
 			endless(c, "HTTP/1.1 200 OK\r\n", strings.Repeat("X-More: and more\r\n", 100))
 		})},
-		{name: "header of a megabyte", outcome: evidence.ProtocolError, start: bytewise(func(c net.Conn) {
+		{name: "header of a megabyte", outcome: event.OutcomeProtocolError, start: bytewise(func(c net.Conn) {
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nX-Big: "+strings.Repeat("a", 1<<20)+"\r\nContent-Length: 0\r\n\r\n")
 			hold(c)
 		})},
-		{name: "endless body", outcome: evidence.Other, once: true, start: bytewise(func(c net.Conn) {
+		{name: "endless body", outcome: event.OutcomeOther, once: true, start: bytewise(func(c net.Conn) {
 			endless(c, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n", strings.Repeat("<p>more", 1000))
 		})},
-		{name: "endless chunks", outcome: evidence.Other, once: true, start: bytewise(func(c net.Conn) {
+		{name: "endless chunks", outcome: event.OutcomeOther, once: true, start: bytewise(func(c net.Conn) {
 			endless(c, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n", strings.Repeat("1\r\nx\r\n", 500))
 		})},
-		{name: "endless interim answers", outcome: evidence.ProtocolError, start: bytewise(func(c net.Conn) {
+		{name: "endless interim answers", outcome: event.OutcomeProtocolError, start: bytewise(func(c net.Conn) {
 			endless(c, "", "HTTP/1.1 103 Early Hints\r\n\r\n")
 		})},
-		{name: "accepts and says nothing", outcome: evidence.Silent, slow: true, start: bytewise(hold)},
-		{name: "header byte by byte", outcome: evidence.Silent, slow: true, start: bytewise(func(c net.Conn) {
+		{name: "accepts and says nothing", outcome: event.OutcomeSilent, slow: true, start: bytewise(hold)},
+		{name: "header byte by byte", outcome: event.OutcomeSilent, slow: true, start: bytewise(func(c net.Conn) {
 			drip(c, "HTTP/1.1 200 OK\r\n")
 		})},
-		{name: "page byte by byte", outcome: evidence.Other, slow: true, start: bytewise(func(c net.Conn) {
+		{name: "page byte by byte", outcome: event.OutcomeOther, slow: true, start: bytewise(func(c net.Conn) {
 			drip(c, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 100000\r\n\r\n")
 		})},
 	}
@@ -397,7 +396,7 @@ func testDecoys(t *testing.T, slow, own bool) {
 			ev := targets[at]
 			targets = slices.Delete(targets, at, at+1)
 			d.judge(t, ev, servers[i], own)
-			confidence := "-"
+			confidence := event.Confidence("-")
 			if ev.Product != nil {
 				confidence = ev.Product.Confidence
 			}
@@ -408,17 +407,17 @@ func testDecoys(t *testing.T, slow, own bool) {
 }
 
 func (d *decoy) judge(t *testing.T, ev *event.Target, s *server, own bool) {
-	if ev.Outcome != string(d.outcome) {
+	if ev.Outcome != d.outcome {
 		t.Errorf("outcome is %q (%s), want %q", ev.Outcome, ev.Error, d.outcome)
 	}
 	if p := ev.Product; p != nil && p.Confidence != "tentative" {
 		t.Errorf("taken for %s (%s) because of %v", p.ID, p.Confidence, p.Because)
 	}
-	auth := ""
+	var auth event.AuthState
 	if ev.Auth != nil && ev.Auth.State != "unknown" {
 		auth = ev.Auth.State
 	}
-	if want := map[bool]string{true: "gated"}[d.gated]; auth != want {
+	if want := map[bool]event.AuthState{true: "gated"}[d.gated]; auth != want {
 		t.Errorf("auth is %q, want %q", auth, want)
 	}
 	for _, f := range ev.Findings {

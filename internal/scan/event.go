@@ -16,47 +16,38 @@ import (
 // event puts everything known about a target into its line of the stream.
 func (e *engine) event(t target.Target, o *evidence.Observation, v *fingerprint.Verdict, findings []event.Finding) *event.Target {
 	ev := &event.Target{
-		Type: "target",
+		Type: event.TypeTarget,
 		Target: event.Address{
 			Input: t.Input, Source: t.Source, Name: t.Name, Port: int(t.Addr.Port()),
-			URL: t.URL(o.Scheme), Reach: e.reach(t), Bound: t.Bound, Process: t.Process,
+			URL: t.URL(o.Scheme), Reach: e.reach(t), Member: t.Part, Bound: t.Bound, Process: t.Process,
 		},
-		Outcome:  string(o.Outcome),
+		Outcome:  o.Outcome,
+		Surfaces: v.Surfaces,
 		Findings: findings,
 		Notes:    v.Notes,
 		Requests: o.Requests, Connections: o.Connections,
 		DurationMS: o.Duration.Milliseconds(),
 		Error:      o.Err,
 	}
-	switch t.Part {
-	case target.OfHost:
-		ev.Target.Member = event.OfHost
-	case target.OfRange:
-		ev.Target.Member = event.OfRange
-	case target.OfName:
-		ev.Target.Member = event.OfName
-	}
 	if t.Addr.Addr().IsValid() {
 		ev.Target.IP = t.Addr.Addr().String()
 	}
-	if v.Product != "" {
-		ev.Product = &event.Product{ID: v.Product, Brand: v.Brand, Name: v.Name, Confidence: string(v.Confidence), Because: v.Because}
-		ev.Version = &event.Version{
-			Exact: v.Version.Exact, Candidates: list(v.Version.Candidates), Build: v.Version.Build,
-			Source: v.Version.Source, Confidence: string(v.Version.Confidence),
-		}
+	if v.Product.ID != "" {
+		ev.Product = &v.Product
+		version := v.Version
+		version.Candidates = list(version.Candidates)
+		ev.Version = &version
 	}
 	if v.Auth.State != "" {
-		ev.Auth = &event.Auth{State: string(v.Auth.State), Mode: v.Auth.Mode, Because: list(v.Auth.Because)}
+		auth := v.Auth
+		auth.Because = list(auth.Because)
+		ev.Auth = &auth
 	}
 	if v.Front.Kind != "" {
-		ev.Front = &event.Front{Kind: v.Front.Kind, Because: v.Front.Because}
+		ev.Front = &v.Front
 	}
 	if o.Scheme != "" {
 		ev.TLS = describeTLS(o)
-	}
-	for _, s := range v.Surfaces {
-		ev.Surfaces = append(ev.Surfaces, event.Surface(s))
 	}
 	for i := range o.Exchanges {
 		ev.Evidence = append(ev.Evidence, e.shorten(&o.Exchanges[i]))

@@ -16,7 +16,6 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/policy"
 	"github.com/clawsonar/clawsonar/internal/report"
 )
@@ -58,11 +57,13 @@ func TestMisleadingFronts(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		start func(t *testing.T) *server
-		level fingerprint.Level
+		level event.Level
 
-		outcome, auth, mode string
-		note                string // part of a note that must be there
-		finding             string
+		outcome event.Outcome
+		auth    event.AuthState
+		mode    event.AuthMode
+		note    string // part of a note that must be there
+		finding string
 	}{
 		{name: "the owner's configuration out of a cache", start: func(t *testing.T) *server {
 			open, token := backend(t, openOne), backend(t, tokenOne)
@@ -72,7 +73,7 @@ func TestMisleadingFronts(t *testing.T) {
 				}
 				return token
 			})
-		}, level: fingerprint.Standard, outcome: "identified", auth: "unknown", note: "The ways in differ", finding: "auth-unverified"},
+		}, level: event.LevelStandard, outcome: "identified", auth: "unknown", note: "The ways in differ", finding: "auth-unverified"},
 		{name: "the same, passive", start: func(t *testing.T) *server {
 			open, token := backend(t, openOne), backend(t, tokenOne)
 			return front(t, func(r *http.Request) http.Handler {
@@ -81,7 +82,7 @@ func TestMisleadingFronts(t *testing.T) {
 				}
 				return token
 			})
-		}, level: fingerprint.Passive, outcome: "identified", auth: "unknown", note: "The ways in differ", finding: "auth-unverified"},
+		}, level: event.LevelPassive, outcome: "identified", auth: "unknown", note: "The ways in differ", finding: "auth-unverified"},
 		{name: "a cache that knows the path without the random part as well", start: func(t *testing.T) *server {
 			open, token := backend(t, openOne), backend(t, tokenOne)
 			return front(t, func(r *http.Request) http.Handler {
@@ -90,7 +91,7 @@ func TestMisleadingFronts(t *testing.T) {
 				}
 				return token
 			})
-		}, level: fingerprint.Standard, outcome: "identified", auth: "unknown", note: "The ways in differ", finding: "auth-unverified"},
+		}, level: event.LevelStandard, outcome: "identified", auth: "unknown", note: "The ways in differ", finding: "auth-unverified"},
 		{name: "a copy of the configuration beside the gateway", start: func(t *testing.T) *server {
 			token := backend(t, tokenOne)
 			file := always(200, `{"basePath":"","assistantName":"A","assistantAvatar":"A","assistantAvatarStatus":null,"pluginAssetsRequireAuth":false}`, "Content-Type", "application/json", "Server", "nginx/1.22.1")
@@ -100,31 +101,31 @@ func TestMisleadingFronts(t *testing.T) {
 				}
 				return token
 			})
-		}, level: fingerprint.Standard, outcome: "identified", auth: "unknown", note: "The ways in differ", finding: "auth-unverified"},
+		}, level: event.LevelStandard, outcome: "identified", auth: "unknown", note: "The ways in differ", finding: "auth-unverified"},
 		{name: "an open and a token gateway in turn, open first", start: func(t *testing.T) *server {
 			return inTurn(t, backend(t, openOne), backend(t, tokenOne))
-		}, level: fingerprint.Standard, outcome: "identified", auth: "open", finding: "auth-missing"},
+		}, level: event.LevelStandard, outcome: "identified", auth: "open", finding: "auth-missing"},
 		{name: "an open and a token gateway in turn, token first", start: func(t *testing.T) *server {
 			return inTurn(t, backend(t, tokenOne), backend(t, openOne))
-		}, level: fingerprint.Standard, outcome: "identified", auth: "open", finding: "auth-missing"},
+		}, level: event.LevelStandard, outcome: "identified", auth: "open", finding: "auth-missing"},
 		{name: "in turn, passive, open first", start: func(t *testing.T) *server {
 			return inTurn(t, backend(t, openOne), backend(t, tokenOne))
-		}, level: fingerprint.Passive, outcome: "identified", auth: "open", note: "The backends differ", finding: "auth-missing"},
+		}, level: event.LevelPassive, outcome: "identified", auth: "open", note: "The backends differ", finding: "auth-missing"},
 		{name: "in turn, old releases", start: func(t *testing.T) *server {
 			return inTurn(t, backend(t, "openclaw-2026.3.13-none"), backend(t, "openclaw-2026.3.13-token"))
-		}, level: fingerprint.Standard, outcome: "identified", auth: "open", finding: "auth-missing"},
+		}, level: event.LevelStandard, outcome: "identified", auth: "open", finding: "auth-missing"},
 		{name: "each connection to another, token first", start: func(t *testing.T) *server {
 			return perConnection(t, backend(t, tokenOne), backend(t, openOne))
-		}, level: fingerprint.Standard, outcome: "identified", auth: "open", note: "The backends differ", finding: "auth-missing"},
+		}, level: event.LevelStandard, outcome: "identified", auth: "open", note: "The backends differ", finding: "auth-missing"},
 		{name: "each connection to another, token first, passive", start: func(t *testing.T) *server {
 			return perConnection(t, backend(t, tokenOne), backend(t, openOne))
-		}, level: fingerprint.Passive, outcome: "identified", auth: "open", note: "The backends differ", finding: "auth-missing"},
+		}, level: event.LevelPassive, outcome: "identified", auth: "open", note: "The backends differ", finding: "auth-missing"},
 		{name: "each connection to another, predecessors", start: func(t *testing.T) *server {
 			return perConnection(t, backend(t, "clawdbot-2026.1.24-3-token"), backend(t, "clawdbot-2026.1.24-3-none"))
-		}, level: fingerprint.Standard, outcome: "identified", auth: "open", note: "The backends differ", finding: "auth-missing"},
+		}, level: event.LevelStandard, outcome: "identified", auth: "open", note: "The backends differ", finding: "auth-missing"},
 		{name: "two that ask", start: func(t *testing.T) *server {
 			return perConnection(t, backend(t, tokenOne), backend(t, tokenOne))
-		}, level: fingerprint.Standard, outcome: "identified", auth: "required"},
+		}, level: event.LevelStandard, outcome: "identified", auth: "required"},
 		{name: "a log-in that is skipped on upgrades", start: func(t *testing.T) *server {
 			token := backend(t, tokenOne)
 			return front(t, func(r *http.Request) http.Handler {
@@ -133,10 +134,10 @@ func TestMisleadingFronts(t *testing.T) {
 				}
 				return basic
 			})
-		}, level: fingerprint.Standard, outcome: "identified", auth: "unknown", note: "skipped for WebSocket", finding: "auth-unverified"},
+		}, level: event.LevelStandard, outcome: "identified", auth: "unknown", note: "skipped for WebSocket", finding: "auth-unverified"},
 		{name: "a log-in everywhere", start: func(t *testing.T) *server {
 			return front(t, func(*http.Request) http.Handler { return basic })
-		}, level: fingerprint.Standard, outcome: "other", auth: "gated", mode: "http-authentication"},
+		}, level: event.LevelStandard, outcome: "other", auth: "gated", mode: "http-authentication"},
 		{name: "401 at / alone over an open gateway", start: func(t *testing.T) *server {
 			open := backend(t, openOne)
 			return front(t, func(r *http.Request) http.Handler {
@@ -145,7 +146,7 @@ func TestMisleadingFronts(t *testing.T) {
 				}
 				return open
 			})
-		}, level: fingerprint.Standard, outcome: "identified", auth: "open", note: "asked for at / alone", finding: "auth-missing"},
+		}, level: event.LevelStandard, outcome: "identified", auth: "open", note: "asked for at / alone", finding: "auth-missing"},
 		{name: "a redirect at / alone over an open gateway", start: func(t *testing.T) *server {
 			open := backend(t, openOne)
 			return front(t, func(r *http.Request) http.Handler {
@@ -154,7 +155,7 @@ func TestMisleadingFronts(t *testing.T) {
 				}
 				return open
 			})
-		}, level: fingerprint.Standard, outcome: "identified", auth: "open", note: "asked for at / alone", finding: "auth-missing"},
+		}, level: event.LevelStandard, outcome: "identified", auth: "open", note: "asked for at / alone", finding: "auth-missing"},
 		{name: "a redirect at / alone over a token gateway", start: func(t *testing.T) *server {
 			token := backend(t, tokenOne)
 			return front(t, func(r *http.Request) http.Handler {
@@ -163,11 +164,11 @@ func TestMisleadingFronts(t *testing.T) {
 				}
 				return token
 			})
-		}, level: fingerprint.Standard, outcome: "identified", auth: "required"},
+		}, level: event.LevelStandard, outcome: "identified", auth: "required"},
 		{name: "an open gateway, compressed unasked", start: func(t *testing.T) *server {
 			r := start(t, recorded(t)["openclaw/"+openOne+".yaml"])
 			return web(t, func(w http.ResponseWriter, req *http.Request) { compressed(w, req, r.Addr.String()) })
-		}, level: fingerprint.Standard, outcome: "identified", auth: "open", finding: "auth-missing"},
+		}, level: event.LevelStandard, outcome: "identified", auth: "open", finding: "auth-missing"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

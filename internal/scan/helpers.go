@@ -7,8 +7,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
-	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/probe"
 	"github.com/clawsonar/clawsonar/internal/target"
 )
@@ -76,5 +76,5 @@ func (e *engine) helpers(ctx context.Context, gateway target.Target, o *evidence
 // wantsHelpers reports whether the ports beside a target are to be tried. Whoever
 // names a port means that one.
 func (e *engine) wantsHelpers(t target.Target, o *evidence.Observation) bool {
-	return e.cfg.Helpers && (!t.Exact || e.cfg.AllHelpers) && o.Outcome == evidence.Identified && e.cfg.Prober.Level >= fingerprint.Standard
+	return e.cfg.Helpers && (!t.Exact || e.cfg.AllHelpers) && o.Outcome == event.OutcomeIdentified && e.cfg.Prober.Level.Includes(event.LevelStandard)
 }

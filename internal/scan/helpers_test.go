@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/replica"
 )
 
@@ -96,13 +96,13 @@ func TestHelpers(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		helpers bool
-		level   fingerprint.Level
-		auth    string
+		level   event.Level
+		auth    event.AuthState
 		want    int // connections to the helper
 	}{
-		{"off", false, fingerprint.Standard, "required", 0},
-		{"passive", true, fingerprint.Passive, "unknown", 0}, // this release shows it to a POST alone
-		{"on", true, fingerprint.Standard, "required", 1},
+		{"off", false, event.LevelStandard, "required", 0},
+		{"passive", true, event.LevelPassive, "unknown", 0}, // this release shows it to a POST alone
+		{"on", true, event.LevelStandard, "required", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			asked.Store(0)

@@ -64,7 +64,7 @@ func config(t testing.TB, set *fingerprint.Set, specs ...target.Spec) scan.Confi
 func prober(set *fingerprint.Set, scope *target.Scope, timeout time.Duration) *probe.Prober {
 	return &probe.Prober{
 		Wire: wire.New(wire.Options{Scope: scope, ConnectTimeout: plenty, FrameTimeout: plenty}),
-		Set:  set, Level: fingerprint.Standard, Timeout: timeout,
+		Set:  set, Level: event.LevelStandard, Timeout: timeout,
 	}
 }
 

@@ -13,7 +13,6 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
-	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/target"
 )
 
@@ -24,11 +23,10 @@ type position struct {
 }
 
 // quietly counts a target without a line. The caller holds mu.
-func (e *engine) quietly(t target.Target, outcome evidence.Outcome) {
-	e.summary.Targets++
-	e.summary.Outcomes[string(outcome)]++
+func (e *engine) quietly(t target.Target, outcome event.Outcome) {
+	e.summary.AddOutcome(outcome, 1)
 	e.window.unlisted(t.Position, quietKinds(t, outcome))
-	if t.Part == target.Whole {
+	if t.Part == event.OfNothing {
 		e.unlisted().Add(event.Place{Place: t.HostPort() + t.Base, Outcome: string(outcome)})
 	}
 }
@@ -103,36 +101,36 @@ func (h *entries) restore(b []byte) {
 // heard notes that a port of a host, or an address of a name, was asked, and what
 // came of it: of a host a refused connection is an answer, of a name, of which the
 // port was named, it is none.
-func (e *engine) heard(t target.Target, o evidence.Outcome) {
-	if o == evidence.Excluded || o == evidence.Interrupted {
+func (e *engine) heard(t target.Target, o event.Outcome) {
+	if o == event.OutcomeExcluded || o == event.OutcomeInterrupted {
 		return
 	}
-	answered := o != evidence.Silent && o != evidence.Unreachable && o != evidence.LocalError
+	answered := o != event.OutcomeSilent && o != event.OutcomeUnreachable && o != event.OutcomeLocalError
 	switch t.Part {
-	case target.OfHost:
+	case event.OfHost:
 		e.hosts.note(t.Entry, answered)
-	case target.OfName:
-		e.names.note(t.Entry, answered && o != evidence.Closed)
-		e.refused.note(t.Entry, o == evidence.Closed)
+	case event.OfName:
+		e.names.note(t.Entry, answered && o != event.OutcomeClosed)
+		e.refused.note(t.Entry, o == event.OutcomeClosed)
 	}
 }
 
 // unheard adds the hosts that were named without a port, and the names, of which
 // none has answered, to what could not be judged.
 func (e *engine) unheard() {
-	add := func(entry uint64, outcome evidence.Outcome) {
+	add := func(entry uint64, outcome event.Outcome) {
 		name := ""
 		if e.cfg.Stream == nil {
 			name = e.cfg.Space.Named(entry)
 		}
 		e.unlisted().Add(event.Place{Place: cmp.Or(name, "an entry of the list"), Outcome: string(outcome)})
 	}
-	e.hosts.mute(func(entry uint64) { add(entry, evidence.Silent) })
+	e.hosts.mute(func(entry uint64) { add(entry, event.OutcomeSilent) })
 	e.names.mute(func(entry uint64) {
 		if e.refused.has(entry) {
-			add(entry, evidence.Closed)
+			add(entry, event.OutcomeClosed)
 		} else {
-			add(entry, evidence.Silent)
+			add(entry, event.OutcomeSilent)
 		}
 	})
 }
@@ -149,7 +147,7 @@ const maxPending = 4096
 // hold keeps a target to be asked again, if it is to be waited for. Of a host that
 // was named without a port all ports that do not answer are.
 func (e *engine) hold(t target.Target, o *evidence.Observation, p *position) bool {
-	if e.cfg.Wait == 0 || t.Part == target.OfRange || !e.unsettled(o) {
+	if e.cfg.Wait == 0 || t.Part == event.OfRange || !e.unsettled(o) {
 		return false
 	}
 	e.mu.Lock()
@@ -166,9 +164,9 @@ func (e *engine) hold(t target.Target, o *evidence.Observation, p *position) boo
 // says that it, or what stands behind it, is starting.
 func (e *engine) unsettled(o *evidence.Observation) bool {
 	switch o.Outcome {
-	case evidence.Closed, evidence.Silent, evidence.Reset, evidence.Unreachable, evidence.DNSError:
+	case event.OutcomeClosed, event.OutcomeSilent, event.OutcomeReset, event.OutcomeUnreachable, event.OutcomeDNSError:
 		return true
-	case evidence.Other:
+	case event.OutcomeOther:
 	default:
 		return false
 	}
@@ -180,7 +178,7 @@ func (e *engine) unsettled(o *evidence.Observation) bool {
 		return false
 	}
 	v := e.cfg.Prober.Set.Judge(o)
-	return v.Auth.State == "" || v.Auth.State == fingerprint.Unknown
+	return v.Auth.State == "" || v.Auth.State == event.AuthUnknown
 }
 
 // again asks the targets that are waited for until all have answered, or time is
@@ -249,10 +247,10 @@ func (e *engine) askAgain(ctx context.Context, w *pending) {
 // settledBy notes that an answer settles the entry that its target is part of: of
 // a host that was named without a port a gateway does, of a name any that is final.
 func (e *engine) settledBy(t target.Target, o *evidence.Observation) {
-	if e.cfg.Wait == 0 || t.Part != target.OfHost && t.Part != target.OfName || e.unsettled(o) {
+	if e.cfg.Wait == 0 || t.Part != event.OfHost && t.Part != event.OfName || e.unsettled(o) {
 		return
 	}
-	if t.Part == target.OfHost && !e.cfg.Prober.Set.Recognises(o) {
+	if t.Part == event.OfHost && !e.cfg.Prober.Set.Recognises(o) {
 		return
 	}
 	e.mu.Lock()

@@ -23,8 +23,8 @@ import (
 	"github.com/clawsonar/clawsonar/internal/test/nameserver"
 )
 
-func outcomes(targets []*event.Target) map[string]int {
-	out := map[string]int{}
+func outcomes(targets []*event.Target) map[event.Outcome]int {
+	out := map[event.Outcome]int{}
 	for _, ev := range targets {
 		out[ev.Outcome]++
 	}
@@ -43,7 +43,7 @@ func TestLines(t *testing.T) {
 		name    string
 		spec    target.Spec
 		all     bool
-		outcome string
+		outcome event.Outcome
 		lines   int
 	}{
 		{"closed", single(shut), false, "closed", 1},
@@ -392,8 +392,8 @@ func TestSummaryIsTheSum(t *testing.T) {
 	denied := netip.MustParseAddrPort("127.9.9.9:1")
 	type kind struct {
 		addr    netip.AddrPort
-		outcome string
-		auth    string // of what is recognised
+		outcome event.Outcome
+		auth    event.AuthState // of what is recognised
 	}
 	kinds := []kind{
 		{closed(t), "closed", ""},
@@ -413,8 +413,8 @@ func TestSummaryIsTheSum(t *testing.T) {
 		cfg.Scope = target.NewScope(nil, []netip.Prefix{netip.PrefixFrom(denied.Addr(), 32)}, false)
 		cfg.Prober = prober(set, cfg.Scope, plenty)
 		cfg.Concurrency, cfg.ListAll, cfg.Count = 1+random.IntN(8), random.IntN(2) == 0, new(scan.Count)
-		want := event.Summary{Outcomes: map[string]int{}, Auth: map[string]int{}}
-		hidden := map[string]int{}
+		want := event.Summary{Outcomes: map[event.Outcome]int{}, Auth: map[event.AuthState]int{}}
+		hidden := map[event.Outcome]int{}
 		for range random.IntN(8) {
 			k := kinds[random.IntN(len(kinds))]
 			spec := single(k.addr)
@@ -447,11 +447,11 @@ func TestSummaryIsTheSum(t *testing.T) {
 		if !maps.Equal(lines, got.Outcomes) {
 			t.Errorf("seed %d: lines and what is hidden make %v, the summary says %v", seed, lines, got.Outcomes)
 		}
-		severities := map[string]int{}
+		severities := map[event.Severity]int{}
 		recognised := int64(0)
 		for _, ev := range targets {
 			for _, f := range ev.Findings {
-				severities[string(f.Severity)]++
+				severities[f.Severity]++
 			}
 			if ev.Outcome == "identified" {
 				recognised++
@@ -537,7 +537,7 @@ func TestRecheck(t *testing.T) {
 			if want := (event.MissEstimate{Reprobed: n, Found: n - 1}); summary.MissEstimate != want {
 				t.Errorf("estimate %+v, want %+v", summary.MissEstimate, want)
 			}
-			want := map[string]int{"other": n - 1, "silent": 1}
+			want := map[event.Outcome]int{"other": n - 1, "silent": 1}
 			if !maps.Equal(summary.Outcomes, want) || summary.Targets != n || !summary.Complete {
 				t.Errorf("summary %+v, want %d: %v", summary, n, want)
 			}
@@ -583,7 +583,7 @@ func TestRecheckSample(t *testing.T) {
 			if want := (event.MissEstimate{Reprobed: c.reprobed, MissedAtMost: c.atMost}); summary.MissEstimate != want {
 				t.Errorf("estimate %+v, want %+v", summary.MissEstimate, want)
 			}
-			want := map[string]int{"silent": n}
+			want := map[event.Outcome]int{"silent": n}
 			if got := outcomes(targets); !maps.Equal(got, want) || !maps.Equal(summary.Outcomes, want) {
 				t.Errorf("lines %v, summary %+v, want %v", got, summary, want)
 			}

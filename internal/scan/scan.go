@@ -69,7 +69,7 @@ type Config struct {
 	// while they are closed, silent or starting; 0 asks once. Waiting, if set, is
 	// told how many there are, one of them, and how long it may take yet.
 	Wait    time.Duration
-	Waiting func(n int, place string, outcome evidence.Outcome, left time.Duration)
+	Waiting func(n int, place string, outcome event.Outcome, left time.Duration)
 	// Recheck is how many silent members of ranges are tried again at the end,
 	// to estimate how many were missed.
 	Recheck int
@@ -77,9 +77,9 @@ type Config struct {
 
 // Mark is a place in a run's order: all before it is done and written.
 type Mark struct {
-	Next     uint64         // positions before it are done
-	Pending  []uint64       // but for these, in rising order
-	Unlisted map[string]int // by outcome: how many of those done have no line
+	Next     uint64                // positions before it are done
+	Pending  []uint64              // but for these, in rising order
+	Unlisted map[event.Outcome]int // by outcome: how many of those done have no line
 	// Unjudged is what of those was named: it has no line, and is not judged.
 	Unjudged *event.Unlisted
 	// Which hosts that were named without a port, and which names of several
@@ -107,10 +107,7 @@ type Count struct {
 // flight a moment, and still emits the summary. The error is a fault of the
 // run itself, never of a target.
 func Run(ctx context.Context, cfg Config) (event.Summary, error) {
-	e := &engine{cfg: cfg, begun: time.Now(), summary: event.Summary{
-		Type:     "summary",
-		Outcomes: map[string]int{}, Auth: map[string]int{}, Findings: map[string]int{},
-	}}
+	e := &engine{cfg: cfg, begun: time.Now(), summary: *event.NewSummary()}
 	cryptorand.Read(e.key[:])
 	if e.cfg.Grace == 0 {
 		e.cfg.Grace = 2 * time.Second
@@ -294,7 +291,7 @@ func (e *engine) mark() Mark {
 	for _, s := range e.silent {
 		held[s.Position] = nil
 		if s.line == nil {
-			held[s.Position] = quietKinds(s.Target, evidence.Silent)
+			held[s.Position] = quietKinds(s.Target, event.OutcomeSilent)
 		}
 	}
 	m := e.window.state(held)
@@ -307,9 +304,9 @@ func (e *engine) mark() Mark {
 }
 
 // quietKinds are the kinds by which a target without a line is counted.
-func quietKinds(t target.Target, o evidence.Outcome) []int {
+func quietKinds(t target.Target, o event.Outcome) []int {
 	kinds := []int{kindOf(o)}
-	if t.Part == target.Whole {
+	if t.Part == event.OfNothing {
 		kinds = append(kinds, named)
 	}
 	return kinds
@@ -331,13 +328,12 @@ func (e *engine) recheck(ctx, probing context.Context) error {
 			e.mu.Lock()
 			e.summary.MissEstimate.Reprobed++
 			// What this machine failed at says nothing of the target.
-			answered := o.Outcome != evidence.Silent && o.Outcome != evidence.Interrupted && o.Outcome != evidence.LocalError
+			answered := o.Outcome != event.OutcomeSilent && o.Outcome != event.OutcomeInterrupted && o.Outcome != event.OutcomeLocalError
 			if answered {
 				// It is no longer one of the silent ones.
 				e.summary.MissEstimate.Found++
-				e.summary.Targets--
-				e.summary.Outcomes[string(evidence.Silent)]--
-				if s.line == nil && s.Part == target.Whole {
+				e.summary.AddOutcome(event.OutcomeSilent, -1)
+				if s.line == nil && s.Part == event.OfNothing {
 					e.summary.Unlisted.Remove(s.HostPort() + s.Base)
 				}
 			}
@@ -351,11 +347,7 @@ func (e *engine) recheck(ctx, probing context.Context) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	silent := e.summary.Outcomes[string(evidence.Silent)]
-	estimate(&e.summary.MissEstimate, silent+e.cfg.From.Unlisted[string(evidence.Silent)])
-	if silent == 0 {
-		delete(e.summary.Outcomes, string(evidence.Silent))
-	}
+	estimate(&e.summary.MissEstimate, e.summary.Outcomes[event.OutcomeSilent]+e.cfg.From.Unlisted[event.OutcomeSilent])
 	return nil
 }
 
@@ -439,10 +431,10 @@ func (e *engine) target(ctx context.Context, t target.Target, p *position) (whol
 		return true, e.probe(ctx, t, p)
 	}
 	answer, err := e.cfg.Prober.Resolve(ctx, t.Name)
-	o := evidence.Observation{Addr: t.Addr, Name: t.Name, Base: t.Base, Outcome: evidence.DNSError}
+	o := evidence.Observation{Addr: t.Addr, Name: t.Name, Base: t.Base, Outcome: event.OutcomeDNSError}
 	switch trouble := answer.Trouble(); {
 	case err != nil:
-		o.Outcome, o.Err = evidence.Interrupted, "stopped"
+		o.Outcome, o.Err = event.OutcomeInterrupted, "stopped"
 		return true, e.done(t, &o)
 	case trouble != "":
 		// What is missing has a line of its own: the others are not all there is.
@@ -466,8 +458,8 @@ func (e *engine) target(ctx context.Context, t target.Target, p *position) (whol
 			return true, err
 		}
 	}
-	if len(answer.Addrs) > 1 && t.Part == target.Whole {
-		t.Part = target.OfName
+	if len(answer.Addrs) > 1 && t.Part == event.OfNothing {
+		t.Part = event.OfName
 	}
 	return e.addresses(ctx, t, answer.Addrs, p)
 }
@@ -510,7 +502,7 @@ func (e *engine) resolved(ctx context.Context, t target.Target, p *position) err
 func (e *engine) excluded(t target.Target, why error) error {
 	return e.done(t, &evidence.Observation{
 		Time: time.Now(), Addr: t.Addr, Name: t.Name, Base: t.Base,
-		Outcome: evidence.Excluded, Err: why.Error(),
+		Outcome: event.OutcomeExcluded, Err: why.Error(),
 	})
 }
 
@@ -524,10 +516,10 @@ func (e *engine) probe(ctx context.Context, t target.Target, p *position) error 
 		next := e.cfg.Prober.Probe(ctx, t, budget)
 		requests, connections = requests+next.Requests, connections+next.Connections
 		// An attempt that ran out of time says less than the one before.
-		if attempt == 0 || next.Outcome != evidence.Silent || budget.Left() > 0 {
+		if attempt == 0 || next.Outcome != event.OutcomeSilent || budget.Left() > 0 {
 			o = next
 		}
-		transient := next.Outcome == evidence.Reset || next.Outcome == evidence.LocalError
+		transient := next.Outcome == event.OutcomeReset || next.Outcome == event.OutcomeLocalError
 		pause := time.Duration(attempt+1) * 200 * time.Millisecond
 		if !transient || attempt >= e.cfg.Retries || ctx.Err() != nil || budget.Left() <= pause {
 			break
@@ -551,9 +543,9 @@ func (e *engine) probe(ctx context.Context, t target.Target, p *position) error 
 
 // done judges an observation and emits its event.
 func (e *engine) done(t target.Target, o *evidence.Observation) error {
-	silent := o.Outcome == evidence.Silent
+	silent := o.Outcome == event.OutcomeSilent
 	e.heard(t, o.Outcome)
-	unlisted := t.Swept && !e.cfg.ListAll && (silent || o.Outcome == evidence.Closed || o.Outcome == evidence.Excluded)
+	unlisted := t.Swept && !e.cfg.ListAll && (silent || o.Outcome == event.OutcomeClosed || o.Outcome == event.OutcomeExcluded)
 	if unlisted {
 		// Nearly all of a sweep ends here, so nothing more is done for it.
 		e.mu.Lock()
@@ -566,16 +558,16 @@ func (e *engine) done(t target.Target, o *evidence.Observation) error {
 	}
 	t.Base = o.Base // it may have been found out
 	verdict := e.cfg.Prober.Set.Judge(o)
-	recognised := verdict.Confidence.Rank() >= fingerprint.Firm.Rank() || verdict.Unfinished && o.Outcome == evidence.Other
+	recognised := verdict.Product.Confidence.Rank() >= event.Firm.Rank() || verdict.Unfinished && o.Outcome == event.OutcomeOther
 	switch root := o.Exchange("root"); {
-	case o.Outcome != evidence.Other:
+	case o.Outcome != event.OutcomeOther:
 	case recognised && verdict.Helper:
-		o.Outcome = evidence.Helper
+		o.Outcome = event.OutcomeHelper
 	case recognised:
-		o.Outcome = evidence.Identified
+		o.Outcome = event.OutcomeIdentified
 	case root != nil && root.Unreadable:
 		// Whatever it is, it was not looked at.
-		o.Outcome, o.Err = evidence.ProtocolError, root.Err
+		o.Outcome, o.Err = event.OutcomeProtocolError, root.Err
 	}
 	if e.cfg.Machine != nil && recognised && !verdict.Helper {
 		e.mu.Lock()
@@ -593,7 +585,7 @@ func (e *engine) judged(t target.Target, o *evidence.Observation, verdict *finge
 		w = &ways{}
 	}
 	bound, _ := netip.ParseAddrPort(t.Bound)
-	releases := e.cfg.Prober.Set.Releases(verdict.Product)
+	releases := e.cfg.Prober.Set.Releases(verdict.Product.ID)
 	advisories := e.cfg.Advisories.assess(verdict, t.HostPort(), releases)
 	findings := check.Run(e.cfg.Checks, check.Subject{
 		HostPort: t.HostPort(), Reach: e.reach(t), Bound: bound, Process: t.Process,
@@ -602,7 +594,7 @@ func (e *engine) judged(t target.Target, o *evidence.Observation, verdict *finge
 	})
 	for i := range findings {
 		// Checks name signals; a reader wants the exchanges that show them.
-		findings[i].Evidence = e.cfg.Prober.Set.Exchanges(verdict.Product, findings[i].Evidence, o)
+		findings[i].Evidence = e.cfg.Prober.Set.Exchanges(verdict.Product.ID, findings[i].Evidence, o)
 	}
 	ev := e.event(t, o, verdict, findings)
 	ev.SameAs = w.sameAs
@@ -622,21 +614,11 @@ func (e *engine) judged(t target.Target, o *evidence.Observation, verdict *finge
 	if e.failed.Load() {
 		return nil
 	}
-	e.summary.Targets++
-	e.summary.Outcomes[string(o.Outcome)]++
-	if o.Outcome == evidence.Identified {
-		e.summary.Auth[string(verdict.Auth.State)]++
+	e.summary.Add(ev)
+	if o.Outcome == event.OutcomeIdentified {
 		e.cfg.Count.Found.Add(1)
 	}
-	for _, f := range findings {
-		e.summary.Findings[string(f.Severity)]++
-	}
-	for _, a := range ev.Advisories {
-		if a.Suppressed != "" {
-			e.summary.Suppressed++
-		}
-	}
-	if t.Swept && o.Outcome == evidence.Silent {
+	if t.Swept && o.Outcome == event.OutcomeSilent {
 		ev = e.sample(t, ev)
 	}
 	return e.emit(ev)
@@ -662,9 +644,9 @@ func (e *engine) emit(line *event.Target) error {
 	return nil
 }
 
-func (e *engine) reach(t target.Target) string {
+func (e *engine) reach(t target.Target) event.Reach {
 	if !t.Addr.Addr().IsValid() {
 		return ""
 	}
-	return string(e.cfg.Scope.Reach(t.Addr.Addr()))
+	return e.cfg.Scope.Reach(t.Addr.Addr())
 }

@@ -42,7 +42,7 @@ type listening struct {
 	port     uint16
 	beyond   bool // bound to more than loopback
 	url      string
-	auth     fingerprint.Auth
+	auth     event.Auth
 	front    string
 	product  string
 	releases []string // those that fit; empty if none is known
@@ -54,7 +54,7 @@ func (h *held) listening(m Machine) listening {
 	l := listening{
 		beyond:   err == nil && !bound.Addr().IsLoopback(),
 		Listener: m[h.Addr], port: h.Addr.Port(), url: h.URL(h.observation.Scheme), auth: h.verdict.Auth, front: h.verdict.Front.Kind,
-		product: h.verdict.Product, releases: h.verdict.Version.Candidates,
+		product: h.verdict.Product.ID, releases: h.verdict.Version.Candidates,
 	}
 	if x := h.observation.Exchange("root"); x != nil && x.Status == 200 {
 		l.page = x.Digest().SHA256
@@ -110,10 +110,10 @@ func tellWays(all []listening) []ways {
 		g := gateways[first]
 		sockets[i] = g
 		if l.PID != 0 {
-			out[i].link(all[g].url, fingerprint.Certain, "one process")
+			out[i].link(all[g].url, event.Certain, "one process")
 			out[i].notes = append(out[i].notes, "This is the gateway of "+all[g].url+": one process listens at both.")
 		} else {
-			out[i].link(all[g].url, fingerprint.Firm, "same port", "same release", "same page")
+			out[i].link(all[g].url, event.Firm, "same port", "same release", "same page")
 			out[i].notes = append(out[i].notes, "This is the gateway of "+all[g].url+", as far as can be told: the same port, release and page.")
 		}
 		out[g].from(l)
@@ -125,7 +125,7 @@ func tellWays(all []listening) []ways {
 		l := &all[i]
 		if len(gateways) == 1 && l.alike(&all[gateways[0]]) {
 			g := gateways[0]
-			out[i].link(all[g].url, fingerprint.Firm, "same release", "same page", "only gateway that listens here")
+			out[i].link(all[g].url, event.Firm, "same release", "same page", "only gateway that listens here")
 			out[i].notes = append(out[i].notes, "This is another way in to the gateway of "+all[g].url+
 				", as far as can be told: the same release and page, and no other gateway listens on this machine.")
 			out[g].from(l)
@@ -153,8 +153,8 @@ func tellWays(all []listening) []ways {
 	return out
 }
 
-func (w *ways) link(url string, c fingerprint.Confidence, because ...string) {
-	w.sameAs = &event.SameAs{URL: url, Confidence: string(c), Because: because}
+func (w *ways) link(url string, c event.Confidence, because ...string) {
+	w.sameAs = &event.SameAs{URL: url, Confidence: c, Because: because}
 }
 
 // from notes on a gateway that a listener leads to it. Another loopback socket of
@@ -165,7 +165,7 @@ func (w *ways) from(l *listening) {
 	}
 	w.others = append(w.others, l.url)
 	note := "Another way in to this gateway: " + l.url + "."
-	if l.auth.State == fingerprint.Open {
+	if l.auth.State == event.AuthOpen {
 		note = "Another way in to this gateway stands open: " + l.url + "."
 	}
 	w.notes = append(w.notes, note)

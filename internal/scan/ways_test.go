@@ -5,15 +5,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/event"
 )
 
 // Which listeners of a machine lead to the same gateway. Nothing is said to be
 // certain that is not, and two gateways are never one.
 func TestTellWays(t *testing.T) {
-	token := fingerprint.Auth{State: fingerprint.Required, Mode: "token"}
-	open := fingerprint.Auth{State: fingerprint.Open, Mode: "none"}
-	added := fingerprint.Auth{State: fingerprint.Open}
+	token := event.Auth{State: event.AuthRequired, Mode: "token"}
+	open := event.Auth{State: event.AuthOpen, Mode: "none"}
+	added := event.Auth{State: event.AuthOpen}
 	// at is a gateway at a port; the changes make it another.
 	type change func(*listening)
 	at := func(url string, port uint16, changes ...change) listening {
@@ -24,7 +24,7 @@ func TestTellWays(t *testing.T) {
 		return l
 	}
 	pid := func(n int32) change { return func(l *listening) { l.PID = n } }
-	auth := func(a fingerprint.Auth) change { return func(l *listening) { l.auth = a } }
+	auth := func(a event.Auth) change { return func(l *listening) { l.auth = a } }
 	nginx := func(l *listening) { l.front = "nginx" }
 	proxy := func(l *listening) { l.Forwards = true }
 	releases := func(r ...string) change { return func(l *listening) { l.releases = r } }
@@ -84,7 +84,7 @@ func TestTellWays(t *testing.T) {
 					text = "forwards"
 				}
 				if w.sameAs != nil {
-					text += " " + w.sameAs.Confidence + " " + w.sameAs.URL
+					text += " " + string(w.sameAs.Confidence) + " " + w.sameAs.URL
 				}
 				if len(w.others) > 0 {
 					text += " <- " + strings.Join(w.others, " ")

@@ -5,7 +5,6 @@ import (
 	"sync"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/evidence"
 )
 
 // window follows which positions of a run are done, while they are finished out
@@ -40,11 +39,11 @@ const (
 	named = 3
 )
 
-func unlistedOutcomes() [named]evidence.Outcome {
-	return [named]evidence.Outcome{evidence.Closed, evidence.Silent, evidence.Excluded}
+func unlistedOutcomes() [named]event.Outcome {
+	return [named]event.Outcome{event.OutcomeClosed, event.OutcomeSilent, event.OutcomeExcluded}
 }
 
-func kindOf(o evidence.Outcome) int {
+func kindOf(o event.Outcome) int {
 	all := unlistedOutcomes()
 	return slices.Index(all[:], o)
 }
@@ -64,7 +63,7 @@ func (w *window) keepBooks(m Mark) {
 		b.ahead[k] = make([]uint64, windowBits/64)
 	}
 	for k, o := range unlistedOutcomes() {
-		b.counts[k] = m.Unlisted[string(o)]
+		b.counts[k] = m.Unlisted[o]
 	}
 	if m.Unjudged != nil {
 		b.counts[named] = int(m.Unjudged.Count)
@@ -147,7 +146,7 @@ func (w *window) redone(i uint64) {
 func (w *window) state(held map[uint64][]int) Mark {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	m := Mark{Next: w.next, Unlisted: map[string]int{}}
+	m := Mark{Next: w.next, Unlisted: map[event.Outcome]int{}}
 	b := w.books
 	counts := b.counts
 	for i := range b.pending {
@@ -165,7 +164,7 @@ func (w *window) state(held map[uint64][]int) Mark {
 	slices.Sort(m.Pending)
 	for k, o := range unlistedOutcomes() {
 		if counts[k] > 0 {
-			m.Unlisted[string(o)] = counts[k]
+			m.Unlisted[o] = counts[k]
 		}
 	}
 	if counts[named] > 0 {

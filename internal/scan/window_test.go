@@ -8,7 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/event"
 )
 
 // Whatever the order in which positions are finished, the mark is the first
@@ -89,14 +89,14 @@ func TestWindowWait(t *testing.T) {
 // TestBooks: at any moment, what is counted as having no line is what is done,
 // each once, whatever the order; and a run that goes on from there ends with all.
 func TestBooks(t *testing.T) {
-	outcomes := []evidence.Outcome{evidence.Closed, evidence.Silent, evidence.Excluded, evidence.Identified}
+	outcomes := []event.Outcome{event.OutcomeClosed, event.OutcomeSilent, event.OutcomeExcluded, event.OutcomeIdentified}
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 60).Draw(t, "n")
-		is := make([]evidence.Outcome, n) // of each position
-		times := make([]int, n)           // a name has several addresses
-		own := make([]bool, n)            // named by itself
+		is := make([]event.Outcome, n) // of each position
+		times := make([]int, n)        // a name has several addresses
+		own := make([]bool, n)         // named by itself
 		kindsAt := func(i uint64) []int {
-			if own[i] && is[i] != evidence.Identified {
+			if own[i] && is[i] != event.OutcomeIdentified {
 				return []int{kindOf(is[i]), named}
 			}
 			return []int{kindOf(is[i])}
@@ -119,7 +119,7 @@ func TestBooks(t *testing.T) {
 				for range times[i] {
 					w.unlisted(i, kindsAt(i))
 				}
-				if is[i] == evidence.Silent && times[i] == 1 && rapid.Bool().Draw(t, "held") {
+				if is[i] == event.OutcomeSilent && times[i] == 1 && rapid.Bool().Draw(t, "held") {
 					held[i] = kindsAt(i)
 				}
 				if slices.Contains(from.Pending, i) {
@@ -129,10 +129,10 @@ func TestBooks(t *testing.T) {
 				}
 			}
 			from = w.state(held)
-			want, unjudged := map[string]int{}, 0
+			want, unjudged := map[event.Outcome]int{}, 0
 			for i := range from.Next {
-				if !slices.Contains(from.Pending, i) && is[i] != evidence.Identified {
-					want[string(is[i])] += times[i]
+				if !slices.Contains(from.Pending, i) && is[i] != event.OutcomeIdentified {
+					want[is[i]] += times[i]
 					if own[i] {
 						unjudged += times[i]
 					}

@@ -9,7 +9,6 @@ import (
 	"strconv"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/rule"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -31,8 +30,8 @@ type before struct {
 // gateways in the older scan.
 //
 // A finding counts as gone only if the newer scan could have shown it.
-func Diff(older, newer Source, rules []rule.Rule, emit func(event.Event) error) error {
-	d := &differ{rules: map[string]rule.Rule{}, old: map[string]*before{}, sum: newSummary(), emit: emit}
+func Diff(older, newer Source, rules []event.Rule, emit func(event.Event) error) error {
+	d := &differ{rules: map[string]event.Rule{}, old: map[string]*before{}, sum: newSummary(), emit: emit}
 	for _, r := range rules {
 		d.rules[r.ID] = r
 	}
@@ -83,7 +82,7 @@ func Diff(older, newer Source, rules []rule.Rule, emit func(event.Event) error) 
 		}
 		// The newer scan may have found it closed or silent within a range, or not
 		// have asked.
-		if err := d.gone(b, &event.Target{Type: "target", Target: b.line.Target, Outcome: "absent", Product: b.line.Product, Version: b.line.Version}); err != nil {
+		if err := d.gone(b, &event.Target{Type: event.TypeTarget, Target: b.line.Target, Outcome: event.OutcomeAbsent, Product: b.line.Product, Version: b.line.Version}); err != nil {
 			return err
 		}
 	}
@@ -91,10 +90,10 @@ func Diff(older, newer Source, rules []rule.Rule, emit func(event.Event) error) 
 }
 
 type differ struct {
-	rules    map[string]rule.Rule
+	rules    map[string]event.Rule
 	old      map[string]*before
 	compared *event.Compared
-	level    string
+	level    event.Level
 	begun    bool
 	sum      *event.Summary
 	emit     func(event.Event) error
@@ -138,7 +137,7 @@ func (d *differ) compare(t *event.Target) error {
 		}
 		b = &before{known: map[string]bool{}}
 		out := d.changed(b, t)
-		out.Changes = []event.Change{{What: "target", New: verdict(t)}}
+		out.Changes = []event.Change{{What: event.ChangedTarget, New: verdict(t)}}
 		return d.put(out)
 	}
 	again := b.found
@@ -156,10 +155,10 @@ func (d *differ) compare(t *event.Target) error {
 		out.Findings = slices.DeleteFunc(out.Findings, func(f event.Finding) bool { return !f.Active() })
 	}
 	if now := verdict(t); now != b.verdict {
-		out.Changes = append(out.Changes, event.Change{What: "verdict", Old: b.verdict, New: now})
+		out.Changes = append(out.Changes, event.Change{What: event.ChangedVerdict, Old: b.verdict, New: now})
 	}
 	if now := release(t); now != b.release {
-		out.Changes = append(out.Changes, event.Change{What: "release", Old: b.release, New: now})
+		out.Changes = append(out.Changes, event.Change{What: event.ChangedRelease, Old: b.release, New: now})
 	}
 	if len(out.Changes)+len(out.Findings)+len(out.Advisories) == 0 {
 		return nil
@@ -205,7 +204,7 @@ func (d *differ) past(f event.Finding, b *before, t *event.Target) event.Finding
 
 // gone emits the line of what was a gateway and is none now.
 func (d *differ) gone(b *before, t *event.Target) error {
-	t.Changes = []event.Change{{What: "target", Old: b.verdict}}
+	t.Changes = []event.Change{{What: event.ChangedTarget, Old: b.verdict}}
 	t.Findings, t.Advisories = nil, nil
 	for _, f := range b.findings {
 		t.Findings = append(t.Findings, d.past(f, b, t))
@@ -228,7 +227,7 @@ func (d *differ) put(t *event.Target) error {
 		}
 	}
 	d.sum.Diff.Advisories += len(t.Advisories)
-	tally(d.sum, t, 1)
+	d.sum.Add(t)
 	return d.emit(event.Event{Target: t})
 }
 
@@ -237,11 +236,10 @@ func verdict(t *event.Target) string {
 	if t.Auth == nil {
 		return "auth unclear"
 	}
-	words := map[string]string{
-		"open": "open", "required": "auth required", "gated": "gated in front", "blocked": "refusing the proxy",
-		"claimable": "claimable", "unknown": "auth unclear",
+	words := map[event.AuthState]string{
+		event.AuthRequired: "auth required", event.AuthGated: "gated in front", event.AuthBlocked: "refusing the proxy", event.AuthUnknown: "auth unclear",
 	}
-	return cmp.Or(words[t.Auth.State], t.Auth.State)
+	return cmp.Or(words[t.Auth.State], string(t.Auth.State))
 }
 
 func release(t *event.Target) string {

@@ -92,9 +92,9 @@ func (m *merger) survey(s Source) error {
 			m.head(e.Scan)
 		case e.Target != nil:
 			m.times[spot(e.Target.Target)]++
-			tally(x.listed, e.Target, 1)
-			if e.Target.Outcome == interrupted {
-				x.stopped = append(x.stopped, &event.Target{Target: e.Target.Target, Outcome: interrupted})
+			x.listed.Add(e.Target)
+			if e.Target.Outcome == event.OutcomeInterrupted {
+				x.stopped = append(x.stopped, &event.Target{Target: e.Target.Target, Outcome: event.OutcomeInterrupted})
 			}
 		case e.Summary != nil:
 			x.summary = e.Summary
@@ -114,22 +114,21 @@ func (m *merger) total() {
 			// The run that went on has asked them, and may only have counted them.
 			for _, t := range s.stopped {
 				m.times[spot(t.Target)]--
-				tally(s.listed, t, -1)
+				s.listed.Remove(t)
 			}
-			m.add(s.listed) // not its summary: some of that was done again
+			m.sum.AddSummary(s.listed) // not its summary: some of that was done again
 		case s.summary == nil: // cut off: what is listed is all that is known
 			m.sum.Complete = false
-			m.add(s.listed)
+			m.sum.AddSummary(s.listed)
 		default:
-			m.add(s.summary)
+			m.sum.AddSummary(s.summary)
 			m.unjudged(s.summary.Unlisted)
 		}
 		if s.head == nil || m.superseded(i) {
 			continue
 		}
 		for outcome, n := range s.head.Unlisted {
-			m.sum.Targets += int64(n)
-			count(m.sum.Outcomes, outcome, n)
+			m.sum.AddOutcome(outcome, n)
 		}
 		for _, r := range Missing(s.head, m.heads()) {
 			m.lacks(missingRun(s.head, r))
@@ -140,9 +139,6 @@ func (m *merger) total() {
 		m.scan.From, m.scan.Earlier, m.scan.Unlisted = 0, nil, nil
 	}
 }
-
-// interrupted is the outcome of a target that was in flight at an interrupt.
-const interrupted = "interrupted"
 
 // superseded reports whether another stream goes on with stream i, or is a copy
 // of it.
@@ -261,7 +257,7 @@ func (m *merger) head(s *event.Scan) {
 	if m.scan.Config != s.Config {
 		m.scan.Config = ""
 	}
-	if levels := strings.Split(m.scan.Level, "+"); !slices.Contains(levels, s.Level) {
+	if levels := strings.Split(string(m.scan.Level), "+"); !slices.Contains(levels, string(s.Level)) {
 		m.scan.Level += "+" + s.Level
 	}
 }
@@ -303,30 +299,11 @@ func (m *merger) unjudged(u *event.Unlisted) {
 	sum.Targets = append(sum.Targets, u.Targets[:min(len(u.Targets), event.MaxUnlisted-len(sum.Targets))]...)
 }
 
-func (m *merger) add(s *event.Summary) {
-	m.sum.Targets += s.Targets
-	for from, to := range map[*map[string]int]map[string]int{&s.Outcomes: m.sum.Outcomes, &s.Auth: m.sum.Auth, &s.Findings: m.sum.Findings} {
-		for k, n := range *from {
-			count(to, k, n)
-		}
-	}
-	m.sum.Suppressed += s.Suppressed
-	m.sum.Complete = m.sum.Complete && s.Complete
-	m.sum.MissEstimate.Reprobed += s.MissEstimate.Reprobed
-	m.sum.MissEstimate.Found += s.MissEstimate.Found
-	m.sum.MissEstimate.Missed += s.MissEstimate.Missed
-	m.sum.MissEstimate.MissedAtMost += s.MissEstimate.MissedAtMost
-	m.sum.Notes = append(m.sum.Notes, s.Notes...)
-	if s.Finished.After(m.sum.Finished) {
-		m.sum.Finished = s.Finished
-	}
-}
-
 // pass emits the lines of a source; those of a target that comes again wait for
 // the last of them.
 func (m *merger) pass(s Source, started time.Time, superseded bool, emit func(event.Event) error) error {
 	return s.once(func(e event.Event) error {
-		if e.Target == nil || superseded && e.Target.Outcome == interrupted {
+		if e.Target == nil || superseded && e.Target.Outcome == event.OutcomeInterrupted {
 			return nil
 		}
 		id := spot(e.Target.Target)
@@ -344,10 +321,10 @@ func (m *merger) pass(s Source, started time.Time, superseded bool, emit func(ev
 		}
 		delete(m.held, id)
 		for _, t := range g.lines {
-			tally(m.sum, t, -1)
+			m.sum.Remove(t)
 		}
 		merged := g.merge()
-		tally(m.sum, merged, 1)
+		m.sum.Add(merged)
 		return emit(event.Event{Target: merged})
 	})
 }

@@ -17,7 +17,7 @@ func part(hour int, from uint64, unlisted int, earlier ...event.Run) event.Event
 	e := scan(hour, "1/1")
 	e.Scan.Config, e.Scan.From, e.Scan.Earlier = "abc", from, earlier
 	if unlisted > 0 {
-		e.Scan.Unlisted = map[string]int{"closed": unlisted}
+		e.Scan.Unlisted = map[event.Outcome]int{"closed": unlisted}
 	}
 	return e
 }

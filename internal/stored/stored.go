@@ -56,17 +56,19 @@ func better(a, b *event.Target) bool { return known(a) > known(b) }
 
 // recognised reports whether a product was recognised, a helper of a gateway
 // included.
-func recognised(t *event.Target) bool { return t.Outcome == "identified" || t.Outcome == "helper" }
+func recognised(t *event.Target) bool {
+	return t.Outcome == event.OutcomeIdentified || t.Outcome == event.OutcomeHelper
+}
 
 func known(t *event.Target) int {
 	switch {
-	case recognised(t) && t.Auth != nil && t.Auth.State != "unknown":
+	case recognised(t) && t.Auth != nil && t.Auth.State != event.AuthUnknown:
 		return 4
 	case recognised(t):
 		return 3
-	case t.Outcome == "other":
+	case t.Outcome == event.OutcomeOther:
 		return 2
-	case t.Outcome == "closed", t.Outcome == "silent":
+	case t.Outcome == event.OutcomeClosed, t.Outcome == event.OutcomeSilent:
 		return 1
 	}
 	return 0
@@ -85,40 +87,11 @@ func byAddress(a, b event.Address) int {
 	return strings.Compare(place(a), place(b))
 }
 
-// tally counts a target as a scan does.
-func tally(s *event.Summary, t *event.Target, n int) {
-	s.Targets += int64(n)
-	count(s.Outcomes, t.Outcome, n)
-	if t.Outcome == "identified" {
-		state := "unknown"
-		if t.Auth != nil {
-			state = t.Auth.State
-		}
-		count(s.Auth, state, n)
-	}
-	for i := range t.Findings {
-		f := &t.Findings[i]
-		if f.Suppressed != "" {
-			s.Suppressed += n
-		} else if f.Active() {
-			count(s.Findings, string(f.Severity), n)
-		}
-	}
-	for i := range t.Advisories {
-		if t.Advisories[i].Suppressed != "" {
-			s.Suppressed += n
-		}
-	}
-}
-
-func count(m map[string]int, key string, n int) {
-	if m[key] += n; m[key] <= 0 {
-		delete(m, key)
-	}
-}
-
+// newSummary returns a summary to which others can be added.
 func newSummary() *event.Summary {
-	return &event.Summary{Type: "summary", Outcomes: map[string]int{}, Auth: map[string]int{}, Findings: map[string]int{}, Complete: true}
+	s := event.NewSummary()
+	s.Complete = true
+	return s
 }
 
 func has(fs []event.Finding, key string) bool {

@@ -11,7 +11,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/rule"
 )
 
 var noon = time.Date(2026, 10, 6, 12, 0, 0, 0, time.UTC)
@@ -31,14 +30,14 @@ func scan(hour int, shard string) event.Event {
 	return event.Event{Scan: &event.Scan{Type: "scan", Schema: 1, Tool: event.Tool{Name: "clawsonar", Version: "1"}, Started: noon.Add(time.Duration(hour) * time.Hour), Level: "standard", Shard: shard}}
 }
 
-func gateway(ip, state, release string, findings ...event.Finding) event.Event {
+func gateway(ip string, state event.AuthState, release string, findings ...event.Finding) event.Event {
 	return event.Event{Target: &event.Target{
 		Type: "target", Outcome: "identified", Target: event.Address{IP: ip, Port: 18789, URL: "http://" + ip + ":18789/"},
 		Auth: &event.Auth{State: state}, Version: &event.Version{Exact: release}, Findings: findings,
 	}}
 }
 
-func other(ip, outcome string) event.Event {
+func other(ip string, outcome event.Outcome) event.Event {
 	return event.Event{Target: &event.Target{Type: "target", Outcome: outcome, Target: event.Address{IP: ip, Port: 18789, URL: "http://" + ip + ":18789/"}}}
 }
 
@@ -52,11 +51,10 @@ func summed(more int, events ...event.Event) []event.Event {
 	s := newSummary()
 	for _, e := range events {
 		if e.Target != nil {
-			tally(s, e.Target, 1)
+			s.Add(e.Target)
 		}
 	}
-	s.Targets += int64(more)
-	count(s.Outcomes, "closed", more)
+	s.AddOutcome("closed", more)
 	return append(events, event.Event{Summary: s})
 }
 
@@ -164,9 +162,9 @@ func TestMergeNumbers(t *testing.T) {
 					for _, k := range rapid.SliceOfDistinct(rapid.IntRange(1, 4), rapid.ID[int]).Draw(t, "keys") {
 						fs = append(fs, finding("x", ip+fmt.Sprint(k), rapid.SampledFrom(event.Severities()).Draw(t, "severity")))
 					}
-					events = append(events, gateway(ip, rapid.SampledFrom([]string{"open", "required", "unknown"}).Draw(t, "state"), "1", fs...))
+					events = append(events, gateway(ip, rapid.SampledFrom([]event.AuthState{"open", "required", "unknown"}).Draw(t, "state"), "1", fs...))
 				} else {
-					events = append(events, other(ip, rapid.SampledFrom([]string{"closed", "other", "reset"}).Draw(t, "outcome")))
+					events = append(events, other(ip, rapid.SampledFrom([]event.Outcome{"closed", "other", "reset"}).Draw(t, "outcome")))
 				}
 			}
 			streams = append(streams, source(summed(0, events...)...))
@@ -177,7 +175,7 @@ func TestMergeNumbers(t *testing.T) {
 		err := Merge(streams, func(e event.Event) error {
 			switch {
 			case e.Target != nil:
-				tally(want, e.Target, 1)
+				want.Add(e.Target)
 				if seen[e.Target.Target.IP] {
 					t.Fatalf("%s comes twice", e.Target.Target.IP)
 				}
@@ -202,8 +200,8 @@ func TestMergeNumbers(t *testing.T) {
 }
 
 func TestDiff(t *testing.T) {
-	rules := []rule.Rule{{ID: "auth-missing", Needs: rule.Auth}, {ID: "plain-http"}, {ID: "helper-open", Needs: rule.Helpers}}
-	helper := func(state string, findings ...event.Finding) event.Event {
+	rules := []event.Rule{{ID: "auth-missing", Needs: event.NeedsAuth}, {ID: "plain-http"}, {ID: "helper-open", Needs: event.NeedsHelpers}}
+	helper := func(state event.AuthState, findings ...event.Finding) event.Event {
 		e := gateway("10.0.0.1", state, "", findings...)
 		e.Target.Outcome = "helper"
 		return e
@@ -253,10 +251,10 @@ func TestDiff(t *testing.T) {
 			var changes, marks []string
 			if len(out) > 2 {
 				for _, c := range out[1].Target.Changes {
-					changes = append(changes, c.What+":"+c.Old+">"+c.New)
+					changes = append(changes, string(c.What)+":"+c.Old+">"+c.New)
 				}
 				for _, f := range out[1].Target.Findings {
-					marks = append(marks, f.Change)
+					marks = append(marks, string(f.Change))
 				}
 			}
 			if strings.Join(changes, " ") != tt.changes || strings.Join(marks, " ") != tt.marks {
@@ -272,7 +270,7 @@ func TestDiff(t *testing.T) {
 // TestDiffOfANameWithTwoAddresses: a finding that the other address may have is
 // not said to be gone.
 func TestDiffOfANameWithTwoAddresses(t *testing.T) {
-	named := func(ip, state string, fs ...event.Finding) event.Event {
+	named := func(ip string, state event.AuthState, fs ...event.Finding) event.Event {
 		e := gateway(ip, state, "1", fs...)
 		e.Target.Target.Name, e.Target.Target.URL = "gw.example", "http://gw.example:18789/"
 		return e

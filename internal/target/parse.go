@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/event"
 )
 
 // Spec is one entry of the user's input: a name to resolve, or a range of
@@ -22,10 +24,10 @@ type Spec struct {
 	Source      string
 	Bound       string // see Target
 	Process     string
-	Exact       bool // see Target
-	Listed      bool // an entry of a list
-	Part        Part // see Target; found out by itself unless it is set
-	Implied     bool // see Target; of a range, Space.Add finds out itself
+	Exact       bool         // see Target
+	Listed      bool         // an entry of a list
+	Part        event.Member // see Target; found out by itself unless it is set
+	Implied     bool         // see Target; of a range, Space.Add finds out itself
 }
 
 // maxName is the longest host name in text form (RFC 1035 section 2.3.4).

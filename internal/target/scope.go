@@ -6,75 +6,63 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-)
 
-// Reach says who can get to an address, by the IANA special-purpose address
-// registries (RFC 6890 and its updates).
-type Reach string
-
-// The kinds of reach.
-const (
-	Loopback  Reach = "loopback"
-	Private   Reach = "private"
-	Shared    Reach = "shared" // 100.64.0.0/10, RFC 6598
-	LinkLocal Reach = "link-local"
-	Reserved  Reach = "reserved" // documentation, benchmarking and other special ranges
-	Public    Reach = "public"   // globally reachable
+	"github.com/clawsonar/clawsonar/internal/event"
 )
 
 // special returns the ranges that are not globally reachable, most specific
 // first. Source: IANA IPv4 and IPv6 Special-Purpose Address Registries.
 func special() []rule {
 	return []rule{
-		{netip.MustParsePrefix("127.0.0.0/8"), Loopback},
-		{netip.MustParsePrefix("10.0.0.0/8"), Private},
-		{netip.MustParsePrefix("172.16.0.0/12"), Private},
-		{netip.MustParsePrefix("192.168.0.0/16"), Private},
-		{netip.MustParsePrefix("100.64.0.0/10"), Shared},
-		{netip.MustParsePrefix("169.254.0.0/16"), LinkLocal},
+		{netip.MustParsePrefix("127.0.0.0/8"), event.ReachLoopback},
+		{netip.MustParsePrefix("10.0.0.0/8"), event.ReachPrivate},
+		{netip.MustParsePrefix("172.16.0.0/12"), event.ReachPrivate},
+		{netip.MustParsePrefix("192.168.0.0/16"), event.ReachPrivate},
+		{netip.MustParsePrefix("100.64.0.0/10"), event.ReachShared},
+		{netip.MustParsePrefix("169.254.0.0/16"), event.ReachLinkLocal},
 		// 192.0.0.9/32 and .10/32 are globally reachable anycast addresses.
-		{netip.MustParsePrefix("192.0.0.9/32"), Public},
-		{netip.MustParsePrefix("192.0.0.10/32"), Public},
-		{netip.MustParsePrefix("192.0.0.0/24"), Reserved},
-		{netip.MustParsePrefix("192.88.99.2/32"), Reserved},
-		{netip.MustParsePrefix("0.0.0.0/8"), Reserved},
-		{netip.MustParsePrefix("192.0.2.0/24"), Reserved},
-		{netip.MustParsePrefix("198.18.0.0/15"), Reserved},
-		{netip.MustParsePrefix("198.51.100.0/24"), Reserved},
-		{netip.MustParsePrefix("203.0.113.0/24"), Reserved},
-		{netip.MustParsePrefix("224.0.0.0/4"), Reserved},
-		{netip.MustParsePrefix("240.0.0.0/4"), Reserved},
+		{netip.MustParsePrefix("192.0.0.9/32"), event.ReachPublic},
+		{netip.MustParsePrefix("192.0.0.10/32"), event.ReachPublic},
+		{netip.MustParsePrefix("192.0.0.0/24"), event.ReachReserved},
+		{netip.MustParsePrefix("192.88.99.2/32"), event.ReachReserved},
+		{netip.MustParsePrefix("0.0.0.0/8"), event.ReachReserved},
+		{netip.MustParsePrefix("192.0.2.0/24"), event.ReachReserved},
+		{netip.MustParsePrefix("198.18.0.0/15"), event.ReachReserved},
+		{netip.MustParsePrefix("198.51.100.0/24"), event.ReachReserved},
+		{netip.MustParsePrefix("203.0.113.0/24"), event.ReachReserved},
+		{netip.MustParsePrefix("224.0.0.0/4"), event.ReachReserved},
+		{netip.MustParsePrefix("240.0.0.0/4"), event.ReachReserved},
 
-		{netip.MustParsePrefix("::1/128"), Loopback},
-		{netip.MustParsePrefix("::/128"), Reserved},
-		{netip.MustParsePrefix("64:ff9b:1::/48"), Private},
-		{netip.MustParsePrefix("64:ff9b::/96"), Public},
-		{netip.MustParsePrefix("fe80::/10"), LinkLocal},
-		{netip.MustParsePrefix("fc00::/7"), Private},
-		{netip.MustParsePrefix("100::/64"), Reserved},
-		{netip.MustParsePrefix("100:0:0:1::/64"), Reserved},
-		{netip.MustParsePrefix("2001:db8::/32"), Reserved},
-		{netip.MustParsePrefix("3fff::/20"), Reserved},
-		{netip.MustParsePrefix("5f00::/16"), Reserved},
+		{netip.MustParsePrefix("::1/128"), event.ReachLoopback},
+		{netip.MustParsePrefix("::/128"), event.ReachReserved},
+		{netip.MustParsePrefix("64:ff9b:1::/48"), event.ReachPrivate},
+		{netip.MustParsePrefix("64:ff9b::/96"), event.ReachPublic},
+		{netip.MustParsePrefix("fe80::/10"), event.ReachLinkLocal},
+		{netip.MustParsePrefix("fc00::/7"), event.ReachPrivate},
+		{netip.MustParsePrefix("100::/64"), event.ReachReserved},
+		{netip.MustParsePrefix("100:0:0:1::/64"), event.ReachReserved},
+		{netip.MustParsePrefix("2001:db8::/32"), event.ReachReserved},
+		{netip.MustParsePrefix("3fff::/20"), event.ReachReserved},
+		{netip.MustParsePrefix("5f00::/16"), event.ReachReserved},
 		// Inside 2001::/23 these are globally reachable, or, Teredo and the old
 		// ORCHID, "not applicable": taken as reachable, which asks for more.
-		{netip.MustParsePrefix("2001::/32"), Public},
-		{netip.MustParsePrefix("2001:1::1/128"), Public},
-		{netip.MustParsePrefix("2001:1::2/128"), Public},
-		{netip.MustParsePrefix("2001:1::3/128"), Public},
-		{netip.MustParsePrefix("2001:3::/32"), Public},
-		{netip.MustParsePrefix("2001:4:112::/48"), Public},
-		{netip.MustParsePrefix("2001:10::/28"), Public},
-		{netip.MustParsePrefix("2001:20::/28"), Public},
-		{netip.MustParsePrefix("2001:30::/28"), Public},
-		{netip.MustParsePrefix("2001::/23"), Reserved},
-		{netip.MustParsePrefix("ff00::/8"), Reserved},
+		{netip.MustParsePrefix("2001::/32"), event.ReachPublic},
+		{netip.MustParsePrefix("2001:1::1/128"), event.ReachPublic},
+		{netip.MustParsePrefix("2001:1::2/128"), event.ReachPublic},
+		{netip.MustParsePrefix("2001:1::3/128"), event.ReachPublic},
+		{netip.MustParsePrefix("2001:3::/32"), event.ReachPublic},
+		{netip.MustParsePrefix("2001:4:112::/48"), event.ReachPublic},
+		{netip.MustParsePrefix("2001:10::/28"), event.ReachPublic},
+		{netip.MustParsePrefix("2001:20::/28"), event.ReachPublic},
+		{netip.MustParsePrefix("2001:30::/28"), event.ReachPublic},
+		{netip.MustParsePrefix("2001::/23"), event.ReachReserved},
+		{netip.MustParsePrefix("ff00::/8"), event.ReachReserved},
 	}
 }
 
 type rule struct {
 	prefix netip.Prefix
-	reach  Reach
+	reach  event.Reach
 }
 
 // never returns the addresses that are not contacted whatever the user says:
@@ -162,7 +150,7 @@ func (l Limits) Scope() *Scope {
 	}
 	var inside []netip.Prefix
 	for _, p := range l.Allow {
-		if !beyondSpecial(p.Addr(), lastOf(p)) && s.Reach(p.Addr()) != Public {
+		if !beyondSpecial(p.Addr(), lastOf(p)) && s.Reach(p.Addr()) != event.ReachPublic {
 			inside = append(inside, p)
 		}
 	}
@@ -226,14 +214,14 @@ func (b *blocks) find(addr netip.Addr) (netip.Prefix, bool) {
 }
 
 // Reach classifies an address.
-func (s *Scope) Reach(addr netip.Addr) Reach {
+func (s *Scope) Reach(addr netip.Addr) event.Reach {
 	addr = addr.Unmap().WithZone("")
 	for _, r := range s.special {
 		if r.prefix.Contains(addr) {
 			return r.reach
 		}
 	}
-	return Public
+	return event.ReachPublic
 }
 
 // HasPublic reports whether a range has a globally reachable address in it. Of
@@ -243,9 +231,9 @@ func (s *Scope) HasPublic(first, last netip.Addr) bool {
 		inside := false
 		for _, r := range s.special {
 			switch {
-			case r.reach == Public && r.prefix.Overlaps(p):
+			case r.reach == event.ReachPublic && r.prefix.Overlaps(p):
 				return true
-			case r.reach != Public && r.prefix.Bits() <= p.Bits() && r.prefix.Contains(p.Addr()):
+			case r.reach != event.ReachPublic && r.prefix.Bits() <= p.Bits() && r.prefix.Contains(p.Addr()):
 				inside = true
 			}
 		}
@@ -259,7 +247,7 @@ func (s *Scope) HasPublic(first, last netip.Addr) bool {
 func beyondSpecial(first, last netip.Addr) bool {
 	for _, r := range special() {
 		from, to := r.prefix.Addr(), lastOf(r.prefix)
-		if r.reach == Public || from.Is4() != first.Is4() || last.Less(from) || to.Less(first) {
+		if r.reach == event.ReachPublic || from.Is4() != first.Is4() || last.Less(from) || to.Less(first) {
 			continue
 		}
 		if first.Less(from) || to.Less(last) {
@@ -300,7 +288,7 @@ func (s *Scope) permit(addr netip.Addr) error {
 			return fmt.Errorf("%s is outside the scope", addr)
 		}
 	}
-	if !s.public && s.Reach(addr) == Public {
+	if !s.public && s.Reach(addr) == event.ReachPublic {
 		return fmt.Errorf("%s is globally reachable: probing it needs -authorized and -contact", addr)
 	}
 	return nil
@@ -309,7 +297,7 @@ func (s *Scope) permit(addr netip.Addr) error {
 // unwritten judges a special address that is not a target somebody wrote down.
 func (s *Scope) unwritten(addr netip.Addr) error {
 	reach := s.Reach(addr)
-	if reach == Public {
+	if reach == event.ReachPublic {
 		return nil
 	}
 	if _, written := s.inside.find(addr); written {

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/clawsonar/clawsonar/internal/event"
 )
 
 func prefixes(t testing.TB, texts ...string) []netip.Prefix {
@@ -108,44 +110,44 @@ func TestScopeCheck(t *testing.T) {
 func TestReach(t *testing.T) {
 	tests := []struct {
 		addr string
-		want Reach
+		want event.Reach
 	}{
-		{"0.0.0.0", Reserved}, {"0.255.255.255", Reserved}, {"1.0.0.0", Public},
-		{"9.255.255.255", Public}, {"10.0.0.0", Private}, {"10.255.255.255", Private}, {"11.0.0.0", Public},
-		{"100.63.255.255", Public}, {"100.64.0.0", Shared}, {"100.127.255.255", Shared}, {"100.128.0.0", Public},
-		{"126.255.255.255", Public}, {"127.0.0.1", Loopback}, {"127.255.255.255", Loopback}, {"128.0.0.0", Public},
-		{"169.253.255.255", Public}, {"169.254.0.0", LinkLocal}, {"169.254.255.255", LinkLocal}, {"169.255.0.0", Public},
-		{"172.15.255.255", Public}, {"172.16.0.0", Private}, {"172.31.255.255", Private}, {"172.32.0.0", Public},
-		{"192.0.0.0", Reserved}, {"192.0.0.8", Reserved}, {"192.0.0.9", Public}, {"192.0.0.10", Public},
-		{"192.0.0.11", Reserved}, {"192.0.0.170", Reserved}, {"192.0.0.171", Reserved}, {"192.0.0.255", Reserved}, {"192.0.1.0", Public},
-		{"192.0.2.0", Reserved}, {"192.0.2.255", Reserved}, {"192.0.3.0", Public},
-		{"192.31.196.1", Public}, {"192.52.193.1", Public}, {"192.175.48.1", Public},
-		{"192.88.99.1", Public}, {"192.88.99.2", Reserved}, {"192.88.99.3", Public},
-		{"192.167.255.255", Public}, {"192.168.0.0", Private}, {"192.168.255.255", Private}, {"192.169.0.0", Public},
-		{"198.17.255.255", Public}, {"198.18.0.0", Reserved}, {"198.19.255.255", Reserved}, {"198.20.0.0", Public},
-		{"198.51.99.255", Public}, {"198.51.100.0", Reserved}, {"198.51.100.255", Reserved}, {"198.51.101.0", Public},
-		{"203.0.112.255", Public}, {"203.0.113.0", Reserved}, {"203.0.113.255", Reserved}, {"203.0.114.0", Public},
-		{"223.255.255.255", Public}, {"224.0.0.0", Reserved}, {"240.0.0.0", Reserved}, {"255.255.255.255", Reserved},
+		{"0.0.0.0", event.ReachReserved}, {"0.255.255.255", event.ReachReserved}, {"1.0.0.0", event.ReachPublic},
+		{"9.255.255.255", event.ReachPublic}, {"10.0.0.0", event.ReachPrivate}, {"10.255.255.255", event.ReachPrivate}, {"11.0.0.0", event.ReachPublic},
+		{"100.63.255.255", event.ReachPublic}, {"100.64.0.0", event.ReachShared}, {"100.127.255.255", event.ReachShared}, {"100.128.0.0", event.ReachPublic},
+		{"126.255.255.255", event.ReachPublic}, {"127.0.0.1", event.ReachLoopback}, {"127.255.255.255", event.ReachLoopback}, {"128.0.0.0", event.ReachPublic},
+		{"169.253.255.255", event.ReachPublic}, {"169.254.0.0", event.ReachLinkLocal}, {"169.254.255.255", event.ReachLinkLocal}, {"169.255.0.0", event.ReachPublic},
+		{"172.15.255.255", event.ReachPublic}, {"172.16.0.0", event.ReachPrivate}, {"172.31.255.255", event.ReachPrivate}, {"172.32.0.0", event.ReachPublic},
+		{"192.0.0.0", event.ReachReserved}, {"192.0.0.8", event.ReachReserved}, {"192.0.0.9", event.ReachPublic}, {"192.0.0.10", event.ReachPublic},
+		{"192.0.0.11", event.ReachReserved}, {"192.0.0.170", event.ReachReserved}, {"192.0.0.171", event.ReachReserved}, {"192.0.0.255", event.ReachReserved}, {"192.0.1.0", event.ReachPublic},
+		{"192.0.2.0", event.ReachReserved}, {"192.0.2.255", event.ReachReserved}, {"192.0.3.0", event.ReachPublic},
+		{"192.31.196.1", event.ReachPublic}, {"192.52.193.1", event.ReachPublic}, {"192.175.48.1", event.ReachPublic},
+		{"192.88.99.1", event.ReachPublic}, {"192.88.99.2", event.ReachReserved}, {"192.88.99.3", event.ReachPublic},
+		{"192.167.255.255", event.ReachPublic}, {"192.168.0.0", event.ReachPrivate}, {"192.168.255.255", event.ReachPrivate}, {"192.169.0.0", event.ReachPublic},
+		{"198.17.255.255", event.ReachPublic}, {"198.18.0.0", event.ReachReserved}, {"198.19.255.255", event.ReachReserved}, {"198.20.0.0", event.ReachPublic},
+		{"198.51.99.255", event.ReachPublic}, {"198.51.100.0", event.ReachReserved}, {"198.51.100.255", event.ReachReserved}, {"198.51.101.0", event.ReachPublic},
+		{"203.0.112.255", event.ReachPublic}, {"203.0.113.0", event.ReachReserved}, {"203.0.113.255", event.ReachReserved}, {"203.0.114.0", event.ReachPublic},
+		{"223.255.255.255", event.ReachPublic}, {"224.0.0.0", event.ReachReserved}, {"240.0.0.0", event.ReachReserved}, {"255.255.255.255", event.ReachReserved},
 
-		{"::", Reserved}, {"::1", Loopback}, {"::2", Public},
-		{"::ffff:8.8.8.8", Public}, {"::ffff:10.0.0.1", Private}, {"::ffff:127.0.0.1", Loopback},
-		{"64:ff9b::", Public}, {"64:ff9b::ffff:ffff", Public},
-		{"64:ff9b:1::", Private}, {"64:ff9b:1:ffff:ffff:ffff:ffff:ffff", Private}, {"64:ff9b:2::", Public},
-		{"100::", Reserved}, {"100::ffff:ffff:ffff:ffff", Reserved}, {"100:0:0:1::", Reserved},
-		{"100:0:0:1:ffff:ffff:ffff:ffff", Reserved}, {"100:0:0:2::", Public},
-		{"2001::", Public}, {"2001:0:ffff::", Public},
-		{"2001:1::", Reserved}, {"2001:1::1", Public}, {"2001:1::2", Public}, {"2001:1::3", Public}, {"2001:1::4", Reserved},
-		{"2001:2::", Reserved}, {"2001:2:0:ffff::", Reserved}, {"2001:2:1::", Reserved},
-		{"2001:3::", Public}, {"2001:4:111::", Reserved}, {"2001:4:112::", Public}, {"2001:4:113::", Reserved}, {"2001:5::", Reserved},
-		{"2001:10::", Public}, {"2001:20::", Public}, {"2001:2f:ffff::", Public}, {"2001:30::", Public}, {"2001:3f:ffff::", Public},
-		{"2001:40::", Reserved}, {"2001:1ff:ffff::", Reserved}, {"2001:200::", Public},
-		{"2001:db7:ffff::", Public}, {"2001:db8::", Reserved}, {"2001:db8:ffff::", Reserved}, {"2001:db9::", Public},
-		{"2002::", Public}, {"2620:4f:8000::", Public},
-		{"3ffe:ffff::", Public}, {"3fff::", Reserved}, {"3fff:fff:ffff::", Reserved}, {"3fff:1000::", Public},
-		{"5eff:ffff::", Public}, {"5f00::", Reserved}, {"5f00:ffff::", Reserved}, {"5f01::", Public},
-		{"fbff:ffff::", Public}, {"fc00::", Private}, {"fdff:ffff::", Private}, {"fe00::", Public},
-		{"fe7f:ffff::", Public}, {"fe80::", LinkLocal}, {"fe80::1%eth0", LinkLocal}, {"febf:ffff::", LinkLocal}, {"fec0::", Public},
-		{"ff00::", Reserved}, {"ff02::1", Reserved},
+		{"::", event.ReachReserved}, {"::1", event.ReachLoopback}, {"::2", event.ReachPublic},
+		{"::ffff:8.8.8.8", event.ReachPublic}, {"::ffff:10.0.0.1", event.ReachPrivate}, {"::ffff:127.0.0.1", event.ReachLoopback},
+		{"64:ff9b::", event.ReachPublic}, {"64:ff9b::ffff:ffff", event.ReachPublic},
+		{"64:ff9b:1::", event.ReachPrivate}, {"64:ff9b:1:ffff:ffff:ffff:ffff:ffff", event.ReachPrivate}, {"64:ff9b:2::", event.ReachPublic},
+		{"100::", event.ReachReserved}, {"100::ffff:ffff:ffff:ffff", event.ReachReserved}, {"100:0:0:1::", event.ReachReserved},
+		{"100:0:0:1:ffff:ffff:ffff:ffff", event.ReachReserved}, {"100:0:0:2::", event.ReachPublic},
+		{"2001::", event.ReachPublic}, {"2001:0:ffff::", event.ReachPublic},
+		{"2001:1::", event.ReachReserved}, {"2001:1::1", event.ReachPublic}, {"2001:1::2", event.ReachPublic}, {"2001:1::3", event.ReachPublic}, {"2001:1::4", event.ReachReserved},
+		{"2001:2::", event.ReachReserved}, {"2001:2:0:ffff::", event.ReachReserved}, {"2001:2:1::", event.ReachReserved},
+		{"2001:3::", event.ReachPublic}, {"2001:4:111::", event.ReachReserved}, {"2001:4:112::", event.ReachPublic}, {"2001:4:113::", event.ReachReserved}, {"2001:5::", event.ReachReserved},
+		{"2001:10::", event.ReachPublic}, {"2001:20::", event.ReachPublic}, {"2001:2f:ffff::", event.ReachPublic}, {"2001:30::", event.ReachPublic}, {"2001:3f:ffff::", event.ReachPublic},
+		{"2001:40::", event.ReachReserved}, {"2001:1ff:ffff::", event.ReachReserved}, {"2001:200::", event.ReachPublic},
+		{"2001:db7:ffff::", event.ReachPublic}, {"2001:db8::", event.ReachReserved}, {"2001:db8:ffff::", event.ReachReserved}, {"2001:db9::", event.ReachPublic},
+		{"2002::", event.ReachPublic}, {"2620:4f:8000::", event.ReachPublic},
+		{"3ffe:ffff::", event.ReachPublic}, {"3fff::", event.ReachReserved}, {"3fff:fff:ffff::", event.ReachReserved}, {"3fff:1000::", event.ReachPublic},
+		{"5eff:ffff::", event.ReachPublic}, {"5f00::", event.ReachReserved}, {"5f00:ffff::", event.ReachReserved}, {"5f01::", event.ReachPublic},
+		{"fbff:ffff::", event.ReachPublic}, {"fc00::", event.ReachPrivate}, {"fdff:ffff::", event.ReachPrivate}, {"fe00::", event.ReachPublic},
+		{"fe7f:ffff::", event.ReachPublic}, {"fe80::", event.ReachLinkLocal}, {"fe80::1%eth0", event.ReachLinkLocal}, {"febf:ffff::", event.ReachLinkLocal}, {"fec0::", event.ReachPublic},
+		{"ff00::", event.ReachReserved}, {"ff02::1", event.ReachReserved},
 	}
 	s := NewScope(nil, nil, false)
 	for _, tt := range tests {

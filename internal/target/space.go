@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"slices"
 	"sort"
+
+	"github.com/clawsonar/clawsonar/internal/event"
 )
 
 // maxSpace bounds the number of targets of one run: 256 times the whole of
@@ -178,12 +180,12 @@ func (s *Spec) target(entry, i uint64) Target {
 		Swept: ports > 1 || s.First != s.Last || s.Listed, Entry: entry,
 	}
 	switch {
-	case s.Part != Whole:
+	case s.Part != event.OfNothing:
 		t.Part = s.Part
 	case s.First != s.Last:
-		t.Part = OfRange
+		t.Part = event.OfRange
 	case !s.Exact && ports > 1:
-		t.Part = OfHost
+		t.Part = event.OfHost
 	}
 	var addr netip.Addr
 	if s.First.IsValid() {

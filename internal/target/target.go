@@ -15,6 +15,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/event"
 )
 
 // Target is one thing to probe. It is comparable.
@@ -43,7 +45,7 @@ type Target struct {
 	Exact bool
 	// Part says as part of what the target was named, and Entry as which entry of
 	// the space, from 0 on.
-	Part  Part
+	Part  event.Member
 	Entry uint64
 	// Bound and Process say which listener of this machine it is, as the
 	// operating system tells; "" for all others.
@@ -52,17 +54,6 @@ type Target struct {
 	// where that does not matter.
 	Position uint64
 }
-
-// Part says as part of what a target was named.
-type Part uint8
-
-// What a target can be part of.
-const (
-	Whole   Part = iota // nothing: host and port were named
-	OfHost              // one of the ports tried of a host that was named without one
-	OfRange             // an address of a block or range
-	OfName              // one of the addresses of a name, of which host and port were named
-)
 
 // HostPort returns the target as host:port, the host being the name if there
 // is one, in lower case.

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"testing"
 
-	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/event"
 )
 
 // answerer answers requests without allocating.
@@ -44,7 +44,7 @@ func BenchmarkExchange(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		session.obs.Exchanges = session.obs.Exchanges[:0]
-		if !session.Do(req) || session.obs.Outcome != evidence.Other {
+		if !session.Do(req) || session.obs.Outcome != event.OutcomeOther {
 			b.Fatal(session.Observation().Err)
 		}
 	}

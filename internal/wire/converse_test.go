@@ -10,6 +10,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 )
 
@@ -123,7 +124,7 @@ func TestRFB(t *testing.T) {
 			if !goOn || string(x.Body) != tt.body || !strings.Contains(x.Err, tt.err) || x.Answered() != (tt.body != "") {
 				t.Errorf("goes on %t, body %q, error %q; want %q, %q", goOn, x.Body, x.Err, tt.body, tt.err)
 			}
-			if tt.body == "" && (!session.Do(get("x")) || o.Outcome != evidence.Other || o.Exchanges[1].Status != 200) {
+			if tt.body == "" && (!session.Do(get("x")) || o.Outcome != event.OutcomeOther || o.Exchanges[1].Status != 200) {
 				t.Errorf("no page after that: %+v", o)
 			}
 			session.Close()

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/target"
 )
@@ -23,7 +24,7 @@ func TestAnswers(t *testing.T) {
 	z.Write(make([]byte, 1<<20))
 	z.Close()
 	head := "HTTP/1.1 200 OK\r\n"
-	other, broken := evidence.Other, evidence.ProtocolError
+	other, broken := event.OutcomeOther, event.OutcomeProtocolError
 
 	tests := []struct {
 		name   string
@@ -32,7 +33,7 @@ func TestAnswers(t *testing.T) {
 		method string // default GET
 		cap    int
 
-		outcome   evidence.Outcome
+		outcome   event.Outcome
 		err       string // part of the observation's error
 		status    int
 		body      string
@@ -143,7 +144,7 @@ func TestAnswers(t *testing.T) {
 				}
 			}
 			// The wire is as good as before.
-			if o := ask(t, w, good.Target, plenty, get("x")); o.Outcome != evidence.Other || string(o.Exchanges[0].Body) != "hello" {
+			if o := ask(t, w, good.Target, plenty, get("x")); o.Outcome != event.OutcomeOther || string(o.Exchanges[0].Body) != "hello" {
 				t.Errorf("next target: %+v", o)
 			}
 		})
@@ -163,19 +164,19 @@ func TestEndless(t *testing.T) {
 	tests := []struct {
 		name    string
 		handle  func(p *peer)
-		outcome evidence.Outcome
+		outcome event.Outcome
 		cut     bool
 	}{
-		{"header lines", func(p *peer) { p.send("HTTP/1.1 200 OK\r\n"); flood(p, "a: b\r\n") }, evidence.ProtocolError, false},
-		{"header line", func(p *peer) { p.send("HTTP/1.1 200 OK\r\n"); flood(p, "a") }, evidence.ProtocolError, false},
-		{"lines without a colon", func(p *peer) { p.send("HTTP/1.1 200 OK\r\n"); flood(p, "a\r\n") }, evidence.ProtocolError, false},
-		{"interim answers", func(p *peer) { flood(p, "HTTP/1.1 100 Continue\r\n\r\n") }, evidence.ProtocolError, false},
-		{"body", func(p *peer) { p.send("HTTP/1.1 200 OK\r\n\r\n"); flood(p, "x") }, evidence.Other, true},
+		{"header lines", func(p *peer) { p.send("HTTP/1.1 200 OK\r\n"); flood(p, "a: b\r\n") }, event.OutcomeProtocolError, false},
+		{"header line", func(p *peer) { p.send("HTTP/1.1 200 OK\r\n"); flood(p, "a") }, event.OutcomeProtocolError, false},
+		{"lines without a colon", func(p *peer) { p.send("HTTP/1.1 200 OK\r\n"); flood(p, "a\r\n") }, event.OutcomeProtocolError, false},
+		{"interim answers", func(p *peer) { flood(p, "HTTP/1.1 100 Continue\r\n\r\n") }, event.OutcomeProtocolError, false},
+		{"body", func(p *peer) { p.send("HTTP/1.1 200 OK\r\n\r\n"); flood(p, "x") }, event.OutcomeOther, true},
 		{"chunks", func(p *peer) {
 			p.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
 			flood(p, "1\r\nx\r\n")
-		}, evidence.Other, true},
-		{"garbage", func(p *peer) { flood(p, "x") }, evidence.ProtocolError, false},
+		}, event.OutcomeOther, true},
+		{"garbage", func(p *peer) { flood(p, "x") }, event.OutcomeProtocolError, false},
 	}
 	w := newWire(Options{})
 	for _, tt := range tests {
@@ -230,7 +231,7 @@ func TestConnectionReuse(t *testing.T) {
 			a.Method, a.MaxBody = tt.method, tt.cap
 			b.Method, b.MaxBody = tt.method, tt.cap
 			o := ask(t, w, s.Target, plenty, a, b)
-			if o.Outcome != evidence.Other || len(o.Exchanges) != 2 || o.Requests != 2 {
+			if o.Outcome != event.OutcomeOther || len(o.Exchanges) != 2 || o.Requests != 2 {
 				t.Fatalf("%+v", o)
 			}
 			for _, x := range o.Exchanges {
@@ -308,7 +309,7 @@ func TestDrip(t *testing.T) {
 		}
 	})
 	o := ask(t, newWire(Options{}), s.Target, 200*time.Millisecond, get("x"), get("y"))
-	if o.Outcome != evidence.Silent || o.Connections != 1 || len(o.Exchanges) != 0 {
+	if o.Outcome != event.OutcomeSilent || o.Connections != 1 || len(o.Exchanges) != 0 {
 		t.Errorf("%+v", o)
 	}
 }
@@ -322,7 +323,7 @@ func TestBodyBeyondDeadline(t *testing.T) {
 		p.hold()
 	})
 	o := ask(t, newWire(Options{}), s.Target, 200*time.Millisecond, get("x"), get("y"))
-	if o.Outcome != evidence.Other || len(o.Exchanges) != 1 || o.Requests != 1 {
+	if o.Outcome != event.OutcomeOther || len(o.Exchanges) != 1 || o.Requests != 1 {
 		t.Fatalf("%+v", o)
 	}
 	if x := o.Exchanges[0]; string(x.Body) != "half" || x.Err != "no answer in time" {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/target"
 )
@@ -79,26 +80,26 @@ func TestProxy(t *testing.T) {
 		name, scheme string
 		proxy        func(asked *string) func(*peer)
 		target       *server
-		want         evidence.Outcome
+		want         event.Outcome
 		err          string
 	}{
-		{"SOCKS", "socks5", func(a *string) func(*peer) { return socks(a, 0, 0) }, site, evidence.Other, ""},
-		{"SOCKS, TLS", "socks5", func(a *string) func(*peer) { return socks(a, 0, 0) }, secure, evidence.Other, ""},
-		{"SOCKS, general failure", "socks5", func(a *string) func(*peer) { return socks(a, 0, 1) }, site, evidence.LocalError, "proxy: it refuses the connection: SOCKS reply 1"},
-		{"SOCKS, not allowed", "socks5", func(a *string) func(*peer) { return socks(a, 0, 2) }, site, evidence.LocalError, "proxy: it refuses the connection: SOCKS reply 2"},
-		{"SOCKS, no network", "socks5", func(a *string) func(*peer) { return socks(a, 0, 3) }, site, evidence.Unreachable, "no route"},
-		{"SOCKS, no host", "socks5", func(a *string) func(*peer) { return socks(a, 0, 4) }, site, evidence.Unreachable, "no route"},
-		{"SOCKS, refused", "socks5", func(a *string) func(*peer) { return socks(a, 0, 5) }, site, evidence.Closed, "connection refused"},
-		{"SOCKS, no answer", "socks5", func(a *string) func(*peer) { return socks(a, 0, 6) }, site, evidence.Silent, "no answer in time"},
-		{"SOCKS with a log-in", "socks5", func(a *string) func(*peer) { return socks(a, 0xff, 0) }, site, evidence.LocalError, "proxy: it asks for a credential, which is not supported"},
-		{"no SOCKS", "socks5", func(*string) func(*peer) { return func(p *peer) { p.send("HTTP/1.1 400 Bad Request\r\n\r\n") } }, site, evidence.LocalError, "proxy: it does not speak SOCKS5"},
-		{"a proxy that hangs up", "socks5", func(*string) func(*peer) { return hangUp }, site, evidence.LocalError, "proxy: "},
-		{"HTTP", "http", func(a *string) func(*peer) { return tunnels(a, "200 OK") }, site, evidence.Other, ""},
-		{"HTTP, TLS", "http", func(a *string) func(*peer) { return tunnels(a, "200 OK") }, secure, evidence.Other, ""},
-		{"HTTP, not allowed", "http", func(a *string) func(*peer) { return tunnels(a, "403 Forbidden") }, site, evidence.LocalError, "proxy: it refuses the connection: HTTP status 403"},
-		{"HTTP, bad gateway", "http", func(a *string) func(*peer) { return tunnels(a, "502 Bad Gateway") }, site, evidence.LocalError, "HTTP status 502"},
-		{"HTTP, no answer", "http", func(a *string) func(*peer) { return tunnels(a, "504 Gateway Timeout") }, site, evidence.Silent, "no answer in time"},
-		{"no HTTP", "http", func(*string) func(*peer) { return func(p *peer) { p.request(); p.send("SSH-2.0-x\r\n") } }, site, evidence.LocalError, "proxy: it does not speak HTTP"},
+		{"SOCKS", "socks5", func(a *string) func(*peer) { return socks(a, 0, 0) }, site, event.OutcomeOther, ""},
+		{"SOCKS, TLS", "socks5", func(a *string) func(*peer) { return socks(a, 0, 0) }, secure, event.OutcomeOther, ""},
+		{"SOCKS, general failure", "socks5", func(a *string) func(*peer) { return socks(a, 0, 1) }, site, event.OutcomeLocalError, "proxy: it refuses the connection: SOCKS reply 1"},
+		{"SOCKS, not allowed", "socks5", func(a *string) func(*peer) { return socks(a, 0, 2) }, site, event.OutcomeLocalError, "proxy: it refuses the connection: SOCKS reply 2"},
+		{"SOCKS, no network", "socks5", func(a *string) func(*peer) { return socks(a, 0, 3) }, site, event.OutcomeUnreachable, "no route"},
+		{"SOCKS, no host", "socks5", func(a *string) func(*peer) { return socks(a, 0, 4) }, site, event.OutcomeUnreachable, "no route"},
+		{"SOCKS, refused", "socks5", func(a *string) func(*peer) { return socks(a, 0, 5) }, site, event.OutcomeClosed, "connection refused"},
+		{"SOCKS, no answer", "socks5", func(a *string) func(*peer) { return socks(a, 0, 6) }, site, event.OutcomeSilent, "no answer in time"},
+		{"SOCKS with a log-in", "socks5", func(a *string) func(*peer) { return socks(a, 0xff, 0) }, site, event.OutcomeLocalError, "proxy: it asks for a credential, which is not supported"},
+		{"no SOCKS", "socks5", func(*string) func(*peer) { return func(p *peer) { p.send("HTTP/1.1 400 Bad Request\r\n\r\n") } }, site, event.OutcomeLocalError, "proxy: it does not speak SOCKS5"},
+		{"a proxy that hangs up", "socks5", func(*string) func(*peer) { return hangUp }, site, event.OutcomeLocalError, "proxy: "},
+		{"HTTP", "http", func(a *string) func(*peer) { return tunnels(a, "200 OK") }, site, event.OutcomeOther, ""},
+		{"HTTP, TLS", "http", func(a *string) func(*peer) { return tunnels(a, "200 OK") }, secure, event.OutcomeOther, ""},
+		{"HTTP, not allowed", "http", func(a *string) func(*peer) { return tunnels(a, "403 Forbidden") }, site, event.OutcomeLocalError, "proxy: it refuses the connection: HTTP status 403"},
+		{"HTTP, bad gateway", "http", func(a *string) func(*peer) { return tunnels(a, "502 Bad Gateway") }, site, event.OutcomeLocalError, "HTTP status 502"},
+		{"HTTP, no answer", "http", func(a *string) func(*peer) { return tunnels(a, "504 Gateway Timeout") }, site, event.OutcomeSilent, "no answer in time"},
+		{"no HTTP", "http", func(*string) func(*peer) { return func(p *peer) { p.request(); p.send("SSH-2.0-x\r\n") } }, site, event.OutcomeLocalError, "proxy: it does not speak HTTP"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var asked string
@@ -115,7 +116,7 @@ func TestProxy(t *testing.T) {
 			if asked != "" && asked != tt.target.Addr.String() {
 				t.Errorf("the proxy was asked for %s", asked)
 			}
-			if went := tt.target.accepts.Load() - before; went > 0 && tt.want != evidence.Other {
+			if went := tt.target.accepts.Load() - before; went > 0 && tt.want != event.OutcomeOther {
 				t.Errorf("%d connections did not go through the proxy", went)
 			}
 		})
@@ -126,7 +127,7 @@ func TestProxy(t *testing.T) {
 		proxy, _ := ParseProxy("socks5://" + to.Addr.String())
 		scope := target.NewScope(nil, []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, false)
 		o := ask(t, newWire(Options{Proxy: proxy, Scope: scope}), site.Target, plenty, get("root"))
-		if o.Outcome != evidence.Excluded || to.accepts.Load() != 0 {
+		if o.Outcome != event.OutcomeExcluded || to.accepts.Load() != 0 {
 			t.Errorf("outcome %s, the proxy was asked %d times", o.Outcome, to.accepts.Load())
 		}
 	})
@@ -138,7 +139,7 @@ func TestProxy(t *testing.T) {
 		proxy, _ := ParseProxy("http://" + l.Addr().String())
 		l.Close()
 		o := ask(t, newWire(Options{Proxy: proxy}), site.Target, plenty, get("root"))
-		if o.Outcome != evidence.LocalError || !strings.Contains(o.Err, "proxy: ") {
+		if o.Outcome != event.OutcomeLocalError || !strings.Contains(o.Err, "proxy: ") {
 			t.Errorf("outcome %s (%s): a proxy that is not there says nothing of the target", o.Outcome, o.Err)
 		}
 	})
@@ -182,12 +183,12 @@ func TestSource(t *testing.T) {
 		t.Skipf("SKIPPED: %v", err)
 	}
 	o := ask(t, newWire(Options{Source: source}), s.Target, plenty, get("root"))
-	if got := <-from; got != "127.0.0.77" || o.Outcome != evidence.Other {
+	if got := <-from; got != "127.0.0.77" || o.Outcome != event.OutcomeOther {
 		t.Errorf("connected from %s: %s %s", got, o.Outcome, o.Err)
 	}
 	// An address of the other family cannot be used: this machine's fault.
 	o = ask(t, newWire(Options{Source: Source{Addr: netip.MustParseAddr("::1")}}), s.Target, time.Second, get("root"))
-	if o.Outcome != evidence.LocalError {
+	if o.Outcome != event.OutcomeLocalError {
 		t.Errorf("IPv6 source for an IPv4 target: %s %s", o.Outcome, o.Err)
 	}
 	for _, bad := range []Source{{Addr: netip.MustParseAddr("203.0.113.9")}, {Interface: "no-such-interface"}} {
@@ -206,7 +207,7 @@ func TestSourceInterface(t *testing.T) {
 	if err := source.Check(); err != nil {
 		t.Skipf("SKIPPED: %v", err)
 	}
-	if o := ask(t, newWire(Options{Source: source}), s.Target, plenty, get("root")); o.Outcome != evidence.Other {
+	if o := ask(t, newWire(Options{Source: source}), s.Target, plenty, get("root")); o.Outcome != event.OutcomeOther {
 		t.Errorf("through lo: %s %s", o.Outcome, o.Err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/pace"
 	"github.com/clawsonar/clawsonar/internal/target"
 )
@@ -63,7 +63,7 @@ func TestScarceChild(t *testing.T) {
 				session.Do(get("x"))
 				session.Close()
 				gate.Leave()
-				if o := session.Observation(); o.Outcome != evidence.Other {
+				if o := session.Observation(); o.Outcome != event.OutcomeOther {
 					t.Errorf("outcome %s (%s)", o.Outcome, o.Err)
 				}
 			}
@@ -80,7 +80,7 @@ func TestScarceForGood(t *testing.T) {
 	for _, no := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOBUFS, syscall.ENOMEM} {
 		err := dialError("socket", no)
 		outcome, why := classify(err)
-		if !scarce(err) || outcome != evidence.LocalError || !strings.HasPrefix(why, "this machine: ") {
+		if !scarce(err) || outcome != event.OutcomeLocalError || !strings.HasPrefix(why, "this machine: ") {
 			t.Errorf("%v: scarce %t, outcome %s (%s)", no, scarce(err), outcome, why)
 		}
 	}
@@ -102,14 +102,14 @@ func TestConnectInterrupted(t *testing.T) {
 	session := w.Open(ctx, addr, plenty)
 	session.Do(get("x"))
 	session.Close()
-	if o := session.Observation(); o.Outcome != evidence.Interrupted || time.Since(begin) > plenty/2 {
+	if o := session.Observation(); o.Outcome != event.OutcomeInterrupted || time.Since(begin) > plenty/2 {
 		t.Errorf("outcome %s (%s) after %v", o.Outcome, o.Err, time.Since(begin))
 	}
 	w = newWire(Options{ConnectTimeout: 50 * time.Millisecond})
 	session = w.Open(t.Context(), addr, plenty)
 	session.Do(get("x"))
 	session.Close()
-	if o := session.Observation(); o.Outcome != evidence.Silent || o.Connections != 0 {
+	if o := session.Observation(); o.Outcome != event.OutcomeSilent || o.Connections != 0 {
 		t.Errorf("outcome %s (%s), %d connections", o.Outcome, o.Err, o.Connections)
 	}
 }

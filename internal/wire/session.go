@@ -9,6 +9,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/target"
 )
@@ -87,7 +88,7 @@ func (s *Session) Converse(req evidence.Request, reply Reply) bool {
 		if err == nil && req.RFB {
 			s.obs.Exchanges = append(s.obs.Exchanges, x)
 			if x.Answered() {
-				s.obs.Outcome = evidence.Other
+				s.obs.Outcome = event.OutcomeOther
 			}
 			return s.ctx.Err() == nil && time.Now().Before(s.deadline)
 		}
@@ -101,13 +102,13 @@ func (s *Session) Converse(req evidence.Request, reply Reply) bool {
 			if s.secure {
 				s.obs.Scheme = "https"
 			}
-			s.obs.Outcome = evidence.Other
+			s.obs.Outcome = event.OutcomeOther
 			if x.Err != "" && s.ctx.Err() != nil {
 				x.Err = stopped
-				s.obs.Outcome, s.obs.Err = evidence.Interrupted, stopped
+				s.obs.Outcome, s.obs.Err = event.OutcomeInterrupted, stopped
 			}
 			s.obs.Exchanges = append(s.obs.Exchanges, x)
-			return s.obs.Outcome != evidence.Interrupted && time.Now().Before(s.deadline)
+			return s.obs.Outcome != event.OutcomeInterrupted && time.Now().Before(s.deadline)
 		}
 		again := s.c != nil && s.c.used && dropped(err)
 		s.hangUp()
@@ -124,10 +125,10 @@ func (s *Session) Converse(req evidence.Request, reply Reply) bool {
 			// fact about the request and not the outcome of the target.
 			x.Err = why
 			s.obs.Exchanges = append(s.obs.Exchanges, x)
-			if outcome == evidence.Interrupted {
+			if outcome == event.OutcomeInterrupted {
 				s.obs.Outcome, s.obs.Err = outcome, why
 			}
-			return outcome != evidence.Interrupted && time.Now().Before(s.deadline)
+			return outcome != event.OutcomeInterrupted && time.Now().Before(s.deadline)
 		}
 		s.obs.Outcome, s.obs.Err = outcome, why
 		return false
@@ -143,36 +144,36 @@ func (s *Session) turn(err error) {
 // outcome classifies a failure in the light of the way that was tried before:
 // a service that closes at once does so in plain text and TLS alike, and that
 // is then what it is, not a TLS server.
-func (s *Session) outcome(err error) (evidence.Outcome, string) {
+func (s *Session) outcome(err error) (event.Outcome, string) {
 	outcome, why := classify(err)
-	if outcome == evidence.Excluded {
+	if outcome == event.OutcomeExcluded {
 		return outcome, why
 	}
 	if s.ctx.Err() != nil {
 		// However it shows: a dial given up, a connection closed under a read.
-		return evidence.Interrupted, stopped
+		return event.OutcomeInterrupted, stopped
 	}
 	var handshake *handshakeError
 	var op *net.OpError
 	switch {
-	case outcome == evidence.LocalError:
+	case outcome == event.OutcomeLocalError:
 	case errors.As(err, &handshake):
-		silent := outcome == evidence.Silent
+		silent := outcome == event.OutcomeSilent
 		if s.turned && s.first != errTLSRecord && (silent || dropped(err) || spokePlain(err)) {
 			return classify(s.first)
 		}
 		if silent && !s.turned {
 			return outcome, why
 		}
-		return evidence.TLSError, "TLS handshake: " + why
+		return event.OutcomeTLSError, "TLS handshake: " + why
 	case errors.As(err, &op) && op.Op == "remote error":
 		// A TLS 1.3 server's refusal, such as of a client without a
 		// certificate, comes after the client's side of the handshake is done.
-		return evidence.TLSError, "TLS handshake: " + why
+		return event.OutcomeTLSError, "TLS handshake: " + why
 	case s.turned && errors.As(err, &op) && op.Op == "dial":
 		// There was a connection before: this port is not closed or silent.
 		if s.first == errTLSRecord {
-			return evidence.TLSError, "TLS handshake: " + why
+			return event.OutcomeTLSError, "TLS handshake: " + why
 		}
 		return classify(s.first)
 	}
@@ -292,7 +293,7 @@ func (s *Session) dial(secure bool, newest uint16) (*conn, *evidence.TLSInfo, er
 // dropped reports whether a connection ended before any byte of an answer.
 func dropped(err error) bool {
 	outcome, _ := classify(err)
-	return errors.Is(err, io.EOF) || outcome == evidence.Reset
+	return errors.Is(err, io.EOF) || outcome == event.OutcomeReset
 }
 
 // wrongWay reports whether an error is what one sees when plain text is spoken

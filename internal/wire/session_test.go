@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/pace"
 	"github.com/clawsonar/clawsonar/internal/target"
@@ -64,74 +65,74 @@ func TestOutcomes(t *testing.T) {
 		scheme      string
 		handle      func(*peer)
 		timeout     time.Duration // default plenty
-		outcome     evidence.Outcome
+		outcome     event.Outcome
 		err         string
 		found       string // the observation's scheme
 		connections int    // -1: a reset may be seen while connecting, or after
 		requests    int
 		tls         bool
 	}{
-		{name: "plain", handle: hello, outcome: evidence.Other, found: "http", connections: 1, requests: 1},
-		{name: "silent", handle: (*peer).hold, timeout: 150 * time.Millisecond, outcome: evidence.Silent, err: "no answer in time", connections: 1, requests: 1},
-		{name: "closes unread", handle: hangUp, outcome: evidence.Reset, connections: 2, requests: 1},
-		{name: "closes after the request", handle: func(p *peer) { p.r.ReadString('\n') }, outcome: evidence.Reset, err: "closed without an answer", connections: 2, requests: 1},
-		{name: "closes after the request, waits for one from TLS", handle: func(p *peer) { p.request() }, timeout: 300 * time.Millisecond, outcome: evidence.Reset, err: "closed without an answer", connections: 2, requests: 1},
-		{name: "resets", handle: (*peer).reset, outcome: evidence.Reset, connections: -1},
-		{name: "resets after the request", handle: func(p *peer) { p.r.Peek(1); p.reset() }, outcome: evidence.Reset, connections: 2, requests: 1},
+		{name: "plain", handle: hello, outcome: event.OutcomeOther, found: "http", connections: 1, requests: 1},
+		{name: "silent", handle: (*peer).hold, timeout: 150 * time.Millisecond, outcome: event.OutcomeSilent, err: "no answer in time", connections: 1, requests: 1},
+		{name: "closes unread", handle: hangUp, outcome: event.OutcomeReset, connections: 2, requests: 1},
+		{name: "closes after the request", handle: func(p *peer) { p.r.ReadString('\n') }, outcome: event.OutcomeReset, err: "closed without an answer", connections: 2, requests: 1},
+		{name: "closes after the request, waits for one from TLS", handle: func(p *peer) { p.request() }, timeout: 300 * time.Millisecond, outcome: event.OutcomeReset, err: "closed without an answer", connections: 2, requests: 1},
+		{name: "resets", handle: (*peer).reset, outcome: event.OutcomeReset, connections: -1},
+		{name: "resets after the request", handle: func(p *peer) { p.r.Peek(1); p.reset() }, outcome: event.OutcomeReset, connections: 2, requests: 1},
 		{name: "breaks off by reset", handle: func(p *peer) {
 			p.request()
 			p.send("HTTP/1.1 200 OK\r\na: b")
 			time.Sleep(100 * time.Millisecond) // a reset overtakes what was not read yet
 			p.reset()
-		}, outcome: evidence.ProtocolError, err: "answer breaks off", connections: 1, requests: 1},
-		{name: "ssh, greets first", handle: func(p *peer) { p.send("SSH-2.0-x\r\n"); p.hold() }, outcome: evidence.ProtocolError, err: "not HTTP", connections: 1, requests: 1},
-		{name: "ssh, https asked for", scheme: "https", handle: func(p *peer) { p.send("SSH-2.0-x\r\n"); p.hold() }, outcome: evidence.ProtocolError, err: "not HTTP", connections: 2, requests: 1},
+		}, outcome: event.OutcomeProtocolError, err: "answer breaks off", connections: 1, requests: 1},
+		{name: "ssh, greets first", handle: func(p *peer) { p.send("SSH-2.0-x\r\n"); p.hold() }, outcome: event.OutcomeProtocolError, err: "not HTTP", connections: 1, requests: 1},
+		{name: "ssh, https asked for", scheme: "https", handle: func(p *peer) { p.send("SSH-2.0-x\r\n"); p.hold() }, outcome: event.OutcomeProtocolError, err: "not HTTP", connections: 2, requests: 1},
 
-		{name: "https asked for", scheme: "https", handle: overTLS(config, hangUp, hello), outcome: evidence.Other, found: "https", connections: 1, requests: 1, tls: true},
+		{name: "https asked for", scheme: "https", handle: overTLS(config, hangUp, hello), outcome: event.OutcomeOther, found: "https", connections: 1, requests: 1, tls: true},
 		{name: "https asked for, plain found", scheme: "https", handle: func(p *peer) {
 			if p.isTLS() {
 				p.send("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
 				return
 			}
 			hello(p)
-		}, outcome: evidence.Other, found: "http", connections: 2, requests: 1},
+		}, outcome: event.OutcomeOther, found: "http", connections: 2, requests: 1},
 		{name: "https asked for, plain found, which closes", scheme: "https", handle: func(p *peer) {
 			if !p.isTLS() {
 				hello(p)
 			}
-		}, outcome: evidence.Other, found: "http", connections: 2, requests: 1},
-		{name: "https asked for, silent", scheme: "https", handle: (*peer).hold, timeout: 150 * time.Millisecond, outcome: evidence.Silent, connections: 1},
-		{name: "https asked for, resets", scheme: "https", handle: (*peer).reset, outcome: evidence.Reset, connections: -1},
+		}, outcome: event.OutcomeOther, found: "http", connections: 2, requests: 1},
+		{name: "https asked for, silent", scheme: "https", handle: (*peer).hold, timeout: 150 * time.Millisecond, outcome: event.OutcomeSilent, connections: 1},
+		{name: "https asked for, resets", scheme: "https", handle: (*peer).reset, outcome: event.OutcomeReset, connections: -1},
 
-		{name: "TLS found, it closes plain", handle: overTLS(config, hangUp, hello), outcome: evidence.Other, found: "https", connections: 2, requests: 2, tls: true},
-		{name: "TLS found, it closes plain read", handle: overTLS(config, func(p *peer) { p.request() }, hello), outcome: evidence.Other, found: "https", connections: 2, requests: 2, tls: true},
-		{name: "TLS found, it resets plain", handle: overTLS(config, (*peer).reset, hello), outcome: evidence.Other, found: "https", connections: 2, requests: 2, tls: true},
-		{name: "TLS found by an alert", handle: overTLS(config, greet(alert), hello), outcome: evidence.Other, found: "https", connections: 2, requests: 2, tls: true},
-		{name: "TLS found by nginx's 400", handle: overTLS(config, phrase("<center>The plain HTTP request was sent to HTTPS port</center>"), hello), outcome: evidence.Other, found: "https", connections: 2, requests: 2, tls: true},
-		{name: "TLS found by Apache's 400", handle: overTLS(config, phrase("You're speaking plain HTTP to an SSL-enabled server port."), hello), outcome: evidence.Other, found: "https", connections: 2, requests: 2, tls: true},
-		{name: "another 400", handle: phrase("Bad Request"), outcome: evidence.Other, found: "http", connections: 1, requests: 1},
+		{name: "TLS found, it closes plain", handle: overTLS(config, hangUp, hello), outcome: event.OutcomeOther, found: "https", connections: 2, requests: 2, tls: true},
+		{name: "TLS found, it closes plain read", handle: overTLS(config, func(p *peer) { p.request() }, hello), outcome: event.OutcomeOther, found: "https", connections: 2, requests: 2, tls: true},
+		{name: "TLS found, it resets plain", handle: overTLS(config, (*peer).reset, hello), outcome: event.OutcomeOther, found: "https", connections: 2, requests: 2, tls: true},
+		{name: "TLS found by an alert", handle: overTLS(config, greet(alert), hello), outcome: event.OutcomeOther, found: "https", connections: 2, requests: 2, tls: true},
+		{name: "TLS found by nginx's 400", handle: overTLS(config, phrase("<center>The plain HTTP request was sent to HTTPS port</center>"), hello), outcome: event.OutcomeOther, found: "https", connections: 2, requests: 2, tls: true},
+		{name: "TLS found by Apache's 400", handle: overTLS(config, phrase("You're speaking plain HTTP to an SSL-enabled server port."), hello), outcome: event.OutcomeOther, found: "https", connections: 2, requests: 2, tls: true},
+		{name: "another 400", handle: phrase("Bad Request"), outcome: event.OutcomeOther, found: "http", connections: 1, requests: 1},
 
 		{name: "rejects every handshake", handle: func(p *peer) {
 			if p.isTLS() {
 				p.send(alert)
 			}
-		}, outcome: evidence.TLSError, err: "handshake failure", connections: 2, requests: 1},
-		{name: "rejects everything by alert", handle: func(p *peer) { p.r.Peek(1); p.send(alert); p.hold() }, outcome: evidence.TLSError, err: "handshake failure", connections: 2, requests: 1},
-		{name: "rejects every handshake, https asked for", scheme: "https", handle: func(p *peer) { p.isTLS(); p.send(alert); p.hold() }, outcome: evidence.TLSError, err: "handshake failure", connections: 1},
-		{name: "alert, then closes", handle: once(greet(alert)), outcome: evidence.TLSError, connections: 2, requests: 1},
-		{name: "nginx's 400, then no TLS", handle: phrase("The plain HTTP request was sent to HTTPS port"), outcome: evidence.TLSError, connections: 2, requests: 1},
+		}, outcome: event.OutcomeTLSError, err: "handshake failure", connections: 2, requests: 1},
+		{name: "rejects everything by alert", handle: func(p *peer) { p.r.Peek(1); p.send(alert); p.hold() }, outcome: event.OutcomeTLSError, err: "handshake failure", connections: 2, requests: 1},
+		{name: "rejects every handshake, https asked for", scheme: "https", handle: func(p *peer) { p.isTLS(); p.send(alert); p.hold() }, outcome: event.OutcomeTLSError, err: "handshake failure", connections: 1},
+		{name: "alert, then closes", handle: once(greet(alert)), outcome: event.OutcomeTLSError, connections: 2, requests: 1},
+		{name: "nginx's 400, then no TLS", handle: phrase("The plain HTTP request was sent to HTTPS port"), outcome: event.OutcomeTLSError, connections: 2, requests: 1},
 		{name: "nginx's 400, then a stalling handshake", handle: func(p *peer) {
 			if p.isTLS() {
 				p.hold()
 			}
 			phrase("The plain HTTP request was sent to HTTPS port")(p)
-		}, timeout: 300 * time.Millisecond, outcome: evidence.TLSError, connections: 2, requests: 1},
-		{name: "wants a client certificate", scheme: "https", handle: overTLS(mutual, hangUp, hello), outcome: evidence.TLSError, err: "certificate required", connections: 1, requests: 1, tls: true},
-		{name: "TLS, then closes", scheme: "https", handle: overTLS(config, hangUp, func(p *peer) { p.request() }), outcome: evidence.Reset, connections: 1, requests: 1, tls: true},
-		{name: "TLS, then silent", scheme: "https", handle: overTLS(config, hangUp, (*peer).hold), timeout: 500 * time.Millisecond, outcome: evidence.Silent, connections: 1, requests: 1, tls: true},
-		{name: "TLS, then garbage", scheme: "https", handle: overTLS(config, hangUp, greet("garbage")), outcome: evidence.ProtocolError, connections: 1, requests: 1, tls: true},
-		{name: "handshake stalls", scheme: "https", handle: func(p *peer) { p.send("\x16\x03\x03\x40\x00\x02"); p.hold() }, timeout: 150 * time.Millisecond, outcome: evidence.Silent, connections: 1},
-		{name: "handshake of garbage", scheme: "https", handle: func(p *peer) { p.isTLS(); p.send("\x16\x03\x03\x00\x04\xff\x00\x00\x00"); p.hold() }, outcome: evidence.TLSError, connections: 1},
+		}, timeout: 300 * time.Millisecond, outcome: event.OutcomeTLSError, connections: 2, requests: 1},
+		{name: "wants a client certificate", scheme: "https", handle: overTLS(mutual, hangUp, hello), outcome: event.OutcomeTLSError, err: "certificate required", connections: 1, requests: 1, tls: true},
+		{name: "TLS, then closes", scheme: "https", handle: overTLS(config, hangUp, func(p *peer) { p.request() }), outcome: event.OutcomeReset, connections: 1, requests: 1, tls: true},
+		{name: "TLS, then silent", scheme: "https", handle: overTLS(config, hangUp, (*peer).hold), timeout: 500 * time.Millisecond, outcome: event.OutcomeSilent, connections: 1, requests: 1, tls: true},
+		{name: "TLS, then garbage", scheme: "https", handle: overTLS(config, hangUp, greet("garbage")), outcome: event.OutcomeProtocolError, connections: 1, requests: 1, tls: true},
+		{name: "handshake stalls", scheme: "https", handle: func(p *peer) { p.send("\x16\x03\x03\x40\x00\x02"); p.hold() }, timeout: 150 * time.Millisecond, outcome: event.OutcomeSilent, connections: 1},
+		{name: "handshake of garbage", scheme: "https", handle: func(p *peer) { p.isTLS(); p.send("\x16\x03\x03\x00\x04\xff\x00\x00\x00"); p.hold() }, outcome: event.OutcomeTLSError, connections: 1},
 	}
 	w := newWire(Options{})
 	for _, tt := range tests {
@@ -153,7 +154,7 @@ func TestOutcomes(t *testing.T) {
 				t.Errorf("scheme %q, %d connections, %d requests, TLS %t; want %q, %d, %d, %t",
 					o.Scheme, o.Connections, o.Requests, o.TLS != nil, tt.found, tt.connections, tt.requests, tt.tls)
 			}
-			if want := map[bool]int{true: 1}[tt.outcome == evidence.Other]; len(o.Exchanges) != want {
+			if want := map[bool]int{true: 1}[tt.outcome == event.OutcomeOther]; len(o.Exchanges) != want {
 				t.Errorf("%d exchanges, want %d", len(o.Exchanges), want)
 			}
 		})
@@ -168,7 +169,7 @@ func TestGoTLSServer(t *testing.T) {
 	defer s.Close()
 	to := target.Target{Addr: netip.MustParseAddrPort(s.Listener.Addr().String())}
 	o := ask(t, newWire(Options{}), to, plenty, get("a"), get("b"))
-	if o.Outcome != evidence.Other || o.Scheme != "https" || o.Connections != 2 || o.Requests != 3 || len(o.Exchanges) != 2 {
+	if o.Outcome != event.OutcomeOther || o.Scheme != "https" || o.Connections != 2 || o.Requests != 3 || len(o.Exchanges) != 2 {
 		t.Fatalf("%+v", o)
 	}
 	if got := string(o.Exchanges[1].Body); got != "HTTP/1.1/b" {
@@ -181,7 +182,7 @@ func TestClosedPort(t *testing.T) {
 		to := closedPort(t)
 		to.Scheme = scheme
 		o := ask(t, newWire(Options{}), to, plenty, get("x"), get("y"))
-		if o.Outcome != evidence.Closed || o.Connections != 0 || o.Requests != 0 || len(o.Exchanges) != 0 {
+		if o.Outcome != event.OutcomeClosed || o.Connections != 0 || o.Requests != 0 || len(o.Exchanges) != 0 {
 			t.Errorf("scheme %q: %+v", scheme, o)
 		}
 	}
@@ -191,10 +192,10 @@ func TestClosedPort(t *testing.T) {
 func TestGoneAfterFirst(t *testing.T) {
 	for _, tt := range []struct {
 		name, answer string
-		want         evidence.Outcome
+		want         event.Outcome
 	}{
-		{"closes", "", evidence.Reset},
-		{"alert", "\x15\x03\x03\x00\x02\x02\x28", evidence.TLSError},
+		{"closes", "", event.OutcomeReset},
+		{"alert", "\x15\x03\x03\x00\x02\x02\x28", event.OutcomeTLSError},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -230,13 +231,13 @@ func TestScope(t *testing.T) {
 	mapped.Addr = netip.AddrPortFrom(netip.AddrFrom16(s.Addr.Addr().As16()), s.Addr.Port())
 	for _, to := range []target.Target{s.Target, mapped} {
 		o := ask(t, w, to, plenty, get("x"), get("y"))
-		if o.Outcome != evidence.Excluded || !strings.Contains(o.Err, "is excluded by 127.0.0.0/8") || o.Connections != 0 || o.Requests != 0 {
+		if o.Outcome != event.OutcomeExcluded || !strings.Contains(o.Err, "is excluded by 127.0.0.0/8") || o.Connections != 0 || o.Requests != 0 {
 			t.Errorf("%v: %+v", to.Addr, o)
 		}
 		// The dialer refuses by itself, too.
 		var n int
 		_, _, err := w.dial(t.Context(), time.Now().Add(plenty), to, false, 0, &n)
-		if outcome, _ := classify(err); outcome != evidence.Excluded || n != 0 {
+		if outcome, _ := classify(err); outcome != event.OutcomeExcluded || n != 0 {
 			t.Errorf("%v: dialer: %v", to.Addr, err)
 		}
 	}
@@ -245,7 +246,7 @@ func TestScope(t *testing.T) {
 	}
 	// The unresolved target of a name is no address.
 	o := ask(t, w, target.Target{Name: "gw.example", Addr: netip.AddrPortFrom(netip.Addr{}, 80)}, plenty, get("x"))
-	if o.Outcome != evidence.Excluded {
+	if o.Outcome != event.OutcomeExcluded {
 		t.Errorf("without an address: %+v", o)
 	}
 }
@@ -285,7 +286,7 @@ func TestInterrupt(t *testing.T) {
 			goOn := session.Do(req)
 			session.Close()
 			o := session.Observation()
-			if goOn || o.Outcome != evidence.Interrupted || o.Err != stopped || len(o.Exchanges) != tt.exchanges {
+			if goOn || o.Outcome != event.OutcomeInterrupted || o.Err != stopped || len(o.Exchanges) != tt.exchanges {
 				t.Errorf("goes on %t, %+v", goOn, o)
 			}
 			if o.Duration > plenty/2 {
@@ -309,7 +310,7 @@ func TestInterruptOutsideExchange(t *testing.T) {
 		t.Error("goes on")
 	}
 	session.Close()
-	if o := session.Observation(); o.Outcome != evidence.Interrupted || o.Exchange("a").Err != "" {
+	if o := session.Observation(); o.Outcome != event.OutcomeInterrupted || o.Exchange("a").Err != "" {
 		t.Errorf("%+v", o)
 	}
 
@@ -318,7 +319,7 @@ func TestInterruptOutsideExchange(t *testing.T) {
 		t.Error("goes on")
 	}
 	session.Close()
-	if o := session.Observation(); o.Outcome != evidence.Interrupted || o.Connections != 0 {
+	if o := session.Observation(); o.Outcome != event.OutcomeInterrupted || o.Connections != 0 {
 		t.Errorf("%+v", o)
 	}
 
@@ -330,7 +331,7 @@ func TestInterruptOutsideExchange(t *testing.T) {
 		t.Error("goes on")
 	}
 	session.Close()
-	if o := session.Observation(); o.Outcome != evidence.Interrupted || o.Connections != 0 {
+	if o := session.Observation(); o.Outcome != event.OutcomeInterrupted || o.Connections != 0 {
 		t.Errorf("%+v", o)
 	}
 }
@@ -382,7 +383,7 @@ func TestIdleClosed(t *testing.T) {
 		}
 	})
 	o := ask(t, newWire(Options{}), s.Target, plenty, get("a"), get("b"))
-	if o.Outcome != evidence.Other || o.Scheme != "http" || o.Connections != 2 || len(o.Exchanges) != 2 {
+	if o.Outcome != event.OutcomeOther || o.Scheme != "http" || o.Connections != 2 || len(o.Exchanges) != 2 {
 		t.Fatalf("%+v", o)
 	}
 	if x := o.Exchanges[1]; x.Status != 0 || x.Err != "closed without an answer" {
@@ -402,7 +403,7 @@ func TestLaterFailure(t *testing.T) {
 	}
 	s := serve(t, func(p *peer) { p.request(); p.send(answers[p.n]) })
 	o := ask(t, newWire(Options{}), s.Target, plenty, get("1"), get("2"), get("3"), get("4"), get("5"))
-	if o.Outcome != evidence.Other || o.Err != "" || o.Scheme != "http" || o.Connections != 5 || o.Requests != 5 || len(o.Exchanges) != 5 {
+	if o.Outcome != event.OutcomeOther || o.Err != "" || o.Scheme != "http" || o.Connections != 5 || o.Requests != 5 || len(o.Exchanges) != 5 {
 		t.Fatalf("%+v", o)
 	}
 	for i, want := range []string{"200 ", "0 answer is not HTTP", "0 answer is a TLS record", "400 ", "200 "} {
@@ -424,7 +425,7 @@ func TestIPv6(t *testing.T) {
 		p.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 	})
 	o := ask(t, newWire(Options{}), s.Target, plenty, get("x"))
-	if o.Outcome != evidence.Other {
+	if o.Outcome != event.OutcomeOther {
 		t.Errorf("%+v", o)
 	}
 	if head := <-hosts; !strings.Contains(head, fmt.Sprintf("\r\nHost: [::1]:%d\r\n", s.Addr.Port())) {
@@ -479,7 +480,7 @@ func TestTLSInfo(t *testing.T) {
 			s := serve(t, overTLS(tt.config, hangUp, hello))
 			s.Scheme, s.Name = "https", tt.target
 			o := ask(t, newWire(Options{Roots: tt.roots}), s.Target, plenty, get("x"))
-			if o.Outcome != evidence.Other || o.TLS == nil {
+			if o.Outcome != event.OutcomeOther || o.TLS == nil {
 				t.Fatalf("%+v", o)
 			}
 			if sni := <-names; sni != tt.target {
@@ -521,25 +522,25 @@ func TestClassify(t *testing.T) {
 	}
 	tests := []struct {
 		err  error
-		want evidence.Outcome
+		want event.Outcome
 	}{
-		{dial(syscall.ECONNREFUSED), evidence.Closed},
-		{dial(syscall.EHOSTUNREACH), evidence.Unreachable},
-		{dial(syscall.ENETUNREACH), evidence.Unreachable},
-		{dial(syscall.ETIMEDOUT), evidence.Silent},
-		{dial(syscall.ENOPROTOOPT), evidence.Unreachable},
-		{dial(syscall.EMFILE), evidence.LocalError},
-		{dial(syscall.EADDRNOTAVAIL), evidence.LocalError},
-		{dial(syscall.ENOBUFS), evidence.LocalError},
-		{dial(syscall.EPERM), evidence.LocalError},
-		{dial(context.DeadlineExceeded), evidence.Silent},
-		{read(syscall.ECONNRESET), evidence.Reset},
-		{read(os.ErrDeadlineExceeded), evidence.Silent},
-		{io.EOF, evidence.Reset},
-		{io.ErrUnexpectedEOF, evidence.ProtocolError},
-		{context.Canceled, evidence.Interrupted},
-		{fmt.Errorf("x: %w", &scopeError{errors.New("no")}), evidence.Excluded},
-		{errNotHTTP, evidence.ProtocolError},
+		{dial(syscall.ECONNREFUSED), event.OutcomeClosed},
+		{dial(syscall.EHOSTUNREACH), event.OutcomeUnreachable},
+		{dial(syscall.ENETUNREACH), event.OutcomeUnreachable},
+		{dial(syscall.ETIMEDOUT), event.OutcomeSilent},
+		{dial(syscall.ENOPROTOOPT), event.OutcomeUnreachable},
+		{dial(syscall.EMFILE), event.OutcomeLocalError},
+		{dial(syscall.EADDRNOTAVAIL), event.OutcomeLocalError},
+		{dial(syscall.ENOBUFS), event.OutcomeLocalError},
+		{dial(syscall.EPERM), event.OutcomeLocalError},
+		{dial(context.DeadlineExceeded), event.OutcomeSilent},
+		{read(syscall.ECONNRESET), event.OutcomeReset},
+		{read(os.ErrDeadlineExceeded), event.OutcomeSilent},
+		{io.EOF, event.OutcomeReset},
+		{io.ErrUnexpectedEOF, event.OutcomeProtocolError},
+		{context.Canceled, event.OutcomeInterrupted},
+		{fmt.Errorf("x: %w", &scopeError{errors.New("no")}), event.OutcomeExcluded},
+		{errNotHTTP, event.OutcomeProtocolError},
 	}
 	for _, tt := range tests {
 		if got, text := classify(tt.err); got != tt.want || text == "" {

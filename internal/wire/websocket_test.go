@@ -10,6 +10,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 )
 
@@ -84,7 +85,7 @@ func TestWebSocket(t *testing.T) {
 				tt.timeout = plenty
 			}
 			o := ask(t, newWire(Options{FrameTimeout: tt.timeout}), s.Target, plenty, req)
-			if o.Outcome != evidence.Other || len(o.Exchanges) != 1 || o.Connections != 1 || o.Requests != 1 {
+			if o.Outcome != event.OutcomeOther || len(o.Exchanges) != 1 || o.Connections != 1 || o.Requests != 1 {
 				t.Fatalf("%+v", o)
 			}
 			x := o.Exchanges[0]

@@ -21,6 +21,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/pace"
 	"github.com/clawsonar/clawsonar/internal/target"
@@ -118,7 +119,7 @@ func (w *Wire) Resolve(ctx context.Context, name string) (Answer, error) {
 }
 
 // classify turns an error of the network into an outcome and a short text.
-func classify(err error) (evidence.Outcome, string) {
+func classify(err error) (event.Outcome, string) {
 	var scope *scopeError
 	var proxy *proxyError
 	var timeout net.Error
@@ -127,32 +128,32 @@ func classify(err error) (evidence.Outcome, string) {
 	err = portable(err)
 	switch {
 	case errors.As(err, &scope):
-		return evidence.Excluded, scope.Error()
+		return event.OutcomeExcluded, scope.Error()
 	case errors.Is(err, context.Canceled):
-		return evidence.Interrupted, stopped
+		return event.OutcomeInterrupted, stopped
 	case errors.As(err, &proxy):
-		return evidence.LocalError, proxy.Error()
+		return event.OutcomeLocalError, proxy.Error()
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return evidence.Closed, "connection refused"
+		return event.OutcomeClosed, "connection refused"
 	case errors.Is(err, io.EOF):
-		return evidence.Reset, "closed without an answer"
+		return event.OutcomeReset, "closed without an answer"
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return evidence.ProtocolError, "answer breaks off"
+		return event.OutcomeProtocolError, "answer breaks off"
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNABORTED):
-		return evidence.Reset, "connection reset"
+		return event.OutcomeReset, "connection reset"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTDOWN):
-		return evidence.Unreachable, "no route to the target"
+		return event.OutcomeUnreachable, "no route to the target"
 	case scarce(err), errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM),
 		errors.Is(err, syscall.EAFNOSUPPORT), errors.Is(err, syscall.EINVAL):
-		return evidence.LocalError, "this machine: " + text(given)
+		return event.OutcomeLocalError, "this machine: " + text(given)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),
 		errors.As(err, &timeout) && timeout.Timeout():
-		return evidence.Silent, "no answer in time"
+		return event.OutcomeSilent, "no answer in time"
 	case errors.As(given, &op) && op.Op == "dial":
 		// Rare answers of routers, such as ENOPROTOOPT: no target has spoken.
-		return evidence.Unreachable, text(given)
+		return event.OutcomeUnreachable, text(given)
 	}
-	return evidence.ProtocolError, text(given)
+	return event.OutcomeProtocolError, text(given)
 }
 
 // scarce reports whether this machine has run short of something, which may pass.

@@ -37,7 +37,6 @@ import (
 	"github.com/clawsonar/clawsonar/fingerprints"
 	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/pace"
 	"github.com/clawsonar/clawsonar/internal/probe"
@@ -257,7 +256,7 @@ func engine(b testing.TB, space *target.Space, inFlight int) scan.Config {
 		Space: space, Scope: scope, Gate: gate,
 		Prober: &probe.Prober{
 			Wire: wire.New(wire.Options{Scope: scope, Gate: gate}), Set: set,
-			Level: fingerprint.Standard, Timeout: 10 * time.Second,
+			Level: event.LevelStandard, Timeout: 10 * time.Second,
 		},
 		Checks: check.All(), Concurrency: inFlight, Retries: 1,
 		Emit: func(event.Event) error { return nil },
@@ -265,14 +264,14 @@ func engine(b testing.TB, space *target.Space, inFlight int) scan.Config {
 }
 
 // ours scans all of a space, of which each target has the same outcome.
-func ours(b *testing.B, cfg scan.Config, want evidence.Outcome) {
+func ours(b *testing.B, cfg scan.Config, want event.Outcome) {
 	b.Helper()
 	cfg.Gate = pace.NewGate(cfg.Concurrency) // a closed one does not open again
 	summary, err := scan.Run(context.Background(), cfg)
 	if err != nil {
 		b.Fatal(err)
 	}
-	if got := summary.Outcomes[string(want)]; got != int(cfg.Space.Len()) {
+	if got := summary.Outcomes[want]; got != int(cfg.Space.Len()) {
 		b.Fatalf("%d of %d %s: %v", got, cfg.Space.Len(), want, summary.Outcomes)
 	}
 }
@@ -282,7 +281,7 @@ func BenchmarkWeb(b *testing.B) {
 	const n = 10_000
 	space := block(n, target.Spec{Ports: []uint16{start(b, "web", 0)}})
 	cfg := engine(b, space, workers)
-	compare(b, space, oneGet, func() { ours(b, cfg, evidence.Other) })
+	compare(b, space, oneGet, func() { ours(b, cfg, event.OutcomeOther) })
 }
 
 // BenchmarkTLS: the same over TLS, with an ECDSA certificate.
@@ -290,7 +289,7 @@ func BenchmarkTLS(b *testing.B) {
 	const n = 1500
 	space := block(n, target.Spec{Ports: []uint16{start(b, "tls", 0)}, Scheme: "https"})
 	cfg := engine(b, space, workers)
-	compare(b, space, overTLS, func() { ours(b, cfg, evidence.Other) })
+	compare(b, space, overTLS, func() { ours(b, cfg, event.OutcomeOther) })
 }
 
 // BenchmarkClosed: refused connections.
@@ -298,7 +297,7 @@ func BenchmarkClosed(b *testing.B) {
 	const n = 40_000
 	space := block(n, target.Spec{Ports: []uint16{9}})
 	cfg := engine(b, space, workers)
-	compare(b, space, nil, func() { ours(b, cfg, evidence.Closed) })
+	compare(b, space, nil, func() { ours(b, cfg, event.OutcomeClosed) })
 }
 
 // BenchmarkGateway: full verdicts on the recorded answers of a gateway. The
@@ -320,7 +319,7 @@ func BenchmarkGateway(b *testing.B) {
 				return nil
 			}
 			turns := overhear(b, port)
-			compare(b, space, turns.repeat, func() { ours(b, cfg, evidence.Identified) })
+			compare(b, space, turns.repeat, func() { ours(b, cfg, event.OutcomeIdentified) })
 			b.ReportMetric(float64(requests), "requests")
 			b.ReportMetric(float64(connections), "connections")
 		})
@@ -351,7 +350,7 @@ func overhear(b *testing.B, port uint16) turns {
 	if err := space.Add(target.Spec{First: here, Last: here, Ports: []uint16{uint16(l.Addr().(*net.TCPAddr).Port)}}); err != nil {
 		b.Fatal(err)
 	}
-	ours(b, engine(b, space, 1), evidence.Identified)
+	ours(b, engine(b, space, 1), event.OutcomeIdentified)
 	if err := <-done; err != nil {
 		b.Fatal(err)
 	}

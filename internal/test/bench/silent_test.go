@@ -30,7 +30,7 @@ type silence struct {
 	Seconds  float64
 	CPU      float64 // s
 	PeakMiB  float64
-	Outcomes map[string]int
+	Outcomes map[event.Outcome]int
 	Strained int
 }
 

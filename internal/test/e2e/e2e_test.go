@@ -179,7 +179,7 @@ func verdicts(t *testing.T, running []lab.Running, args ...string) {
 		if got.Auth == nil || got.Auth.State != want.AuthState {
 			t.Errorf("%s: auth %+v, want %s", r.Name, got.Auth, want.AuthState)
 		} else {
-			row[3], row[4] = got.Auth.State, strings.Join(got.Auth.Because, ",")
+			row[3], row[4] = string(got.Auth.State), strings.Join(got.Auth.Because, ",")
 			// The mode is said only where it is proven.
 			if got.Auth.Mode != "" && want.Product != "" && got.Auth.Mode != want.AuthMode {
 				t.Errorf("%s: mode %q, want %q or none", r.Name, got.Auth.Mode, want.AuthMode)

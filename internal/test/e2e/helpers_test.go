@@ -84,7 +84,7 @@ func TestHelpers(t *testing.T) {
 		}
 		return byPort
 	}
-	want := func(found map[int]event.Target, port int, product, auth, check string, severity event.Severity) {
+	want := func(found map[int]event.Target, port int, product string, auth event.AuthState, check string, severity event.Severity) {
 		t.Helper()
 		x := found[port]
 		if x.Product == nil || x.Product.ID != product || x.Auth == nil || x.Auth.State != auth {

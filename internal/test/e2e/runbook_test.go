@@ -24,7 +24,7 @@ func TestRunbooks(t *testing.T) {
 		before, after lab.Mode
 		front, fixed  lab.NginxConfig
 		extra         map[string]any // in the configuration, after
-		first, then   string         // auth state
+		first, then   event.AuthState
 	}{
 		{
 			id: "auth-missing", before: lab.None, after: lab.Token, first: "open", then: "required",

@@ -19,6 +19,7 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
 
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/handshake"
 	"github.com/clawsonar/clawsonar/internal/test/lab"
 )
@@ -145,7 +146,7 @@ func saidToOpen(ctx context.Context, t *testing.T, l *lab.Lab, n *lab.Net, versi
 		}
 		targets, _, _ := scanFrom(t, from, r.URL, "-level", "deep")
 		for _, x := range targets {
-			auth := "no verdict"
+			auth := event.AuthState("no verdict")
 			if x.Auth != nil {
 				auth = x.Auth.State
 			}

@@ -43,7 +43,7 @@ func TestSurfaces(t *testing.T) {
 		}
 		got := map[string]string{}
 		for _, s := range targets[0].Surfaces {
-			got[s.ID] = s.State
+			got[s.ID] = string(s.State)
 		}
 		for _, one := range strings.Fields(want) {
 			if id, state, _ := strings.Cut(one, ":"); got[id] != state {

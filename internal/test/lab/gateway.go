@@ -20,10 +20,12 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/clawsonar/clawsonar/internal/event"
 )
 
 // Mode is a gateway's authentication mode.
-type Mode string
+type Mode = event.AuthMode
 
 // The modes. None does not exist in 2026.1.29 to 2026.2.18; clawdbot is open
 // when nothing about authentication is configured.

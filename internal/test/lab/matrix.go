@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/event"
 )
 
 // FrontKind says what stands in front of an instance's gateway.
@@ -61,11 +63,11 @@ type Truth struct {
 	Brand      string
 	Release    string
 	Candidates []string // releases that cannot be told apart from outside; nil: no version can be seen at all
-	AuthState  string
-	AuthMode   string   // "" where the answers cannot show it
-	Findings   []string // of those that depend on where one looks from and what is switched on; see Telling
-	Front      string   // kind of the front, "" without
-	Note       string   // part of a note that must be there
+	AuthState  event.AuthState
+	AuthMode   event.AuthMode // "" where the answers cannot show it
+	Findings   []string       // of those that depend on where one looks from and what is switched on; see Telling
+	Front      string         // kind of the front, "" without
+	Note       string         // part of a note that must be there
 }
 
 // Running is an instance that answers.
@@ -80,14 +82,14 @@ type Running struct {
 func Matrix() []Instance {
 	const clawdbot = oldest
 	var list []Instance
-	add := func(front FrontKind, state string, c Config, edit ...func(*Truth)) {
+	add := func(front FrontKind, state event.AuthState, c Config, edit ...func(*Truth)) {
 		truth := Truth{
 			Product:    "openclaw",
 			Brand:      c.Package,
 			Release:    c.Version,
 			Candidates: []string{c.Version},
 			AuthState:  state,
-			AuthMode:   string(c.Mode),
+			AuthMode:   c.Mode,
 		}
 		truth.Front, _, _ = strings.Cut(string(front), "-")
 		for _, e := range edit {
@@ -105,44 +107,44 @@ func Matrix() []Instance {
 	// 2026.1.24 and 2026.1.24-3 serve the same files.
 	shared := func(t *Truth) { t.Candidates = []string{"2026.1.24", "2026.1.24-3"} }
 
-	add(NoFront, "open", named("none", "clawdbot", clawdbot, None), shared)
-	add(NoFront, "required", named("token", "clawdbot", clawdbot, Token), shared)
+	add(NoFront, event.AuthOpen, named("none", "clawdbot", clawdbot, None), shared)
+	add(NoFront, event.AuthRequired, named("token", "clawdbot", clawdbot, Token), shared)
 	// Mode none does not exist in this one. It shows its canvas to everybody.
-	add(NoFront, "required", named("token", "openclaw", rebrand, Token))
+	add(NoFront, event.AuthRequired, named("token", "openclaw", rebrand, Token))
 	for _, version := range []string{spring, summer, newest} {
-		add(NoFront, "open", named("none", "openclaw", version, None))
-		add(NoFront, "required", named("token", "openclaw", version, Token))
+		add(NoFront, event.AuthOpen, named("none", "openclaw", version, None))
+		add(NoFront, event.AuthRequired, named("token", "openclaw", version, Token))
 	}
-	add(NoFront, "required", named("password", "openclaw", summer, Password))
-	add(NginxFront, "open", named("none", "openclaw", summer, None))
-	add(CaddyFront, "open", named("none", "openclaw", spring, None))
+	add(NoFront, event.AuthRequired, named("password", "openclaw", summer, Password))
+	add(NginxFront, event.AuthOpen, named("none", "openclaw", summer, None))
+	add(CaddyFront, event.AuthOpen, named("none", "openclaw", spring, None))
 	// From 2026.8.1 a gateway refuses forwarding headers from a proxy that it
 	// was not told about; all it then shows is that it is one of those.
-	add(CaddyFront, "blocked", named("none", "openclaw", newest, None), func(t *Truth) {
+	add(CaddyFront, event.AuthBlocked, named("none", "openclaw", newest, None), func(t *Truth) {
 		t.Candidates, t.AuthMode = nil, ""
 	})
 
 	// A proxy has all of it below a path that it takes off.
-	add(NginxBelowFront, "required", named("token", "clawdbot", clawdbot, Token), shared)
-	add(NginxBelowFront, "open", named("none", "openclaw", spring, None))
-	add(NginxBelowFront, "open", named("none", "openclaw", newest, None))
+	add(NginxBelowFront, event.AuthRequired, named("token", "clawdbot", clawdbot, Token), shared)
+	add(NginxBelowFront, event.AuthOpen, named("none", "openclaw", spring, None))
+	add(NginxBelowFront, event.AuthOpen, named("none", "openclaw", newest, None))
 
 	// Whoever comes through gets the token added: as good as none.
-	add(NginxTokenFront, "open", named("token", "openclaw", newest, Token), func(t *Truth) { t.AuthMode = "" })
+	add(NginxTokenFront, event.AuthOpen, named("token", "openclaw", newest, Token), func(t *Truth) { t.AuthMode = "" })
 	// Nothing of the gateway shows behind another server's log-in.
-	add(NginxLoginFront, "gated", named("token", "openclaw", newest, Token), func(t *Truth) {
+	add(NginxLoginFront, event.AuthGated, named("token", "openclaw", newest, Token), func(t *Truth) {
 		*t = Truth{Release: t.Release, AuthState: t.AuthState, Front: t.Front}
 	})
 
 	c := named("tls", "openclaw", newest, Token)
 	c.TLS = true
-	add(NoFront, "required", c)
+	add(NoFront, event.AuthRequired, c)
 	c = named("base-path", "openclaw", newest, Token)
 	c.BasePath = "/claw"
-	add(NoFront, "required", c)
+	add(NoFront, event.AuthRequired, c)
 	c = named("no-ui", "openclaw", newest, Token)
 	c.NoControlUI = true
-	add(NoFront, "required", c)
+	add(NoFront, event.AuthRequired, c)
 	return list
 }
 
@@ -151,36 +153,36 @@ func Matrix() []Instance {
 // gateways of Matrix.
 func Misleading() []Instance {
 	var list []Instance
-	add := func(version string, mode Mode, front FrontKind, state, note string) *Instance {
+	add := func(version string, mode Mode, front FrontKind, state event.AuthState, note string) *Instance {
 		pkg := packageOf(version)
 		c := Config{Name: pkg + "-" + version + "-" + string(mode), Package: pkg, Version: version, Mode: mode}
 		t := truth(version, state, "nginx")
 		t.Note = note
-		if state == "open" {
-			t.AuthMode = string(None) // of the backend that lets strangers in
+		if state == event.AuthOpen {
+			t.AuthMode = None // of the backend that lets strangers in
 		}
 		list = append(list, Instance{Name: c.Name + "-" + string(front), Gateway: c, Front: front, Truth: t})
 		return &list[len(list)-1]
 	}
 	const differ = "The ways in differ"
-	add(newest, Token, NginxCacheFront, "unknown", differ)
-	add(newest, Token, NginxCopyFront, "unknown", differ)
+	add(newest, Token, NginxCacheFront, event.AuthUnknown, differ)
+	add(newest, Token, NginxCopyFront, event.AuthUnknown, differ)
 	for _, version := range []string{spring, newest} {
 		for _, first := range []Mode{None, Token} {
 			second := Token
 			if first == Token {
 				second = None
 			}
-			i := add(version, first, NginxPoolFront, "open", "")
+			i := add(version, first, NginxPoolFront, event.AuthOpen, "")
 			i.Peer = &Config{Name: packageOf(version) + "-" + version + "-" + string(second), Package: packageOf(version), Version: version, Mode: second}
 		}
 	}
 	// The page is behind the log-in, and so is all that tells the release.
-	hidden := add(newest, Token, NginxSkipLoginFront, "unknown", "skipped for WebSocket")
+	hidden := add(newest, Token, NginxSkipLoginFront, event.AuthUnknown, "skipped for WebSocket")
 	hidden.Truth.Candidates, hidden.Truth.Brand = nil, ""
 	for _, front := range []FrontKind{NginxRootLoginFront, NginxRedirectFront} {
-		add(newest, None, front, "open", "asked for at / alone")
-		add(newest, Token, front, "required", "asked for at / alone")
+		add(newest, None, front, event.AuthOpen, "asked for at / alone")
+		add(newest, Token, front, event.AuthRequired, "asked for at / alone")
 	}
 	return list
 }
@@ -192,7 +194,7 @@ func Forks() []Instance {
 		c := Config{Name: "fork-" + name + "-token", Package: pkg, Version: version, Mode: Token}
 		return Instance{Name: c.Name, Gateway: c, Comment: comment, Truth: Truth{
 			Product: "openclaw", Brand: brand, Release: version, Candidates: releases,
-			AuthState: "required", AuthMode: string(c.Mode),
+			AuthState: event.AuthRequired, AuthMode: c.Mode,
 		}}
 	}
 	return []Instance{

@@ -2,6 +2,8 @@
 
 package lab
 
+import "github.com/clawsonar/clawsonar/internal/event"
+
 // Telling lists the findings that an instance's Truth tells: those of them that
 // it does not name must not be raised.
 func Telling() []string {
@@ -33,7 +35,7 @@ func packageOf(version string) string {
 }
 
 // truth is what holds of a gateway of that release, whatever its set-up.
-func truth(version, state, front string) Truth {
+func truth(version string, state event.AuthState, front string) Truth {
 	t := Truth{
 		Product: "openclaw", Brand: packageOf(version), Release: version, Candidates: []string{version},
 		AuthState: state, Front: front,
@@ -56,7 +58,7 @@ func truth(version, state, front string) Truth {
 func RemoteMatrix(n *Net) []Instance {
 	var list []Instance
 	for _, version := range []string{oldest, spring, summer, newest} {
-		add := func(mode Mode, front FrontKind, state string, edit func(*Truth)) {
+		add := func(mode Mode, front FrontKind, state event.AuthState, edit func(*Truth)) {
 			c := Config{
 				Name: packageOf(version) + "-" + version + "-" + string(mode) + "-remote", Package: packageOf(version), Version: version,
 				Mode: mode, Net: n.Gateway,
@@ -83,43 +85,43 @@ func RemoteMatrix(n *Net) []Instance {
 		// From 2026.8.1 on a gateway refuses a proxy that it has not been told
 		// about; all that it then shows is that it is one of those.
 		blocked := func(t *Truth) {
-			t.AuthState, t.Candidates, t.Findings = "blocked", nil, []string{"proxy-attribution-blocked"}
+			t.AuthState, t.Candidates, t.Findings = event.AuthBlocked, nil, []string{"proxy-attribution-blocked"}
 		}
 		if version != newest {
 			blocked = nil
 		}
-		add(Token, NoFront, "required", nil)
+		add(Token, NoFront, event.AuthRequired, nil)
 		// What shows of it differs. Before 2026.3.7 nothing does.
 		switch version {
 		case oldest:
-			add(None, NginxUpgradeFront, "open", nil)
-			add(Token, NginxUpgradeFront, "required", nil)
+			add(None, NginxUpgradeFront, event.AuthOpen, nil)
+			add(Token, NginxUpgradeFront, event.AuthRequired, nil)
 		case newest:
-			add(None, NginxUpgradeFront, "open", also("everyone-is-local"))
-			add(Token, NginxUpgradeFront, "required", also("everyone-is-local"))
+			add(None, NginxUpgradeFront, event.AuthOpen, also("everyone-is-local"))
+			add(Token, NginxUpgradeFront, event.AuthRequired, also("everyone-is-local"))
 		case spring:
 			// The canvas is shown to local clients, too.
-			add(None, NginxUpgradeFront, "open", also("canvas-open", "readiness-details-public"))
-			add(Token, NginxUpgradeFront, "required", also("canvas-open", "everyone-is-local"))
+			add(None, NginxUpgradeFront, event.AuthOpen, also("canvas-open", "readiness-details-public"))
+			add(Token, NginxUpgradeFront, event.AuthRequired, also("canvas-open", "everyone-is-local"))
 		default:
 			// Whether somebody is let in as local or by a credential that was added
 			// on the way cannot be told.
-			add(None, NginxUpgradeFront, "open", also("readiness-details-public"))
-			add(Token, NginxUpgradeFront, "required", also("everyone-is-local"))
+			add(None, NginxUpgradeFront, event.AuthOpen, also("readiness-details-public"))
+			add(Token, NginxUpgradeFront, event.AuthRequired, also("everyone-is-local"))
 		}
-		add(Token, NginxForwardedFront, "required", blocked)
+		add(Token, NginxForwardedFront, event.AuthRequired, blocked)
 		switch version {
 		case oldest:
-			add(Token, NginxTokenFront, "open", nil)
+			add(Token, NginxTokenFront, event.AuthOpen, nil)
 		case spring:
-			add(Token, NginxTokenFront, "open", also("canvas-open", "readiness-details-public"))
+			add(Token, NginxTokenFront, event.AuthOpen, also("canvas-open", "readiness-details-public"))
 		default:
-			add(Token, NginxTokenFront, "open", also("readiness-details-public"))
+			add(Token, NginxTokenFront, event.AuthOpen, also("readiness-details-public"))
 		}
-		add(Token, NginxLoginFront, "gated", func(t *Truth) {
+		add(Token, NginxLoginFront, event.AuthGated, func(t *Truth) {
 			*t = Truth{Release: t.Release, AuthState: t.AuthState, Front: t.Front}
 		})
-		add(None, CaddyFront, "open", blocked)
+		add(None, CaddyFront, event.AuthOpen, blocked)
 	}
 	return list
 }
@@ -136,7 +138,7 @@ func DeepMatrix(n *Net) []Instance {
 		if edit != nil {
 			edit(&c)
 		}
-		i := Instance{Name: c.Name, Gateway: c, Truth: truth(version, "required", "")}
+		i := Instance{Name: c.Name, Gateway: c, Truth: truth(version, event.AuthRequired, "")}
 		i.Truth.Findings = append(i.Truth.Findings, findings...)
 		list = append(list, i)
 	}

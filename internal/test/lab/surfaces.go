@@ -6,6 +6,8 @@ import (
 	"crypto/rand"
 	"path/filepath"
 	"time"
+
+	"github.com/clawsonar/clawsonar/internal/event"
 )
 
 // SurfaceMatrix returns instances that show more than a gateway does by default,
@@ -17,7 +19,7 @@ func SurfaceMatrix(dir string) ([]Instance, *Authority, error) {
 		return nil, nil, err
 	}
 	var list []Instance
-	add := func(version, suffix string, mode Mode, state string, extra map[string]any, findings ...string) *Instance {
+	add := func(version, suffix string, mode Mode, state event.AuthState, extra map[string]any, findings ...string) *Instance {
 		c := Config{
 			Name: packageOf(version) + "-" + version + "-" + suffix, Package: packageOf(version), Version: version,
 			Mode: mode, Extra: extra,
@@ -32,9 +34,9 @@ func SurfaceMatrix(dir string) ([]Instance, *Authority, error) {
 	sandboxPorts := map[Mode]int{None: 32401, Token: 32402}
 	for _, version := range []string{spring, summer, newest} {
 		for _, mode := range []Mode{None, Token} {
-			state := "required"
+			state := event.AuthRequired
 			if mode == None {
-				state = "open"
+				state = event.AuthOpen
 			}
 			add(version, string(mode)+"-extras", mode, state, map[string]any{
 				"gateway": map[string]any{"http": map[string]any{"endpoints": map[string]any{
@@ -56,7 +58,7 @@ func SurfaceMatrix(dir string) ([]Instance, *Authority, error) {
 		if err != nil {
 			return err
 		}
-		i := add(newest, suffix, Token, "required", map[string]any{"gateway": map[string]any{
+		i := add(newest, suffix, Token, event.AuthRequired, map[string]any{"gateway": map[string]any{
 			"terminal": map[string]any{"enabled": false},
 			"tls":      map[string]any{"autoGenerate": false, "certPath": certificate, "keyPath": key},
 		}})
@@ -76,7 +78,7 @@ func SurfaceMatrix(dir string) ([]Instance, *Authority, error) {
 		return nil, nil, err
 	}
 	list[len(list)-1].Host = "localhost"
-	i := add(newest, "generated", Token, "required", map[string]any{"gateway": map[string]any{"terminal": map[string]any{"enabled": false}}})
+	i := add(newest, "generated", Token, event.AuthRequired, map[string]any{"gateway": map[string]any{"terminal": map[string]any{"enabled": false}}})
 	i.Gateway.TLS = true
 	i.Truth.Findings = []string{"tls-self-signed"}
 	return list, authority, nil

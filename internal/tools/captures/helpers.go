@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/test/lab"
 )
@@ -30,23 +31,24 @@ func recordHelpers(ctx context.Context, l *lab.Lab, work, out string) error {
 	}
 	defer gateway.Stop()
 	for _, s := range []struct {
-		product, name, program, auth string
-		port                         uint16
-		tool                         string // to start first; "" for none
-		args                         []string
-		keep                         bool // until all is recorded
+		product, name, program string
+		auth                   event.AuthState
+		port                   uint16
+		tool                   string // to start first; "" for none
+		args                   []string
+		keep                   bool // until all is recorded
 	}{
-		{product: "openclaw-browser", name: "clawdbot-2026.1.24-3", program: "clawdbot 2026.1.24-3", auth: "open", port: gateway.Addr.Port() + 2},
-		{product: "cdp", name: "chromium", program: "Chromium, headless", auth: "open", port: 9222, tool: "chromium", args: []string{
+		{product: "openclaw-browser", name: "clawdbot-2026.1.24-3", program: "clawdbot 2026.1.24-3", auth: event.AuthOpen, port: gateway.Addr.Port() + 2},
+		{product: "cdp", name: "chromium", program: "Chromium, headless", auth: event.AuthOpen, port: 9222, tool: "chromium", args: []string{
 			"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
 			"--disable-component-update", "--disable-sync", "--user-data-dir=" + filepath.Join(work, "profile"),
 			"--remote-debugging-port=9222", "about:blank"}},
 		{port: 6042, tool: "Xvfb", args: []string{":42", "-screen", "0", "640x480x24", "-listen", "tcp", "-nolisten", "unix"}, keep: true},
-		{product: "vnc", name: "x11vnc-password", program: "x11vnc -passwd", auth: "required", port: 5900, tool: "x11vnc",
+		{product: "vnc", name: "x11vnc-password", program: "x11vnc -passwd", auth: event.AuthRequired, port: 5900, tool: "x11vnc",
 			args: []string{"-display", "127.0.0.1:42", "-rfbport", "5900", "-localhost", "-forever", "-shared", "-noshm", "-noipv6", "-passwd", "x"}},
-		{product: "vnc", name: "x11vnc-open", program: "x11vnc -nopw", auth: "open", port: 5900, tool: "x11vnc", keep: true,
+		{product: "vnc", name: "x11vnc-open", program: "x11vnc -nopw", auth: event.AuthOpen, port: 5900, tool: "x11vnc", keep: true,
 			args: []string{"-display", "127.0.0.1:42", "-rfbport", "5900", "-localhost", "-forever", "-shared", "-noshm", "-noipv6", "-nopw"}},
-		{product: "novnc", name: "websockify-open", program: "noVNC behind websockify", auth: "open", port: 6080, tool: "websockify",
+		{product: "novnc", name: "websockify-open", program: "noVNC behind websockify", auth: event.AuthOpen, port: 6080, tool: "websockify",
 			args: []string{"--web", "/usr/share/novnc", "127.0.0.1:6080", "127.0.0.1:5900"}},
 	} {
 		stop := func() {}

@@ -25,6 +25,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/clawsonar/clawsonar/fingerprints"
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/handshake"
@@ -176,9 +177,9 @@ func record(ctx context.Context, n *lab.Net, r lab.Running) (evidence.Capture, e
 		return evidence.Capture{}, err
 	}
 	var got answers
-	reach := ""
+	var reach event.Reach
 	if r.Instance.Gateway.Net != nil {
-		reach = "reserved"
+		reach = event.ReachReserved
 		got, err = lookFrom(n.Viewer, l)
 	} else {
 		got, err = ask(ctx, l)
@@ -256,7 +257,7 @@ func ask(ctx context.Context, l look) (answers, error) {
 	defer s.Close()
 	o := s.Observation()
 	var out answers
-	more := func() (evidence.Request, bool) { return set.Next(o, fingerprint.Standard) }
+	more := func() (evidence.Request, bool) { return set.Next(o, event.LevelStandard) }
 	if l.Product == "openclaw" {
 		// Whatever the plan has, whether the scanner would ask for it or not, and
 		// some more. The page comes first; with it the plan grows.
@@ -289,7 +290,7 @@ func ask(ctx context.Context, l look) (answers, error) {
 	deep := w.Open(ctx, t, 30*time.Second)
 	defer deep.Close()
 	for {
-		req, ok := set.Next(deep.Observation(), fingerprint.Deep)
+		req, ok := set.Next(deep.Observation(), event.LevelDeep)
 		if !ok {
 			return out, nil
 		}

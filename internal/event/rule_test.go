@@ -1,0 +1,73 @@
+package event
+
+import "testing"
+
+func TestJudged(t *testing.T) {
+	gateway := func(edit func(*Target)) *Target {
+		x := &Target{Outcome: "identified", Target: Address{Reach: "private"}}
+		edit(x)
+		return x
+	}
+	auth := func(state AuthState) *Target {
+		return gateway(func(x *Target) { x.Auth = &Auth{State: state} })
+	}
+	helper := func(state AuthState, tls bool) *Target {
+		return &Target{Outcome: "helper", Product: &Product{ID: "cdp"}, Auth: &Auth{State: state}, TLS: &TLS{Enabled: tls}}
+	}
+	plain := gateway(func(*Target) {})
+	tests := []struct {
+		name   string
+		need   Need
+		level  Level
+		target *Target
+		want   bool
+	}{
+		{"product", NeedsProduct, "", plain, true},
+		{"no product", NeedsProduct, "", &Target{Outcome: "other"}, false},
+		{"nothing answered", NeedsAuth, "", &Target{Outcome: "silent"}, false},
+		{"auth required", NeedsAuth, "", auth("required"), true},
+		{"auth open", NeedsAuth, "", auth("open"), true},
+		{"auth claimable", NeedsAuth, "", auth("claimable"), true},
+		{"auth unknown", NeedsAuth, "", auth("unknown"), false},
+		{"auth blocked", NeedsAuth, "", auth("blocked"), false},
+		{"auth gated", NeedsAuth, "", auth("gated"), false},
+		{"auth of a kind not known", NeedsAuth, "", auth("ajar"), false},
+		{"auth missing", NeedsAuth, "", plain, false},
+		{"release exact", NeedsRelease, "", gateway(func(x *Target) { x.Version = &Version{Exact: "1"} }), true},
+		{"release candidates", NeedsRelease, "", gateway(func(x *Target) { x.Version = &Version{Candidates: []string{"1", "2"}} }), true},
+		{"release unknown", NeedsRelease, "", gateway(func(x *Target) { x.Version = &Version{} }), false},
+		{"release missing", NeedsRelease, "", plain, false},
+		{"listener", NeedsListener, "", gateway(func(x *Target) { x.Target.Bound = "127.0.0.1:1" }), true},
+		{"listener elsewhere", NeedsListener, "", plain, false},
+		{"tls", NeedsTLS, "", gateway(func(x *Target) { x.TLS = &TLS{Enabled: true} }), true},
+		{"tls off", NeedsTLS, "", gateway(func(x *Target) { x.TLS = &TLS{} }), false},
+		{"tls missing", NeedsTLS, "", plain, false},
+		{"remote", NeedsRemote, "", plain, true},
+		{"loopback", NeedsRemote, "", gateway(func(x *Target) { x.Target.Reach = "loopback" }), false},
+		{"deep", NeedsDeep, "deep", plain, true},
+		{"standard", NeedsDeep, "standard", plain, false},
+		{"helpers", NeedsHelpers, "deep", plain, false},
+		{"helper, open", NeedsHelpers, "", helper("open", false), true},
+		{"helper, a log-in", NeedsHelpers, "", helper("required", false), true},
+		{"helper, log-in unclear", NeedsHelpers, "", helper("unknown", false), false},
+		{"helper, gated", NeedsHelpers, "", helper("gated", false), false},
+		{"helper, product", NeedsProduct, "", helper("open", false), false},
+		{"helper, auth", NeedsAuth, "", helper("open", false), false},
+		{"helper, tls", NeedsTLS, "", helper("open", true), true},
+		{"helper, tls off", NeedsTLS, "", helper("open", false), false},
+	}
+	relative := gateway(func(x *Target) { x.Product = &Product{ID: "zeroclaw"} })
+	for _, also := range []bool{false, true} {
+		r := Rule{Relatives: also}
+		if got, why := r.Judged("", relative); got != also || (why == "") != got {
+			t.Errorf("a relative, looked at %t: Judged = %t, %q", also, got, why)
+		}
+	}
+	for _, tt := range tests {
+		r := Rule{Needs: tt.need}
+		got, why := r.Judged(tt.level, tt.target)
+		if got != tt.want || (why == "") != got {
+			t.Errorf("%s: Judged = %t, %q; want %t", tt.name, got, why, tt.want)
+		}
+	}
+}

@@ -1,0 +1,80 @@
+package event
+
+// NewSummary returns the summary of a stream without targets.
+func NewSummary() *Summary {
+	return &Summary{Type: TypeSummary, Outcomes: map[Outcome]int{}, Auth: map[AuthState]int{}, Findings: map[Severity]int{}}
+}
+
+// Add counts a target.
+func (s *Summary) Add(t *Target) { s.count(t, 1) }
+
+// Remove takes back a target that Add has counted.
+func (s *Summary) Remove(t *Target) { s.count(t, -1) }
+
+func (s *Summary) count(t *Target, n int) {
+	s.AddOutcome(t.Outcome, n)
+	if t.Outcome == OutcomeIdentified {
+		state := AuthUnknown
+		if t.Auth != nil {
+			state = t.Auth.State
+		}
+		change(s.Auth, state, n)
+	}
+	for i := range t.Findings {
+		f := &t.Findings[i]
+		if f.Suppressed != "" {
+			s.Suppressed += n
+		} else if f.Active() {
+			change(s.Findings, f.Severity, n)
+		}
+	}
+	for i := range t.Advisories {
+		if t.Advisories[i].Suppressed != "" {
+			s.Suppressed += n
+		}
+	}
+}
+
+// AddOutcome counts n targets that have no line; a negative n takes them back.
+func (s *Summary) AddOutcome(o Outcome, n int) {
+	s.Targets += int64(n)
+	change(s.Outcomes, o, n)
+}
+
+// AddSummary adds the numbers of another scan.
+func (s *Summary) AddSummary(o *Summary) {
+	s.Targets += o.Targets
+	for outcome, n := range o.Outcomes {
+		change(s.Outcomes, outcome, n)
+	}
+	for state, n := range o.Auth {
+		change(s.Auth, state, n)
+	}
+	for severity, n := range o.Findings {
+		change(s.Findings, severity, n)
+	}
+	s.Suppressed += o.Suppressed
+	s.Complete = s.Complete && o.Complete
+	s.MissEstimate.Reprobed += o.MissEstimate.Reprobed
+	s.MissEstimate.Found += o.MissEstimate.Found
+	s.MissEstimate.Missed += o.MissEstimate.Missed
+	s.MissEstimate.MissedAtMost += o.MissEstimate.MissedAtMost
+	s.Notes = append(s.Notes, o.Notes...)
+	if o.Finished.After(s.Finished) {
+		s.Finished = o.Finished
+	}
+}
+
+// Suppress moves findings from those that stand to those that are suppressed.
+func (s *Summary) Suppress(taken map[Severity]int) {
+	for severity, n := range taken {
+		change(s.Findings, severity, -n)
+		s.Suppressed += n
+	}
+}
+
+func change[K ~string](m map[K]int, key K, n int) {
+	if m[key] += n; m[key] <= 0 {
+		delete(m, key)
+	}
+}
