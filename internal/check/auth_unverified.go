@@ -41,9 +41,9 @@ it as well.`,
 func unverifiedReason(s *Subject) string {
 	o := s.Observation
 	var failed []string
-	for _, x := range o.Exchanges {
-		if x.Err != "" {
-			failed = append(failed, x.ID+" ("+x.Err+")")
+	for i := range o.Exchanges {
+		if x := &o.Exchanges[i]; x.Err != "" {
+			failed = append(failed, o.Label(x)+" ("+x.Err+")")
 		}
 	}
 	if len(failed) > 0 {

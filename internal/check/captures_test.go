@@ -27,9 +27,9 @@ func judged(t *testing.T, set *fingerprint.Set, db *advisory.DB, c evidence.Capt
 		level = event.LevelDeep
 	}
 	o := set.Replay(&c, level)
-	v := set.Judge(&o)
+	v := o.Verdict()
 	s := check.Subject{
-		HostPort: "gw.example:18789", Reach: c.Reach, Observation: &o, Verdict: &v, Releases: set.Releases(v.Product.ID),
+		HostPort: "gw.example:18789", Reach: c.Reach, Observation: o.Observation, Verdict: v, Evidence: o.Evidence, Releases: set.Releases(v.Product.ID),
 	}
 	if c.Bound != "" {
 		s.Bound = netip.MustParseAddrPort(c.Bound)

@@ -59,7 +59,10 @@ type Subject struct {
 	Ways        []string
 	Observation *evidence.Observation
 	Verdict     *fingerprint.Verdict
-	Releases    *release.Table // of the product; nil when it has none
+	// Evidence returns the exchanges in which signals, or the sources of a release,
+	// were seen: see fingerprint.Case.
+	Evidence func(names ...string) []string
+	Releases *release.Table // of the product; nil when it has none
 	// Advisories are those that apply; nil when the product has none.
 	Advisories *advisory.Assessment
 }
@@ -151,7 +154,7 @@ func Run(checks []Check, s Subject) []event.Finding {
 func (d Doc) finding(s Subject, severity event.Severity, discriminator, detail string, because ...string) event.Finding {
 	return event.Finding{
 		ID: d.ID, Severity: severity, Title: d.Title, Detail: detail, Remediation: strings.Join(strings.Fields(d.Fix), " "),
-		Controls: d.Controls, References: d.References, Evidence: append([]string{}, because...),
+		Controls: d.Controls, References: d.References, Evidence: s.Evidence(because...),
 		Key: key(d.ID, s.HostPort+s.Observation.Base, discriminator),
 	}
 }

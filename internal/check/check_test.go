@@ -50,7 +50,7 @@ func sound(t *testing.T) check.Subject {
 		t.Fatal(err)
 	}
 	return check.Subject{
-		HostPort: "gw.example:18789", Reach: "private", Releases: releases,
+		HostPort: "gw.example:18789", Reach: "private", Releases: releases, Evidence: func(names ...string) []string { return names },
 		Observation: &evidence.Observation{
 			Addr: netip.MustParseAddrPort("10.0.0.7:18789"), Name: "gw.example", Scheme: "https",
 			Outcome: event.OutcomeIdentified, TLS: &evidence.TLSInfo{Version: "TLS 1.3"},
@@ -631,16 +631,24 @@ func TestEvidenceExists(t *testing.T) {
 	for name, c := range all {
 		o := set.Replay(&c, event.LevelStandard)
 		o.Outcome = event.OutcomeIdentified
-		v := set.Judge(&o)
+		v := o.Verdict()
+		evidence := func(names ...string) []string {
+			for _, id := range names {
+				seen++
+				if !known[id] && o.Exchange(id) == nil {
+					t.Errorf("%s: a finding has evidence %q, which no fingerprint knows", name, id)
+				}
+			}
+			return o.Evidence(names...)
+		}
 		for _, reach := range []event.Reach{"loopback", "private", "public"} {
 			for _, f := range check.Run(check.All(), check.Subject{
 				HostPort: "gw.example:18789", Reach: reach, Bound: netip.MustParseAddrPort("0.0.0.0:18789"),
-				Observation: &o, Verdict: &v, Releases: set.Releases(v.Product.ID),
+				Observation: o.Observation, Verdict: v, Evidence: evidence, Releases: set.Releases(v.Product.ID),
 			}) {
 				for _, id := range f.Evidence {
-					seen++
-					if !known[id] && o.Exchange(id) == nil {
-						t.Errorf("%s: %s has evidence %q, which no fingerprint knows", name, f.ID, id)
+					if o.Exchange(id) == nil {
+						t.Errorf("%s: %s has evidence %q, which is no exchange", name, f.ID, id)
 					}
 				}
 			}

@@ -52,12 +52,12 @@ func TestRelativesOwnWords(t *testing.T) {
 	seen := map[string]int{}
 	for name, c := range all {
 		o := set.Replay(&c, event.LevelStandard)
-		v := set.Judge(&o)
+		v := o.Verdict()
 		if v.Product.Confidence.Rank() < event.Firm.Rank() || !v.Relative && !(v.Helper && v.Advice.Means != "") {
 			continue
 		}
 		for _, reach := range []event.Reach{"private", "public"} {
-			findings := check.Run(check.All(), check.Subject{HostPort: "host:1", Reach: reach, Observation: &o, Verdict: &v, Releases: set.Releases(v.Product.ID)})
+			findings := check.Run(check.All(), check.Subject{HostPort: "host:1", Reach: reach, Observation: o.Observation, Verdict: v, Evidence: o.Evidence, Releases: set.Releases(v.Product.ID)})
 			ids := ""
 			for _, f := range findings {
 				ids += " " + f.ID

@@ -242,6 +242,7 @@ func TestListenerTextsAreTranslated(t *testing.T) {
 		for _, forwards := range []bool{false, true} {
 			s := check.Subject{
 				HostPort: "127.0.0.1:18789", Reach: "loopback", Bound: netip.MustParseAddrPort(bound), Process: "nginx", Forwards: forwards,
+				Evidence:    func(names ...string) []string { return names },
 				Observation: &evidence.Observation{Outcome: event.OutcomeIdentified, Scheme: "http"},
 				Verdict: &fingerprint.Verdict{
 					Product: event.Product{ID: "openclaw", Name: "OpenClaw gateway", Brand: "openclaw", Confidence: event.Certain},

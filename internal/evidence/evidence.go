@@ -73,7 +73,10 @@ type Exchange struct {
 	ID     string // id of the request in the plan
 	Method string
 	Path   string // as sent, base path included
-	Status int    // 0 when no HTTP answer came
+	// Base is the base path that it was asked below, with a final slash; "" where
+	// the request has nothing to do with base paths.
+	Base   string
+	Status int // 0 when no HTTP answer came
 	Header Header
 	// Body is the answer's body up to the request's cap. For a WebSocket opening
 	// that was accepted it is the payload of the first data frame, or of the one
@@ -89,10 +92,6 @@ type Exchange struct {
 	// Original, when set, is the digest of the body as it was before a
 	// recorder reduced it; recorded captures carry it, live probes do not.
 	Original *Digest
-
-	// Read is what has been read out of the answer so far, for those who judge
-	// it again and again; only package fingerprint knows what it is.
-	Read any
 }
 
 // Answered reports whether an answer came, whole or not.
@@ -231,14 +230,30 @@ func (o *Observation) Origin() string {
 	return o.Scheme + "://" + host
 }
 
-// Exchange returns the exchange with the given request id, or nil.
+// Exchange returns the exchange with the given request id, or nil. Of those below
+// base paths it is the one below the observation's.
 func (o *Observation) Exchange(id string) *Exchange {
 	for i := range o.Exchanges {
-		if o.Exchanges[i].ID == id {
-			return &o.Exchanges[i]
+		if x := &o.Exchanges[i]; x.ID == id && o.Here(x) {
+			return x
 		}
 	}
 	return nil
+}
+
+// Here reports whether an exchange was not made below another base path than the
+// observation's.
+func (o *Observation) Here(x *Exchange) bool {
+	return x.Base == "" || strings.TrimSuffix(x.Base, "/") == o.Base
+}
+
+// Label is what results call an exchange: its id, and the base path with it if
+// that is not the observation's.
+func (o *Observation) Label(x *Exchange) string {
+	if o.Here(x) {
+		return x.ID
+	}
+	return x.ID + "@" + x.Base
 }
 
 // Request is one thing to ask of a target. Only what the validator of the

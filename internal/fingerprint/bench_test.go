@@ -27,10 +27,11 @@ func BenchmarkPlain(b *testing.B) {
 						Header: evidence.Header{{Name: "Server", Value: "nginx"}, {Name: "Content-Type", Value: "text/html; charset=utf-8"}},
 					}},
 				}
-				if _, ok := set.Next(&o, event.LevelStandard); ok {
+				c := set.Open(&o, event.LevelStandard)
+				if _, ok := c.Next(); ok {
 					b.Fatal("asks for more")
 				}
-				if v := set.Judge(&o); v.Product.ID != "" {
+				if v := c.Verdict(); v.Product.ID != "" {
 					b.Fatal(v.Product.ID)
 				}
 			}
@@ -47,8 +48,7 @@ func BenchmarkGateway(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				o := set.Replay(&c, event.LevelStandard)
-				if v := set.Judge(&o); v.Product.ID != "openclaw" {
+				if v := set.Replay(&c, event.LevelStandard).Verdict(); v.Product.ID != "openclaw" {
 					b.Fatal(v.Product.ID)
 				}
 			}

@@ -159,9 +159,8 @@ func (s *Set) loadFronts(data []byte) error {
 			if r.ID == "" || !r.match.set() && r.Host == nil && r.Subject == nil {
 				return fmt.Errorf("%s:%d: a front needs an id and something to see", frontsFile, lineOf(data, key, i))
 			}
-			for name := range r.Header {
-				rules[i].fields = append(rules[i].fields, strings.ToLower(name))
-			}
+			rules[i].match.list()
+			rules[i].because = []string{strings.TrimSuffix(key, "s") + "." + r.ID}
 		}
 	}
 	return nil
@@ -877,18 +876,18 @@ func place(path, base, mount string) string {
 	return path
 }
 
-// request makes the request that goes to the target of an observation; false
-// when the page does not name what the path needs.
-func (r *requestSpec) request(o *evidence.Observation, mount string, answers map[string]*answer) (evidence.Request, bool) {
-	path := place(r.Path, o.Base, mount)
+// request makes the request that goes to the target of a case; false when the
+// page does not name what the path needs.
+func (r *requestSpec) request(c *Case, mount string) (evidence.Request, bool) {
+	path := place(r.Path, c.Base, mount)
 	if strings.Contains(path, "{script}") {
-		script := mainScript(answers)
+		script := c.mainScript()
 		if script == "" {
 			return evidence.Request{}, false
 		}
 		path = strings.Replace(path, "{script}", script, 1)
 	}
-	random := cmp.Or(o.Random, noRandom)
+	random := cmp.Or(c.Random, noRandom)
 	if r.Fresh {
 		random = random[len(random)/2:] + random[:len(random)/2]
 	}
@@ -900,10 +899,13 @@ func (r *requestSpec) request(o *evidence.Observation, mount string, answers map
 	if r.Secret && req.MaxBody == 0 {
 		req.MaxBody = maxSecret
 	}
+	if len(r.Headers) == 0 {
+		return req, true
+	}
 	for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
 		value := r.Headers[name]
 		if value == "{origin}" {
-			value = o.Origin()
+			value = c.Origin()
 		}
 		req.Header = append(req.Header, evidence.Field{Name: name, Value: value})
 	}
@@ -914,9 +916,9 @@ func (r *requestSpec) request(o *evidence.Observation, mount string, answers map
 var plainName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*\.js$`)
 
 // mainScript returns the name of the first script of the page.
-func mainScript(answers map[string]*answer) string {
-	a, ok := answers[rootID]
-	if !ok {
+func (c *Case) mainScript() string {
+	a := c.answer(rootID)
+	if a == nil {
 		return ""
 	}
 	for _, name := range a.page().Assets {

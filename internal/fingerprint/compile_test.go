@@ -5,6 +5,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 )
@@ -232,7 +233,7 @@ func TestJSONByName(t *testing.T) {
 			{ID: "root", Method: "GET", Path: "/", Status: 200, Header: evidence.Header{{Name: "Content-Type", Value: "text/html"}}},
 			{ID: "status", Method: "GET", Path: "/status", Status: 200, Body: []byte(`{"product":"toy"}`), Header: evidence.Header{{Name: "Content-Type", Value: media}}},
 		}}
-		if v := set.Judge(&o); v.Product.ID != want {
+		if v := set.Open(&o, event.LevelStandard).Verdict(); v.Product.ID != want {
 			t.Errorf("%q: product %q, want %q", media, v.Product.ID, want)
 		}
 	}
@@ -251,7 +252,7 @@ func TestVersionRange(t *testing.T) {
 			ID: "status", Method: "GET", Path: "/status", Status: 200, Body: []byte(`{"product":"toy","version":"` + version + `"}`),
 			Header: evidence.Header{{Name: "Content-Type", Value: "application/json"}},
 		}}}
-		v := set.Judge(&o)
+		v := set.Open(&o, event.LevelStandard).Verdict()
 		if got := v.Trait("old") != nil; got != want {
 			t.Errorf("%q in the range: %t, want %t", version, got, want)
 		}

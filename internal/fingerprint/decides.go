@@ -51,20 +51,19 @@ func (p *product) rules() []rule {
 func (v *view) decides(r rule, before bool) bool {
 	switch r.list {
 	case "identity", "brand":
-		return !before && v.holds(r.cond)
+		return !before && v.holds(&r.cond)
 	case "auth", "traits":
-		confidence, _ := v.identity()
-		return confidence.Rank() >= event.Firm.Rank() && !(before && r.list == "auth") && v.holds(r.cond)
+		return v.confidence().Rank() >= event.Firm.Rank() && !(before && r.list == "auth") && v.holds(&r.cond)
 	case "version":
 		src := &v.p.Version[r.index]
-		a, ok := v.answers[src.On]
-		if !ok || !v.holds(r.cond) {
+		a := v.c.answer(src.On)
+		if a == nil || !v.holds(&r.cond) {
 			return false
 		}
 		got, _ := v.ask(src, a)
 		return len(got.Candidates) > 0
 	}
-	return v.holds(r.cond)
+	return v.holds(&r.cond)
 }
 
 // undecided returns what each rule that decides in no capture is to be called,
@@ -77,17 +76,14 @@ func (s *Set) undecided(captures map[string]evidence.Capture) (alarms, others []
 	decided := map[place]bool{}
 	for _, c := range captures {
 		for _, level := range []event.Level{event.LevelPassive, levelOf(&c)} {
-			o := s.Replay(&c, level)
-			product := s.Judge(&o).Product.ID
-			for _, v := range s.views(&o, s.collect(&o)) {
-				if v.p.ID != product {
-					continue
-				}
-				before := map[string]bool{}
-				for _, r := range v.p.rules() {
-					if v.decides(r, before[r.list]) {
-						decided[place{product, r.list, r.index}], before[r.list] = true, true
-					}
+			v := s.Replay(&c, level).best()
+			if v == nil {
+				continue
+			}
+			before := map[string]bool{}
+			for _, r := range v.p.rules() {
+				if v.decides(r, before[r.list]) {
+					decided[place{v.p.ID, r.list, r.index}], before[r.list] = true, true
 				}
 			}
 		}

@@ -6,26 +6,44 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 )
 
-// Facts names what can be read in an answer, for people who want to check a
-// verdict: a page's title, the keys of a JSON object, where a redirect points. It
-// quotes only what a fingerprint knows, since everything else may be a secret;
-// sealed makes of the rest something that says no more than which are equal. A
-// Location is scheme, host and the known parts of its path, a challenge its scheme.
-func (s *Set) Facts(x *evidence.Exchange, sealed func(text string) string) map[string]string {
-	facts := map[string]string{}
-	a, k := read(x), s.known
+// Describe returns the exchanges as a result has them, for people who want to
+// check a verdict. The bodies never leave: they may hold secrets. Nor does the
+// digest of one that no fingerprint knows, since a short secret can be found out
+// from it. sealed stands for what must not be quoted; it says no more than which
+// texts are equal.
+func (c *Case) Describe(sealed func(text string) string) []event.Evidence {
+	var out []event.Evidence
+	for i := range c.answers {
+		a := &c.answers[i]
+		e := event.Evidence{ID: c.Label(a.Exchange), Request: a.Method + " " + a.shownPath(), Status: a.Status, Error: a.Err}
+		if a.Status > 0 {
+			d := a.Digest()
+			e.Bytes, e.SHA256, e.Facts = d.Bytes, c.set.KnownBody(d.SHA256), c.set.facts(a, d, sealed)
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// facts names what can be read in an answer: a page's title, the keys of a JSON
+// object, where a redirect points. It quotes only what a fingerprint knows, since
+// everything else may be a secret. A Location is scheme, host and the known parts
+// of its path, a challenge its scheme.
+func (s *Set) facts(a *answer, d evidence.Digest, sealed func(text string) string) map[string]string {
 	if a.sealed {
 		return map[string]string{"body": "not kept: it may hold a secret"}
 	}
+	facts, k := map[string]string{}, s.known
 	switch {
-	case x.MediaType() == "text/html":
-		if title := a.page().Title; title != "" {
+	case a.mediaType() == "text/html":
+		if title := a.title(); title != "" {
 			facts["title"] = k.title(title, sealed)
 		}
-	case x.MediaType() == "application/json" || x.Status == 101:
+	case a.mediaType() == "application/json" || a.Status == 101:
 		doc, _ := a.json()
 		if object, ok := doc.(map[string]any); ok && len(object) > 0 {
 			facts["keys"] = k.names(slices.Sorted(maps.Keys(object)), 0)
@@ -38,16 +56,16 @@ func (s *Set) Facts(x *evidence.Exchange, sealed func(text string) string) map[s
 			}
 		}
 	}
-	if v := x.Header.Get("Location"); v != "" {
+	if v := a.Header.Get("Location"); v != "" {
 		facts["location"] = k.place(v)
 	}
-	if v := x.Header.Get("Server"); v != "" {
+	if v := a.Header.Get("Server"); v != "" {
 		facts["server"] = k.server(v, sealed)
 	}
-	if v := x.Header.Get("WWW-Authenticate"); v != "" {
+	if v := a.Header.Get("WWW-Authenticate"); v != "" {
 		facts["www-authenticate"] = scheme(v)
 	}
-	if d := x.Digest(); d.Bytes > 0 && d.SHA256 != "" && !k.digests[d.SHA256] {
+	if d.Bytes > 0 && d.SHA256 != "" && !k.digests[d.SHA256] {
 		facts["body"] = sealed(d.SHA256)
 	}
 	if len(facts) == 0 {
@@ -56,14 +74,14 @@ func (s *Set) Facts(x *evidence.Exchange, sealed func(text string) string) map[s
 	return facts
 }
 
-// digestOf is what Facts' callers make of a text that is not shown.
+// digestOf is what Describe's callers make of a text that is not shown.
 var digestOf = regexp.MustCompile(`^digest:[0-9a-f]{12}$`)
 
 // Withheld stands for a text that is not known, where there is no digest of it.
 const Withheld = "not shown"
 
-// Requote returns what Facts would have given for a fact that is stored already,
-// by an earlier version that quoted more. What Facts has given stays as it is. Of a
+// Requote returns what Describe would have given for a fact that is stored already,
+// by an earlier version that quoted more. What Describe has given stays as it is. Of a
 // "version" it returns what is one, maybe "".
 func (s *Set) Requote(name, value string) string {
 	k := s.known
@@ -105,66 +123,53 @@ func (s *Set) KnownBody(sha256 string) string {
 	return ""
 }
 
-// Path returns an exchange's path as it may be shown: without the name of a
-// script, which is the target's word.
-func (s *Set) Path(x *evidence.Exchange) string {
-	id, _, _ := strings.Cut(x.ID, "@")
-	after, ok := s.index.scripts[id]
+// shownPath is the path without the name of a script, which is the target's word.
+func (a *answer) shownPath() string {
+	after, ok := a.index.scripts[a.ID]
 	if !ok {
-		return x.Path
+		return a.Path
 	}
-	dir := x.Path[:strings.LastIndexByte(x.Path, '/')+1]
-	return dir + "*.js" + after
+	return a.Path[:strings.LastIndexByte(a.Path, '/')+1] + "*.js" + after
 }
 
-// Exchanges returns the ids of the exchanges in which something was seen: the
-// names are those of signals, version sources, or exchanges. Each id is there
-// once; what no exchange showed (a port, a certificate) has none.
-func (s *Set) Exchanges(product string, names []string, o *evidence.Observation) []string {
+// Evidence returns the ids of the exchanges in which what the verdict rests on was
+// seen: the names are those of the product's signals and version sources, or of
+// exchanges. Each id is there once; what no exchange showed (a port, a
+// certificate) has none.
+func (c *Case) Evidence(names ...string) []string {
 	out := []string{}
-	add := func(id string) {
-		if o.Exchange(id) != nil && !slices.Contains(out, id) {
-			out = append(out, id)
-		}
-	}
-	for _, p := range s.products {
-		if p.ID != product {
-			continue
-		}
-		v := view{p: p, o: o, set: s, answers: s.collect(o)}
-		var trace func(name string)
-		trace = func(name string) {
-			sig, ok := p.signals[name]
-			switch {
-			case !ok:
-				add(name)
-				for _, src := range p.Version {
-					if slices.Contains(strings.Split(name, "+"), src.Source) {
-						add(src.On)
-					}
-				}
-			case !sig.cond.empty():
-				for _, next := range slices.Concat(sig.cond.All, sig.cond.Any) {
-					if v.sees(next) {
-						trace(next)
-					}
-				}
-			default:
-				for _, id := range sig.Login {
-					if a, ok := v.answers[id]; ok && s.asksLogin(o, a) {
-						add(id)
-					}
-				}
-				for _, id := range sig.On {
-					if a, ok := v.answers[id]; ok && a.shows(sig) {
-						add(id)
-					}
-				}
+	add := func(ids ...string) {
+		for _, id := range ids {
+			if c.answer(id) != nil && !slices.Contains(out, id) {
+				out = append(out, id)
 			}
 		}
-		for _, name := range names {
-			trace(name)
+	}
+	v := c.best()
+	if v == nil {
+		return out
+	}
+	var trace func(name string)
+	trace = func(name string) {
+		s, ok := v.p.signals[name]
+		if !ok {
+			add(name)
+			for _, src := range v.p.Version {
+				if slices.Contains(strings.Split(name, "+"), src.Source) {
+					add(src.On)
+				}
+			}
+			return
 		}
+		for _, next := range slices.Concat(s.cond.All, s.cond.Any) {
+			if v.sees(next) {
+				trace(next)
+			}
+		}
+		add(v.showing(s)...)
+	}
+	for _, name := range names {
+		trace(name)
 	}
 	return out
 }

@@ -50,7 +50,7 @@ func TestNoCrossIdentification(t *testing.T) {
 	for name, c := range recorded(t) {
 		for id, set := range sets {
 			o := c.Observation()
-			v := set.Judge(&o)
+			v := set.Open(&o, event.LevelStandard).Verdict()
 			recognised := v.Product.Confidence.Rank() >= event.Firm.Rank()
 			switch pairs++; {
 			case id == c.Expect.Product:
@@ -116,8 +116,7 @@ func TestStatesCovered(t *testing.T) {
 func TestGuess(t *testing.T) {
 	c := recorded(t)["nullclaw/guess.yaml"]
 	set := builtin(t)
-	o := set.Replay(&c, event.LevelStandard)
-	if v := set.Judge(&o); v.Product.ID != "nullclaw" || v.Product.Confidence != event.Tentative || v.Auth.State != event.AuthUnknown {
+	if v := set.Replay(&c, event.LevelStandard).Verdict(); v.Product.ID != "nullclaw" || v.Product.Confidence != event.Tentative || v.Auth.State != event.AuthUnknown {
 		t.Errorf("%+v", v)
 	}
 }
@@ -174,18 +173,17 @@ func TestDrop(t *testing.T) {
 		}
 		dropped++
 		o := set.Replay(&c, event.LevelStandard)
-		for i := range o.Exchanges {
-			x := &o.Exchanges[i]
-			if strings.Contains(string(x.Body), secret) {
-				t.Errorf("%s: the answer to %s is still there", name, x.ID)
+		for i, e := range o.Describe(func(string) string { return "" }) {
+			if strings.Contains(string(o.Exchanges[i].Body), secret) {
+				t.Errorf("%s: the answer to %s is still there", name, e.ID)
 			}
-			for key, value := range set.Facts(x, func(string) string { return "" }) {
+			for key, value := range e.Facts {
 				if strings.Contains(key+value, secret) {
-					t.Errorf("%s: a fact of %s holds it", name, x.ID)
+					t.Errorf("%s: a fact of %s holds it", name, e.ID)
 				}
 			}
 		}
-		if v := set.Judge(&o); v.Auth.State != c.Expect.Auth {
+		if v := o.Verdict(); v.Auth.State != c.Expect.Auth {
 			t.Errorf("%s: auth %s, want %s", name, v.Auth.State, c.Expect.Auth)
 		}
 	}

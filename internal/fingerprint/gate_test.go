@@ -49,8 +49,8 @@ func TestAsksLogin(t *testing.T) {
 		{"not a URL", "http://[::1/login", 302, false},
 	} {
 		x := evidence.Exchange{ID: rootID, Status: tt.status, Header: evidence.Header{{Name: "Location", Value: tt.location}}}
-		o := evidence.Observation{Name: "auth.example.com", Addr: netip.MustParseAddrPort("127.0.0.1:80")}
-		if got := s.asksLogin(&o, read(&x)); got != tt.want {
+		c := Case{set: &s, Observation: &evidence.Observation{Name: "auth.example.com", Addr: netip.MustParseAddrPort("127.0.0.1:80")}}
+		if got := c.asksLogin(&answer{Exchange: &x}); got != tt.want {
 			t.Errorf("%s: %d %s: %t", tt.name, tt.status, tt.location, got)
 		}
 	}

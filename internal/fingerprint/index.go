@@ -19,6 +19,7 @@ type index struct {
 	logins   []leaf            // signals on log-ins
 	first    []opener
 	secret   map[string]bool   // requests whose answers are dropped once looked at
+	based    map[string]bool   // requests below the base path
 	scripts  map[string]string // what follows the script's name in a request's path, by request
 	// Relatives that ask for more on their ports, and so everywhere if they are
 	// looked for everywhere.
@@ -38,7 +39,7 @@ type opener struct {
 }
 
 func newIndex(products []*product) *index {
-	x := &index{products: products, answers: map[string][]leaf{}, ports: map[uint16][]int{}, secret: map[string]bool{}, scripts: map[string]string{}}
+	x := &index{products: products, answers: map[string][]leaf{}, ports: map[uint16][]int{}, secret: map[string]bool{}, based: map[string]bool{}, scripts: map[string]string{}}
 	for i, p := range products {
 		for _, s := range p.ordered {
 			switch {
@@ -57,6 +58,7 @@ func newIndex(products []*product) *index {
 			if e := s.match.Element; e != "" && !slices.Contains(x.elements, e) {
 				x.elements = append(x.elements, e)
 			}
+			s.match.list()
 			for _, id := range s.On {
 				x.answers[id] = append(x.answers[id], leaf{i, s})
 			}
@@ -68,6 +70,9 @@ func newIndex(products []*product) *index {
 			}
 			if r.Secret {
 				x.secret[r.ID] = true
+			}
+			if strings.HasPrefix(r.Path, "{base}") {
+				x.based[r.ID] = true
 			}
 			if _, after, ok := strings.Cut(r.Path, "{script}"); ok {
 				x.scripts[r.ID] = after
@@ -111,12 +116,8 @@ func (p *product) markReasons() {
 
 // look finds the products that an answer gives a reason to think about. What
 // else their signals look at is read when it is asked for.
-func (x *index) look(a *answer) {
-	if a.by == x || a.sealed {
-		return
-	}
-	a.by, a.held, a.products, a.split = x, nil, nil, false
-	for _, l := range x.answers[a.ID] {
+func (a *answer) look() {
+	for _, l := range a.index.answers[a.ID] {
 		if !l.reason || !l.match.holds(a) {
 			continue
 		}
@@ -129,66 +130,10 @@ func (x *index) look(a *answer) {
 
 // shows reports whether a signal is seen in an answer.
 func (a *answer) shows(s *signal) bool {
-	if s.reason && a.by != nil || a.sealed {
+	if s.reason || a.sealed {
 		return slices.Contains(a.held, s)
 	}
 	return s.match.holds(a)
-}
-
-// collect returns the answers of an observation, looked at.
-func (s *Set) collect(o *evidence.Observation) map[string]*answer {
-	answers := make(map[string]*answer, len(o.Exchanges))
-	for i := range o.Exchanges {
-		a := read(&o.Exchanges[i])
-		// What was asked below another base path is not looked at.
-		if !strings.Contains(a.ID, "@") {
-			s.index.look(a)
-		}
-		answers[a.ID] = a
-	}
-	return answers
-}
-
-// shown returns the products of which anything shows: first those of which an
-// answer, a certificate or a name says something, then those whose port it is,
-// each in the set's order.
-func (s *Set) shown(o *evidence.Observation, answers map[string]*answer) []*product {
-	x := s.index
-	var hinted, ported []int
-	for id, a := range answers {
-		if !strings.Contains(id, "@") {
-			hinted = append(hinted, a.products...)
-		}
-	}
-	for _, l := range x.names {
-		if l.signal.named(o) {
-			hinted = append(hinted, l.product)
-		}
-	}
-	for _, l := range x.logins {
-		if l.signal.login(s, o, answers) {
-			hinted = append(hinted, l.product)
-		}
-	}
-	ported = append(ported, x.ports[o.Addr.Port()]...)
-	if s.everywhere {
-		ported = append(ported, x.relatives...)
-	}
-	if len(hinted)+len(ported) == 0 {
-		return nil
-	}
-	var out []*product
-	seen := make(map[int]bool, len(hinted)+len(ported))
-	for _, at := range [][]int{hinted, ported} {
-		slices.Sort(at)
-		for _, i := range at {
-			if !seen[i] {
-				seen[i] = true
-				out = append(out, x.products[i])
-			}
-		}
-	}
-	return out
 }
 
 // named reports whether a signal on the certificate or the host name holds.
@@ -199,35 +144,22 @@ func (s *signal) named(o *evidence.Observation) bool {
 	return s.Host != nil && s.Host.MatchString(o.Name)
 }
 
-// login reports whether a signal on log-ins holds.
-func (s *signal) login(set *Set, o *evidence.Observation, answers map[string]*answer) bool {
-	return slices.ContainsFunc(s.Login, func(id string) bool {
-		a, ok := answers[id]
-		return ok && set.asksLogin(o, a)
-	})
-}
-
-// Drop empties the answer to a request that may hold a secret, or in which a
-// signal says so, after all fingerprints have looked at it. What they saw is
-// kept; of the body nothing is, not even a hash.
-func (s *Set) Drop(x *evidence.Exchange) {
-	a := read(x)
-	s.index.look(a)
-	if !s.index.secret[x.ID] && !slices.ContainsFunc(a.held, func(sig *signal) bool { return sig.Secret }) {
+// drop empties an answer that may hold a secret, see Case.Take.
+func (a *answer) drop() {
+	if !a.index.secret[a.ID] && !slices.ContainsFunc(a.held, func(s *signal) bool { return s.Secret }) {
 		return
 	}
-	for _, l := range s.index.answers[x.ID] {
+	for _, l := range a.index.answers[a.ID] {
 		if !l.reason && l.match.holds(a) {
 			a.held = append(a.held, l.signal)
 		}
 	}
 	page := Page{}
 	if a.mediaType() == "text/html" {
-		page.Title = a.page().Title
-		page.Assets = a.page().Assets
+		page.Title, page.Assets = a.page().Title, a.page().Assets
 	}
-	x.Original = &evidence.Digest{Bytes: len(x.Body)}
-	x.Body, x.Header = nil, slices.DeleteFunc(x.Header, func(f evidence.Field) bool {
+	a.Original = &evidence.Digest{Bytes: len(a.Body)}
+	a.Body, a.Header = nil, slices.DeleteFunc(a.Header, func(f evidence.Field) bool {
 		return strings.EqualFold(f.Name, "Set-Cookie") || strings.EqualFold(f.Name, "Location")
 	})
 	a.html, a.doc, a.parsed, a.tags, a.sealed = &page, nil, -1, tags{}, true

@@ -10,7 +10,7 @@ import (
 )
 
 // edited returns a recorded case after a change, and the verdict on it.
-func edited(t *testing.T, name string, edit func(*evidence.Capture)) fingerprint.Verdict {
+func edited(t *testing.T, name string, edit func(*evidence.Capture)) *fingerprint.Verdict {
 	t.Helper()
 	c, ok := recorded(t)["openclaw/"+name+".yaml"]
 	if !ok {
@@ -18,7 +18,7 @@ func edited(t *testing.T, name string, edit func(*evidence.Capture)) fingerprint
 	}
 	edit(&c)
 	o := c.Observation()
-	return builtin(t).Judge(&o)
+	return builtin(t).Open(&o, event.LevelStandard).Verdict()
 }
 
 func exchange(t *testing.T, c *evidence.Capture, id string) *evidence.CapturedExchange {
@@ -167,10 +167,10 @@ func TestIconHash(t *testing.T) {
 }
 
 // Evidence is traced from what was seen to the exchanges that show it.
-func TestExchanges(t *testing.T) {
-	c := recorded(t)["openclaw/openclaw-2026.9.6-none.yaml"]
-	o := c.Observation()
-	set := builtin(t)
+func TestEvidence(t *testing.T) {
+	recording := recorded(t)["openclaw/openclaw-2026.9.6-none.yaml"]
+	o := recording.Observation()
+	c := builtin(t).Open(&o, event.LevelStandard)
 	for _, tt := range []struct{ names, want string }{
 		{"config.authorized alive", "config tools-get challenge sessions"},
 		{"tools.missing-scope", "tools"},
@@ -179,7 +179,7 @@ func TestExchanges(t *testing.T) {
 		{"root config", "root config"},
 		{"root.port tools.unauthorized nothing", ""},
 	} {
-		if got := strings.Join(set.Exchanges("openclaw", strings.Fields(tt.names), &o), " "); got != tt.want {
+		if got := strings.Join(c.Evidence(strings.Fields(tt.names)...), " "); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.names, got, tt.want)
 		}
 	}

@@ -10,12 +10,18 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 )
 
 // sealed stands in for the digest of a scan.
 func sealed(string) string { return "digest:0123456789ab" }
+
+// described is an answer as results have it.
+func described(set *fingerprint.Set, x evidence.Exchange) event.Evidence {
+	return set.Open(&evidence.Observation{Exchanges: []evidence.Exchange{x}}, event.LevelStandard).Describe(sealed)[0]
+}
 
 func TestFacts(t *testing.T) {
 	set := builtin(t)
@@ -65,7 +71,7 @@ func TestFacts(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			x := evidence.Exchange{ID: "root", Status: 200, Header: tt.header, Body: []byte(tt.body)}
-			got := set.Facts(&x, sealed)
+			got := described(set, x).Facts
 			if body := got["body"]; (tt.body != "") != (body == gone) {
 				t.Errorf("body %q", body)
 			}
@@ -105,7 +111,7 @@ func TestFactsHoldKnownWordsOnly(t *testing.T) {
 			"application/json": `{"error":{"type":` + quoted + `,"message":` + quoted + `},"event":` + quoted + `,` + quoted + `:1}`,
 		} {
 			x := evidence.Exchange{ID: "root", Status: 401, Body: []byte(body), Header: append(h, evidence.Field{Name: "Content-Type", Value: mime})}
-			for name, value := range set.Facts(&x, sealed) {
+			for name, value := range described(set, x).Facts {
 				// A host is shown by decision.
 				if name != "location" && strings.Contains(value, planted) {
 					t.Fatalf("%s: %q", name, value)
@@ -183,10 +189,10 @@ func TestPath(t *testing.T) {
 	set := builtin(t)
 	for _, tt := range []struct{ id, path, want string }{
 		{"source-map", "/assets/index-s3cret.js.map", "/assets/*.js.map"},
-		{"source-map@/claw/", "/claw/assets/index-s3cret.js.map", "/claw/assets/*.js.map"},
+		{"source-map", "/claw/assets/index-s3cret.js.map", "/claw/assets/*.js.map"},
 		{"root", "/claw/", "/claw/"},
 	} {
-		if got := set.Path(&evidence.Exchange{ID: tt.id, Path: tt.path}); got != tt.want {
+		if got := described(set, evidence.Exchange{ID: tt.id, Method: "GET", Path: tt.path}).Request; got != "GET "+tt.want {
 			t.Errorf("%s: %s, want %s", tt.id, got, tt.want)
 		}
 	}
@@ -201,7 +207,7 @@ func TestCapturesAreQuoted(t *testing.T) {
 	for name, c := range recorded(t) {
 		for i := range c.Exchanges {
 			x := c.Exchanges[i].Exchange()
-			for k, v := range set.Facts(&x, sealed) {
+			for k, v := range described(set, x).Facts {
 				if !digest.MatchString(v) {
 					shown[k]++
 				}

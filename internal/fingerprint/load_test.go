@@ -104,7 +104,7 @@ func TestHello(t *testing.T) {
 	set := builtin(t)
 	c := recorded(t)["openclaw/by-hand-hello.yaml"]
 	o := set.Replay(&c, event.LevelDeep)
-	v := set.Judge(&o)
+	v := o.Verdict()
 	if v.Auth.State != event.AuthOpen || !slices.Equal(v.Auth.Because, []string{"hello"}) {
 		t.Errorf("auth %+v", v.Auth)
 	}

@@ -45,7 +45,7 @@ func TestReachableAgainstTruthTable(t *testing.T) {
 				}
 			}
 			v := view{p: p, memo: seen}
-			if v.holds(last) && !slices.ContainsFunc(before, v.holds) {
+			if v.holds(&last) && !slices.ContainsFunc(before, func(c cond) bool { return v.holds(&c) }) {
 				possible = true
 			}
 		}

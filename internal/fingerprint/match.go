@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -32,6 +33,21 @@ type match struct {
 	NoKeys    []string            `yaml:"no_keys"` // dotted paths that do not
 	SHA256    string              `yaml:"sha256"`
 	Icon      *int32              `yaml:"icon"` // icon hash, see evidence.Digest
+
+	fields []field // of Header: going through a list is cheaper
+}
+
+// field is a pattern on a header field.
+type field struct {
+	name string
+	*pattern
+}
+
+// list makes fields of Header.
+func (m *match) list() {
+	for _, name := range slices.Sorted(maps.Keys(m.Header)) {
+		m.fields = append(m.fields, field{name, m.Header[name]})
+	}
 }
 
 // set reports whether the match asks for anything.
@@ -61,9 +77,9 @@ func (m *match) holds(a *answer) bool {
 	if m.Type != "" && a.mediaType() != m.Type {
 		return false
 	}
-	for name, p := range m.Header {
+	for _, want := range m.fields {
 		if !slices.ContainsFunc(x.Header, func(f evidence.Field) bool {
-			return strings.EqualFold(f.Name, name) && p.MatchString(f.Value)
+			return len(f.Name) == len(want.name) && strings.EqualFold(f.Name, want.name) && want.MatchString(f.Value)
 		}) {
 			return false
 		}
@@ -161,15 +177,17 @@ func lookup(doc any, path string) (any, bool) {
 // answer is an exchange with what has been read out of its body so far.
 type answer struct {
 	*evidence.Exchange
-	html   *Page
-	doc    any
-	parsed int8 // 0 not tried, 1 JSON, -1 not JSON
-	media  string
-	tags   tags
-	split  bool // media and tags have been looked up
+	html    *Page
+	doc     any
+	parsed  int8 // 0 not tried, 1 JSON, -1 not JSON
+	media   string
+	typed   bool // media has been looked up
+	tags    tags
+	scanned bool // so have tags
+	login   int8 // whether it asks for a log-in: 0 not looked at, 1 yes, -1 no
 
-	// What the fingerprints of a set see in it, see index.look.
-	by       *index
+	// What the fingerprints see in it, see look.
+	index    *index
 	held     []*signal
 	products []int
 	sealed   bool // its body has been dropped
@@ -177,33 +195,30 @@ type answer struct {
 
 // mediaType is Exchange.MediaType, looked up once.
 func (a *answer) mediaType() string {
-	a.cut()
+	if !a.typed {
+		a.media, a.typed = a.MediaType(), true
+	}
 	return a.media
 }
 
 // mayBeTitled reports whether the first word of a title is where the body's
 // titles are. What lies between the words is not as in the title.
 func (a *answer) mayBeTitled(title string) bool {
-	a.cut()
 	word, _, _ := strings.Cut(title, " ")
-	return bytes.Contains(a.tags.title, []byte(word))
+	return bytes.Contains(a.scan().title, []byte(word))
 }
 
 // mayHave reports whether the body holds the beginning of an element that a
 // fingerprint of the set looks for.
 func (a *answer) mayHave(element string) bool {
-	a.cut()
-	return slices.Contains(a.tags.elements, element)
+	return slices.Contains(a.scan().elements, element)
 }
 
-func (a *answer) cut() {
-	if !a.split {
-		var known []string
-		if a.by != nil {
-			known = a.by.elements
-		}
-		a.media, a.tags, a.split = a.MediaType(), scanTags(a.Body, known), true
+func (a *answer) scan() *tags {
+	if !a.scanned {
+		a.tags, a.scanned = scanTags(a.Body, a.index.elements), true
 	}
+	return &a.tags
 }
 
 // tags is what a look at the tags of a body finds, before it is parsed as HTML:
@@ -254,6 +269,17 @@ func scanTags(body []byte, known []string) tags {
 // hasFold reports whether b begins with s, which is in lower case.
 func hasFold(b []byte, s string) bool {
 	return len(b) >= len(s) && b[0]|0x20 == s[0]|0x20 && bytes.EqualFold(b[:len(s)], []byte(s))
+}
+
+// title is the page's, for which hardly any page has to be parsed as a whole.
+func (a *answer) title() string {
+	switch {
+	case a.html != nil:
+		return a.html.Title
+	case a.scan().title == nil:
+		return ""
+	}
+	return parse(a.Body, true).Title
 }
 
 func (a *answer) page() *Page {

@@ -26,7 +26,10 @@ const (
 
 // ParsePage reads the facts of a page. It never fails: what cannot be read is
 // not there.
-func ParsePage(body []byte) Page {
+func ParsePage(body []byte) Page { return parse(body, false) }
+
+// parse is ParsePage, up to the title if no more is wanted.
+func parse(body []byte, titleOnly bool) Page {
 	p := Page{Attributes: map[string]string{}}
 	z := html.NewTokenizer(bytes.NewReader(body))
 	inTitle := false
@@ -37,6 +40,9 @@ func ParsePage(body []byte) Page {
 		case html.TextToken:
 			if inTitle && p.Title == "" {
 				p.Title = capped(strings.Join(strings.Fields(string(z.Text())), " "))
+				if titleOnly && p.Title != "" {
+					return p
+				}
 			}
 		case html.EndTagToken:
 			inTitle = false
@@ -47,7 +53,7 @@ func ParsePage(body []byte) Page {
 			if strings.Contains(tag, "-") {
 				p.Elements = appendNew(p.Elements, capped(tag))
 			}
-			for more {
+			for more && !titleOnly {
 				var key, value []byte
 				key, value, more = z.TagAttr()
 				switch {

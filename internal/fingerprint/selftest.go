@@ -11,15 +11,16 @@ import (
 )
 
 // Replay walks the plan over a capture as a probe would over the target it was
-// recorded from, and returns what the probe would have seen.
-func (s *Set) Replay(c *evidence.Capture, level event.Level) evidence.Observation {
-	whole := c.Observation()
+// recorded from, and returns the case as the probe would have it.
+func (s *Set) Replay(capture *evidence.Capture, level event.Level) *Case {
+	whole := capture.Observation()
 	o := whole
 	o.Exchanges, o.Requests = nil, 0
+	c := s.Open(&o, level)
 	for {
-		req, ok := s.Next(&o, level)
+		req, ok := c.Next()
 		if !ok {
-			return o
+			return c
 		}
 		o.Requests++
 		x := whole.Exchange(req.ID)
@@ -33,7 +34,7 @@ func (s *Set) Replay(c *evidence.Capture, level event.Level) evidence.Observatio
 		}
 		o.Exchanges = append(o.Exchanges, *x)
 		o.Exchanges[len(o.Exchanges)-1].ID = req.ID
-		s.Drop(&o.Exchanges[len(o.Exchanges)-1])
+		c.Take()
 	}
 }
 
@@ -41,9 +42,7 @@ func (s *Set) Replay(c *evidence.Capture, level event.Level) evidence.Observatio
 func sameRequest(o *evidence.Observation, req evidence.Request) *evidence.Exchange {
 	for i := range o.Exchanges {
 		if x := &o.Exchanges[i]; x.Method == req.Method && x.Path == req.Path {
-			again := *x
-			again.Read = nil
-			return &again
+			return x
 		}
 	}
 	return nil
@@ -57,8 +56,7 @@ func sameRequest(o *evidence.Observation, req evidence.Request) *evidence.Exchan
 func (s *Set) Test(captures map[string]evidence.Capture) (problems, idle []string) {
 	for _, name := range slices.Sorted(maps.Keys(captures)) {
 		c := captures[name]
-		o := s.Replay(&c, levelOf(&c))
-		v := s.Judge(&o)
+		v := s.Replay(&c, levelOf(&c)).Verdict()
 		for _, difference := range v.differs(c.Expect) {
 			problems = append(problems, name+": "+difference)
 		}
@@ -123,7 +121,7 @@ func (v *Verdict) differs(want evidence.Expectation) []string {
 func (s *Set) coverage(p *product, name string, captures map[string]evidence.Capture) (positive, negative bool) {
 	for _, c := range captures {
 		o := c.Observation()
-		v := view{p: p, o: &o, set: s, answers: s.collect(&o)}
+		v := s.Open(&o, event.LevelDeep).view(p)
 		switch {
 		case v.sees(name):
 			positive = true

@@ -86,7 +86,7 @@ type frontRule struct {
 	Subject *pattern `yaml:"subject"` // on the certificate's subject
 	match   `yaml:",inline"`
 
-	fields []string // the names of its header fields, in lower case
+	because []string // its name in verdicts
 }
 
 type requestSpec struct {

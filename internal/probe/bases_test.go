@@ -18,7 +18,7 @@ import (
 )
 
 // probeReplica probes a replica at level standard.
-func probeReplica(t *testing.T, served evidence.Capture, base string, bases bool) (evidence.Observation, fingerprint.Verdict) {
+func probeReplica(t *testing.T, served evidence.Capture, base string, bases bool) (*fingerprint.Case, *fingerprint.Verdict) {
 	t.Helper()
 	r, err := replica.Start(served)
 	if err != nil {
@@ -31,7 +31,7 @@ func probeReplica(t *testing.T, served evidence.Capture, base string, bases bool
 		Set:  set, Level: event.LevelStandard, Timeout: 10 * time.Second, Bases: bases,
 	}
 	o := p.Probe(context.Background(), target.Target{Addr: r.Addr, Base: base}, p.Budget())
-	return o, set.Judge(&o)
+	return o, o.Verdict()
 }
 
 // A gateway whose page is at /claw, given without that: the page is found where
@@ -86,10 +86,10 @@ func TestBasePaths(t *testing.T) {
 			// Every answer keeps a name of its own.
 			var ids []string
 			for _, x := range o.Exchanges {
-				if slices.Contains(ids, x.ID) {
-					t.Errorf("two exchanges are called %s", x.ID)
+				if slices.Contains(ids, o.Label(&x)) {
+					t.Errorf("two exchanges are called %s", o.Label(&x))
 				}
-				ids = append(ids, x.ID)
+				ids = append(ids, o.Label(&x))
 			}
 		})
 	}

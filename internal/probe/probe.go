@@ -5,12 +5,10 @@ package probe
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
+	"math/rand/v2"
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/handshake"
 	"github.com/clawsonar/clawsonar/internal/target"
@@ -34,58 +32,53 @@ type Budget = wire.Budget
 // Budget returns the time for one target.
 func (p *Prober) Budget() *Budget { return wire.NewBudget(p.Timeout) }
 
-// Probe makes the requests within a target's budget and returns what was seen.
-// Failures of the target are in the observation; Probe itself does not fail.
-func (p *Prober) Probe(ctx context.Context, t target.Target, budget *Budget) evidence.Observation {
+// Probe makes the requests within a target's budget and returns the case.
+// Failures of the target are in it; Probe itself does not fail.
+func (p *Prober) Probe(ctx context.Context, t target.Target, budget *Budget) *fingerprint.Case {
 	s := p.Wire.OpenWithin(ctx, t, budget)
-	o := s.Observation()
-	o.Random = random()
-	goOn := p.walk(s, o)
-	if goOn {
-		goOn = p.elsewhere(s, o)
-	}
-	if goOn && o.TLS != nil && p.Set.Recognises(o) {
+	c := p.Set.Open(s.Observation(), p.Level)
+	c.Random = random()
+	if p.walk(s, c) && p.elsewhere(s, c) && c.TLS != nil && c.Recognised() {
 		s.Legacy()
 	}
 	s.Close()
-	return *o
+	return c
 }
 
 // elsewhere looks for the page below the usual base paths, if there is reason to,
-// and leaves the observation at the first that has it.
-func (p *Prober) elsewhere(s *wire.Session, o *evidence.Observation) bool {
-	for _, base := range p.Set.Bases(o, p.Bases) {
-		p.Set.Rebase(o, base)
-		if !p.walk(s, o) {
+// and leaves the case at the first that has it. It reports whether more requests
+// could follow.
+func (p *Prober) elsewhere(s *wire.Session, c *fingerprint.Case) bool {
+	for _, base := range c.Bases(p.Bases) {
+		c.Move(base)
+		if !p.walk(s, c) {
 			return false
 		}
-		if p.Set.Paged(o) {
+		if c.Paged() {
 			return true
 		}
-		p.Set.Rebase(o, "")
+		c.Move("")
 	}
 	return true
 }
 
-// walk makes the requests of the plan and reports whether more could follow.
-func (p *Prober) walk(s *wire.Session, o *evidence.Observation) bool {
+// walk makes the requests that the case asks for and reports whether more could
+// follow.
+func (p *Prober) walk(s *wire.Session, c *fingerprint.Case) bool {
 	for {
-		req, ok := p.Set.Next(o, p.Level)
+		req, ok := c.Next()
 		if !ok {
-			return o.Outcome == event.OutcomeOther
+			return c.Outcome == event.OutcomeOther
 		}
 		var reply wire.Reply
 		if req.Say != "" {
 			reply = func(first []byte) ([]byte, error) { return handshake.Message(req.Say, first) }
 		}
-		made := len(o.Exchanges)
 		goOn := s.Converse(req, reply)
-		for i := made; i < len(o.Exchanges); i++ {
-			p.Set.Drop(&o.Exchanges[i])
-		}
+		c.Take()
 		if !goOn {
-			_, more := p.Set.Next(o, p.Level)
-			o.Unfinished = more && o.Outcome == event.OutcomeOther
+			_, more := c.Next()
+			c.Unfinished = more && c.Outcome == event.OutcomeOther
 			return false
 		}
 	}
@@ -93,9 +86,12 @@ func (p *Prober) walk(s *wire.Session, o *evidence.Observation) bool {
 
 // random is the part of paths that no cache has met, see evidence.Observation.
 func random() string {
-	var b [6]byte
-	rand.Read(b[:])
-	return hex.EncodeToString(b[:])
+	var b [12]byte
+	n := rand.Uint64()
+	for i := range b {
+		b[i] = "0123456789abcdef"[n>>(4*i)&15]
+	}
+	return string(b[:])
 }
 
 // Resolve looks up a name's addresses.

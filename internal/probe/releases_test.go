@@ -54,7 +54,7 @@ func serve(r release.Release, withWorker bool) evidence.Capture {
 }
 
 // look serves a capture for real and returns the verdict on it.
-func look(t *testing.T, set *fingerprint.Set, c evidence.Capture) fingerprint.Verdict {
+func look(t *testing.T, set *fingerprint.Set, c evidence.Capture) *fingerprint.Verdict {
 	t.Helper()
 	r, err := replica.Start(c)
 	if err != nil {
@@ -67,8 +67,7 @@ func look(t *testing.T, set *fingerprint.Set, c evidence.Capture) fingerprint.Ve
 		Level:   event.LevelStandard,
 		Timeout: 10 * time.Second,
 	}
-	o := p.Probe(context.Background(), target.Target{Addr: netip.AddrPortFrom(r.Addr.Addr(), r.Addr.Port())}, p.Budget())
-	return set.Judge(&o)
+	return p.Probe(context.Background(), target.Target{Addr: netip.AddrPortFrom(r.Addr.Addr(), r.Addr.Port())}, p.Budget()).Verdict()
 }
 
 func load(t *testing.T) (*fingerprint.Set, *release.Table) {
@@ -183,7 +182,7 @@ func TestUnknownReleases(t *testing.T) {
 		}
 		// Asked or not, two sources that disagree are said and trusted less.
 		o := c.Observation()
-		both := set.Judge(&o)
+		both := set.Open(&o, event.LevelStandard).Verdict()
 		if both.Version.Confidence != event.Tentative || !slices.Contains(both.Notes, "release: sw.js says 2026.6.11, but assets says 2026.5.28") {
 			t.Errorf("version %+v, notes %q", both.Version, both.Notes)
 		}

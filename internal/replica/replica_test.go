@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/clawsonar/clawsonar/fingerprints"
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/replica"
@@ -82,7 +83,7 @@ func TestAnswersLikeItsCapture(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			whole := c.Observation()
-			reqs := set.Plan("openclaw", &whole)
+			reqs := set.Open(&whole, event.LevelStandard).Plan("openclaw")
 			if len(reqs) == 0 {
 				t.Fatal("no plan")
 			}

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"hash"
 	"strings"
 	"time"
 
@@ -14,7 +15,8 @@ import (
 )
 
 // event puts everything known about a target into its line of the stream.
-func (e *engine) event(t target.Target, o *evidence.Observation, v *fingerprint.Verdict, findings []event.Finding) *event.Target {
+func (e *engine) event(t target.Target, c *fingerprint.Case, findings []event.Finding) *event.Target {
+	o, v := c.Observation, c.Verdict()
 	ev := &event.Target{
 		Type: event.TypeTarget,
 		Target: event.Address{
@@ -23,6 +25,7 @@ func (e *engine) event(t target.Target, o *evidence.Observation, v *fingerprint.
 		},
 		Outcome:  o.Outcome,
 		Surfaces: v.Surfaces,
+		Evidence: c.Describe(e.sealed),
 		Findings: findings,
 		Notes:    v.Notes,
 		Requests: o.Requests, Connections: o.Connections,
@@ -48,9 +51,6 @@ func (e *engine) event(t target.Target, o *evidence.Observation, v *fingerprint.
 	}
 	if o.Scheme != "" {
 		ev.TLS = describeTLS(o)
-	}
-	for i := range o.Exchanges {
-		ev.Evidence = append(ev.Evidence, e.shorten(&o.Exchanges[i]))
 	}
 	return ev
 }
@@ -102,24 +102,23 @@ func describeTLS(o *evidence.Observation) *event.TLS {
 	return t
 }
 
-// shorten turns an exchange into what a reader needs to check a verdict. The
-// body itself never leaves: it may hold a secret. Nor does the digest of one that
-// no fingerprint knows, since a short secret can be found out from it.
-func (e *engine) shorten(x *evidence.Exchange) event.Evidence {
-	set := e.cfg.Prober.Set
-	ev := event.Evidence{ID: x.ID, Request: x.Method + " " + set.Path(x), Status: x.Status, Error: x.Err}
-	if x.Status > 0 {
-		d := x.Digest()
-		ev.Bytes, ev.SHA256 = d.Bytes, set.KnownBody(d.SHA256)
-		ev.Facts = set.Facts(x, e.sealed)
-	}
-	return ev
+// mac is kept for the next target: a new one costs more than what it does.
+type mac struct {
+	hash.Hash
+	buf []byte
 }
 
 // sealed stands for a text that must not be shown. The key dies with the run: it
 // tells which texts of a run are equal, and nothing of what they are.
 func (e *engine) sealed(text string) string {
-	mac := hmac.New(sha256.New, e.key[:])
-	mac.Write([]byte(text))
-	return "digest:" + hex.EncodeToString(mac.Sum(nil)[:6])
+	m, ok := e.macs.Get().(*mac)
+	if !ok {
+		m = &mac{Hash: hmac.New(sha256.New, e.key[:])}
+	}
+	defer e.macs.Put(m)
+	m.Reset()
+	m.buf = append(m.buf[:0], text...)
+	m.Write(m.buf)
+	m.buf = m.Sum(m.buf[:0])
+	return "digest:" + hex.EncodeToString(m.buf[:6])
 }

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/probe"
 	"github.com/clawsonar/clawsonar/internal/target"
 )
@@ -46,11 +46,10 @@ func (h *hosts) first(addr netip.AddrPort) bool {
 // helpers tries the ports beside a gateway that was found on which its helpers
 // listen, within what the gateway has left of its time. Only those that are
 // recognised get a line.
-func (e *engine) helpers(ctx context.Context, gateway target.Target, o *evidence.Observation, budget *probe.Budget) error {
+func (e *engine) helpers(ctx context.Context, gateway target.Target, c *fingerprint.Case, budget *probe.Budget) error {
 	var group errgroup.Group
 	group.SetLimit(helpersAtOnce)
-	set := e.cfg.Prober.Set
-	for _, port := range set.HelperPorts(gateway.Addr.Port(), set.Judge(o).Version.Candidates) {
+	for _, port := range e.cfg.Prober.Set.HelperPorts(gateway.Addr.Port(), c.Verdict().Version.Candidates) {
 		t := target.Target{
 			Addr: netip.AddrPortFrom(gateway.Addr.Addr(), port), Name: gateway.Name, Swept: true, Implied: gateway.Implied,
 			Input: gateway.Input, Source: besideGateway + gateway.HostPort(),
@@ -63,11 +62,11 @@ func (e *engine) helpers(ctx context.Context, gateway target.Target, o *evidence
 			if budget.Left() <= 0 {
 				return nil
 			}
-			o := e.cfg.Prober.Probe(ctx, t, budget)
-			if !set.Judge(&o).Helper {
+			c := e.cfg.Prober.Probe(ctx, t, budget)
+			if !c.Verdict().Helper {
 				return nil
 			}
-			return e.done(t, &o)
+			return e.done(t, c)
 		})
 	}
 	return group.Wait()
@@ -75,6 +74,6 @@ func (e *engine) helpers(ctx context.Context, gateway target.Target, o *evidence
 
 // wantsHelpers reports whether the ports beside a target are to be tried. Whoever
 // names a port means that one.
-func (e *engine) wantsHelpers(t target.Target, o *evidence.Observation) bool {
-	return e.cfg.Helpers && (!t.Exact || e.cfg.AllHelpers) && o.Outcome == event.OutcomeIdentified && e.cfg.Prober.Level.Includes(event.LevelStandard)
+func (e *engine) wantsHelpers(t target.Target, c *fingerprint.Case) bool {
+	return e.cfg.Helpers && (!t.Exact || e.cfg.AllHelpers) && c.Outcome == event.OutcomeIdentified && e.cfg.Prober.Level >= event.LevelStandard
 }

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/target"
 )
 
@@ -138,7 +138,7 @@ func (e *engine) unheard() {
 // pending is a target that is asked again until it answers for good.
 type pending struct {
 	target.Target
-	last evidence.Observation
+	last *fingerprint.Case
 }
 
 // maxPending bounds the targets that are waited for.
@@ -146,8 +146,8 @@ const maxPending = 4096
 
 // hold keeps a target to be asked again, if it is to be waited for. Of a host that
 // was named without a port all ports that do not answer are.
-func (e *engine) hold(t target.Target, o *evidence.Observation, p *position) bool {
-	if e.cfg.Wait == 0 || t.Part == event.OfRange || !e.unsettled(o) {
+func (e *engine) hold(t target.Target, c *fingerprint.Case, p *position) bool {
+	if e.cfg.Wait == 0 || t.Part == event.OfRange || !unsettled(c) {
 		return false
 	}
 	e.mu.Lock()
@@ -156,14 +156,14 @@ func (e *engine) hold(t target.Target, o *evidence.Observation, p *position) boo
 		return false
 	}
 	p.held = true
-	e.pending = append(e.pending, &pending{t, *o})
+	e.pending = append(e.pending, &pending{t, c})
 	return true
 }
 
 // unsettled reports whether a target may yet answer otherwise: it is not there, or
 // says that it, or what stands behind it, is starting.
-func (e *engine) unsettled(o *evidence.Observation) bool {
-	switch o.Outcome {
+func unsettled(c *fingerprint.Case) bool {
+	switch c.Outcome {
 	case event.OutcomeClosed, event.OutcomeSilent, event.OutcomeReset, event.OutcomeUnreachable, event.OutcomeDNSError:
 		return true
 	case event.OutcomeOther:
@@ -171,13 +171,13 @@ func (e *engine) unsettled(o *evidence.Observation) bool {
 		return false
 	}
 	broken := false
-	for _, x := range o.Exchanges {
+	for _, x := range c.Exchanges {
 		broken = broken || x.Err != "" || x.Status >= 502 && x.Status <= 504
 	}
 	if !broken {
 		return false
 	}
-	v := e.cfg.Prober.Set.Judge(o)
+	v := c.Verdict()
 	return v.Auth.State == "" || v.Auth.State == event.AuthUnknown
 }
 
@@ -219,7 +219,7 @@ func (e *engine) again(ctx, probing context.Context) error {
 	}
 	var errs []error
 	for _, w := range e.pending {
-		errs = append(errs, e.done(w.Target, &w.last))
+		errs = append(errs, e.done(w.Target, w.last))
 	}
 	e.pending = nil
 	return errors.Join(errs...)
@@ -238,19 +238,19 @@ func (e *engine) askAgain(ctx context.Context, w *pending) {
 			return
 		}
 	}
-	o := e.cfg.Prober.Probe(ctx, t, e.cfg.Prober.Budget())
-	o.Requests += w.last.Requests
-	o.Connections += w.last.Connections
-	w.Target, w.last = t, o
+	c := e.cfg.Prober.Probe(ctx, t, e.cfg.Prober.Budget())
+	c.Requests += w.last.Requests
+	c.Connections += w.last.Connections
+	w.Target, w.last = t, c
 }
 
 // settledBy notes that an answer settles the entry that its target is part of: of
 // a host that was named without a port a gateway does, of a name any that is final.
-func (e *engine) settledBy(t target.Target, o *evidence.Observation) {
-	if e.cfg.Wait == 0 || t.Part != event.OfHost && t.Part != event.OfName || e.unsettled(o) {
+func (e *engine) settledBy(t target.Target, c *fingerprint.Case) {
+	if e.cfg.Wait == 0 || t.Part != event.OfHost && t.Part != event.OfName || unsettled(c) {
 		return
 	}
-	if t.Part == event.OfHost && !e.cfg.Prober.Set.Recognises(o) {
+	if t.Part == event.OfHost && !c.Recognised() {
 		return
 	}
 	e.mu.Lock()
@@ -265,11 +265,11 @@ func (e *engine) settledBy(t target.Target, o *evidence.Observation) {
 // settled.
 func (e *engine) settle(ctx context.Context) error {
 	for _, w := range e.pending {
-		e.settledBy(w.Target, &w.last)
+		e.settledBy(w.Target, w.last)
 	}
 	var left, done []*pending
 	for _, w := range e.pending {
-		if e.unsettled(&w.last) && !e.settled[w.Entry] {
+		if unsettled(w.last) && !e.settled[w.Entry] {
 			left = append(left, w)
 		} else {
 			done = append(done, w)
@@ -277,13 +277,13 @@ func (e *engine) settle(ctx context.Context) error {
 	}
 	e.pending = left
 	for _, w := range done {
-		if err := e.done(w.Target, &w.last); err != nil {
+		if err := e.done(w.Target, w.last); err != nil {
 			return err
 		}
-		if !e.wantsHelpers(w.Target, &w.last) {
+		if !e.wantsHelpers(w.Target, w.last) {
 			continue
 		}
-		if err := e.helpers(ctx, w.Target, &w.last, e.cfg.Prober.Budget()); err != nil {
+		if err := e.helpers(ctx, w.Target, w.last, e.cfg.Prober.Budget()); err != nil {
 			return err
 		}
 	}

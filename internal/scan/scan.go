@@ -324,11 +324,11 @@ func (e *engine) recheck(ctx, probing context.Context) error {
 			if ctx.Err() != nil {
 				return e.write(s.line)
 			}
-			o := e.cfg.Prober.Probe(probing, s.Target, e.cfg.Prober.Budget())
+			c := e.cfg.Prober.Probe(probing, s.Target, e.cfg.Prober.Budget())
 			e.mu.Lock()
 			e.summary.MissEstimate.Reprobed++
 			// What this machine failed at says nothing of the target.
-			answered := o.Outcome != event.OutcomeSilent && o.Outcome != event.OutcomeInterrupted && o.Outcome != event.OutcomeLocalError
+			answered := c.Outcome != event.OutcomeSilent && c.Outcome != event.OutcomeInterrupted && c.Outcome != event.OutcomeLocalError
 			if answered {
 				// It is no longer one of the silent ones.
 				e.summary.MissEstimate.Found++
@@ -341,7 +341,7 @@ func (e *engine) recheck(ctx, probing context.Context) error {
 			if !answered {
 				return e.write(s.line)
 			}
-			return e.done(s.Target, &o)
+			return e.done(s.Target, c)
 		})
 	}
 	if err := group.Wait(); err != nil {
@@ -396,6 +396,7 @@ type engine struct {
 	cfg     Config
 	begun   time.Time
 	key     [32]byte     // of the digests that stand for what must not be shown
+	macs    sync.Pool    // of *mac, with that key
 	stop    func()       // gives up the targets in flight
 	failed  atomic.Bool  // Emit has failed
 	chosen  atomic.Int64 // how many addresses of a name are tried that has more
@@ -431,23 +432,23 @@ func (e *engine) target(ctx context.Context, t target.Target, p *position) (whol
 		return true, e.probe(ctx, t, p)
 	}
 	answer, err := e.cfg.Prober.Resolve(ctx, t.Name)
-	o := evidence.Observation{Addr: t.Addr, Name: t.Name, Base: t.Base, Outcome: event.OutcomeDNSError}
+	c := e.open(&evidence.Observation{Addr: t.Addr, Name: t.Name, Base: t.Base, Outcome: event.OutcomeDNSError})
 	switch trouble := answer.Trouble(); {
 	case err != nil:
-		o.Outcome, o.Err = event.OutcomeInterrupted, "stopped"
-		return true, e.done(t, &o)
+		c.Outcome, c.Err = event.OutcomeInterrupted, "stopped"
+		return true, e.done(t, c)
 	case trouble != "":
 		// What is missing has a line of its own: the others are not all there is.
-		o.Err, t.Note = trouble, trouble
-		if err := e.done(t, &o); err != nil {
+		c.Err, t.Note = trouble, trouble
+		if err := e.done(t, c); err != nil {
 			return true, err
 		}
 	case len(answer.Addrs) == 0:
-		o.Err = "the name does not resolve"
-		if e.hold(t, &o, p) {
+		c.Err = "the name does not resolve"
+		if e.hold(t, c, p) {
 			return true, nil
 		}
-		return true, e.done(t, &o)
+		return true, e.done(t, c)
 	}
 	if n := len(answer.Addrs); answer.Total > n {
 		t.Note = fmt.Sprintf("the name has %d addresses: %d of them are tried", answer.Total, n)
@@ -500,16 +501,21 @@ func (e *engine) resolved(ctx context.Context, t target.Target, p *position) err
 }
 
 func (e *engine) excluded(t target.Target, why error) error {
-	return e.done(t, &evidence.Observation{
+	return e.done(t, e.open(&evidence.Observation{
 		Time: time.Now(), Addr: t.Addr, Name: t.Name, Base: t.Base,
 		Outcome: event.OutcomeExcluded, Err: why.Error(),
-	})
+	}))
+}
+
+// open begins a case on a target that nothing is asked of.
+func (e *engine) open(o *evidence.Observation) *fingerprint.Case {
+	return e.cfg.Prober.Set.Open(o, e.cfg.Prober.Level)
 }
 
 // probe probes one address. All attempts, and the ports beside it, have the time for
 // one target together.
 func (e *engine) probe(ctx context.Context, t target.Target, p *position) error {
-	var o evidence.Observation
+	var c *fingerprint.Case
 	budget := e.cfg.Prober.Budget()
 	requests, connections := 0, 0 // of all attempts: what the target has seen of us
 	for attempt := 0; ; attempt++ {
@@ -517,7 +523,7 @@ func (e *engine) probe(ctx context.Context, t target.Target, p *position) error 
 		requests, connections = requests+next.Requests, connections+next.Connections
 		// An attempt that ran out of time says less than the one before.
 		if attempt == 0 || next.Outcome != event.OutcomeSilent || budget.Left() > 0 {
-			o = next
+			c = next
 		}
 		transient := next.Outcome == event.OutcomeReset || next.Outcome == event.OutcomeLocalError
 		pause := time.Duration(attempt+1) * 200 * time.Millisecond
@@ -530,73 +536,71 @@ func (e *engine) probe(ctx context.Context, t target.Target, p *position) error 
 		case <-time.After(pause):
 		}
 	}
-	o.Requests, o.Connections = requests, connections
-	if e.hold(t, &o, p) {
+	c.Requests, c.Connections = requests, connections
+	if e.hold(t, c, p) {
 		return nil
 	}
-	e.settledBy(t, &o)
-	if err := e.done(t, &o); err != nil || !e.wantsHelpers(t, &o) {
+	e.settledBy(t, c)
+	if err := e.done(t, c); err != nil || !e.wantsHelpers(t, c) {
 		return err
 	}
-	return e.helpers(ctx, t, &o, budget)
+	return e.helpers(ctx, t, c, budget)
 }
 
-// done judges an observation and emits its event.
-func (e *engine) done(t target.Target, o *evidence.Observation) error {
-	silent := o.Outcome == event.OutcomeSilent
-	e.heard(t, o.Outcome)
-	unlisted := t.Swept && !e.cfg.ListAll && (silent || o.Outcome == event.OutcomeClosed || o.Outcome == event.OutcomeExcluded)
+// done emits the event of a case that nothing more is asked for.
+func (e *engine) done(t target.Target, c *fingerprint.Case) error {
+	silent := c.Outcome == event.OutcomeSilent
+	e.heard(t, c.Outcome)
+	unlisted := t.Swept && !e.cfg.ListAll && (silent || c.Outcome == event.OutcomeClosed || c.Outcome == event.OutcomeExcluded)
 	if unlisted {
 		// Nearly all of a sweep ends here, so nothing more is done for it.
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		e.quietly(t, o.Outcome)
+		e.quietly(t, c.Outcome)
 		if silent {
 			e.sample(t, nil)
 		}
 		return nil
 	}
-	t.Base = o.Base // it may have been found out
-	verdict := e.cfg.Prober.Set.Judge(o)
-	recognised := verdict.Product.Confidence.Rank() >= event.Firm.Rank() || verdict.Unfinished && o.Outcome == event.OutcomeOther
-	switch root := o.Exchange("root"); {
-	case o.Outcome != event.OutcomeOther:
+	t.Base = c.Base // it may have been found out
+	verdict := c.Verdict()
+	recognised := verdict.Product.Confidence.Rank() >= event.Firm.Rank() || verdict.Unfinished && c.Outcome == event.OutcomeOther
+	switch root := c.Exchange("root"); {
+	case c.Outcome != event.OutcomeOther:
 	case recognised && verdict.Helper:
-		o.Outcome = event.OutcomeHelper
+		c.Outcome = event.OutcomeHelper
 	case recognised:
-		o.Outcome = event.OutcomeIdentified
+		c.Outcome = event.OutcomeIdentified
 	case root != nil && root.Unreadable:
 		// Whatever it is, it was not looked at.
-		o.Outcome, o.Err = event.OutcomeProtocolError, root.Err
+		c.Outcome, c.Err = event.OutcomeProtocolError, root.Err
 	}
 	if e.cfg.Machine != nil && recognised && !verdict.Helper {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		e.held = append(e.held, held{t, *o, verdict})
+		e.held = append(e.held, held{t, c})
 		return nil
 	}
-	return e.judged(t, o, &verdict, nil)
+	return e.judged(t, c, nil)
 }
 
 // judged puts what is known of a target into findings and emits its event. w may
 // be nil.
-func (e *engine) judged(t target.Target, o *evidence.Observation, verdict *fingerprint.Verdict, w *ways) error {
+func (e *engine) judged(t target.Target, c *fingerprint.Case, w *ways) error {
 	if w == nil {
 		w = &ways{}
 	}
+	verdict := c.Verdict()
 	bound, _ := netip.ParseAddrPort(t.Bound)
+	hostPort := t.HostPort()
 	releases := e.cfg.Prober.Set.Releases(verdict.Product.ID)
-	advisories := e.cfg.Advisories.assess(verdict, t.HostPort(), releases)
+	advisories := e.cfg.Advisories.assess(verdict, hostPort, releases)
 	findings := check.Run(e.cfg.Checks, check.Subject{
-		HostPort: t.HostPort(), Reach: e.reach(t), Bound: bound, Process: t.Process,
+		HostPort: hostPort, Reach: e.reach(t), Bound: bound, Process: t.Process,
 		Forwards: w.forwards, Ways: w.others,
-		Observation: o, Verdict: verdict, Releases: releases, Advisories: advisories,
+		Observation: c.Observation, Verdict: verdict, Evidence: c.Evidence, Releases: releases, Advisories: advisories,
 	})
-	for i := range findings {
-		// Checks name signals; a reader wants the exchanges that show them.
-		findings[i].Evidence = e.cfg.Prober.Set.Exchanges(verdict.Product.ID, findings[i].Evidence, o)
-	}
-	ev := e.event(t, o, verdict, findings)
+	ev := e.event(t, c, findings)
 	ev.SameAs = w.sameAs
 	ev.Notes = append(slices.Clip(ev.Notes), w.notes...)
 	if advisories != nil {
@@ -605,7 +609,7 @@ func (e *engine) judged(t target.Target, o *evidence.Observation, verdict *finge
 			ev.Notes = append(slices.Clip(ev.Notes), advisories.Reason)
 		}
 	}
-	if t.Note != "" && t.Note != o.Err {
+	if t.Note != "" && t.Note != c.Err {
 		ev.Notes = append(slices.Clip(ev.Notes), t.Note)
 	}
 
@@ -615,10 +619,10 @@ func (e *engine) judged(t target.Target, o *evidence.Observation, verdict *finge
 		return nil
 	}
 	e.summary.Add(ev)
-	if o.Outcome == event.OutcomeIdentified {
+	if c.Outcome == event.OutcomeIdentified {
 		e.cfg.Count.Found.Add(1)
 	}
-	if t.Swept && o.Outcome == event.OutcomeSilent {
+	if t.Swept && c.Outcome == event.OutcomeSilent {
 		ev = e.sample(t, ev)
 	}
 	return e.emit(ev)

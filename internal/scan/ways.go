@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/target"
 )
@@ -24,8 +23,7 @@ type Listener struct {
 // of it depends on them.
 type held struct {
 	target.Target
-	observation evidence.Observation
-	verdict     fingerprint.Verdict
+	found *fingerprint.Case
 }
 
 // ways is what the other listeners of this machine mean for a gateway.
@@ -51,12 +49,13 @@ type listening struct {
 
 func (h *held) listening(m Machine) listening {
 	bound, err := netip.ParseAddrPort(h.Bound)
+	v := h.found.Verdict()
 	l := listening{
 		beyond:   err == nil && !bound.Addr().IsLoopback(),
-		Listener: m[h.Addr], port: h.Addr.Port(), url: h.URL(h.observation.Scheme), auth: h.verdict.Auth, front: h.verdict.Front.Kind,
-		product: h.verdict.Product.ID, releases: h.verdict.Version.Candidates,
+		Listener: m[h.Addr], port: h.Addr.Port(), url: h.URL(h.found.Scheme), auth: v.Auth, front: v.Front.Kind,
+		product: v.Product.ID, releases: v.Version.Candidates,
 	}
-	if x := h.observation.Exchange("root"); x != nil && x.Status == 200 {
+	if x := h.found.Exchange("root"); x != nil && x.Status == 200 {
 		l.page = x.Digest().SHA256
 	}
 	return l
@@ -185,7 +184,7 @@ func (e *engine) release() error {
 	}
 	for i, w := range tellWays(all) {
 		h := &e.held[i]
-		if err := e.judged(h.Target, &h.observation, &h.verdict, &w); err != nil {
+		if err := e.judged(h.Target, h.found, &w); err != nil {
 			return err
 		}
 	}

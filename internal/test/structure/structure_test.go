@@ -38,7 +38,7 @@ func rooms() map[string][]string {
 		"internal/wire":      {"internal/event", "internal/evidence", "internal/target", "internal/pace"},
 
 		"internal/fingerprint": {"internal/bounded", "internal/event", "internal/evidence", "internal/handshake", "internal/release"},
-		"internal/probe":       {"internal/event", "internal/wire", "internal/fingerprint", "internal/evidence", "internal/handshake", "internal/target"},
+		"internal/probe":       {"internal/event", "internal/wire", "internal/fingerprint", "internal/handshake", "internal/target"},
 		"internal/advisory":    {"internal/bounded", "internal/event", "internal/release"},
 		"internal/check":       {"internal/advisory", "internal/event", "internal/evidence", "internal/fingerprint", "internal/release"},
 		"internal/scan": {"internal/bounded", "internal/target", "internal/pace", "internal/probe", "internal/check",

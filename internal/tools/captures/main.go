@@ -255,15 +255,15 @@ func ask(ctx context.Context, l look) (answers, error) {
 	}
 	s := w.Open(ctx, t, 30*time.Second)
 	defer s.Close()
-	o := s.Observation()
+	c := set.Open(s.Observation(), event.LevelStandard)
 	var out answers
-	more := func() (evidence.Request, bool) { return set.Next(o, event.LevelStandard) }
+	more := c.Next
 	if l.Product == "openclaw" {
 		// Whatever the plan has, whether the scanner would ask for it or not, and
 		// some more. The page comes first; with it the plan grows.
 		more = func() (evidence.Request, bool) {
-			all := append(set.Plan(l.Product, o), extra(t.Base)...)
-			at := slices.IndexFunc(all, func(r evidence.Request) bool { return o.Exchange(r.ID) == nil })
+			all := append(c.Plan(l.Product), extra(t.Base)...)
+			at := slices.IndexFunc(all, func(r evidence.Request) bool { return c.Exchange(r.ID) == nil })
 			if at < 0 {
 				return evidence.Request{}, false
 			}
@@ -276,30 +276,33 @@ func ask(ctx context.Context, l look) (answers, error) {
 			break
 		}
 		if !s.Converse(req, reply(req)) {
-			return answers{}, fmt.Errorf("no answer to %s: %s", req.ID, o.Err)
+			return answers{}, fmt.Errorf("no answer to %s: %s", req.ID, c.Err)
 		}
-		out.add(o, req)
+		out.add(c.Observation, req) // before secrets are dropped
+		c.Take()
 	}
 	if t.Scheme == "https" {
 		s.Legacy()
 	}
-	out.TLS = o.TLS
+	out.TLS = c.TLS
 	if !l.Deep {
 		return out, nil
 	}
 	deep := w.Open(ctx, t, 30*time.Second)
 	defer deep.Close()
+	further := set.Open(deep.Observation(), event.LevelDeep)
 	for {
-		req, ok := set.Next(deep.Observation(), event.LevelDeep)
+		req, ok := further.Next()
 		if !ok {
 			return out, nil
 		}
 		if !deep.Converse(req, reply(req)) {
-			return answers{}, fmt.Errorf("no answer to %s: %s", req.ID, deep.Observation().Err)
+			return answers{}, fmt.Errorf("no answer to %s: %s", req.ID, further.Err)
 		}
-		if o.Exchange(req.ID) == nil {
-			out.add(deep.Observation(), req)
+		if c.Exchange(req.ID) == nil {
+			out.add(further.Observation, req)
 		}
+		further.Take()
 	}
 }
 

@@ -1,0 +1,292 @@
+package fingerprint
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/evidence"
+)
+
+// Case is what is known of one target: what was seen there, and what follows from
+// it. It asks for the next request, takes what came back, and gives the verdict.
+// Each answer is looked at once, when it is taken. It is not safe for concurrent
+// use.
+type Case struct {
+	*evidence.Observation
+	set     *Set
+	level   event.Level
+	answers []answer // of Exchanges, by the same index
+	views   []*view  // of the products of which anything shows, see consider
+	named   *evidence.TLSInfo
+	verdict *Verdict // once it has been asked for
+}
+
+// Open begins a case on an observation. What is in it already is taken; what is
+// added to it, by whoever makes the requests, is to be taken with Take.
+func (s *Set) Open(o *evidence.Observation, level event.Level) *Case {
+	c := &Case{Observation: o, set: s, level: level}
+	c.Take()
+	return c
+}
+
+// Take looks at the exchanges that the observation has got since. The answer to a
+// request that may hold a secret, or in which a signal says so, is emptied: what
+// the fingerprints saw is kept, of the body nothing is, not even a hash.
+func (c *Case) Take() {
+	before := len(c.answers)
+	if before == len(c.Exchanges) {
+		return
+	}
+	for i := range c.answers {
+		c.answers[i].Exchange = &c.Exchanges[i] // it may have moved since
+	}
+	for i := before; i < len(c.Exchanges); i++ {
+		x := &c.Exchanges[i]
+		if c.set.index.based[x.ID] {
+			x.Base = c.Base + "/"
+		}
+		c.answers = append(c.answers, answer{Exchange: x, index: c.set.index})
+		a := &c.answers[i]
+		a.look()
+		a.drop()
+		for _, v := range c.views {
+			v.forget(x.ID)
+		}
+	}
+	c.verdict = nil
+	c.lookAround(before == 0)
+	for i := before; i < len(c.answers); i++ {
+		c.hint(&c.answers[i])
+	}
+}
+
+// lookAround considers the products that the target's port, certificate and name
+// speak of.
+func (c *Case) lookAround(first bool) {
+	x := c.set.index
+	if first {
+		for _, place := range x.ports[c.Addr.Port()] {
+			c.consider(place, false)
+		}
+		if c.set.everywhere {
+			for _, place := range x.relatives {
+				c.consider(place, false)
+			}
+		}
+	}
+	if !first && c.named == c.TLS {
+		return
+	}
+	c.named = c.TLS
+	for _, l := range x.names {
+		if l.signal.named(c.Observation) {
+			c.consider(l.product, true)
+		}
+	}
+}
+
+// hint considers the products of which an answer says something.
+func (c *Case) hint(a *answer) {
+	if !c.Here(a.Exchange) {
+		return
+	}
+	for _, place := range a.products {
+		c.consider(place, true)
+	}
+	for _, l := range c.set.index.logins {
+		if slices.Contains(l.Login, a.ID) && c.asksLogin(a) {
+			c.consider(l.product, true)
+		}
+	}
+}
+
+// consider has a product thought about. First come those of which an answer, a
+// certificate or a name says something (hinted), then those whose port it is,
+// each in the set's order.
+func (c *Case) consider(place int, hinted bool) {
+	at := slices.IndexFunc(c.views, func(v *view) bool { return v.place == place })
+	switch {
+	case at < 0:
+		c.views = append(c.views, &view{p: c.set.products[place], c: c, place: place, hinted: hinted})
+	case hinted && !c.views[at].hinted:
+		c.views[at].hinted = true
+	default:
+		return
+	}
+	slices.SortFunc(c.views, func(a, b *view) int {
+		if a.hinted != b.hinted {
+			if a.hinted {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(a.place, b.place)
+	})
+}
+
+// view returns a product's look at the case, whether anything shows of it or not.
+func (c *Case) view(p *product) *view {
+	if at := slices.IndexFunc(c.views, func(v *view) bool { return v.p == p }); at >= 0 {
+		return c.views[at]
+	}
+	return &view{p: p, c: c}
+}
+
+// answer returns the answer to a request, as far as it counts at the base path
+// that the case stands at; nil if there is none.
+func (c *Case) answer(id string) *answer {
+	for i := range c.answers {
+		if a := &c.answers[i]; a.ID == id && c.Here(a.Exchange) {
+			return a
+		}
+	}
+	return nil
+}
+
+// maxRequests bounds the requests to one target.
+func (c *Case) maxRequests() int {
+	if c.level == event.LevelDeep || c.set.everywhere {
+		return 24
+	}
+	return 12
+}
+
+// Next returns the request to make now, given what has been seen so far, or
+// false when nothing that may be asked would add to the verdict.
+func (c *Case) Next() (evidence.Request, bool) {
+	made := c.Requests
+	for i := range c.Exchanges {
+		if !c.Here(&c.Exchanges[i]) { // asked below another base path: does not count
+			made--
+		}
+	}
+	if made >= c.maxRequests() {
+		return evidence.Request{}, false
+	}
+	if c.answer(rootID) == nil {
+		return c.opening()
+	}
+	// Once it is certain what a target is, the others ask no more.
+	if at := slices.IndexFunc(c.views, func(v *view) bool { return v.confidence() == event.Certain }); at >= 0 {
+		return c.views[at].next()
+	}
+	for _, v := range c.views {
+		if req, ok := v.next(); ok {
+			return req, true
+		}
+	}
+	return evidence.Request{}, false
+}
+
+// opening returns the first thing to ask: on the ports of a product that speaks
+// first, what it says; else, and if that did not come, the page, which every
+// product asks for first. Most targets of a sweep do not get further.
+func (c *Case) opening() (evidence.Request, bool) {
+	for _, r := range c.set.index.first {
+		if !c.level.Includes(r.Level) || !slices.Contains(r.ports, c.Addr.Port()) {
+			continue
+		}
+		a := c.answer(r.ID)
+		if a == nil {
+			return r.request(c, "")
+		}
+		if a.Answered() {
+			return evidence.Request{}, false
+		}
+	}
+	return c.set.products[0].Requests[0].request(c, "")
+}
+
+// Recognised reports whether a product is recognised, more than as a guess.
+func (c *Case) Recognised() bool {
+	return slices.ContainsFunc(c.views, func(v *view) bool { return v.confidence().Rank() >= event.Firm.Rank() })
+}
+
+// Verdict returns what follows from what was seen. Of several products that fit
+// it takes the one that is most sure, and of equals the first.
+func (c *Case) Verdict() *Verdict {
+	if c.verdict == nil {
+		c.verdict = c.judge()
+	}
+	return c.verdict
+}
+
+// best is the product that is most sure, or nil.
+func (c *Case) best() *view {
+	var best *view
+	rank := 0
+	for _, v := range c.views {
+		if r := v.confidence().Rank(); r > rank {
+			best, rank = v, r
+		}
+	}
+	return best
+}
+
+func (c *Case) judge() *Verdict {
+	out := new(Verdict)
+	if best := c.best(); best != nil {
+		best.judge(out)
+	}
+	if front := c.shown(c.set.fronts, c.answers); front != nil {
+		out.Front = event.Front{Kind: front.ID, Because: front.because}
+	}
+	if out.Auth.State == "" || out.Auth.State == event.AuthUnknown {
+		if gate := c.gated(out); gate != nil {
+			out.Auth = event.Auth{State: event.AuthGated, Mode: event.AuthMode(gate.ID), Because: gate.because}
+		}
+	}
+	return out
+}
+
+// shown returns the first front, or gate, that shows in one of the answers, the
+// name or the certificate; nil if none does.
+func (c *Case) shown(rules []frontRule, answers []answer) *frontRule {
+	for i := range rules {
+		r := &rules[i]
+		if r.Host != nil && !r.Host.MatchString(c.Name) ||
+			r.Subject != nil && (c.TLS == nil || !r.Subject.MatchString(c.TLS.Subject)) {
+			continue
+		}
+		for j := range answers {
+			if !r.match.set() || r.match.holds(&answers[j]) {
+				return r
+			}
+		}
+	}
+	return nil
+}
+
+// Plan returns every request of a product up to level standard, whatever its
+// condition: what a recorder makes. Those that need what has not been seen,
+// another name for the target, or a base path, are left out, and so are those
+// that only ask again.
+func (c *Case) Plan(product string) []evidence.Request {
+	var out []evidence.Request
+	for _, p := range c.set.products {
+		if p.ID != product {
+			continue
+		}
+		mount := c.view(p).mount()
+		for i := range p.Requests {
+			r := &p.Requests[i]
+			if !event.LevelStandard.Includes(r.Level) || r.Fresh || !p.mayBeAsked(r, c.Observation) {
+				continue
+			}
+			if req, ok := r.request(c, mount); ok {
+				out = append(out, req)
+			}
+		}
+	}
+	return out
+}
+
+// mayBeAsked reports whether the target has the name, or the base path, that a
+// request is for.
+func (p *product) mayBeAsked(r *requestSpec, o *evidence.Observation) bool {
+	return !slices.ContainsFunc(r.When.All, func(name string) bool {
+		s := p.signals[name]
+		return s.Host != nil && !s.named(o) || s.Based && o.Base == ""
+	})
+}
