@@ -9,3 +9,8 @@ import "embed"
 //
 //go:embed *.yaml releases/*.json advisories/*.json local/*.yaml
 var FS embed.FS
+
+// Paths are those that a fingerprint file which is not built in may ask for.
+//
+//go:embed permitted/paths.yaml
+var Paths []byte

@@ -255,18 +255,3 @@ func arguments(cmd *cobra.Command, f *flags, args []string, config func() (strin
 	}
 	return rest, false, usage(err)
 }
-
-// flagless gives a command without flags of its own what the others have: the
-// same -help, the same errors. Its name is the one after "clawsonar".
-func flagless(s streams, name string, cmd *cobra.Command, run func(args []string) error) *cobra.Command {
-	f := newFlags(name)
-	f.attach(s, cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		rest, done, err := arguments(cmd, f, args, nil)
-		if done || err != nil {
-			return err
-		}
-		return run(rest)
-	}
-	return cmd
-}

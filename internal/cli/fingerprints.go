@@ -76,15 +76,12 @@ func newFingerprintsExplain(s streams) *cobra.Command {
 
 func newFingerprintsValidate(s streams) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "validate FILE|FOLDER ...",
+		Use:   "validate [flags] FILE|FOLDER ...",
 		Short: "Check fingerprint files without contacting anything",
 	}
-	return flagless(s, "fingerprints validate", cmd, func(args []string) error {
-		if len(args) == 0 {
-			return errNoFile("validate")
-		}
+	return ownFingerprints(s, "validate", cmd, func(args, confirmed []string) error {
 		for _, arg := range args {
-			set, err := loadFingerprints(arg)
+			set, err := loadFingerprints(arg, confirmed)
 			if err != nil {
 				return usage(err)
 			}
@@ -98,7 +95,7 @@ func newFingerprintsValidate(s streams) *cobra.Command {
 
 func newFingerprintsTest(s streams) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "test FILE|FOLDER [CAPTURE ...]",
+		Use:   "test [flags] FILE|FOLDER [CAPTURE ...]",
 		Short: "Judge recorded captures with a fingerprint and compare with what they must give",
 		Long: `Judge recorded captures with a fingerprint and compare with what they must give.
 Without captures, the built-in ones are used. Every marker needs a capture that
@@ -106,11 +103,8 @@ shows it and one that answers the same request otherwise; every rule that says
 certain, open or claimable one in which it decides. Other rules that decide in
 none are listed.`,
 	}
-	return flagless(s, "fingerprints test", cmd, func(args []string) error {
-		if len(args) == 0 {
-			return errNoFile("test")
-		}
-		set, err := loadFingerprints(args[0])
+	return ownFingerprints(s, "test", cmd, func(args, confirmed []string) error {
+		set, err := loadFingerprints(args[0], confirmed)
 		if err != nil {
 			return usage(err)
 		}
@@ -139,8 +133,25 @@ none are listed.`,
 	})
 }
 
-func errNoFile(command string) error {
-	return usage(fmt.Errorf("fingerprints %s needs a file or folder: see \"clawsonar fingerprints %s -help\"", command, command))
+// ownFingerprints gives a command that reads fingerprint files its flag, and run
+// the files and the paths that the user confirms.
+func ownFingerprints(s streams, name string, cmd *cobra.Command, run func(args, confirmed []string) error) *cobra.Command {
+	var confirmed []string
+	f := newFlags("fingerprints " + name)
+	f.group("Flags")
+	f.list(&confirmed, "allow-path", "", "PATH", "the file may ask for this path as well: asking for it changes nothing and gives out no secret; repeatable", fingerprint.CheckPath)
+	f.attach(s, cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		rest, done, err := arguments(cmd, f, args, nil)
+		if done || err != nil {
+			return err
+		}
+		if len(rest) == 0 {
+			return usage(fmt.Errorf("fingerprints %s needs a file or folder: see \"clawsonar fingerprints %[1]s -help\"", name))
+		}
+		return run(rest, confirmed)
+	}
+	return cmd
 }
 
 // counted puts a number before its noun.
@@ -153,7 +164,7 @@ func counted(n int, noun string) string {
 
 // loadFingerprints reads one file, or all of a folder. Fronts and release
 // tables that are not there are the built-in ones.
-func loadFingerprints(name string) (*fingerprint.Set, error) {
+func loadFingerprints(name string, confirmed []string) (*fingerprint.Set, error) {
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, err
@@ -162,7 +173,7 @@ func loadFingerprints(name string) (*fingerprint.Set, error) {
 	if !info.IsDir() {
 		dir, pattern = filepath.Dir(name), filepath.Base(name)
 	}
-	set, err := fingerprint.Load(completed{bounded.FS{FS: os.DirFS(dir), Limit: maxData}, pattern})
+	set, err := fingerprint.LoadOwn(completed{bounded.FS{FS: os.DirFS(dir), Limit: maxData}, pattern}, fingerprints.Paths, confirmed)
 	if err != nil {
 		return nil, inFolder(dir, err)
 	}

@@ -64,7 +64,10 @@ type product struct {
 // Load reads every *.yaml at the root of fsys: one product each, but for
 // fronts.yaml, unseen.yaml and known.yaml, each of which may be missing. A product that names a release table finds
 // it in releases/NAME.json.
-func Load(fsys fs.FS) (*Set, error) {
+func Load(fsys fs.FS) (*Set, error) { return load(fsys, nil) }
+
+// load reads a folder; allowed is nil for what is built in.
+func load(fsys fs.FS, allowed paths) (*Set, error) {
 	names, err := fs.Glob(fsys, "*.yaml")
 	if err != nil {
 		return nil, err
@@ -91,7 +94,7 @@ func Load(fsys fs.FS) (*Set, error) {
 		if err != nil {
 			return nil, err
 		}
-		p, err := compile(data, name)
+		p, err := compile(data, name, allowed)
 		if err != nil {
 			return nil, err
 		}
@@ -313,14 +316,15 @@ func (p *product) markers() []string {
 // compiler carries what is needed to say where an error is.
 type compiler struct {
 	*product
-	used map[string]bool
+	allowed paths // nil for what is built in
+	used    map[string]bool
 }
 
 func (c *compiler) errorf(at []any, format string, args ...any) error {
 	return fmt.Errorf("%s:%d: %w", c.file, lineOf(c.data, at...), fmt.Errorf(format, args...))
 }
 
-func compile(data []byte, file string) (*product, error) {
+func compile(data []byte, file string, allowed paths) (*product, error) {
 	p := &product{file: file, data: data}
 	if err := decode(data, file, &p.spec); err != nil {
 		return nil, err
@@ -331,7 +335,7 @@ func compile(data []byte, file string) (*product, error) {
 		sig.index = len(p.ordered)
 		p.signals[name], p.ordered = &sig, append(p.ordered, &sig)
 	}
-	c := &compiler{product: p, used: map[string]bool{}}
+	c := &compiler{product: p, allowed: allowed, used: map[string]bool{}}
 	for _, step := range []func() error{c.words, c.basics, c.requests, c.signalNames, c.rules, c.sources, c.proof, c.advised, c.unused} {
 		if err := step(); err != nil {
 			return nil, err
@@ -394,6 +398,11 @@ func (c *compiler) basics() error {
 		if !strings.HasPrefix(base, "/") || strings.HasSuffix(base, "/") || strings.Trim(base[1:], "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
 			return c.errorf([]any{"bases", i}, "base path %q: write it as /claw, with small letters, digits and hyphens", base)
 		}
+		if c.allowed != nil {
+			if err := c.allowed.path(base); err != nil {
+				return c.errorf([]any{"bases", i}, "base path: %w", err)
+			}
+		}
 	}
 	if c.Mount != "" {
 		if err := c.cond([]any{"mount"}, cond{All: []string{c.Mount}}); err != nil {
@@ -434,6 +443,11 @@ func (c *compiler) requests() error {
 			return c.errorf(at, "request id %q is used twice", r.ID)
 		}
 		seen[r.ID] = true
+		if c.allowed != nil {
+			if err := c.allowed.permit(r); err != nil {
+				return c.errorf(at, "request %q: %w", r.ID, err)
+			}
+		}
 		if err := r.permitted(); err != nil {
 			return c.errorf(at, "request %q: %w", r.ID, err)
 		}
