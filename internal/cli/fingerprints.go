@@ -80,6 +80,9 @@ func newFingerprintsValidate(s streams) *cobra.Command {
 		Short: "Check fingerprint files without contacting anything",
 	}
 	return ownFingerprints(s, "validate", cmd, func(args, confirmed []string) error {
+		if len(args) == 0 {
+			return usage(errors.New("fingerprints validate needs a file or folder: see \"clawsonar fingerprints validate -help\""))
+		}
 		for _, arg := range args {
 			set, err := loadFingerprints(arg, confirmed)
 			if err != nil {
@@ -95,25 +98,30 @@ func newFingerprintsValidate(s streams) *cobra.Command {
 
 func newFingerprintsTest(s streams) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "test [flags] FILE|FOLDER [CAPTURE ...]",
+		Use:   "test [flags] [FILE|FOLDER [CAPTURE ...]]",
 		Short: "Judge recorded captures with a fingerprint and compare with what they must give",
 		Long: `Judge recorded captures with a fingerprint and compare with what they must give.
-Without captures, the built-in ones are used. Every marker needs a capture that
-shows it and one that answers the same request otherwise; every rule that says
-certain, open or claimable one in which it decides. Other rules that decide in
+Without captures, the built-in ones are used, without a file the built-in
+fingerprints as well. Every marker needs a capture that shows it and one that
+answers the same request otherwise; every rule that says certain, open or
+claimable one in which it decides. Other rules that decide in
 none are listed.`,
 	}
 	return ownFingerprints(s, "test", cmd, func(args, confirmed []string) error {
-		set, err := loadFingerprints(args[0], confirmed)
+		set, err := fingerprint.Load(fingerprints.FS)
+		if len(args) > 0 {
+			set, err = loadFingerprints(args[0], confirmed)
+			args = args[1:]
+		}
 		if err != nil {
 			return usage(err)
 		}
-		all, err := loadCaptures(args[1:])
+		all, err := loadCaptures(args)
 		if err != nil {
 			return usage(err)
 		}
 		if len(all) == 0 {
-			return usage(fmt.Errorf("%s: no capture: a folder of captures holds .yaml files", strings.Join(args[1:], ", ")))
+			return usage(fmt.Errorf("%s: no capture: a folder of captures holds .yaml files", strings.Join(args, ", ")))
 		}
 		problems, idle := set.Test(all)
 		for _, p := range problems {
@@ -145,9 +153,6 @@ func ownFingerprints(s streams, name string, cmd *cobra.Command, run func(args, 
 		rest, done, err := arguments(cmd, f, args, nil)
 		if done || err != nil {
 			return err
-		}
-		if len(rest) == 0 {
-			return usage(fmt.Errorf("fingerprints %s needs a file or folder: see \"clawsonar fingerprints %[1]s -help\"", name))
 		}
 		return run(rest, confirmed)
 	}
