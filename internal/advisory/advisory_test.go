@@ -30,11 +30,11 @@ func read(t testing.TB, name string) []byte {
 
 func builtin(t testing.TB) (*advisory.DB, *release.Table) {
 	t.Helper()
-	db, err := advisory.Load(read(t, "advisories/openclaw.json"))
+	db, err := advisory.Load("f", read(t, "advisories/openclaw.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	table, err := release.Load(read(t, "releases/openclaw.json"))
+	table, err := release.Load("f", read(t, "releases/openclaw.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func versions(texts ...string) []release.Version {
 // otherwise the same. Newest is 2026.9.6.
 func load(t testing.TB, lines ...string) *advisory.DB {
 	t.Helper()
-	db, err := advisory.Load(file(lines...))
+	db, err := advisory.Load("f", file(lines...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -367,16 +367,16 @@ func TestLoadErrors(t *testing.T) {
 		data []byte
 		want string
 	}{
-		{"empty", nil, "line 1: unexpected EOF"},
-		{"cut off", file(good)[:200], "unexpected EOF"},
-		{"no header", []byte(`{"advisories":[]}`), "line 1: as_of, newest and advisories must all be there"},
-		{"unknown key on top", []byte(`{"as_of":"2026-10-05","newst":""}`), `line 1: unknown key "newst"`},
-		{"twice on top", []byte(`{"newest":"2026.9.6","newest":"2026.9.6"}`), `key "newest" is given twice`},
-		{"trailing", append(file(good), "{}"...), "line 4: something follows the end of the advisories"},
-		{"unknown key", file(good, entry(id2, `[{}]`, `,"colour":1`)), `line 3: json: unknown field "colour"`},
-		{"unknown key in range", file(entry(id1, `[{"fixt":"2026.3.1"}]`, "")), `line 2: json: unknown field "fixt"`},
-		{"out of order", file(entry(id2, `[{}]`, ""), good), "line 3: " + id1 + " does not come after " + id2},
-		{"twice", file(good, good), "line 3: " + id1 + " does not come after " + id1},
+		{"empty", nil, "f:1: unexpected end of the file"},
+		{"cut off", file(good)[:200], "unexpected end of the file"},
+		{"no header", []byte(`{"advisories":[]}`), "f:1: as_of, newest and advisories must all be there"},
+		{"unknown key on top", []byte(`{"as_of":"2026-10-05","newst":""}`), `f:1: unknown key "newst"`},
+		{"twice on top", []byte(`{"newest":"2026.9.6","newest":"2026.9.6"}`), `key "newest" is there twice`},
+		{"trailing", append(file(good), "{}"...), "f:4: something follows the end of the document"},
+		{"unknown key", file(good, entry(id2, `[{}]`, `,"colour":1`)), `f:3: unknown key "colour"`},
+		{"unknown key in range", file(entry(id1, `[{"fixt":"2026.3.1"}]`, "")), `f:2: unknown key "fixt"`},
+		{"out of order", file(entry(id2, `[{}]`, ""), good), "f:3: " + id1 + " does not come after " + id2},
+		{"twice", file(good, good), "f:3: " + id1 + " does not come after " + id1},
 		{"cve twice", file(entry(id1, `[{}]`, `,"cve":"CVE-2026-1000"`), entry(id2, `[{}]`, `,"cve":"CVE-2026-1000"`)), "CVE-2026-1000 is given twice"},
 		{"no range", file(entry(id1, `[]`, "")), "a range is needed"},
 		{"backward", file(entry(id1, `[{"introduced":"2026.3.1","fixed":"2026.2.9"}]`, "")), "fixed 2026.2.9 is not later than introduced 2026.3.1"},
@@ -391,14 +391,14 @@ func TestLoadErrors(t *testing.T) {
 		{"package", replace(`"package":"openclaw"`, `"package":"Open Claw"`), "is not the name of a package"},
 		{"summary", replace(`"text"`, `"two\nlines"`), "is not one line"},
 		{"score", file(entry(id1, `[{}]`, `,"scores":[{"source":"cve","score":11}]`)), "score 11 is not from 0.1 to 10"},
-		{"vector", file(entry(id1, `[{}]`, `,"scores":[{"source":"cve","score":9,"vector":"CVSS:3.1/AV:N"}]`)), `line 2: ` + id1 + `: vector "CVSS:3.1/AV:N": base metric AC is not defined`},
+		{"vector", file(entry(id1, `[{}]`, `,"scores":[{"source":"cve","score":9,"vector":"CVSS:3.1/AV:N"}]`)), `f:2: ` + id1 + `: vector "CVSS:3.1/AV:N": base metric AC is not defined`},
 	} {
-		_, err := advisory.Load(tt.data)
+		_, err := advisory.Load("f", tt.data)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}
 	}
-	if _, err := advisory.Load(file(good)); err != nil {
+	if _, err := advisory.Load("f", file(good)); err != nil {
 		t.Errorf("the good one: %v", err)
 	}
 }
@@ -454,7 +454,7 @@ func BenchmarkLoad(b *testing.B) {
 	data := read(b, "advisories/openclaw.json")
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := advisory.Load(data); err != nil {
+		if _, err := advisory.Load("f", data); err != nil {
 			b.Fatal(err)
 		}
 	}

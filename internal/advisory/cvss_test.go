@@ -147,7 +147,7 @@ func TestUpdateGrades(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", tt.name, err)
 		}
-		written, err := advisory.Load(data)
+		written, err := advisory.Load("f", data)
 		if err != nil {
 			t.Fatalf("%s: %v", tt.name, err)
 		}

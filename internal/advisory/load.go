@@ -3,16 +3,14 @@ package advisory
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/release"
+	"github.com/clawsonar/clawsonar/internal/strict"
 )
 
 // The keys of the file.
@@ -22,101 +20,57 @@ const (
 	keyAdvisories = "advisories"
 )
 
-// Load reads a database as Encode writes it. It is strict: an unknown key, a
-// value that cannot be, an advisory out of order or given twice is an error
-// that names the line.
-func Load(data []byte) (*DB, error) {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := bounded.JSON(data, maxValues); err != nil {
-		return nil, fmt.Errorf("advisories: %w", err)
+// Load reads a database as Encode writes it, from the file of that name. It is
+// strict: an unknown key, a value that cannot be, an advisory out of order or
+// given twice is an error that names the line.
+func Load(file string, data []byte) (*DB, error) {
+	var doc struct {
+		AsOf       string          `json:"as_of"`
+		Newest     release.Version `json:"newest"`
+		Advisories []*Advisory     `json:"advisories"`
 	}
-	l := loader{db: new(DB), seen: map[string]bool{}}
-	if err := l.decode(d); err != nil {
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
+	if err := strict.JSON(file, data, maxValues, &doc); err != nil {
+		return nil, err
+	}
+	if doc.AsOf == "" || doc.Newest.IsZero() || doc.Advisories == nil {
+		return nil, strict.At(file, data, fmt.Errorf("%s, %s and %s must all be there", keyAsOf, keyNewest, keyAdvisories))
+	}
+	day, err := time.Parse(time.DateOnly, doc.AsOf)
+	if err != nil {
+		return nil, strict.At(file, data, fmt.Errorf("%s %q is not a day: write YYYY-MM-DD", keyAsOf, cut(doc.AsOf, 40)), keyAsOf)
+	}
+	db := &DB{asOf: day, newest: doc.Newest}
+	seen := map[string]bool{} // ids and CVE ids
+	for i, a := range doc.Advisories {
+		if err := db.add(a, seen); err != nil {
+			return nil, strict.At(file, data, err, keyAdvisories, i)
 		}
-		return nil, fmt.Errorf("advisories, line %d: %w", line(data, d.InputOffset(), err), err)
 	}
-	return l.db, nil
+	return db, nil
 }
 
-type loader struct {
-	db   *DB
-	seen map[string]bool // ids and CVE ids
-}
-
-func (l *loader) decode(d *json.Decoder) error {
-	if err := delim(d, '{'); err != nil {
+// add checks one advisory and takes it in.
+func (db *DB) add(a *Advisory, seen map[string]bool) error {
+	if a == nil {
+		a = new(Advisory)
+	}
+	if err := a.check(); err != nil {
 		return err
 	}
-	keys := map[string]bool{}
-	for d.More() {
-		tok, err := d.Token()
-		if err != nil {
-			return err
+	if n := len(db.all); n > 0 && db.all[n-1].ID >= a.ID {
+		return fmt.Errorf("%s does not come after %s: sort by id, each id once", a.ID, db.all[n-1].ID)
+	}
+	for _, id := range []string{a.ID, a.CVE} {
+		if id != "" && seen[id] {
+			return fmt.Errorf("%s: %s is given twice", a.ID, id)
 		}
-		key, _ := tok.(string)
-		if keys[key] {
-			return fmt.Errorf("key %q is given twice", key)
-		}
-		keys[key] = true
-		switch key {
-		case keyAsOf:
-			var day string
-			if err = d.Decode(&day); err == nil {
-				l.db.asOf, err = time.Parse(time.DateOnly, day)
-			}
-		case keyNewest:
-			err = d.Decode(&l.db.newest)
-		case keyAdvisories:
-			err = l.decodeAll(d)
-		default:
-			err = fmt.Errorf("unknown key %q", key)
-		}
-		if err != nil {
-			return err
+		seen[id] = true
+		if a.ID == a.CVE {
+			return fmt.Errorf("%s: leave cve out when it is the id", a.ID)
 		}
 	}
-	if err := delim(d, '}'); err != nil {
-		return err
-	}
-	if l.db.asOf.IsZero() || l.db.newest.IsZero() || !keys[keyAdvisories] {
-		return fmt.Errorf("%s, %s and %s must all be there", keyAsOf, keyNewest, keyAdvisories)
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return errors.New("something follows the end of the advisories")
-	}
+	db.all = append(db.all, a)
 	return nil
-}
-
-func (l *loader) decodeAll(d *json.Decoder) error {
-	if err := delim(d, '['); err != nil {
-		return err
-	}
-	for d.More() {
-		a := new(Advisory)
-		if err := d.Decode(a); err != nil {
-			return err
-		}
-		if err := a.check(); err != nil {
-			return err
-		}
-		if n := len(l.db.all); n > 0 && l.db.all[n-1].ID >= a.ID {
-			return fmt.Errorf("%s does not come after %s: sort by id, each id once", a.ID, l.db.all[n-1].ID)
-		}
-		for _, id := range []string{a.ID, a.CVE} {
-			if id != "" && l.seen[id] {
-				return fmt.Errorf("%s: %s is given twice", a.ID, id)
-			}
-			l.seen[id] = true
-			if a.ID == a.CVE {
-				return fmt.Errorf("%s: leave cve out when it is the id", a.ID)
-			}
-		}
-		l.db.all = append(l.db.all, a)
-	}
-	return delim(d, ']')
 }
 
 var (
@@ -204,26 +158,6 @@ func cut(s string, n int) string {
 	return s
 }
 
-// delim reads one delimiter.
-func delim(d *json.Decoder, want json.Delim) error {
-	tok, err := d.Token()
-	if err == nil && tok != want {
-		err = fmt.Errorf("want %v, found %v", want, tok)
-	}
-	return err
-}
-
-// line is the number of the line that err is about, given where the decoder stands:
-// behind a value it could read, but before one whose syntax is wrong.
-func line(data []byte, offset int64, err error) int {
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		rest := bytes.TrimLeft(data[offset:], ", \t\r\n")
-		offset = int64(len(data) - len(rest))
-	}
-	return 1 + bytes.Count(data[:offset], []byte{'\n'})
-}
-
 // Encode writes a database: a header, then one advisory a line, sorted by ID, so
 // that a diff shows what came and went. What Encode writes, Load reads; input
 // that Load would refuse is an error.
@@ -243,7 +177,7 @@ func Encode(asOf time.Time, newest release.Version, all []*Advisory) ([]byte, er
 		}
 	}
 	b.WriteString("]}\n")
-	if _, err := Load(b.Bytes()); err != nil {
+	if _, err := Load("advisories", b.Bytes()); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil

@@ -202,7 +202,7 @@ func TestNewIsUnclear(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if db, err = advisory.Load(data); err != nil {
+	if db, err = advisory.Load("f", data); err != nil {
 		t.Fatal(err)
 	}
 	a := db.Assess(advisory.Subject{Query: advisory.Query{Versions: versions("2026.9.6")}})
@@ -321,7 +321,7 @@ func FuzzZip(f *testing.F) {
 func FuzzLoad(f *testing.F) {
 	f.Add(file(entry(id1, `[{"introduced":"2026.2.9","fixed":"2026.3.1","last_affected":"2026.2.26"}]`, `,"cve":"CVE-2026-1000"`)))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		db, err := advisory.Load(data)
+		db, err := advisory.Load("f", data)
 		if err != nil {
 			return
 		}
@@ -329,7 +329,7 @@ func FuzzLoad(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := advisory.Load(once)
+		again, err := advisory.Load("f", once)
 		if err != nil {
 			t.Fatal(err)
 		}

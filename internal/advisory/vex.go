@@ -1,11 +1,9 @@
 package advisory
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -15,6 +13,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/release"
+	"github.com/clawsonar/clawsonar/internal/strict"
 )
 
 // VEX is an OpenVEX document: what its author states about vulnerabilities in
@@ -48,16 +47,16 @@ const maxParts = 50_000
 // refused: one that is misspelt would make a statement say more than was meant.
 type (
 	vexDoc struct {
-		Context     string            `json:"@context"`
-		ID          string            `json:"@id"`
-		Author      string            `json:"author"`
-		Role        string            `json:"role"`
-		Timestamp   *time.Time        `json:"timestamp"`
-		LastUpdated *time.Time        `json:"last_updated"`
-		Version     json.RawMessage   `json:"version"`
-		Tooling     string            `json:"tooling"`
-		Supplier    string            `json:"supplier"`
-		Statements  []json.RawMessage `json:"statements"`
+		Context     string          `json:"@context"`
+		ID          string          `json:"@id"`
+		Author      string          `json:"author"`
+		Role        string          `json:"role"`
+		Timestamp   *time.Time      `json:"timestamp"`
+		LastUpdated *time.Time      `json:"last_updated"`
+		Version     json.RawMessage `json:"version"`
+		Tooling     string          `json:"tooling"`
+		Supplier    string          `json:"supplier"`
+		Statements  []vexStatement  `json:"statements"`
 	}
 	vexStatement struct {
 		ID              string           `json:"@id"`
@@ -97,7 +96,7 @@ func (v *vexVulnerability) UnmarshalJSON(data []byte) error {
 		return json.Unmarshal(data, &v.Name)
 	}
 	type plain vexVulnerability
-	return strict(data, (*plain)(v))
+	return strict.JSON("", data, maxValues, (*plain)(v))
 }
 
 // UnmarshalJSON reads the object, or the string of the older version.
@@ -106,20 +105,7 @@ func (p *vexProduct) UnmarshalJSON(data []byte) error {
 		return json.Unmarshal(data, &p.ID)
 	}
 	type plain vexProduct
-	return strict(data, (*plain)(p))
-}
-
-// strict decodes one value and refuses unknown keys.
-func strict(data []byte, v any) error {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		return err
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return errors.New("something follows the end of the document")
-	}
-	return nil
+	return strict.JSON("", data, maxValues, (*plain)(p))
 }
 
 // justifications are those of OpenVEX for not_affected.
@@ -128,23 +114,21 @@ func justifications() []string {
 		"vulnerable_code_cannot_be_controlled_by_adversary", "inline_mitigations_already_exist"}
 }
 
-// LoadVEX reads an OpenVEX document. A statement is about the package of the
-// gateway, pkg:npm/openclaw or pkg:npm/openclaw@VERSION, or about one target,
-// host:port. What is about neither, or about a vulnerability that db does not
-// know, changes nothing: warnings name it, one line each.
-func LoadVEX(data []byte, db *DB) (vex *VEX, warnings []string, err error) {
+// LoadVEX reads an OpenVEX document, from the file of that name. A statement is
+// about the package of the gateway, pkg:npm/openclaw or pkg:npm/openclaw@VERSION,
+// or about one target, host:port. What is about neither, or about a vulnerability
+// that db does not know, changes nothing: warnings name it, one line each.
+func LoadVEX(file string, data []byte, db *DB) (vex *VEX, warnings []string, err error) {
 	if len(data) > MaxDocument {
-		return nil, nil, fmt.Errorf("larger than %s: that is no VEX document for this product", bounded.Size(MaxDocument))
-	}
-	if err := bounded.JSON(data, maxValues); err != nil {
-		return nil, nil, fmt.Errorf("not an OpenVEX document: %w", err)
+		return nil, nil, fmt.Errorf("%s: larger than %s: that is no VEX document for this product", file, bounded.Size(MaxDocument))
 	}
 	var doc vexDoc
-	if err := strict(data, &doc); err != nil {
-		return nil, nil, fmt.Errorf("not an OpenVEX document: %w", err)
+	err = strict.JSON(file, data, maxValues, &doc)
+	if json.Valid(data) && !strings.HasPrefix(doc.Context, "https://openvex.dev/ns") {
+		err = strict.At(file, data, errors.New(`not an OpenVEX document: "@context" must begin with https://openvex.dev/ns`), "@context")
 	}
-	if !strings.HasPrefix(doc.Context, "https://openvex.dev/ns") {
-		return nil, nil, errors.New(`not an OpenVEX document: "@context" must begin with https://openvex.dev/ns`)
+	if err != nil {
+		return nil, nil, err
 	}
 	vex = new(VEX)
 	warned := map[string]bool{}
@@ -154,21 +138,15 @@ func LoadVEX(data []byte, db *DB) (vex *VEX, warnings []string, err error) {
 			warnings = append(warnings, w)
 		}
 	}
-	at, parts := 0, 0
-	for i, raw := range doc.Statements {
-		at += bytes.Index(data[at:], raw)
+	parts := 0
+	for i, in := range doc.Statements {
 		fail := func(err error) error {
-			return fmt.Errorf("line %d: statement %d: %w", 1+bytes.Count(data[:at], []byte{'\n'}), i+1, err)
-		}
-		var in vexStatement
-		if err := strict(raw, &in); err != nil {
-			return nil, nil, fail(err)
+			return strict.At(file, data, fmt.Errorf("statement %d: %w", i+1, err), "statements", i)
 		}
 		s, err := in.reduce(&doc)
 		if err != nil {
 			return nil, nil, fail(err)
 		}
-		at += len(raw)
 		if !slices.ContainsFunc(s.ids, func(id string) bool { return db.Find(id) != nil }) {
 			warn("%s is not among the advisories: its statement has no effect", cut(strings.Join(s.ids, ", "), 80))
 			continue

@@ -56,7 +56,7 @@ func TestVEX(t *testing.T) {
 		{"the last word of one time", []string{vexStatement(id1, anyVersion, `"status":"affected"`), vexStatement(id1, anyVersion, fixed)}, "fixed"},
 		{"about another one", []string{vexStatement(id2, anyVersion, fixed)}, ""},
 	} {
-		vex, _, err := advisory.LoadVEX(vexDoc(tt.statements...), db)
+		vex, _, err := advisory.LoadVEX("f", vexDoc(tt.statements...), db)
 		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
@@ -77,7 +77,7 @@ func TestVEX(t *testing.T) {
 // A statement about one release holds only where that release is certain.
 func TestVEXNeedsCertainty(t *testing.T) {
 	db := load(t, entry(id1, `[{}]`, ""))
-	vex, _, err := advisory.LoadVEX(vexDoc(vexStatement(id1, anyVersion+"@2026.2.2", fixed)), db)
+	vex, _, err := advisory.LoadVEX("f", vexDoc(vexStatement(id1, anyVersion+"@2026.2.2", fixed)), db)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestVEXNeedsCertainty(t *testing.T) {
 func TestVEXStep(t *testing.T) {
 	_, table := builtin(t)
 	db := load(t, entry(id1, `[{"fixed":"2026.9.1"}]`, ""))
-	vex, _, err := advisory.LoadVEX(vexDoc(vexStatement(id1, anyVersion+"@2026.2.9", fixed)), db)
+	vex, _, err := advisory.LoadVEX("f", vexDoc(vexStatement(id1, anyVersion+"@2026.2.9", fixed)), db)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestVEXStep(t *testing.T) {
 
 func TestVEXWarnings(t *testing.T) {
 	db := load(t, entry(id1, `[{}]`, ""))
-	_, got, err := advisory.LoadVEX(vexDoc(
+	_, got, err := advisory.LoadVEX("f", vexDoc(
 		vexStatement("CVE-2020-1", anyVersion, fixed),
 		vexStatement(id1, "pkg:npm/left-pad@1.0.0", fixed),
 		vexStatement(id1, "pkg:npm/left-pad@1.0.0", fixed),
@@ -132,20 +132,20 @@ func TestVEXErrors(t *testing.T) {
 		data []byte
 		want string
 	}{
-		{"empty", nil, "not an OpenVEX document: EOF"},
-		{"another document", []byte(`{"bomFormat":"CycloneDX"}`), `not an OpenVEX document: json: unknown field "bomFormat"`},
+		{"empty", nil, "f:1: unexpected end of the file"},
+		{"another document", []byte(`{"bomFormat":"CycloneDX"}`), `f:1: not an OpenVEX document: "@context" must begin with`},
 		{"another context", []byte(`{"@context":"https://example.org","statements":[]}`), `"@context" must begin with`},
 		{"trailing", append(vexDoc(), "{}"...), "something follows the end"},
-		{"unknown key", vexDoc(vexStatement(id1, anyVersion, fixed), vexStatement(id1, anyVersion, fixed+`,"subcomponent":[]`)), `line 4: statement 2: json: unknown field "subcomponent"`},
-		{"unknown key in a product", vexDoc(`{"vulnerability":{"name":"x"},"products":[{"id":"y"}],"status":"fixed"}`), `line 3: statement 1: json: unknown field "id"`},
-		{"status", vexDoc(vexStatement(id1, anyVersion, `"status":"ok"`)), `line 3: statement 1: status "ok" is unknown`},
+		{"unknown key", vexDoc(vexStatement(id1, anyVersion, fixed), vexStatement(id1, anyVersion, fixed+`,"subcomponent":[]`)), `f:4: unknown key "subcomponent": did you mean "subcomponents"?`},
+		{"unknown key in a product", vexDoc(`{"vulnerability":{"name":"x"},"products":[{"id":"y"}],"status":"fixed"}`), `f:3: unknown key "id": use @id`},
+		{"status", vexDoc(vexStatement(id1, anyVersion, `"status":"ok"`)), `f:3: statement 1: status "ok" is unknown`},
 		{"justification", vexDoc(vexStatement(id1, anyVersion, `"status":"not_affected","justification":"because"`)), `justification "because" is unknown`},
 		{"no justification", vexDoc(vexStatement(id1, anyVersion, `"status":"not_affected"`)), "not_affected needs a justification or an impact_statement"},
 		{"no vulnerability", vexDoc(`{"products":[{"@id":"x"}],"status":"fixed"}`), "vulnerability needs a name"},
 		{"no product", vexDoc(`{"vulnerability":{"name":"x"},"status":"fixed"}`), "products are needed"},
 		{"larger than can be", make([]byte, 4<<20+1), "larger than 4 MiB"},
 	} {
-		_, _, err := advisory.LoadVEX(tt.data, db)
+		_, _, err := advisory.LoadVEX("f", tt.data, db)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}
@@ -159,7 +159,7 @@ func FuzzVEX(f *testing.F) {
 	f.Add(vexDoc(`{"vulnerability":{"name":"x","aliases":["CVE-2026-1000"]},"products":[{"@id":"[::1]:1","subcomponents":[{"@id":"pkg:npm/openclaw@2026.2.2"}]}],"status":"fixed"}`))
 	db := load(f, entry(id1, `[{}]`, `,"cve":"CVE-2026-1000"`), entry(id2, `[{}]`, ""))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		vex, warnings, err := advisory.LoadVEX(data, db)
+		vex, warnings, err := advisory.LoadVEX("f", data, db)
 		for _, w := range warnings {
 			if strings.Contains(w, "\n") {
 				t.Errorf("warning of several lines: %q", w)

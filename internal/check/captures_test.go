@@ -60,7 +60,7 @@ func TestCaptures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := advisory.Load(data)
+	db, err := advisory.Load("f", data)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ const table = `{"as_of":"2026-10-01T00:00:00Z","releases":[
 // credential, over TLS, on a private address, of the newest release.
 func sound(t *testing.T) check.Subject {
 	t.Helper()
-	releases, err := release.Load([]byte(table))
+	releases, err := release.Load("f", []byte(table))
 	if err != nil {
 		t.Fatal(err)
 	}

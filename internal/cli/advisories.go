@@ -79,9 +79,9 @@ func (o *advisoryOptions) load(stderr io.Writer) (*scan.Advisories, error) {
 	if err != nil {
 		return nil, fmt.Errorf("-vex: %w", err)
 	}
-	vex, warnings, err := advisory.LoadVEX(data, out.DB)
+	vex, warnings, err := advisory.LoadVEX(o.vex, data, out.DB)
 	if err != nil {
-		return nil, fmt.Errorf("-vex: %s: %w", o.vex, err)
+		return nil, fmt.Errorf("-vex: %w", err)
 	}
 	for _, w := range warnings {
 		fmt.Fprintf(stderr, "clawsonar: %s: %s\n", o.vex, report.Clean(w))
@@ -95,9 +95,9 @@ func readAdvisories(name string) (*advisory.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := advisory.Load(data)
+	db, err := advisory.Load(name, data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: make such a file with \"clawsonar advisories update -o\"", name, err)
+		return nil, fmt.Errorf("%w: make such a file with \"clawsonar advisories update -o\"", err)
 	}
 	return db, nil
 }
@@ -107,13 +107,13 @@ func builtinAdvisories() (*advisory.DB, error) { return builtin(advisoryFile, ad
 func builtinReleases() (*release.Table, error) { return builtin(releaseFile, release.Load) }
 
 // builtin loads a file of the program's own data.
-func builtin[T any](file string, load func([]byte) (T, error)) (T, error) {
+func builtin[T any](file string, load func(string, []byte) (T, error)) (T, error) {
 	data, err := fs.ReadFile(fingerprints.FS, file)
 	if err != nil {
 		var none T
 		return none, fmt.Errorf("built-in data: %w", err)
 	}
-	loaded, err := load(data)
+	loaded, err := load(file, data)
 	if err != nil {
 		return loaded, fmt.Errorf("built-in %w", err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/report"
+	"github.com/clawsonar/clawsonar/internal/strict"
 	"github.com/clawsonar/clawsonar/testdata/captures"
 )
 
@@ -188,6 +189,10 @@ func loadFingerprints(name string, confirmed []string) (*fingerprint.Set, error)
 // inFolder makes an error that begins with the name of a file in a folder
 // begin with its path, in the form FILE:LINE.
 func inFolder(dir string, err error) error {
+	var at *strict.Error
+	if errors.As(err, &at) {
+		return &strict.Error{File: filepath.Join(dir, at.File), Line: at.Line, Err: at.Err}
+	}
 	file, rest, _ := strings.Cut(err.Error(), ":")
 	if ext := filepath.Ext(file); ext != ".yaml" && ext != ".json" {
 		return fmt.Errorf("%s: %w", dir, err)

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"errors"
 	"flag"
 	"fmt"
@@ -19,6 +18,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/clawsonar/clawsonar/internal/bounded"
+	"github.com/clawsonar/clawsonar/internal/strict"
 	"github.com/clawsonar/clawsonar/internal/suggest"
 )
 
@@ -394,16 +394,16 @@ func (f *flags) merge(file string, named bool, given map[string]bool) error {
 	if !named {
 		f.foundConfig = file
 	}
-	top, err := mapping(data)
+	top, err := mapping(file, data)
 	if err != nil {
-		return fmt.Errorf("%s:%w", file, err)
+		return err
 	}
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(top); i += 2 {
 		key, value := top[i], top[i+1]
 		name := key.Value
 		fail := func(n *yaml.Node, format string, args ...any) error {
-			return fmt.Errorf("%s:%d: %w", file, n.Line, fmt.Errorf(format, args...))
+			return &strict.Error{File: file, Line: n.Line, Err: fmt.Errorf(format, args...)}
 		}
 		switch {
 		case name == configFlag:
@@ -438,38 +438,18 @@ func (f *flags) merge(file string, named bool, given map[string]bool) error {
 	return nil
 }
 
-// mapping reads a file of one YAML document, which is a mapping, and returns
-// its keys and values in turn. The error begins with the line.
-func mapping(data []byte) ([]*yaml.Node, error) {
-	if line, err := bounded.YAML(data); err != nil {
-		return nil, fmt.Errorf("%d: %w", max(line, 1), err)
-	}
-	var root, more yaml.Node
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	err := dec.Decode(&root)
-	if errors.Is(err, io.EOF) {
-		return nil, nil // nothing, or comments only
-	}
-	if err == nil {
-		err = dec.Decode(&more)
-		if err == nil {
-			return nil, fmt.Errorf("%d: a second document begins: settings are one document", more.Line)
-		}
-	}
-	var load *yaml.LoadError
-	switch {
-	case errors.Is(err, io.EOF):
-	case errors.As(err, &load) && load.Mark.Line > 0:
-		return nil, fmt.Errorf("%d: %s", load.Mark.Line, load.Message)
-	default:
-		return nil, fmt.Errorf(" %w", err)
+// mapping reads a file that is a mapping, and returns its keys and values in turn.
+func mapping(file string, data []byte) ([]*yaml.Node, error) {
+	var root yaml.Node
+	if err := strict.YAML(file, data, &root); err != nil {
+		return nil, err
 	}
 	if len(root.Content) == 0 || root.Content[0].Tag == "!!null" {
 		return nil, nil
 	}
 	top := root.Content[0]
 	if top.Kind != yaml.MappingNode {
-		return nil, fmt.Errorf("%d: settings are lines of the form \"flag: value\"", top.Line)
+		return nil, &strict.Error{File: file, Line: top.Line, Err: errors.New("settings are lines of the form \"flag: value\"")}
 	}
 	return top.Content, nil
 }

@@ -1,8 +1,7 @@
 package evidence
 
 import (
-	"bytes"
-	"fmt"
+	"errors"
 	"io/fs"
 	"net/netip"
 	"path"
@@ -10,10 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"go.yaml.in/yaml/v4"
-
-	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/strict"
 )
 
 // Capture is a recorded conversation with one target, as a file: what is known
@@ -81,19 +78,14 @@ type Original struct {
 // LoadCapture reads one capture file strictly.
 func LoadCapture(data []byte, name string) (Capture, error) {
 	var c Capture
-	if line, err := bounded.YAML(data); err != nil {
-		return Capture{}, fmt.Errorf("%s: line %d: %w", name, max(line, 1), err)
-	}
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	dec.KnownFields(true)
-	if err := dec.Decode(&c); err != nil {
-		return Capture{}, fmt.Errorf("%s: %w", name, err)
+	if err := strict.YAML(name, data, &c); err != nil {
+		return Capture{}, err
 	}
 	if c.Made != "recorded" && c.Made != "by hand" {
-		return Capture{}, fmt.Errorf("%s: made must be \"recorded\" or \"by hand\"", name)
+		return Capture{}, strict.At(name, data, errors.New(`made must be "recorded" or "by hand"`), "made")
 	}
 	if len(c.Exchanges) == 0 {
-		return Capture{}, fmt.Errorf("%s: no exchanges", name)
+		return Capture{}, strict.At(name, data, errors.New("no exchanges"), "exchanges")
 	}
 	return c, nil
 }

@@ -104,8 +104,8 @@ func load(fsys fs.FS, allowed paths) (*Set, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s: release table %q: %w", name, p.Releases, err)
 			}
-			if p.table, err = release.Load(raw); err != nil {
-				return nil, fmt.Errorf("%s: %w", file, err)
+			if p.table, err = release.Load(file, raw); err != nil {
+				return nil, err
 			}
 		}
 		s.products = append(s.products, p)

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"go.yaml.in/yaml/v4"
+	"github.com/clawsonar/clawsonar/internal/strict"
 )
 
 // File is where the built-in knowledge is in the fingerprints.
@@ -46,20 +46,16 @@ type Protocol struct {
 // ports are a port or a range, both ends included.
 type ports struct{ first, last uint16 }
 
-// UnmarshalYAML reads 22 or "9100-9107".
-func (p *ports) UnmarshalYAML(node *yaml.Node) error {
-	var text string
-	if err := node.Decode(&text); err != nil {
-		return err
-	}
-	a, b, isRange := strings.Cut(text, "-")
+// UnmarshalText reads 22 or 9100-9107.
+func (p *ports) UnmarshalText(text []byte) error {
+	a, b, isRange := strings.Cut(string(text), "-")
 	if !isRange {
 		b = a
 	}
 	first, err1 := strconv.ParseUint(a, 10, 16)
 	last, err2 := strconv.ParseUint(b, 10, 16)
 	if err1 != nil || err2 != nil || first == 0 || last < first {
-		return fmt.Errorf("line %d: %q is neither a port nor a range such as 9100-9107", node.Line, text)
+		return fmt.Errorf("%q is neither a port nor a range such as 9100-9107", text)
 	}
 	p.first, p.last = uint16(first), uint16(last)
 	return nil
@@ -77,24 +73,27 @@ func Load(fsys fs.FS) (*Known, error) {
 
 func parse(data []byte) (*Known, error) {
 	k := new(Known)
-	if err := yaml.Load(data, k, yaml.WithKnownFields()); err != nil {
-		return nil, fmt.Errorf("%s: %w", File, err)
+	if err := strict.YAML(File, data, k); err != nil {
+		return nil, err
 	}
 	if len(k.LeftAlone) == 0 {
-		return nil, errors.New(File + ": left_alone: nothing is listed")
+		return nil, strict.At(File, data, errors.New("left_alone: nothing is listed"), "left_alone")
 	}
 	words := slices.Clone(k.Forwarders)
 	for i, p := range k.LeftAlone {
+		fail := func(format string, args ...any) error {
+			return strict.At(File, data, fmt.Errorf(format, args...), "left_alone", i)
+		}
 		switch {
 		case p.Name == "" || p.Why == "":
-			return nil, fmt.Errorf("%s: left_alone: entry %d: give it a name and say why", File, i+1)
+			return nil, fail("give it a name and say why")
 		case len(p.Ports)+len(p.Programs)+len(p.Arguments) == 0:
-			return nil, fmt.Errorf("%s: left_alone: %s: nothing says how it is known: add ports, programs or arguments", File, p.Name)
+			return nil, fail("nothing says how it is known: add ports, programs or arguments")
 		}
 		words = append(append(words, p.Programs...), p.Arguments...)
 		for _, name := range p.Programs {
 			if slices.Contains(k.Forwarders, name) {
-				return nil, fmt.Errorf("%s: left_alone: %s: %s is a forwarder, too: it may lead to a web server", File, p.Name, name)
+				return nil, fail("%s is a forwarder, too: it may lead to a web server", name)
 			}
 		}
 	}

@@ -1,10 +1,7 @@
 package policy
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -14,8 +11,8 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/strict"
 	"github.com/clawsonar/clawsonar/internal/suggest"
 )
 
@@ -28,12 +25,15 @@ type Ignore struct {
 
 // ignored is one entry.
 type ignored struct {
+	Check  string `yaml:"check"` // "*" is every one
+	Target string `yaml:"target"`
+	Reason string `yaml:"reason"`
+	Until  string `yaml:"until"`
+
 	line   int
-	check  string // "*" is every one
 	prefix netip.Prefix
-	glob   string // in lower case, when prefix is zero
-	text   string // what goes to the finding
-	reason string
+	glob   string    // in lower case, when prefix is zero
+	text   string    // what goes to the finding
 	until  time.Time // the first moment at which it no longer counts; zero: none
 	used   bool
 }
@@ -48,129 +48,62 @@ type ignored struct {
 //
 // checks are the ids that there are. An error begins with file and line.
 func LoadIgnore(file string, data []byte, checks []string) (*Ignore, error) {
-	if line, err := bounded.YAML(data); err != nil {
-		return nil, fmt.Errorf("%s:%d: %w", file, max(line, 1), err)
+	var doc struct {
+		Ignore []*ignored `yaml:"ignore"`
 	}
-	fail := func(n *yaml.Node, format string, args ...any) error {
-		return fmt.Errorf("%s:%d: %w", file, n.Line, fmt.Errorf(format, args...))
-	}
-	top, err := document(file, data)
-	if err != nil {
+	if err := strict.YAML(file, data, &doc); err != nil {
 		return nil, err
 	}
-	out := &Ignore{file: file}
-	if top == nil {
-		return out, nil
-	}
-	if top.Kind != yaml.MappingNode {
-		return nil, fail(top, "an ignore file begins with \"ignore:\"")
-	}
-	seen := false
-	for i := 0; i+1 < len(top.Content); i += 2 {
-		key, list := top.Content[i], top.Content[i+1]
-		switch {
-		case key.Value != "ignore":
-			return nil, fail(key, "unknown key %q: the only one is ignore", key.Value)
-		case seen:
-			return nil, fail(key, "key \"ignore\" is there twice")
-		case list.Tag == "!!null":
-			continue
-		case list.Kind != yaml.SequenceNode:
-			return nil, fail(list, "\"ignore\" is a list of entries with check, target, reason and until")
+	for i, e := range doc.Ignore {
+		if e == nil {
+			e = new(ignored)
 		}
-		seen = true
-		for _, n := range list.Content {
-			e, err := parseEntry(n, checks)
-			if err != nil {
-				return nil, fmt.Errorf("%s:%w", file, err)
-			}
-			out.entries = append(out.entries, e)
+		if key, err := e.complete(checks); err != nil {
+			return nil, strict.At(file, data, err, "ignore", i, key)
 		}
 	}
-	return out, nil
+	return &Ignore{file, doc.Ignore}, nil
 }
 
-// document returns the one document's top node; nil if there is nothing.
-func document(file string, data []byte) (*yaml.Node, error) {
-	var root, more yaml.Node
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	err := dec.Decode(&root)
-	if errors.Is(err, io.EOF) {
-		return nil, nil
-	}
-	if err == nil {
-		if err = dec.Decode(&more); err == nil {
-			return nil, fmt.Errorf("%s:%d: a second document begins: an ignore file is one", file, more.Line)
+// UnmarshalYAML reads an entry, and remembers where it is.
+func (e *ignored) UnmarshalYAML(n *yaml.Node) error {
+	e.line = n.Line
+	for i := 1; n.Kind == yaml.MappingNode && i < len(n.Content); i += 2 {
+		if n.Content[i].Tag == "!!null" {
+			return &strict.Error{Line: n.Content[i].Line, Err: fmt.Errorf("%s is empty", n.Content[i-1].Value)}
 		}
 	}
-	var load *yaml.LoadError
-	switch {
-	case errors.Is(err, io.EOF):
-	case errors.As(err, &load) && load.Mark.Line > 0:
-		return nil, fmt.Errorf("%s:%d: %s", file, load.Mark.Line, load.Message)
-	default:
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	if len(root.Content) == 0 || root.Content[0].Tag == "!!null" {
-		return nil, nil
-	}
-	return root.Content[0], nil
+	type plain ignored
+	return strict.Node(n, (*plain)(e))
 }
 
-// parseEntry reads one entry; an error begins with the line.
-func parseEntry(n *yaml.Node, checks []string) (*ignored, error) {
-	fail := func(n *yaml.Node, format string, args ...any) error {
-		return fmt.Errorf("%d: %w", n.Line, fmt.Errorf(format, args...))
-	}
-	if n.Kind != yaml.MappingNode {
-		return nil, fail(n, "an entry has check, target, reason and, if it is to end, until")
-	}
-	e := &ignored{line: n.Line}
-	given := map[string]bool{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, v := n.Content[i], n.Content[i+1]
-		value := strings.TrimSpace(v.Value)
-		switch {
-		case !slices.Contains([]string{"check", "target", "reason", "until"}, key.Value):
-			return nil, fail(key, "unknown key %q: use check, target, reason, until", key.Value)
-		case given[key.Value]:
-			return nil, fail(key, "key %q is there twice", key.Value)
-		case v.Kind != yaml.ScalarNode:
-			return nil, fail(v, "%s takes one value", key.Value)
-		case value == "" || v.Tag == "!!null":
-			return nil, fail(v, "%s is empty", key.Value)
-		}
-		given[key.Value] = true
-		switch key.Value {
-		case "check":
-			if value != "*" && !slices.Contains(checks, value) {
-				return nil, fail(v, "unknown check %q%s: see \"clawsonar explain\" for the list", value, suggest.DidYouMean(value, checks))
-			}
-			e.check = value
-		case "target":
-			if err := e.setTarget(value); err != nil {
-				return nil, fail(v, "target: %w", err)
-			}
-		case "reason":
-			e.reason = strings.Join(strings.Fields(value), " ")
-		case "until":
-			day, err := time.Parse(time.DateOnly, value)
-			if err != nil {
-				return nil, fail(v, "until: %q is no date: write it as 2026-12-31", value)
-			}
-			e.until = day.AddDate(0, 0, 1)
+// complete derives from the texts of an entry what they say; an error is about
+// that key.
+func (e *ignored) complete(checks []string) (key string, err error) {
+	for _, f := range []struct {
+		key  string
+		text *string
+	}{{"check", &e.Check}, {"target", &e.Target}, {"reason", &e.Reason}} {
+		if *f.text = strings.Join(strings.Fields(*f.text), " "); *f.text == "" {
+			return f.key, fmt.Errorf("%s is missing: an entry has check, target (\"*\" for all) and reason", f.key)
 		}
 	}
-	for _, key := range []string{"check", "target", "reason"} {
-		if !given[key] {
-			return nil, fail(n, "%s is missing: an entry has check, target (\"*\" for all) and reason", key)
+	if e.Check != "*" && !slices.Contains(checks, e.Check) {
+		return "check", fmt.Errorf("unknown check %q%s: see \"clawsonar explain\" for the list", e.Check, suggest.DidYouMean(e.Check, checks))
+	}
+	if err := e.setTarget(e.Target); err != nil {
+		return "target", fmt.Errorf("target: %w", err)
+	}
+	e.text = "ignore file: " + e.Reason
+	if e.Until != "" {
+		day, err := time.Parse(time.DateOnly, e.Until)
+		if err != nil {
+			return "until", fmt.Errorf("until: %q is no date: write it as 2026-12-31", e.Until)
 		}
+		e.until = day.AddDate(0, 0, 1)
+		e.text += " (until " + e.Until + ")"
 	}
-	e.text = "ignore file: " + e.reason
-	if !e.until.IsZero() {
-		e.text += " (until " + e.until.AddDate(0, 0, -1).Format(time.DateOnly) + ")"
-	}
-	return e, nil
+	return "", nil
 }
 
 // setTarget reads an address, a block or a glob.
@@ -230,7 +163,7 @@ var cidr = regexp.MustCompile(`^[0-9a-fA-F.:]+/[0-9]+$`)
 
 // matches reports whether the entry is about that finding, whatever its date.
 func (e *ignored) matches(a event.Address, check string) bool {
-	if e.check != "*" && e.check != check {
+	if e.Check != "*" && e.Check != check {
 		return false
 	}
 	ip, err := netip.ParseAddr(a.IP)
@@ -273,9 +206,9 @@ func (i *Ignore) notes(now time.Time) []string {
 		place := fmt.Sprintf("%s:%d", i.file, e.line)
 		switch {
 		case !e.until.IsZero() && !now.Before(e.until):
-			out = append(out, fmt.Sprintf("%s: the entry for %s ended on %s: mend it, or set a new date", place, e.check, e.until.AddDate(0, 0, -1).Format(time.DateOnly)))
+			out = append(out, fmt.Sprintf("%s: the entry for %s ended on %s: mend it, or set a new date", place, e.Check, e.until.AddDate(0, 0, -1).Format(time.DateOnly)))
 		case !e.used:
-			out = append(out, fmt.Sprintf("%s: the entry for %s matches nothing here: remove it, or correct its target", place, e.check))
+			out = append(out, fmt.Sprintf("%s: the entry for %s matches nothing here: remove it, or correct its target", place, e.Check))
 		}
 	}
 	return out

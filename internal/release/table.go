@@ -5,13 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/clawsonar/clawsonar/internal/bounded"
+	"github.com/clawsonar/clawsonar/internal/strict"
 )
 
 // Release is what a published package tells about itself: one line of the table.
@@ -63,78 +62,27 @@ const (
 // maxValues bounds the values of a table; ours has 2,000.
 const maxValues = 100_000
 
-// Load reads a table as Encode writes it. It is strict: an unknown key, a value
-// that cannot be, a release out of order or given twice is an error that names the
-// line. Data must not be changed afterwards.
-func Load(data []byte) (*Table, error) {
-	if err := bounded.JSON(data, maxValues); err != nil {
-		return nil, fmt.Errorf("release table: %w", err)
+// Load reads a table as Encode writes it, from the file of that name. It is
+// strict: an unknown key, a value that cannot be, a release out of order or given
+// twice is an error that names the line. Data must not be changed afterwards.
+func Load(file string, data []byte) (*Table, error) {
+	var doc struct {
+		AsOf     time.Time `json:"as_of"`
+		Releases []Release `json:"releases"`
 	}
-	t := &Table{byAsset: make(map[string][]int)}
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := t.decode(d); err != nil {
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
+	if err := strict.JSON(file, data, maxValues, &doc); err != nil {
+		return nil, err
+	}
+	if doc.AsOf.IsZero() || len(doc.Releases) == 0 {
+		return nil, strict.At(file, data, fmt.Errorf("%s and %s must both be there", keyAsOf, keyReleases))
+	}
+	t := &Table{asOf: doc.AsOf, byAsset: make(map[string][]int)}
+	for i, r := range doc.Releases {
+		if err := t.add(r); err != nil {
+			return nil, strict.At(file, data, err, keyReleases, i)
 		}
-		return nil, fmt.Errorf("release table, line %d: %w", line(data, d.InputOffset(), err), err)
 	}
 	return t, nil
-}
-
-func (t *Table) decode(d *json.Decoder) error {
-	if err := delim(d, '{'); err != nil {
-		return err
-	}
-	seen := make(map[string]bool)
-	for d.More() {
-		tok, err := d.Token()
-		if err != nil {
-			return err
-		}
-		key, _ := tok.(string)
-		if seen[key] {
-			return fmt.Errorf("key %q is given twice", key)
-		}
-		seen[key] = true
-		switch key {
-		case keyAsOf:
-			err = d.Decode(&t.asOf)
-		case keyReleases:
-			err = t.decodeReleases(d)
-		default:
-			err = fmt.Errorf("unknown key %q", key)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if err := delim(d, '}'); err != nil {
-		return err
-	}
-	if t.asOf.IsZero() || len(t.releases) == 0 {
-		return fmt.Errorf("%s and %s must both be there", keyAsOf, keyReleases)
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return errors.New("something follows the end of the table")
-	}
-	return nil
-}
-
-func (t *Table) decodeReleases(d *json.Decoder) error {
-	if err := delim(d, '['); err != nil {
-		return err
-	}
-	for d.More() {
-		var r Release
-		if err := d.Decode(&r); err != nil {
-			return err
-		}
-		if err := t.add(r); err != nil {
-			return err
-		}
-	}
-	return delim(d, ']')
 }
 
 // add checks one release and takes it in.
@@ -172,26 +120,6 @@ func (t *Table) add(r Release) error {
 	return nil
 }
 
-// delim reads one delimiter.
-func delim(d *json.Decoder, want json.Delim) error {
-	tok, err := d.Token()
-	if err == nil && tok != want {
-		err = fmt.Errorf("want %v, found %v", want, tok)
-	}
-	return err
-}
-
-// line is the number of the line that err is about, given where the decoder stands:
-// behind a value it could read, but before one whose syntax is wrong.
-func line(data []byte, offset int64, err error) int {
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		rest := bytes.TrimLeft(data[offset:], ", \t\r\n")
-		offset = int64(len(data) - len(rest))
-	}
-	return 1 + bytes.Count(data[:offset], []byte{'\n'})
-}
-
 // Encode writes a table: a header, then one release a line in the vendor's order,
 // so that a diff shows what a new release brought. The day of asOf is kept, its
 // time of day is not. What Encode writes, Load reads; input that Load would refuse
@@ -214,7 +142,7 @@ func Encode(asOf time.Time, releases []Release) ([]byte, error) {
 		b.WriteByte('\n')
 	}
 	b.WriteString("]}\n")
-	if _, err := Load(b.Bytes()); err != nil {
+	if _, err := Load("release table", b.Bytes()); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil

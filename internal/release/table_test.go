@@ -31,7 +31,7 @@ const small = `{"as_of":"2026-10-05T00:00:00Z","releases":[
 
 func loadSmall(t *testing.T) *Table {
 	t.Helper()
-	table, err := Load([]byte(small))
+	table, err := Load("f", []byte(small))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func loadReal(t testing.TB) (*Table, []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	table, err := Load(data)
+	table, err := Load("f", data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,38 +83,38 @@ func TestLoadRejects(t *testing.T) {
 		return head + first + ",\n" + `{"package":"openclaw","version":"2026.1.30"` + rest + "}\n]}\n"
 	}
 	for _, tt := range []struct{ in, want string }{
-		{"", "line 1: unexpected EOF"},
-		{"[]", "line 1: want {, found ["},
-		{"{}", "line 1: as_of and releases must both be there"},
-		{`{"as_of":"2026-10-05T00:00:00Z","releases":[]}`, "line 1: as_of and releases must both be there"},
-		{`{"releases":[` + first + `]}`, "line 1: as_of and releases must both be there"},
-		{`{"as_of":"yesterday","releases":[]}`, "line 1: parsing time"},
-		{head + first + "]}\n{}", "line 3: something follows the end of the table"},
-		{head + first + "\n],\n" + `"extra":1}`, `line 4: unknown key "extra"`},
-		{head + first + "\n],\n" + `"as_of":"2026-10-05T00:00:00Z"}`, `line 4: key "as_of" is given twice`},
-		{head + first + ",\n", "line 2: unexpected EOF"},
-		{head + first + "\n]", "unexpected EOF"},
-		{head + first + ",\nnope]}", "line 3: invalid character 'o'"},
-		{head + first + "\n" + first + "]}", "line 3: expected comma after array element"},
-		{second(`,"colour":1`), `line 3: json: unknown field "colour"`},
-		{second(`,"assets":1`), "line 3: json: cannot unmarshal number"},
-		{second(`,"version":"latest"`), `line 3: "latest" is not a release`},
-		{second(`,"version":""`), "line 3: a release needs a package and a version"},
-		{second(`,"package":""`), "line 3: a release needs a package and a version"},
-		{second(`,"version":"2026.1.29"`), "line 3: 2026.1.29 is not later than the release before it"},
-		{second(`,"version":"2026.1.29-beta.1"`), "line 3: 2026.1.29-beta.1 is not later than the release before it"},
-		{second(`,"package":"clawdbot","version":"2026.1.29"`), "line 3: 2026.1.29 is not later than the release before it"},
-		{second(`,"commit":"90D8B09965D1"`), `line 3: 2026.1.30: commit "90D8B09965D1" is not 12 hex digits`},
-		{second(`,"sw_js":"90d8"`), `line 3: 2026.1.30: digest "90d8" is not 16 hex digits`},
+		{"", "f:1: unexpected end of the file"},
+		{"[]", "f:1: expected a mapping of as_of, releases, found a list"},
+		{"{}", "f:1: as_of and releases must both be there"},
+		{`{"as_of":"2026-10-05T00:00:00Z","releases":[]}`, "f:1: as_of and releases must both be there"},
+		{`{"releases":[` + first + `]}`, "f:1: as_of and releases must both be there"},
+		{`{"as_of":"yesterday","releases":[]}`, "f:1: parsing time"},
+		{head + first + "]}\n{}", "f:3: something follows the end of the document"},
+		{head + first + "\n],\n" + `"extra":1}`, `f:4: unknown key "extra"`},
+		{head + first + "\n],\n" + `"as_of":"2026-10-05T00:00:00Z"}`, `f:4: key "as_of" is there twice`},
+		{head + first + ",\n", "f:2: unexpected end of the file"},
+		{head + first + "\n]", "unexpected end of the file"},
+		{head + first + ",\nnope]}", "f:3: invalid character 'o' in literal null"},
+		{head + first + "\n" + first + "]}", "f:3: invalid character '{' after array element"},
+		{second(`,"colour":1`), `f:3: unknown key "colour"`},
+		{second(`,"assets":1`), "f:3: assets: expected a list, found a number"},
+		{second(`,"version":"latest"`), `f:3: "latest" is not a release`},
+		{second(`,"version":""`), "f:3: a release needs a package and a version"},
+		{second(`,"package":""`), "f:3: a release needs a package and a version"},
+		{second(`,"version":"2026.1.29"`), "f:3: 2026.1.29 is not later than the release before it"},
+		{second(`,"version":"2026.1.29-beta.1"`), "f:3: 2026.1.29-beta.1 is not later than the release before it"},
+		{second(`,"package":"clawdbot","version":"2026.1.29"`), "f:3: 2026.1.29 is not later than the release before it"},
+		{second(`,"commit":"90D8B09965D1"`), `f:3: 2026.1.30: commit "90D8B09965D1" is not 12 hex digits`},
+		{second(`,"sw_js":"90d8"`), `f:3: 2026.1.30: digest "90d8" is not 16 hex digits`},
 		{second(`,"manifest":"90d8b09965d1fac3a"`), `is not 16 hex digits`},
 		{second(`,"favicon_svg":"none"`), `is not 16 hex digits`},
-		{second(`,"assets":["b.js","a.js"]`), `line 3: 2026.1.30: asset "a.js" is out of order or given twice`},
+		{second(`,"assets":["b.js","a.js"]`), `f:3: 2026.1.30: asset "a.js" is out of order or given twice`},
 		{second(`,"assets":["a.js","a.js"]`), `asset "a.js" is out of order or given twice`},
 		{second(`,"assets":["../a.js"]`), `asset "../a.js" is not the base name of a .js or .css file`},
 		{second(`,"assets":["a.png"]`), `asset "a.png" is not the base name`},
 		{second(`,"assets":["` + strings.Repeat("a", 62) + `.js"]`), `is not the base name`},
 	} {
-		table, err := Load([]byte(tt.in))
+		table, err := Load("f", []byte(tt.in))
 		if err == nil || !strings.Contains(err.Error(), tt.want) || table != nil {
 			t.Errorf("Load(%q):\n got %v\nwant %s", tt.in, err, tt.want)
 		}
@@ -291,7 +291,7 @@ func BenchmarkLoad(b *testing.B) {
 	b.SetBytes(int64(len(data)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Load(data); err != nil {
+		if _, err := Load("f", data); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -8,9 +8,8 @@ import (
 	"strings"
 	"unicode"
 
-	"go.yaml.in/yaml/v4"
-
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/strict"
 )
 
 // One file a language. English is the source: it is what the code and the
@@ -83,8 +82,8 @@ func parseBlocks(name string, data []byte) (map[string]block, error) {
 		Of   string `yaml:"of"` // see digestOf
 		Text string `yaml:"text"`
 	}
-	if err := yaml.Load(data, &entries, yaml.WithKnownFields()); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+	if err := strict.YAML(name, data, &entries); err != nil {
+		return nil, err
 	}
 	out := map[string]block{}
 	for _, e := range entries {
@@ -101,8 +100,8 @@ func parseBlocks(name string, data []byte) (map[string]block, error) {
 
 func parseCatalogue(name string, data []byte) (*catalogue, error) {
 	var entries []entry
-	if err := yaml.Load(data, &entries, yaml.WithKnownFields()); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+	if err := strict.YAML(name, data, &entries); err != nil {
+		return nil, err
 	}
 	c := &catalogue{exact: map[string]string{}}
 	for _, e := range entries {

@@ -17,13 +17,13 @@ func TestAdvisories(t *testing.T) {
 			`"surface":"x","gateway_surface":"` + surface + `","credential":"` + credential + `","summary":"text","source":"aig"}`
 	}
 	const free, needs, local = "GHSA-2222-2222-2222", "GHSA-3333-3333-3333", "GHSA-4444-4444-4444"
-	db, err := advisory.Load([]byte(`{"as_of":"2026-10-05","newest":"2026.9.6","advisories":[` + strings.Join([]string{
+	db, err := advisory.Load("f", []byte(`{"as_of":"2026-10-05","newest":"2026.9.6","advisories":[`+strings.Join([]string{
 		line(free, "true", "none"), line(needs, "true", "required"), line(local, "false", "n/a"),
-	}, ",\n") + `]}`))
+	}, ",\n")+`]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	vex, _, err := advisory.LoadVEX([]byte(`{"@context":"https://openvex.dev/ns/v0.2.0","statements":[
+	vex, _, err := advisory.LoadVEX("f", []byte(`{"@context":"https://openvex.dev/ns/v0.2.0","statements":[
 		{"vulnerability":{"name":"`+free+`"},"products":[{"@id":"10.0.0.7:1"}],"status":"fixed"},
 		{"vulnerability":{"name":"`+local+`"},"products":[{"@id":"10.0.0.7:1"}],"status":"fixed"}]}`), db)
 	if err != nil {

@@ -98,13 +98,11 @@ func JSON(file string, data []byte, values int, into any) error {
 		}
 		return nil
 	}
-	f := finder{tag: "json", decode: func(n *yaml.Node, into any) error {
+	f := finder{tag: "json", data: data, decode: func(n *yaml.Node, into any) error {
 		return json.NewDecoder(bytes.NewReader(data[n.Column:])).Decode(into)
 	}}
-	if root, treeErr := jsonTree(json.NewDecoder(bytes.NewReader(data)), data); treeErr == nil {
-		if found := f.top(root, into); found != nil {
-			err = found
-		}
+	if found := f.top(jsonRoot(data), into); found != nil {
+		err = found
 	}
 	return located(file, 1, err)
 }

@@ -93,6 +93,7 @@ func TestYAML(t *testing.T) {
 		{"secret: 7\n", `f.yaml:1: secret: expected true or false, found a number`},
 		{"score: {}\n", `f.yaml:1: score: expected a number, found a mapping`},
 		{"level: true\n", `f.yaml:1: level: expected a whole number, found true or false`},
+		{"entries: {a: 1}\n", `f.yaml:1: a: expected a mapping of level, found a number`},
 		{"entries: [a]\n", `f.yaml:1: entries: expected a mapping, found a list`},
 		{"word: bad\n", `f.yaml:1: unknown word "bad": use good`},
 		{"word: [good]\n", `f.yaml:1: expected a string, found a list`},

@@ -2,10 +2,13 @@ package strict
 
 import (
 	"bytes"
+	"cmp"
 	"encoding"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -15,72 +18,91 @@ import (
 	"github.com/clawsonar/clawsonar/internal/suggest"
 )
 
-// jsonTree reads a JSON document as a tree of YAML, which it nearly is. The column
-// of a node is its offset.
-func jsonTree(d *json.Decoder, data []byte) (*yaml.Node, error) {
-	rest := bytes.TrimLeft(data[d.InputOffset():], " \t\r\n,:")
-	tok, err := d.Token()
-	if err != nil {
-		return nil, err
-	}
-	at := len(data) - len(rest)
-	n := &yaml.Node{Kind: yaml.ScalarNode, Line: lines(data[:at]), Column: at}
-	switch tok := tok.(type) {
-	case json.Delim:
+// jsonNode is the value that begins at an offset of a valid JSON document, as a
+// node of YAML without what is in it. Its column is the offset.
+func jsonNode(data []byte, at, line int) *yaml.Node {
+	n := &yaml.Node{Kind: yaml.ScalarNode, Line: line, Column: at}
+	switch data[at] {
+	case '{':
+		n.Kind = yaml.MappingNode
+	case '[':
 		n.Kind = yaml.SequenceNode
-		if tok == '{' {
-			n.Kind = yaml.MappingNode
-		}
-		for d.More() { // keys and values in turn, as a mapping's are in YAML
-			child, err := jsonTree(d, data)
-			if err != nil {
-				return nil, err
-			}
-			n.Content = append(n.Content, child)
-		}
-		_, err = d.Token()
-	case string:
-		n.Tag, n.Value = "!!str", tok
-	case float64:
-		n.Tag = "!!float"
-	case bool:
+	case '"':
+		n.Tag = "!!str"
+	case 't', 'f':
 		n.Tag = "!!bool"
-	default:
+	case 'n':
 		n.Tag = "!!null"
+	default:
+		n.Tag = "!!float"
 	}
-	return n, err
+	return n
+}
+
+// jsonRoot is the whole document.
+func jsonRoot(data []byte) *yaml.Node {
+	at := len(data) - len(bytes.TrimLeft(data, " \t\r\n"))
+	return jsonNode(data, at, lines(data[:at]))
+}
+
+// children yields the entries of a list, or the keys and values of a mapping in
+// turn. Those of JSON are read anew, since a tree takes a hundred times the memory
+// of its text; data is nil for YAML.
+func children(data []byte, n *yaml.Node) iter.Seq[*yaml.Node] {
+	if data == nil || n.Kind == yaml.ScalarNode {
+		return slices.Values(n.Content)
+	}
+	return func(yield func(*yaml.Node) bool) {
+		d := json.NewDecoder(bytes.NewReader(data[n.Column:]))
+		_, err := d.Token()
+		at, line := n.Column, n.Line
+		for key := true; err == nil && d.More(); key = !key {
+			from := len(data) - len(bytes.TrimLeft(data[n.Column+int(d.InputOffset()):], " \t\r\n,:"))
+			line += bytes.Count(data[at:from], []byte{'\n'})
+			at = from
+			child := jsonNode(data, at, line)
+			if key && n.Kind == yaml.MappingNode {
+				var name json.Token
+				name, err = d.Token()
+				child.Value, _ = name.(string)
+			} else {
+				var skipped json.RawMessage
+				err = d.Decode(&skipped)
+			}
+			if !yield(child) {
+				return
+			}
+		}
+	}
 }
 
 // line finds the line of a place in a document. Only errors need it, so the
 // document is read again.
 func line(data []byte, path []any) int {
-	var root *yaml.Node
+	var n *yaml.Node
 	if json.Valid(data) {
-		root, _ = jsonTree(json.NewDecoder(bytes.NewReader(data)), data)
+		n = jsonRoot(data)
 	} else {
 		var doc yaml.Node
-		if yaml.Unmarshal(data, &doc) == nil && len(doc.Content) > 0 {
-			root = doc.Content[0]
+		if yaml.Unmarshal(data, &doc) != nil || len(doc.Content) == 0 {
+			return 1
 		}
+		n, data = doc.Content[0], nil
 	}
-	if root == nil {
-		return 1
-	}
-	n, line := root, root.Line
+	line := n.Line
 	for _, step := range path {
-		var next *yaml.Node
-		switch step := step.(type) {
-		case string:
-			for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
-				if n.Content[i].Value == step {
-					line, next = n.Content[i].Line, n.Content[i+1]
-				}
+		var next, key *yaml.Node
+		i := 0
+		for child := range children(data, n) {
+			switch {
+			case n.Kind == yaml.SequenceNode && i == step:
+				line, next = child.Line, child
+			case n.Kind == yaml.MappingNode && i%2 == 0:
+				key = child
+			case n.Kind == yaml.MappingNode && key.Value == step:
+				line, next = key.Line, child
 			}
-		case int:
-			if n.Kind == yaml.SequenceNode && step < len(n.Content) {
-				next = n.Content[step]
-				line = next.Line
-			}
+			i++
 		}
 		if next == nil {
 			break
@@ -93,6 +115,7 @@ func line(data []byte, path []any) int {
 // finder finds the first thing in a document that does not fit its type.
 type finder struct {
 	tag    string // of fields
+	data   []byte // of JSON
 	decode func(n *yaml.Node, into any) error
 }
 
@@ -111,7 +134,7 @@ func (f *finder) find(n *yaml.Node, t reflect.Type, key string) *Error {
 		if key != "" {
 			key += ": "
 		}
-		return &Error{"", n.Line, fmt.Errorf("%sexpected %s, found %s", key, wanted(t), found(n))}
+		return &Error{"", n.Line, fmt.Errorf("%sexpected %s, found %s", key, f.wanted(t), found(n))}
 	}
 	switch {
 	case f.reads(t):
@@ -129,7 +152,7 @@ func (f *finder) find(n *yaml.Node, t reflect.Type, key string) *Error {
 		if n.Kind != yaml.SequenceNode {
 			return misfit()
 		}
-		for _, child := range n.Content {
+		for child := range children(f.data, n) {
 			if e := f.find(child, t.Elem(), key); e != nil {
 				return e
 			}
@@ -143,13 +166,14 @@ func (f *finder) find(n *yaml.Node, t reflect.Type, key string) *Error {
 }
 
 func (f *finder) mapping(n *yaml.Node, t reflect.Type) *Error {
-	fields := map[string]reflect.Type{}
-	if t.Kind() == reflect.Struct {
-		f.fields(t, fields)
-	}
+	fields := f.fields(t)
 	seen := map[string]bool{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
+	var key *yaml.Node
+	for value := range children(f.data, n) {
+		if key == nil {
+			key = value
+			continue
+		}
 		of, known := fields[key.Value]
 		if t.Kind() == reflect.Map {
 			if e := f.find(key, t.Key(), ""); e != nil {
@@ -159,32 +183,36 @@ func (f *finder) mapping(n *yaml.Node, t reflect.Type) *Error {
 		}
 		switch {
 		case !known:
-			names := make([]string, 0, len(fields))
-			for name := range fields {
-				names = append(names, name)
-			}
-			slices.Sort(names)
-			return &Error{"", key.Line, fmt.Errorf("unknown key %q%s", key.Value, meant(key.Value, names))}
-		case seen[key.Value]:
+			names := slices.Sorted(maps.Keys(fields))
+			return &Error{"", key.Line, fmt.Errorf("unknown key %q%s", key.Value, cmp.Or(suggest.DidYouMean(key.Value, names), few(": use ", names)))}
+		case seen[key.Value] && f.tag == "yaml": // in JSON the last counts
 			return &Error{"", key.Line, fmt.Errorf("key %q is there twice", key.Value)}
 		}
 		seen[key.Value] = true
 		if e := f.find(value, of, key.Value); e != nil {
 			return e
 		}
+		key = nil
 	}
 	return nil
 }
 
 // fields lists what keys a struct has, as the two libraries see them.
-func (f *finder) fields(t reflect.Type, into map[string]reflect.Type) {
+func (f *finder) fields(t reflect.Type) map[string]reflect.Type {
+	into := map[string]reflect.Type{}
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return into
+	}
 	for i := range t.NumField() {
 		field := t.Field(i)
 		name, options, _ := strings.Cut(field.Tag.Get(f.tag), ",")
 		switch {
 		case name == "-":
 		case strings.Contains(options, "inline"), f.tag == "json" && field.Anonymous && name == "":
-			f.fields(field.Type, into)
+			maps.Copy(into, f.fields(field.Type))
 		case !field.IsExported():
 		case name != "":
 			into[name] = field.Type
@@ -194,6 +222,7 @@ func (f *finder) fields(t reflect.Type, into map[string]reflect.Type) {
 			into[field.Name] = field.Type
 		}
 	}
+	return into
 }
 
 // reads reports whether a type reads itself.
@@ -223,19 +252,18 @@ func (f *finder) own(n *yaml.Node, t reflect.Type) *Error {
 	return e
 }
 
-// meant suggests a key, or lists all if they are few.
-func meant(word string, names []string) string {
-	text := suggest.DidYouMean(word, names)
-	if text == "" && len(names) > 0 && len(names) <= 8 {
-		text = ": use " + strings.Join(names, ", ")
+// few lists names if there are not many.
+func few(before string, names []string) string {
+	if len(names) == 0 || len(names) > 8 {
+		return ""
 	}
-	return text
+	return before + strings.Join(names, ", ")
 }
 
-func wanted(t reflect.Type) string {
+func (f *finder) wanted(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Struct, reflect.Map:
-		return "a mapping"
+		return "a mapping" + few(" of ", slices.Sorted(maps.Keys(f.fields(t))))
 	case reflect.Slice, reflect.Array:
 		return "a list"
 	case reflect.String:

@@ -140,9 +140,9 @@ func load(file string) (*table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the table: %w", err)
 	}
-	known, err := release.Load(data)
+	known, err := release.Load(file, data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w; repair it, or delete it to start over", file, err)
+		return nil, fmt.Errorf("%w; repair it, or delete it to start over", err)
 	}
 	t.releases = slices.Collect(known.Releases())
 	return t, nil

@@ -193,7 +193,7 @@ func TestRun(t *testing.T) {
 		t.Errorf("a run with nothing new changed the table from\n%sto\n%s", first, second)
 	}
 	var order []string
-	table, err := release.Load([]byte(second))
+	table, err := release.Load("f", []byte(second))
 	if err != nil {
 		t.Fatal(err)
 	}
