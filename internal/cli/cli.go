@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/projectdiscovery/goflags"
 	"github.com/spf13/cobra"
@@ -55,17 +56,34 @@ type streams struct {
 	out, err io.Writer
 	args     []string // the whole command line after the program's name
 
-	sets map[*cobra.Command]*flags // of each command that has any
+	sets    map[*cobra.Command]*flags // of each command that has any
+	ordered *atomic.Bool              // see inOrder
 }
 
 // Main runs the command line and returns the exit code.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	// goflags would move files in the user's configuration folder about.
 	goflags.DisableAutoConfigMigration = true
-	s := streams{stdin, stdout, stderr, args, map[*cobra.Command]*flags{}}
+	s := streams{stdin, stdout, stderr, args, map[*cobra.Command]*flags{}, new(atomic.Bool)}
 	root := newRoot(s)
 	root.SetArgs(args)
-	err := root.Execute()
+	ctx, stop := interruptible()
+	defer stop()
+	done := make(chan error, 1)
+	go func() { done <- root.ExecuteContext(ctx) }()
+	select {
+	case err := <-done:
+		return exitCode(err, stderr)
+	case <-ctx.Done():
+		if !s.ordered.Load() {
+			return exitInterrupted
+		}
+		return exitCode(<-done, stderr)
+	}
+}
+
+// exitCode says what is wrong, and returns the exit code for it.
+func exitCode(err error, stderr io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
@@ -162,7 +180,7 @@ func holder(cmd *cobra.Command) {
 		}
 		if cmd.Parent() == nil && slices.Contains([]string{"-version", "--version"}, args[0]) {
 			cmd.SetArgs([]string{"version"})
-			return cmd.Execute()
+			return cmd.ExecuteContext(cmd.Context())
 		}
 		return usage(unknown(cmd, args[0]))
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"path"
 	"slices"
@@ -64,12 +65,12 @@ gateways gave when they were recorded; those of -family were made by hand.`,
 		if err := noArgs("demo", rest); err != nil {
 			return err
 		}
-		return runDemo(s, o)
+		return runDemo(cmd.Context(), s, o)
 	}
 	return cmd
 }
 
-func runDemo(s streams, o scanOptions) error {
+func runDemo(ctx context.Context, s streams, o scanOptions) error {
 	set, err := fingerprint.Load(fingerprints.FS)
 	if err != nil {
 		return fmt.Errorf("built-in fingerprints: %w", err)
@@ -78,7 +79,7 @@ func runDemo(s streams, o scanOptions) error {
 	if err != nil {
 		return fmt.Errorf("built-in captures: %w", err)
 	}
-	cfg, gate, err := o.prepare(s, set)
+	cfg, gate, err := o.prepare(ctx, s, set)
 	if err != nil {
 		return usage(err)
 	}
@@ -103,13 +104,13 @@ func runDemo(s streams, o scanOptions) error {
 			fmt.Fprintf(s.err, "replica on %s: %s%s%s\n", r.Addr, c.Program, inMode(c.Mode), behind(c.Front))
 		}
 	}
-	if err := o.addTargets(s, cfg, set, targets); err != nil {
+	if err := o.addTargets(ctx, s, cfg, set, targets); err != nil {
 		return err
 	}
 	if err := o.distinct(s, targets); err != nil {
 		return usage(err)
 	}
-	return o.run(s, cfg, gate, nil)
+	return o.run(ctx, s, cfg, gate, nil)
 }
 
 func inMode(mode string) string {

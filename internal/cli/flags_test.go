@@ -198,7 +198,7 @@ func TestHelperFlags(t *testing.T) {
 		if _, err := o.flags().parse(strings.Fields(c.args), none, func() (string, bool) { return "nowhere.yaml", false }); err != nil {
 			t.Fatal(err)
 		}
-		cfg, _, err := o.prepare(streams{err: io.Discard}, set)
+		cfg, _, err := o.prepare(t.Context(), streams{err: io.Discard}, set)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,19 +14,14 @@ import (
 )
 
 // interruptible returns a context that ends with the first signal to stop; the
-// second ends the process at once. interrupted reports whether there was one.
-//
-// A closed pipe is no signal here: writing to it fails, and what goes elsewhere
-// is completed.
-func interruptible() (ctx context.Context, interrupted func() bool, stop func()) {
+// second ends the process at once.
+func interruptible() (ctx context.Context, stop func()) {
 	var wanted []os.Signal
 	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
 		if !signal.Ignored(sig) { // as nohup has it
 			wanted = append(wanted, sig)
 		}
 	}
-	pipe := make(chan os.Signal, 1)
-	signal.Notify(pipe, syscall.SIGPIPE)
 	var end context.CancelFunc
 	if len(wanted) > 0 {
 		ctx, end = signal.NotifyContext(context.Background(), wanted...)
@@ -34,7 +29,19 @@ func interruptible() (ctx context.Context, interrupted func() bool, stop func())
 		ctx, end = context.WithCancel(context.Background())
 	}
 	undo := context.AfterFunc(ctx, end)
-	return ctx, func() bool { return ctx.Err() != nil }, func() { undo(); end(); signal.Stop(pipe) }
+	return ctx, func() { undo(); end() }
+}
+
+// inOrder has a signal end the context alone from here on: the command writes
+// results, and completes them by itself. Without it, a signal ends the process.
+//
+// A closed pipe is no signal then: writing to it fails, and what goes elsewhere
+// is completed.
+func (s streams) inOrder() (undo func()) {
+	pipe := make(chan os.Signal, 1)
+	signal.Notify(pipe, syscall.SIGPIPE)
+	s.ordered.Store(true)
+	return func() { signal.Stop(pipe) }
 }
 
 // sayState says what is to be known of the journal before the scan.

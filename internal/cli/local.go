@@ -41,12 +41,12 @@ type leftAlone struct {
 }
 
 // addLocal adds this machine: what listens on it, and the known ports.
-func (o *scanOptions) addLocal(s streams, cfg *scan.Config, known, usual []uint16, add func(target.Spec) error) error {
+func (o *scanOptions) addLocal(ctx context.Context, s streams, cfg *scan.Config, known, usual []uint16, add func(target.Spec) error) error {
 	rules, err := local.Load(fingerprints.FS)
 	if err != nil {
 		return fmt.Errorf("built-in list of listeners: %w", err)
 	}
-	listeners, err := local.Listeners(context.Background())
+	listeners, err := local.Listeners(ctx)
 	if err != nil && !o.silent {
 		fmt.Fprintf(s.err, "clawsonar: only the known ports are scanned: %s\n", report.Clean(err.Error()))
 	}
@@ -180,7 +180,7 @@ func wildcard(l local.Listener) int {
 
 // watch passes a stream on and adds to its summary what a scan of this machine
 // does not see. With quiet it leaves out what to run next.
-func (m *machine) watch(emit func(event.Event) error, quiet bool) func(event.Event) error {
+func (m *machine) watch(ctx context.Context, emit func(event.Event) error, quiet bool) func(event.Event) error {
 	return func(e event.Event) error {
 		switch {
 		case e.Target != nil:
@@ -188,7 +188,7 @@ func (m *machine) watch(emit func(event.Event) error, quiet bool) func(event.Eve
 		case e.Summary != nil:
 			m.notes = m.unjudged()
 			if !quiet {
-				addrs, err := local.Addresses(context.Background())
+				addrs, err := local.Addresses(context.WithoutCancel(ctx))
 				m.notes = append(m.notes, m.elsewhere(addrs, err, local.InContainer("/"))...)
 			}
 			summary := *e.Summary

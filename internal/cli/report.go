@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -39,14 +40,14 @@ such: together they are complete, and what is missing is named.`,
   clawsonar report part1.jsonl part2.jsonl -o sarif=all.sarif -fail-on high
   clawsonar report scan.jsonl -f markdown -view nvdb -lang zh`,
 	}
-	return o.command(s, cmd, "report", func(set *fingerprint.Set, args []string) error {
+	return o.command(s, cmd, "report", func(ctx context.Context, set *fingerprint.Set, args []string) error {
 		if len(args) == 0 {
 			return usage(errors.New("report needs a file: give streams that scan wrote with -o jsonl=FILE"))
 		}
 		if slices.Contains(args, "-") && len(args) > 1 {
 			return usage(errors.New("stdin can only be read once: give it alone, or as a file"))
 		}
-		return o.run(s, set, args, func(emit func(event.Event) error) error {
+		return o.run(ctx, s, set, args, func(emit func(event.Event) error) error {
 			all, err := sources(s, set, args...)
 			if err != nil {
 				return err
@@ -68,11 +69,11 @@ All formats; -fail-on looks at what is new only.`,
 		Example: `  clawsonar diff monday.jsonl friday.jsonl
   clawsonar diff main.jsonl branch.jsonl -f markdown -fail-on medium`,
 	}
-	return o.command(s, cmd, "diff", func(set *fingerprint.Set, args []string) error {
+	return o.command(s, cmd, "diff", func(ctx context.Context, set *fingerprint.Set, args []string) error {
 		if len(args) != 2 {
 			return usage(errors.New("diff takes two files: the older stream, then the newer one"))
 		}
-		return o.run(s, set, args, func(emit func(event.Event) error) error {
+		return o.run(ctx, s, set, args, func(emit func(event.Event) error) error {
 			var whole [2]stored.Source
 			for i, name := range args {
 				parts, err := sources(s, set, name)
@@ -86,7 +87,7 @@ All formats; -fail-on looks at what is new only.`,
 	})
 }
 
-func (o *storedOptions) command(s streams, cmd *cobra.Command, name string, run func(set *fingerprint.Set, args []string) error) *cobra.Command {
+func (o *storedOptions) command(s streams, cmd *cobra.Command, name string, run func(ctx context.Context, set *fingerprint.Set, args []string) error) *cobra.Command {
 	o.ownIgnore = true
 	f := newFlags(name)
 	o.outputOptions.flags(f)
@@ -101,7 +102,7 @@ func (o *storedOptions) command(s streams, cmd *cobra.Command, name string, run 
 		if err != nil {
 			return fmt.Errorf("built-in fingerprints: %w", err)
 		}
-		return run(set, rest)
+		return run(cmd.Context(), set, rest)
 	}
 	return cmd
 }
@@ -225,7 +226,7 @@ type outputError struct{ error }
 func (e *outputError) Unwrap() error { return e.error }
 
 // run passes what read emits, from the files of these names, through the pipeline.
-func (o *storedOptions) run(s streams, set *fingerprint.Set, names []string, read func(emit func(event.Event) error) error) error {
+func (o *storedOptions) run(ctx context.Context, s streams, set *fingerprint.Set, names []string, read func(emit func(event.Event) error) error) error {
 	gate, err := o.gate()
 	if err != nil {
 		return usage(err)
@@ -241,8 +242,7 @@ func (o *storedOptions) run(s streams, set *fingerprint.Set, names []string, rea
 	if err := results.Distinct(inputs, o.written(s)); err != nil {
 		return usage(err)
 	}
-	ctx, _, stop := interruptible()
-	defer stop()
+	defer s.inOrder()()
 	p, err := openPipeline(s, set, &o.outputOptions, &o.gateOptions, gate, nil, event.Scan{})
 	if err != nil {
 		return usage(err)

@@ -228,22 +228,22 @@ Exit codes: 0 done · 1 failed while running · 2 usage or input error ·
 			return err
 		}
 		o.foundConfig = f.foundConfig
-		return runScan(s, o, append(o.targets, rest...))
+		return runScan(cmd.Context(), s, o, append(o.targets, rest...))
 	}
 	return cmd
 }
 
-func runScan(s streams, o scanOptions, args []string) error {
+func runScan(ctx context.Context, s streams, o scanOptions, args []string) error {
 	set, err := fingerprint.Load(fingerprints.FS)
 	if err != nil {
 		return fmt.Errorf("built-in fingerprints: %w", err)
 	}
-	cfg, gate, err := o.prepare(s, set)
+	cfg, gate, err := o.prepare(ctx, s, set)
 	if err != nil {
 		return usage(err)
 	}
 	defer cfg.Space.Close()
-	if err := o.addTargets(s, cfg, set, args); err != nil {
+	if err := o.addTargets(ctx, s, cfg, set, args); err != nil {
 		return err
 	}
 	if err := o.applyState(cfg); err != nil {
@@ -261,12 +261,12 @@ func runScan(s streams, o scanOptions, args []string) error {
 		o.sayConfig(s)
 		return o.printDryRun(s, cfg)
 	}
-	return o.run(s, cfg, gate, journal)
+	return o.run(ctx, s, cfg, gate, journal)
 }
 
 // prepare turns options into a configuration, without targets yet. Whatever it
 // refuses is the user's to mend.
-func (o *scanOptions) prepare(s streams, set *fingerprint.Set) (*scan.Config, *policy.Gate, error) {
+func (o *scanOptions) prepare(ctx context.Context, s streams, set *fingerprint.Set) (*scan.Config, *policy.Gate, error) {
 	gate, err := o.gate()
 	if err != nil {
 		return nil, nil, err
@@ -275,7 +275,7 @@ func (o *scanOptions) prepare(s streams, set *fingerprint.Set) (*scan.Config, *p
 	if err != nil {
 		return nil, nil, err
 	}
-	scope, err := o.makeScope(s, resolver)
+	scope, err := o.makeScope(ctx, s, resolver)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -341,9 +341,8 @@ func (o *scanOptions) notes() []string {
 }
 
 // run scans and writes the reports.
-func (o *scanOptions) run(s streams, cfg *scan.Config, gate *policy.Gate, journal *results.Keeper) error {
-	ctx, interrupted, stop := interruptible()
-	defer stop()
+func (o *scanOptions) run(ctx context.Context, s streams, cfg *scan.Config, gate *policy.Gate, journal *results.Keeper) error {
+	defer s.inOrder()()
 	out, err := openPipeline(s, cfg.Prober.Set, &o.outputOptions, &o.gateOptions, gate, journal, cfg.Head)
 	if err != nil {
 		return usage(err)
@@ -366,7 +365,7 @@ func (o *scanOptions) run(s streams, cfg *scan.Config, gate *policy.Gate, journa
 		return err
 	}
 	if o.machine != nil {
-		cfg.Emit = o.machine.watch(cfg.Emit, o.silent)
+		cfg.Emit = o.machine.watch(ctx, cfg.Emit, o.silent)
 	}
 	if journal != nil {
 		cfg.Checkpoint = func(m scan.Mark) { out.out.Checkpoint(results.Mark(m)) }
@@ -389,7 +388,7 @@ func (o *scanOptions) run(s streams, cfg *scan.Config, gate *policy.Gate, journa
 	if err = errors.Join(lost, err); err != nil {
 		return err
 	}
-	if interrupted() {
+	if ctx.Err() != nil {
 		if !o.silent {
 			fmt.Fprintln(s.err, "clawsonar: interrupted: the results so far are in the output")
 		}

@@ -59,7 +59,7 @@ type sourced struct {
 
 // makeScope reads everything that says what may be contacted. What cannot be
 // read, or understood, stops the run: it might be what is not to be contacted.
-func (o *scanOptions) makeScope(s streams, resolver *wire.Resolver) (*target.Scope, error) {
+func (o *scanOptions) makeScope(ctx context.Context, s streams, resolver *wire.Resolver) (*target.Scope, error) {
 	allow, err := scopeRules("-allow", o.allow, "-scope", o.scope)
 	if err != nil {
 		return nil, err
@@ -75,7 +75,7 @@ func (o *scanOptions) makeScope(s streams, resolver *wire.Resolver) (*target.Sco
 	if err != nil {
 		return nil, err
 	}
-	answers, err := o.lookUp(resolver, slices.Concat(allow, deny))
+	answers, err := o.lookUp(ctx, resolver, slices.Concat(allow, deny))
 	if err != nil {
 		return nil, err
 	}
@@ -202,11 +202,11 @@ func (o *scanOptions) readASFile(rules []sourced) (map[uint32][]netip.Prefix, er
 // name that moves later cannot widen the scope. It asks for both families,
 // whatever -addresses says of targets. One that does not exist has none; that not
 // all can be found out is an error. A dry run looks nothing up: that is contact.
-func (o *scanOptions) lookUp(resolver *wire.Resolver, rules []sourced) (map[string][]netip.Addr, error) {
+func (o *scanOptions) lookUp(ctx context.Context, resolver *wire.Resolver, rules []sourced) (map[string][]netip.Addr, error) {
 	const atOnce = 50
 	out := map[string][]netip.Addr{}
 	var mu sync.Mutex
-	group, ctx := errgroup.WithContext(context.Background())
+	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
 	for _, r := range rules {
 		mu.Lock()

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +17,7 @@ import (
 
 // addTargets fills the space from arguments, list, stdin or this machine, or
 // has the list read while the scan runs.
-func (o *scanOptions) addTargets(s streams, cfg *scan.Config, set *fingerprint.Set, args []string) error {
+func (o *scanOptions) addTargets(ctx context.Context, s streams, cfg *scan.Config, set *fingerprint.Set, args []string) error {
 	own := knownPorts(set, o.family, o.helpers)
 	ports := append(slices.Clone(own), webPorts()...)
 	if o.ports != "" {
@@ -69,7 +70,7 @@ func (o *scanOptions) addTargets(s streams, cfg *scan.Config, set *fingerprint.S
 		if len(files)+len(args) > 0 {
 			return nil
 		}
-		return o.addLocal(s, cfg, own, ports, add)
+		return o.addLocal(ctx, s, cfg, own, ports, add)
 	}
 	if err := o.mayStream(files, args); err != nil {
 		return usage(err)

@@ -23,6 +23,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/clawsonar/clawsonar/internal/results"
 )
 
 // NodeVersion is the Node that runs every release of the matrix; recent
@@ -60,7 +62,7 @@ func Open(ctx context.Context, dir string) (*Lab, error) {
 	if err := os.MkdirAll(filepath.Join(dir, "tmp"), 0o755); err != nil {
 		return nil, fmt.Errorf("make lab folder: %w", err)
 	}
-	if err := l.writeGuard(); err != nil {
+	if err := l.writeGuard(ctx); err != nil {
 		return nil, fmt.Errorf("write the network guard: %w", err)
 	}
 	// Node comes with an install script that fetches the binary's package, so
@@ -100,18 +102,15 @@ func (l *Lab) Node() string {
 // this machine.
 func (l *Lab) guard() string { return filepath.Join(l.dir, "guard.cjs") }
 
-// writeGuard renames the script into place: somebody else may be starting a
+// writeGuard replaces the script in one step: somebody else may be starting a
 // gateway with it at this moment.
-func (l *Lab) writeGuard() error {
-	f, err := os.CreateTemp(l.dir, "guard-")
+func (l *Lab) writeGuard(ctx context.Context) error {
+	unlock, err := l.lock(ctx, "guard")
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(guardScript)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), l.guard())
+	defer unlock()
+	return results.Replace(l.guard(), guardScript)
 }
 
 // Install puts one release of pkg ("openclaw", "clawdbot" or a fork) into the

@@ -56,11 +56,11 @@ func rooms() map[string][]string {
 		// Not part of the program.
 		"internal/test/ci":         {},
 		"internal/test/structure":  {},
-		"internal/test/lab":        {"internal/event"},
+		"internal/test/lab":        {"internal/event", "internal/results"},
 		"internal/test/nameserver": {},
 		"internal/test/e2e":        {},
 		"internal/test/bench":      {},
-		"internal/tools/releases":  {"internal/release"},
+		"internal/tools/releases":  {"internal/release", "internal/results"},
 		"internal/tools/captures":  append([]string{"internal/test/lab"}, domain...),
 	}
 }

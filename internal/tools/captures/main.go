@@ -29,6 +29,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/handshake"
+	"github.com/clawsonar/clawsonar/internal/results"
 	"github.com/clawsonar/clawsonar/internal/target"
 	"github.com/clawsonar/clawsonar/internal/test/lab"
 	"github.com/clawsonar/clawsonar/internal/wire"
@@ -138,7 +139,7 @@ func write(path string, c evidence.Capture, work string) error {
 		return err
 	}
 	fmt.Printf("%-60s %d answers\n", filepath.Base(path), len(c.Exchanges))
-	return os.WriteFile(path, scrub(file.Bytes(), work), 0o644)
+	return results.Replace(path, scrub(file.Bytes(), work))
 }
 
 // extra are requests that no rule makes today; what they show is recorded for

@@ -32,6 +32,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/clawsonar/clawsonar/internal/release"
+	"github.com/clawsonar/clawsonar/internal/results"
 )
 
 // packages are the names the gateway has been published under.
@@ -155,17 +156,8 @@ func (t *table) add(r release.Release) error {
 	if err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(t.file), ".releases-*")
-	if err != nil {
+	if err := results.Replace(t.file, data); err != nil {
 		return fmt.Errorf("saving the table (is this the top of the module?): %w", err)
-	}
-	defer os.Remove(tmp.Name()) // fails once it has its place
-	_, err = tmp.Write(data)
-	if err := errors.Join(err, tmp.Chmod(0o644), tmp.Close()); err != nil {
-		return fmt.Errorf("saving the table: %w", err)
-	}
-	if err := os.Rename(tmp.Name(), t.file); err != nil {
-		return fmt.Errorf("saving the table: %w", err)
 	}
 	t.releases = releases
 	t.added++
