@@ -14,6 +14,7 @@ func advisoryAffected() Check {
 		ID:       "advisory-affected",
 		Title:    "Published vulnerabilities apply to this release",
 		Severity: event.Critical,
+		Needs:    event.NeedsRelease,
 		When: `The release, or some release that fits what the gateway serves, lies in the range
 of a published advisory, by the vendor's own order of versions. One finding a
 target, with the severity of the worst advisory that is about the gateway's own

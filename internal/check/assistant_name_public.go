@@ -7,6 +7,7 @@ func assistantNamePublic() Check {
 		ID:       "assistant-name-public",
 		Title:    "The assistant's name stands in the public page",
 		Severity: event.Low,
+		Needs:    event.NeedsProduct,
 		When: `The page sets the assistant's name in a script of its own, as releases up to
 2026.2.14 do. Later ones have it in the page's configuration: see
 bootstrap-config-public.`,

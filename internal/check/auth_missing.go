@@ -14,6 +14,7 @@ func authMissing() Check {
 		ID:       "auth-missing",
 		Title:    "Anyone who reaches this gateway controls the agent",
 		Severity: event.Critical,
+		Needs:    event.NeedsAuth,
 		When: `The gateway itself let in a request that carried no credential. Either it
 answered its protected configuration with 200 and, on a protected path that nobody
 asked for before, did not ask for a credential either; or it refused an empty tool

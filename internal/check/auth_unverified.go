@@ -12,6 +12,7 @@ func authUnverified() Check {
 		ID:       "auth-unverified",
 		Title:    "Whether a credential is needed could not be proven",
 		Severity: event.Info,
+		Needs:    event.NeedsProduct,
 		When: `The product was recognised, but none of its answers says whether a stranger is
 let in, or they contradict each other: the configuration is answered as for
 somebody who is let in, which a cache or a copy does as well, and the gateway

@@ -7,6 +7,7 @@ func bootstrapConfigPublic() Check {
 		ID:       "bootstrap-config-public",
 		Title:    "The page's configuration is given to everybody",
 		Severity: event.Low,
+		Needs:    event.NeedsProduct,
 		When: `/__openclaw/control-ui-config.json was answered without a credential on a release
 that gives it to everybody (2026.2.15 to 2026.4.21). On an open gateway of a later
 release it is a consequence, and not raised.`,

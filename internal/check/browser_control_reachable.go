@@ -7,6 +7,7 @@ func browserControlReachable() Check {
 		ID:       "browser-control-reachable",
 		Title:    "The gateway's browser control can be reached",
 		Severity: event.Critical,
+		Needs:    event.NeedsHelpers,
 		When: `The HTTP service with which the gateway steers its browser told its state without
 a credential. It listens on loopback alone, so from elsewhere something forwards to
 it. Over loopback it is for information.`,

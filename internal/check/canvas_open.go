@@ -7,6 +7,7 @@ func canvasOpen() Check {
 		ID:       "canvas-open",
 		Title:    "The agent's canvas is shown without a credential",
 		Severity: event.Medium,
+		Needs:    event.NeedsProduct,
 		When: `The canvas answered with its own page. Releases up to 2026.2.5 show it to
 everybody, whatever their authentication; those up to 2026.4 to clients that count
 as local, so over loopback nothing is raised for them.`,

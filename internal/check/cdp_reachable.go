@@ -7,6 +7,7 @@ func cdpReachable() Check {
 		ID:       "cdp-reachable",
 		Title:    "The agent's browser can be steered by anybody who connects",
 		Severity: event.Critical,
+		Needs:    event.NeedsHelpers,
 		When: `A Chrome DevTools endpoint answered /json/version on a port where agents' browsers
 listen. The protocol knows no log-in, so the answer is the proof; nothing was
 opened or attached to. Over loopback, where it belongs, it is for information.`,

@@ -15,36 +15,8 @@ import (
 	"github.com/clawsonar/clawsonar/internal/release"
 )
 
-// Doc is what people need to know about a check.
-type Doc struct {
-	ID       string
-	Title    string
-	Severity event.Severity // the worst it can have
-	When     string         // what makes it appear, and how that was decided
-	Why      string         // what it means to the operator
-	Fix      string         // what to do, in a sentence or two: goes into every report
-	Steps    string         // the same as a runbook, with the exact keys and commands
-	// Controls are the recommendations it belongs to: nvdb:N1…N6 (NVDB, "six
-	// dos and six don'ts", 2026-03-11), cncert:C1…C7 (CNCERT/CC risk notice,
-	// 2026-03-10), tongbao:T1…T5 (national notification centre, 2026-03-13),
-	// owasp:ASI01…ASI10 (OWASP Top 10 for Agentic Applications).
-	Controls   []string
-	References []string
-
-	// Relatives: it also looks at OpenClaw's relatives. The others read what
-	// OpenClaw alone answers, or know its releases alone.
-	Relatives bool
-	// FixAny stands for Fix where the product is not OpenClaw, whose settings Fix
-	// may name; "" where Fix suits any.
-	FixAny string
-	// First are the commands for the gateway's host that mend it, by the finding's
-	// Step; {release} stands for its Release. Each was run on a real gateway, see
-	// TestDoThisFirst in internal/test/e2e.
-	First map[string][]string
-
-	// Advised: what to do about a product that is not OpenClaw is its own advice.
-	Advised bool
-}
+// Doc is a rule as its check declares it.
+type Doc event.Rule
 
 // Subject is what a check looks at.
 type Subject struct {
@@ -130,6 +102,24 @@ func All() []Check {
 		hooksEnabled(),
 		authUnverified(),
 	}
+}
+
+// Rules returns the rules of all checks.
+func Rules() []event.Rule {
+	var out []event.Rule
+	for _, c := range All() {
+		out = append(out, event.Rule(c.Doc))
+	}
+	return out
+}
+
+// IDs returns the ids of all checks.
+func IDs() []string {
+	var out []string
+	for _, c := range All() {
+		out = append(out, c.Doc.ID)
+	}
+	return out
 }
 
 // Run returns the findings of all checks that look at the product.

@@ -11,6 +11,7 @@ func claimable() Check {
 		ID:       "claimable",
 		Title:    "Nobody owns this agent yet: whoever comes first takes it",
 		Severity: event.Critical,
+		Needs:    event.NeedsAuth,
 		When: `The product itself says, to anybody who asks, that its log-in has no user, password or
 pairing yet. Nothing was set up, registered or paired, and no code was asked for.`,
 		Why: `The log-in protects nothing until somebody has made it his. A stranger who comes first

@@ -11,6 +11,7 @@ func defaultPassword() Check {
 		ID:       "default-password",
 		Title:    "It is still protected by a password that everybody can know",
 		Severity: event.Critical,
+		Needs:    event.NeedsProduct,
 		When: `The product itself says, to anybody who asks, that its password is still the one it came
 with or made up, or hands that out. No password was tried, and none was kept.`,
 		Why: `A log-in whose password is published, or given to whoever asks, keeps out only those who

@@ -7,6 +7,7 @@ func deviceAuthDisabled() Check {
 		ID:       "device-auth-disabled",
 		Title:    "The Control UI needs no paired device",
 		Severity: event.High,
+		Needs:    event.NeedsDeep,
 		When: `Level deep only, on 2026.1.29 to 2026.7.35 (later releases have no such switch).
 A Control UI without a device, in a role that nobody gets without one, was refused as
 any other client is, and not as a Control UI.`,

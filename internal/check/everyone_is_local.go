@@ -11,6 +11,7 @@ func everyoneIsLocal() Check {
 		ID:       "everyone-is-local",
 		Title:    "The gateway takes every visitor for a local client",
 		Severity: event.High,
+		Needs:    event.NeedsRemote,
 		When: `From another machine, and without being let in, the gateway answered as it
 answers its own host only: with the details of its readiness (2026.3.7 and
 later), the release at start-up (2026.8.1 and later) or its canvas (2026.2.6 to

@@ -7,6 +7,7 @@ func exposedToInternet() Check {
 		ID:       "exposed-to-internet",
 		Title:    "The gateway answers on a globally reachable address",
 		Severity: event.High,
+		Needs:    event.NeedsRemote,
 		When: `A recognised product answered on an address that is globally reachable by the
 IANA special-purpose address registries. Its authentication does not matter here.`,
 		Why: `Search engines list such gateways within days. From then on a single flaw in

@@ -7,6 +7,7 @@ func filesystemPathsPublic() Check {
 		ID:       "filesystem-paths-public",
 		Title:    "Paths of the host are given to everybody",
 		Severity: event.Low,
+		Needs:    event.NeedsProduct,
 		When: `The page's configuration, given without a credential, names the folders from which
 media may be shown (localMediaPreviewRoots, 2026.4.14 to 2026.4.21). The paths
 themselves are not in the report.`,

@@ -9,6 +9,7 @@ func helperOpen() Check {
 		ID:       "helper-open",
 		Title:    "A service that the agent uses serves everybody",
 		Severity: event.High,
+		Needs:    event.NeedsHelpers,
 		When: `A service that stands beside agents (models, a browser, a payer) gave a stranger what it
 is there for: its list of models, its version, its wallet. Nothing was asked of a model, no
 browser opened, nothing spent. Over loopback, where it belongs, it is for information.`,

@@ -7,6 +7,7 @@ func hooksEnabled() Check {
 		ID:       "hooks-enabled",
 		Title:    "Webhooks are switched on",
 		Severity: event.Info,
+		Needs:    event.NeedsProduct,
 		When: `/hooks was answered as only an endpoint that is switched on answers: 405, POST
 alone is allowed (2026.3.8 and later), or the refusal of its own (earlier, at level
 deep only, since asking there counts as one failed attempt of your address). Under

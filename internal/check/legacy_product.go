@@ -10,6 +10,7 @@ func legacyProduct() Check {
 		ID:       "legacy-product",
 		Title:    "This is a predecessor of OpenClaw that gets no fixes",
 		Severity: event.High,
+		Needs:    event.NeedsRelease,
 		When: `The gateway's own page says Clawdbot or Moltbot, or every release that fits its
 answers is older than 2026.1.29, the first under the name OpenClaw.`,
 		Why: `Nothing is published under the old names any more. All security fixes since

@@ -10,6 +10,7 @@ func listensBeyondLoopback() Check {
 		ID:       "listens-beyond-loopback",
 		Title:    "The gateway's listener is bound beyond loopback",
 		Severity: event.Medium,
+		Needs:    event.NeedsListener,
 		When: `This machine was scanned, and the operating system says that the listening
 socket of the gateway found is bound to a wildcard or to an outside address. No
 packet is sent to find that out.`,

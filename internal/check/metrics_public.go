@@ -7,6 +7,7 @@ func metricsPublic() Check {
 		ID:       "metrics-public",
 		Title:    "The gateway's metrics are given to strangers",
 		Severity: event.Medium,
+		Needs:    event.NeedsProduct,
 		When: `/api/diagnostics/prometheus answered with metrics without a credential (2026.4.25
 and later, with the plugin diagnostics-prometheus).`,
 		Why: `Metrics tell which models and channels are used, how much and when: a picture of

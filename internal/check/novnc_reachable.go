@@ -9,6 +9,7 @@ func novncReachable() Check {
 		ID:       "novnc-reachable",
 		Title:    "The agent's screen is offered to anybody who connects",
 		Severity: event.Critical,
+		Needs:    event.NeedsHelpers,
 		When: `A VNC server, or noVNC's page in front of one, answered on a port where agents'
 sandboxes show their screen. The list of security types tells whether a password is
 asked for; none was tried and no screen opened. Critical without a password or where

@@ -11,6 +11,7 @@ func openaiAPIEnabled() Check {
 		ID:       "openai-api-enabled",
 		Title:    "The OpenAI-compatible API is switched on",
 		Severity: event.Critical,
+		Needs:    event.NeedsProduct,
 		When: `GET on /v1/chat/completions or /v1/responses was answered as only an endpoint
 that is switched on answers (405, POST alone is allowed), or /v1/models as only
 then. No completion was asked for. Critical when the gateway asks for no

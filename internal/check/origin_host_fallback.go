@@ -7,6 +7,7 @@ func originHostFallback() Check {
 		ID:       "origin-host-fallback",
 		Title:    "The gateway accepts any origin that matches the Host header",
 		Severity: event.High,
+		Needs:    event.NeedsDeep,
 		When: `Level deep only, on gateways reached without a proxy. A WebSocket opening for
 the host audit.example from the origin http://audit.example was not refused,
 while one from another foreign origin was.`,

@@ -7,6 +7,7 @@ func originWildcard() Check {
 		ID:       "origin-wildcard",
 		Title:    "Any web page may talk to the gateway through its owner's browser",
 		Severity: event.High,
+		Needs:    event.NeedsDeep,
 		When: `Level deep only. A WebSocket opening that named the origin of a foreign page was
 not refused for it: the gateway went on to ask for the Control UI's device.`,
 		Why: `A page that the owner happens to open can connect to the gateway from inside

@@ -7,6 +7,7 @@ func plainHTTP() Check {
 		ID:       "plain-http",
 		Title:    "The gateway is spoken to without encryption",
 		Severity: event.Medium,
+		Needs:    event.NeedsProduct,
 		When: `A recognised product answered over plain HTTP. Over loopback this is for
 information only, unless the operating system says that the listener is bound
 to more.`,

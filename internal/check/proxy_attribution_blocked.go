@@ -7,6 +7,7 @@ func proxyAttributionBlocked() Check {
 		ID:       "proxy-attribution-blocked",
 		Title:    "The gateway refuses its own proxy",
 		Severity: event.Medium,
+		Needs:    event.NeedsProduct,
 		When: `The gateway (2026.8.1 or later) refused with proxy_attribution_required: the
 request came with forwarding headers from a proxy that the gateway has not been
 told to trust, or from an address that it takes for a proxy's without any.

@@ -7,6 +7,7 @@ func readinessDetailsPublic() Check {
 		ID:       "readiness-details-public",
 		Title:    "Details of the gateway's state are shown to strangers",
 		Severity: event.Low,
+		Needs:    event.NeedsProduct,
 		When: `From another machine /readyz or /startupz gave the details that are meant for the
 gateway's own host and for clients that are let in. Raised where the reason cannot
 be told: everybody may be taken for local, or something in front may add a

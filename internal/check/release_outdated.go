@@ -22,6 +22,7 @@ func releaseOutdated() Check {
 		ID:       "release-outdated",
 		Title:    "A newer release is out",
 		Severity: event.High,
+		Needs:    event.NeedsRelease,
 		When: `The exact release, or every release that fits what the gateway serves, is older
 than the newest one this version of clawsonar knows. Low when less than 30 days
 lie between the two, medium from 30, high from 90 days on. On an extended-stable

@@ -7,6 +7,7 @@ func sourceMapsPublic() Check {
 		ID:       "source-maps-public",
 		Title:    "Source maps of the Control UI are served",
 		Severity: event.Low,
+		Needs:    event.NeedsProduct,
 		When: `HEAD on the map of the page's main script was answered with 200 and a media type
 of its own (releases up to 2026.3.28 ship them).`,
 		Why: `The source is public anyway; that the maps are there says that this is an

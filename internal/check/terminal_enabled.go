@@ -9,6 +9,7 @@ func terminalEnabled() Check {
 		ID:       "terminal-enabled",
 		Title:    "The host's terminal is switched on in the Control UI",
 		Severity: event.Critical,
+		Needs:    event.NeedsProduct,
 		When: `The page says so itself (2026.7.1 and later; from 2026.8.1 on it is on unless
 switched off). Critical when the gateway asks for no credential, else low.`,
 		Why: `Whoever gets into the Control UI has a shell on the host, as the user that runs

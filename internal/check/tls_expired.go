@@ -11,6 +11,7 @@ func tlsExpired() Check {
 		ID:       "tls-expired",
 		Title:    "The certificate is out of date",
 		Severity: event.Medium,
+		Needs:    event.NeedsTLS,
 		When:     `At the time of the scan the certificate's period of validity had ended, or not begun.`,
 		Why: `Clients refuse it, or their users click the warning away and would do so for
 anybody's certificate. A renewal that has failed once is likely to go on failing.`,

@@ -12,6 +12,7 @@ func tlsNameMismatch() Check {
 		ID:       "tls-name-mismatch",
 		Title:    "The certificate is for another name",
 		Severity: event.Medium,
+		Needs:    event.NeedsTLS,
 		When: `The target was given by a name that is none of the certificate's subject alternative
 names. A target given by its address is not judged.`,
 		Why: `Clients refuse it, or their users click the warning away. It can also mean that the

@@ -9,6 +9,7 @@ func tlsOld() Check {
 		ID:       "tls-old",
 		Title:    "Outdated versions of TLS are accepted",
 		Severity: event.Medium,
+		Needs:    event.NeedsTLS,
 		When: `A connection that offered nothing above TLS 1.1 was agreed to (low), or TLS 1.1 or
 older is the best that the server speaks (medium). The gateway itself speaks 1.2 and
 1.3 only, so a proxy in front decides.`,

@@ -9,6 +9,7 @@ func tlsSelfSigned() Check {
 		ID:       "tls-self-signed",
 		Title:    "The certificate is signed by nobody but itself",
 		Severity: event.Low,
+		Needs:    event.NeedsTLS,
 		When: `The certificate's issuer is its subject, and its own key signed it. The gateway makes
 such a one by itself (CN=openclaw-gateway) when TLS is on and no certificate is
 given.`,

@@ -11,6 +11,7 @@ func trustedProxySpoofable() Check {
 		ID:       "trusted-proxy-spoofable",
 		Title:    "The gateway takes the scanning machine for its trusted proxy",
 		Severity: event.High,
+		Needs:    event.NeedsDeep,
 		When: `Level deep only, on 2026.8.1 and later (earlier releases do not show it). The
 gateway refused to answer without an address to attribute the request to, and went
 on when it was given one, in a header that only its proxy may send, although the

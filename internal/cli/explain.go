@@ -129,10 +129,7 @@ func explain(w io.Writer, set *fingerprint.Set, id string, t report.Texts) error
 
 // topics are the ids that explain knows, those of advisories apart.
 func topics(set *fingerprint.Set) []string {
-	var ids []string
-	for _, c := range check.All() {
-		ids = append(ids, c.Doc.ID)
-	}
+	ids := check.IDs()
 	for _, d := range check.States() {
 		ids = append(ids, string(d.State))
 	}

@@ -28,7 +28,7 @@ import (
 // Texts of the interface are looked at in internal/report.
 func TestCheckTextsAreTranslated(t *testing.T) {
 	for _, lang := range report.Languages() {
-		missing, err := report.Missing(lang, rules())
+		missing, err := report.Missing(lang, check.Rules())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -140,7 +140,7 @@ func TestExplainIsTranslated(t *testing.T) {
 		blocks["unseen."+u.ID] = u.Text
 	}
 	for _, lang := range report.Languages() {
-		texts, err := report.NewTexts(lang, rules())
+		texts, err := report.NewTexts(lang, check.Rules())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -164,7 +164,7 @@ func TestCommandTextsAreTranslated(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	texts, err := report.NewTexts("zh", rules())
+	texts, err := report.NewTexts("zh", check.Rules())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +238,7 @@ func TestExplainInChinese(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	texts, err := report.NewTexts("zh", rules())
+	texts, err := report.NewTexts("zh", check.Rules())
 	if err != nil {
 		t.Fatal(err)
 	}

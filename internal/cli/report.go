@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/clawsonar/clawsonar/fingerprints"
+	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
@@ -82,7 +83,7 @@ All formats; -fail-on looks at what is new only.`,
 				}
 				whole[i] = func(yield func(event.Event) error) error { return stored.Merge(parts, yield) }
 			}
-			return stored.Diff(whole[0], whole[1], rules(), emit)
+			return stored.Diff(whole[0], whole[1], check.Rules(), emit)
 		})
 	})
 }

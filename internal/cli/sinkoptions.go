@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/bounded"
+	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/policy"
@@ -91,7 +92,7 @@ func (o *outputOptions) shown() []event.Severity {
 
 // reportOptions are what all formats have in common.
 func (o *outputOptions) reportOptions() report.Options {
-	return report.Options{Verbose: o.verbose, Rules: rules(), Lang: o.language(), View: o.view, Severities: o.shown()}
+	return report.Options{Verbose: o.verbose, Rules: check.Rules(), Lang: o.language(), View: o.view, Severities: o.shown()}
 }
 
 // checkView refuses a view of a format that is not asked for.
@@ -171,7 +172,7 @@ func (o *gateOptions) filter() (*policy.Filter, error) {
 		case err != nil:
 			return nil, fmt.Errorf("-ignore: %w", err)
 		default:
-			if f.Ignore, err = policy.LoadIgnore(name, data, checkIDs()); err != nil {
+			if f.Ignore, err = policy.LoadIgnore(name, data, check.IDs()); err != nil {
 				return nil, fmt.Errorf("-ignore: %w", err)
 			}
 		}

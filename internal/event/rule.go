@@ -1,22 +1,36 @@
 package event
 
-// Rule is one check as the reports see it: its documentation, and when the
-// absence of a finding means something.
+// Rule is what people need to know about a check, and what tells whether the
+// absence of its finding means something.
 type Rule struct {
-	ID, Title string
-	Severity  Severity // the worst its findings can have
-	When      string   // what makes it appear
-	Why       string   // what it means to the operator
-	Fix       string   // what to do
-	Steps     string   // the same as a runbook, line by line
-	// First are the commands for the gateway's host that mend a finding, by
-	// Finding.Step; {release} stands for Finding.Release.
-	First      map[string][]string
-	Controls   []string // such as nvdb:N2
+	ID       string
+	Title    string
+	Severity Severity // the worst its findings can have
+	When     string   // what makes it appear, and how that was decided
+	Why      string   // what it means to the operator
+	Fix      string   // what to do, in a sentence or two: goes into every report
+	Steps    string   // the same as a runbook, with the exact keys and commands
+	// Controls are the recommendations it belongs to: nvdb:N1…N6 (NVDB, "six
+	// dos and six don'ts", 2026-03-11), cncert:C1…C7 (CNCERT/CC risk notice,
+	// 2026-03-10), tongbao:T1…T5 (national notification centre, 2026-03-13),
+	// owasp:ASI01…ASI10 (OWASP Top 10 for Agentic Applications).
+	Controls   []string
 	References []string
-	Needs      Need
-	// Relatives: it also looks at products other than OpenClaw.
+
+	Needs Need
+	// Relatives: it also looks at OpenClaw's relatives. The others read what
+	// OpenClaw alone answers, or know its releases alone.
 	Relatives bool
+	// FixAny stands for Fix where the product is not OpenClaw, whose settings Fix
+	// may name; "" where Fix suits any.
+	FixAny string
+	// First are the commands for the gateway's host that fix it, by Finding.Step;
+	// {release} stands for Finding.Release. Each was run on a real gateway, see
+	// TestDoThisFirst in internal/test/e2e.
+	First map[string][]string
+
+	// Advised: what to do about a product that is not OpenClaw is its own advice.
+	Advised bool
 }
 
 // Need is what must be known of a target before the absence of a finding says
@@ -26,7 +40,7 @@ type Need string
 // The needs, each in addition to a recognised product. Helpers and TLS can be
 // answered for a helper, the others only for a gateway.
 const (
-	NeedsProduct  Need = ""         // nothing else
+	NeedsProduct  Need = "product"  // nothing else
 	NeedsAuth     Need = "auth"     // proof of whether a credential is needed
 	NeedsRelease  Need = "release"  // the release, or those that fit
 	NeedsListener Need = "listener" // the operating system's word on the listener
