@@ -72,15 +72,15 @@ func TestNotesOfMergedScansAreTranslated(t *testing.T) {
 	noon := time.Date(2026, 10, 6, 12, 0, 0, 0, time.UTC)
 	head := &event.Scan{Schema: event.Schema, Started: noon, Shard: "2/4", Config: "abc", From: 4, Earlier: []event.Run{{Started: noon.Add(-time.Hour)}}}
 	source := func(yield func(event.Event) error) error {
-		if err := yield(event.Event{Scan: head}); err != nil {
+		if err := yield(head); err != nil {
 			return err
 		}
-		return yield(event.Event{Summary: &event.Summary{Complete: true}})
+		return yield(&event.Summary{Complete: true})
 	}
 	n := 0
 	if err := stored.Merge([]stored.Source{source, source}, func(e event.Event) error {
-		if e.Summary != nil {
-			for _, note := range e.Summary.Notes {
+		if s, ok := e.(*event.Summary); ok {
+			for _, note := range s.Notes {
 				n++
 				english(t, "internal/stored", note)
 			}
@@ -103,7 +103,7 @@ func english(t *testing.T, from, text string) {
 		t.Fatal(err)
 	}
 	x := &event.Target{Outcome: "identified", Target: event.Address{IP: "10.0.0.1"}, Notes: []string{text}}
-	if err := s.Event(event.Event{Target: x}); err != nil {
+	if err := s.Event(x); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Flush(); err != nil {

@@ -182,18 +182,18 @@ func wildcard(l local.Listener) int {
 // does not see. With quiet it leaves out what to run next.
 func (m *machine) watch(ctx context.Context, emit func(event.Event) error, quiet bool) func(event.Event) error {
 	return func(e event.Event) error {
-		switch {
-		case e.Target != nil:
-			m.note(e.Target)
-		case e.Summary != nil:
+		switch x := e.(type) {
+		case *event.Target:
+			m.note(x)
+		case *event.Summary:
 			m.notes = m.unjudged()
 			if !quiet {
 				addrs, err := local.Addresses(context.WithoutCancel(ctx))
 				m.notes = append(m.notes, m.elsewhere(addrs, err, local.InContainer("/"))...)
 			}
-			summary := *e.Summary
+			summary := *x
 			summary.Notes = append(slices.Clip(summary.Notes), m.notes...)
-			e.Summary = &summary
+			e = &summary
 		}
 		return emit(e)
 	}

@@ -2,7 +2,6 @@ package cli_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -196,15 +195,15 @@ func scanMachine(t *testing.T, as *syscall.Credential, args ...string) ([]event.
 	var targets []event.Target
 	var summary *event.Summary
 	for raw := range bytes.Lines(run("jsonl")) {
-		var e event.Event
-		if err := json.Unmarshal(raw, &e); err != nil {
+		e, err := event.Decode(raw)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if e.Target != nil {
-			targets = append(targets, *e.Target)
+		if t, ok := e.(*event.Target); ok {
+			targets = append(targets, *t)
 		}
-		if e.Summary != nil {
-			summary = e.Summary
+		if s, ok := e.(*event.Summary); ok {
+			summary = s
 		}
 	}
 	return targets, summary, string(run("table"))

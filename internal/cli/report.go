@@ -174,9 +174,11 @@ func partsOf(name string) ([]stored.Part, error) {
 func source(s streams, set *fingerprint.Set, in io.Reader, label string) stored.Source {
 	return func(yield func(event.Event) error) error {
 		begun := false
-		err := report.Read(in, label, func(e event.Event) error {
+		err := event.Read(in, label, func(e event.Event) error {
 			begun = true
-			requote(set, e.Target)
+			if t, ok := e.(*event.Target); ok {
+				requote(set, t)
+			}
 			return yield(e)
 		})
 		switch {
@@ -192,9 +194,6 @@ func source(s streams, set *fingerprint.Set, in io.Reader, label string) stored.
 
 // requote takes out of a stored target what a scan no longer writes into one.
 func requote(set *fingerprint.Set, t *event.Target) {
-	if t == nil {
-		return
-	}
 	for i := range t.Evidence {
 		x := &t.Evidence[i]
 		x.SHA256 = set.KnownBody(x.SHA256)

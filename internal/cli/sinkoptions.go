@@ -187,8 +187,10 @@ func (o *gateOptions) filter() (*policy.Filter, error) {
 	defer r.Close()
 	f.Baseline = &policy.Baseline{}
 	begun, whole := false, false
-	err = report.Read(r, o.baseline, func(e event.Event) error {
-		begun, whole = begun || e.Scan != nil, e.Summary != nil
+	err = event.Read(r, o.baseline, func(e event.Event) error {
+		_, scan := e.(*event.Scan)
+		begun = begun || scan
+		_, whole = e.(*event.Summary)
 		f.Baseline.Event(e)
 		return nil
 	})
@@ -243,11 +245,11 @@ func openPipeline(s streams, set *fingerprint.Set, o *outputOptions, g *gateOpti
 	if err != nil {
 		return nil, err
 	}
-	first := event.Event{Scan: &head}
+	var first event.Event = &head
 	if p.redact != nil {
 		first = p.redact.Event(first)
 	}
-	if p.out, err = results.Open(outputs, journal, first.Scan); err != nil {
+	if p.out, err = results.Open(outputs, journal, first.(*event.Scan)); err != nil {
 		return nil, fmt.Errorf("-output: %w", err)
 	}
 	return p, nil
@@ -260,15 +262,15 @@ func (p *pipeline) event(e event.Event) error {
 	if p.redact != nil {
 		line = p.redact.Event(e)
 	}
-	if p.found != nil && line.Target != nil {
-		p.found(line.Target)
+	if t, ok := line.(*event.Target); ok && p.found != nil {
+		p.found(t)
 	}
 	streams := p.out.Event(line, true)
 	if p.out.Whole() != "" {
 		return streams
 	}
 	p.gate.Event(p.alone.Event(e))
-	if e.Summary != nil {
+	if _, ok := e.(*event.Summary); ok {
 		line = p.alone.Event(line)
 	}
 	return p.out.Event(line, false)
@@ -296,8 +298,8 @@ func (p *pipeline) render(s streams, name string) error {
 		return err
 	}
 	return stored.Merge(sources, func(e event.Event) error {
-		if e.Summary != nil {
-			e.Summary.Notes = slices.DeleteFunc(e.Summary.Notes, func(n string) bool { return slices.Contains(mine, n) })
+		if s, ok := e.(*event.Summary); ok {
+			s.Notes = slices.DeleteFunc(s.Notes, func(n string) bool { return slices.Contains(mine, n) })
 		}
 		e = p.filter.Event(e)
 		p.gate.Event(e)

@@ -8,8 +8,6 @@
 package event
 
 import (
-	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 )
@@ -18,12 +16,12 @@ import (
 // it; renaming or removing one does.
 const Schema = 1
 
-// Event holds exactly one of its three members.
-type Event struct {
-	Scan    *Scan
-	Target  *Target
-	Summary *Summary
-}
+// Event is one line of a stream: a *Scan, a *Target or a *Summary.
+type Event interface{ event() }
+
+func (*Scan) event()    {}
+func (*Target) event()  {}
+func (*Summary) event() {}
 
 // Scan is the first event of a stream: what was run, with which data.
 type Scan struct {
@@ -343,44 +341,4 @@ type MissEstimate struct {
 	Found        int `json:"found"`
 	Missed       int `json:"missed"`
 	MissedAtMost int `json:"missed_at_most"`
-}
-
-// MarshalJSON writes the one member that is set.
-func (e Event) MarshalJSON() ([]byte, error) {
-	switch {
-	case e.Scan != nil && e.Target == nil && e.Summary == nil:
-		return json.Marshal(e.Scan)
-	case e.Target != nil && e.Scan == nil && e.Summary == nil:
-		return json.Marshal(e.Target)
-	case e.Summary != nil && e.Scan == nil && e.Target == nil:
-		return json.Marshal(e.Summary)
-	}
-	return nil, fmt.Errorf("event: exactly one of scan, target, summary must be set")
-}
-
-// UnmarshalJSON reads one line of a stream.
-func (e *Event) UnmarshalJSON(data []byte) error {
-	var head struct {
-		Type   string `json:"type"`
-		Schema int    `json:"schema"`
-	}
-	if err := json.Unmarshal(data, &head); err != nil {
-		return err
-	}
-	*e = Event{}
-	switch head.Type {
-	case "scan":
-		if head.Schema != Schema {
-			return fmt.Errorf("schema %d is not known to this version (it knows %d): use the clawsonar that wrote it", head.Schema, Schema)
-		}
-		e.Scan = new(Scan)
-		return json.Unmarshal(data, e.Scan)
-	case "target":
-		e.Target = new(Target)
-		return json.Unmarshal(data, e.Target)
-	case "summary":
-		e.Summary = new(Summary)
-		return json.Unmarshal(data, e.Summary)
-	}
-	return fmt.Errorf("unknown event type %q", head.Type)
 }

@@ -16,15 +16,16 @@ type Baseline struct {
 
 // Event takes one event of the stored stream.
 func (b *Baseline) Event(e event.Event) {
-	if e.Target == nil {
+	t, ok := e.(*event.Target)
+	if !ok {
 		return
 	}
 	if b.keys == nil {
 		b.keys = map[string]bool{}
 	}
-	for i := range e.Target.Findings {
+	for i := range t.Findings {
 		// In a comparison, what is gone is no longer known.
-		if f := &e.Target.Findings[i]; f.Key != "" && (f.Active() || f.Suppressed != "") {
+		if f := &t.Findings[i]; f.Key != "" && (f.Active() || f.Suppressed != "") {
 			b.keys[f.Key] = true
 		}
 	}
@@ -42,20 +43,23 @@ type Filter struct {
 
 // Event returns the event as it is to go on; the one given is not changed.
 func (f *Filter) Event(e event.Event) event.Event {
-	switch {
-	case e.Target != nil && (f.Ignore != nil || f.Baseline != nil):
-		t := *e.Target
+	switch e := e.(type) {
+	case *event.Target:
+		if f.Ignore == nil && f.Baseline == nil {
+			return e
+		}
+		t := *e
 		t.Findings = slices.Clone(t.Findings)
 		for i := range t.Findings {
 			f.finding(t.Target, &t.Findings[i])
 		}
-		return event.Event{Target: &t}
-	case e.Summary != nil:
-		s := *e.Summary
+		return &t
+	case *event.Summary:
+		s := *e
 		s.Findings = maps.Clone(s.Findings)
 		s.Suppress(f.taken)
 		s.Notes = append(slices.Clip(s.Notes), f.Notes()...)
-		return event.Event{Summary: &s}
+		return &s
 	}
 	return e
 }

@@ -172,7 +172,7 @@ func TestExit(t *testing.T) {
 			if tt.baseline != nil {
 				f.Baseline = &Baseline{}
 				for _, k := range tt.baseline {
-					f.Baseline.Event(event.Event{Target: &event.Target{Findings: []event.Finding{{Key: k}}}})
+					f.Baseline.Event(&event.Target{Findings: []event.Finding{{Key: k}}})
 				}
 			}
 			g := &Gate{FailOn: tt.failOn, FailOnIncomplete: tt.incomplete}
@@ -185,8 +185,8 @@ func TestExit(t *testing.T) {
 					standing++
 				}
 			}
-			g.Event(f.Event(event.Event{Target: x}))
-			after := f.Event(event.Event{Summary: summary})
+			g.Event(f.Event(x))
+			after := f.Event(summary)
 			g.Event(after)
 			if got := g.Exit(); got != tt.want {
 				t.Errorf("Exit() = %d, want %d", got, tt.want)
@@ -197,18 +197,18 @@ func TestExit(t *testing.T) {
 				}
 			}
 			left := 0
-			for _, n := range after.Summary.Findings {
+			for _, n := range after.(*event.Summary).Findings {
 				left += n
 			}
-			if left != standing-tt.suppressed || after.Summary.Suppressed != len(tt.advisories)+tt.suppressed {
-				t.Errorf("summary: %d findings, %d suppressed; want %d and %d", left, after.Summary.Suppressed, standing-tt.suppressed, len(tt.advisories)+tt.suppressed)
+			if left != standing-tt.suppressed || after.(*event.Summary).Suppressed != len(tt.advisories)+tt.suppressed {
+				t.Errorf("summary: %d findings, %d suppressed; want %d and %d", left, after.(*event.Summary).Suppressed, standing-tt.suppressed, len(tt.advisories)+tt.suppressed)
 			}
-			if len(after.Summary.Notes) != len(tt.notes) {
-				t.Fatalf("notes %q, want %q", after.Summary.Notes, tt.notes)
+			if len(after.(*event.Summary).Notes) != len(tt.notes) {
+				t.Fatalf("notes %q, want %q", after.(*event.Summary).Notes, tt.notes)
 			}
 			for i, want := range tt.notes {
-				if !strings.HasPrefix(after.Summary.Notes[i], want) {
-					t.Errorf("note %q, want %q", after.Summary.Notes[i], want)
+				if !strings.HasPrefix(after.(*event.Summary).Notes[i], want) {
+					t.Errorf("note %q, want %q", after.(*event.Summary).Notes[i], want)
 				}
 			}
 		})

@@ -34,22 +34,22 @@ type Gate struct {
 
 // Event takes one event.
 func (g *Gate) Event(e event.Event) {
-	switch {
-	case e.Target != nil:
-		for i := range e.Target.Findings {
-			f := &e.Target.Findings[i]
+	switch e := e.(type) {
+	case *event.Target:
+		for i := range e.Findings {
+			f := &e.Findings[i]
 			if g.FailOn != "" && f.Active() && cmp.Or(f.Severity, event.Ungraded).Rank() >= g.FailOn.Rank() {
 				g.failed = true
 			}
 		}
-		if e.Target.Outcome == event.OutcomeIdentified {
+		if e.Outcome == event.OutcomeIdentified {
 			g.gateways++
 		}
-		g.unjudged.Target(e.Target)
-	case e.Summary != nil:
+		g.unjudged.Target(e)
+	case *event.Summary:
 		g.summarised = true
-		g.partial = g.partial || !e.Summary.Complete
-		g.unjudged.Summary(e.Summary)
+		g.partial = g.partial || !e.Complete
+		g.unjudged.Summary(e)
 	}
 }
 

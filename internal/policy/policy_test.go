@@ -12,26 +12,26 @@ func target(state event.AuthState, findings ...event.Finding) event.Event {
 	if state != "" {
 		t.Auth = &event.Auth{State: state}
 	}
-	return event.Event{Target: t}
+	return t
 }
 
 func TestGate(t *testing.T) {
 	var (
-		whole    = event.Event{Summary: &event.Summary{Complete: true}}
-		part     = event.Event{Summary: &event.Summary{Complete: false}}
+		whole    = &event.Summary{Complete: true}
+		part     = &event.Summary{Complete: false}
 		high     = event.Finding{Severity: event.High}
 		medium   = event.Finding{Severity: event.Medium}
 		info     = event.Finding{Severity: event.Info}
 		ignored  = event.Finding{Severity: event.Critical, Suppressed: "baseline"}
 		newKind  = event.Finding{Severity: "apocalyptic"}
-		scan     = event.Event{Scan: &event.Scan{}}
-		stranger = event.Event{Target: &event.Target{Outcome: "other"}}
+		scan     = &event.Scan{}
+		stranger = &event.Target{Outcome: "other"}
 		of       = func(outcome event.Outcome, member event.Member) event.Event {
-			return event.Event{Target: &event.Target{Outcome: outcome, Target: event.Address{IP: "192.0.2.1", Port: 1, Member: member}}}
+			return &event.Target{Outcome: outcome, Target: event.Address{IP: "192.0.2.1", Port: 1, Member: member}}
 		}
-		starting = event.Event{Target: &event.Target{Outcome: "other", Evidence: []event.Evidence{{ID: "root", Status: 502}}}}
-		cut      = event.Event{Target: &event.Target{Outcome: "other", Evidence: []event.Evidence{{ID: "root", Status: 200, Error: "answer breaks off"}}}}
-		unlisted = event.Event{Summary: &event.Summary{Complete: true, Unlisted: &event.Unlisted{Count: 1}}}
+		starting = &event.Target{Outcome: "other", Evidence: []event.Evidence{{ID: "root", Status: 502}}}
+		cut      = &event.Target{Outcome: "other", Evidence: []event.Evidence{{ID: "root", Status: 200, Error: "answer breaks off"}}}
+		unlisted = &event.Summary{Complete: true, Unlisted: &event.Unlisted{Count: 1}}
 	)
 	tests := []struct {
 		name       string
@@ -56,7 +56,7 @@ func TestGate(t *testing.T) {
 		{"auth unknown", "", true, []event.Event{target("unknown"), whole}, Incomplete},
 		{"auth missing", "", true, []event.Event{target(""), whole}, Incomplete},
 		{"auth of a kind not known", "", true, []event.Event{target("ajar"), whole}, Incomplete},
-		{"a helper's log-in unknown", "", true, []event.Event{{Target: &event.Target{Outcome: "helper", Auth: &event.Auth{State: "unknown"}}}, whole}, Incomplete},
+		{"a helper's log-in unknown", "", true, []event.Event{&event.Target{Outcome: "helper", Auth: &event.Auth{State: "unknown"}}, whole}, Incomplete},
 		{"blocked", "", true, []event.Event{target("blocked"), whole}, Incomplete},
 		{"named and closed", "", true, []event.Event{target("required"), of("closed", ""), whole}, Incomplete},
 		{"named and silent", "", true, []event.Event{of("silent", ""), whole}, Incomplete},
@@ -96,7 +96,7 @@ func TestGateJudgedStates(t *testing.T) {
 	for _, state := range []event.AuthState{"open", "required", "gated", "claimable"} {
 		g := &Gate{FailOnIncomplete: true}
 		g.Event(target(state))
-		g.Event(event.Event{Summary: &event.Summary{Complete: true}})
+		g.Event(&event.Summary{Complete: true})
 		if got := g.Exit(); got != Passed {
 			t.Errorf("state %s: Exit() = %d, want %d", state, got, Passed)
 		}
@@ -109,8 +109,8 @@ func TestExpect(t *testing.T) {
 		for range n {
 			g.Event(target("required"))
 		}
-		g.Event(event.Event{Target: &event.Target{Outcome: "helper", Auth: &event.Auth{State: "open"}}})
-		g.Event(event.Event{Summary: &event.Summary{Complete: true}})
+		g.Event(&event.Target{Outcome: "helper", Auth: &event.Auth{State: "open"}})
+		g.Event(&event.Summary{Complete: true})
 		want := Passed
 		if n < 2 {
 			want = Incomplete
@@ -124,9 +124,9 @@ func TestExpect(t *testing.T) {
 func TestReasons(t *testing.T) {
 	g := &Gate{FailOnIncomplete: true, Expect: 1}
 	for i := range event.MaxUnlisted + 1 {
-		g.Event(event.Event{Target: &event.Target{Outcome: "closed", Target: event.Address{IP: "192.0.2.1", Port: 1 + i}}})
+		g.Event(&event.Target{Outcome: "closed", Target: event.Address{IP: "192.0.2.1", Port: 1 + i}})
 	}
-	g.Event(event.Event{Summary: &event.Summary{Unlisted: &event.Unlisted{Count: 7, Targets: []event.Place{{Place: "192.0.2.9", Outcome: "silent"}}}}})
+	g.Event(&event.Summary{Unlisted: &event.Unlisted{Count: 7, Targets: []event.Place{{Place: "192.0.2.9", Outcome: "silent"}}}})
 	got := strings.Join(g.Reasons(), "\n")
 	for _, want := range []string{"0 of at least 1 gateways found", "not judged: 192.0.2.1:1 (closed), ", "192.0.2.1:20 (closed) and 8 more", "not all targets were looked at"} {
 		if !strings.Contains(got, want) {
@@ -134,7 +134,7 @@ func TestReasons(t *testing.T) {
 		}
 	}
 	g = &Gate{FailOnIncomplete: true}
-	g.Event(event.Event{Summary: &event.Summary{Complete: true}})
+	g.Event(&event.Summary{Complete: true})
 	if got := g.Reasons(); got != nil {
 		t.Errorf("reasons of a gate that passed: %q", got)
 	}

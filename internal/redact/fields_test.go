@@ -99,10 +99,10 @@ func fill(v reflect.Value, field string, s func(field string) string, visit func
 
 // every makes one event of each kind with all fields set.
 func every(s func(field string) string, visit func(field string)) []event.Event {
-	out := []event.Event{{Scan: new(event.Scan)}, {Target: new(event.Target)}, {Summary: new(event.Summary)}}
-	fill(reflect.ValueOf(out[0].Scan).Elem(), "", s, visit)
-	fill(reflect.ValueOf(out[1].Target).Elem(), "", s, visit)
-	fill(reflect.ValueOf(out[2].Summary).Elem(), "", s, visit)
+	out := []event.Event{new(event.Scan), new(event.Target), new(event.Summary)}
+	fill(reflect.ValueOf(out[0].(*event.Scan)).Elem(), "", s, visit)
+	fill(reflect.ValueOf(out[1].(*event.Target)).Elem(), "", s, visit)
+	fill(reflect.ValueOf(out[2].(*event.Summary)).Elem(), "", s, visit)
 	return out
 }
 
@@ -145,9 +145,10 @@ func TestEveryField(t *testing.T) {
 		}
 	}
 	// What is not set is not made up.
-	for _, e := range []event.Event{{Scan: new(event.Scan)}, {Target: new(event.Target)}, {Summary: new(event.Summary)}} {
+	for _, e := range []event.Event{new(event.Scan), new(event.Target), new(event.Summary)} {
 		out, _ := json.Marshal(r.Event(e))
-		if strings.Contains(string(out), gone) || strings.Contains(string(out), ".invalid") && e.Target == nil {
+		_, target := e.(*event.Target)
+		if strings.Contains(string(out), gone) || strings.Contains(string(out), ".invalid") && !target {
 			t.Errorf("out of nothing: %s", out)
 		}
 	}
@@ -170,15 +171,15 @@ func stringy(field string) bool {
 // certificate.
 func TestNumbersAndTimes(t *testing.T) {
 	events := every(func(string) string { return "" }, func(string) {})
-	events[1].Target.TLS.NotBefore, events[1].Target.TLS.NotAfter = "2026-09-17T01:02:03Z", "2027-12-31T23:59:59+14:00"
+	events[1].(*event.Target).TLS.NotBefore, events[1].(*event.Target).TLS.NotAfter = "2026-09-17T01:02:03Z", "2027-12-31T23:59:59+14:00"
 	r := redactor(t, "0123456789abcdef")
 	for _, e := range events {
 		got := r.Event(e)
-		if e.Target != nil {
-			if i := got.Target.TLS; i.NotBefore != "2026-09-01T00:00:00Z" || i.NotAfter != "2027-12-01T00:00:00Z" {
+		if x, ok := e.(*event.Target); ok {
+			if i := got.(*event.Target).TLS; i.NotBefore != "2026-09-01T00:00:00Z" || i.NotAfter != "2027-12-01T00:00:00Z" {
 				t.Errorf("%s to %s", i.NotBefore, i.NotAfter)
 			}
-			e.Target.TLS.NotBefore, e.Target.TLS.NotAfter = got.Target.TLS.NotBefore, got.Target.TLS.NotAfter
+			x.TLS.NotBefore, x.TLS.NotAfter = got.(*event.Target).TLS.NotBefore, got.(*event.Target).TLS.NotAfter
 		}
 		counts := func(e event.Event) string {
 			b, _ := json.Marshal(e)
@@ -252,8 +253,8 @@ func TestNamesFromAnywhere(t *testing.T) {
 				TLS: &event.TLS{Enabled: true}, Evidence: []event.Evidence{{ID: "root", Request: "GET /"}}}
 			tt.change(in)
 			r := redactor(t, "0123456789abcdef")
-			r.Event(event.Event{Scan: &event.Scan{Authorization: event.Authorization{Contact: "the operator, of Hidden"}}})
-			out, err := json.Marshal(r.Event(event.Event{Target: in}))
+			r.Event(&event.Scan{Authorization: event.Authorization{Contact: "the operator, of Hidden"}})
+			out, err := json.Marshal(r.Event(in))
 			if err != nil {
 				t.Fatal(err)
 			}

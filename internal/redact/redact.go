@@ -103,13 +103,13 @@ func (r *Redactor) base(path string) string {
 // Every field is named here: what a field of a later day holds is not passed on
 // before somebody has decided that it may be.
 func (r *Redactor) Event(e event.Event) event.Event {
-	switch {
-	case e.Scan != nil:
-		return event.Event{Scan: r.scan(e.Scan)}
-	case e.Target != nil:
-		return event.Event{Target: r.target(e.Target)}
-	case e.Summary != nil:
-		return event.Event{Summary: r.summary(e.Summary)}
+	switch e := e.(type) {
+	case *event.Scan:
+		return r.scan(e)
+	case *event.Target:
+		return r.target(e)
+	case *event.Summary:
+		return r.summary(e)
 	}
 	return e
 }

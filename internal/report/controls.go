@@ -90,14 +90,12 @@ func newControls(w io.Writer, o Options, c *catalogue) Sink {
 }
 
 func (s *controls) Event(e event.Event) error {
-	if _, err := payload(e); err != nil {
-		return err
-	}
 	s.tally.event(e)
-	if e.Target == nil {
+	line, ok := e.(*event.Target)
+	if !ok {
 		return nil
 	}
-	t := scrub(e.Target)
+	t := scrub(line)
 	if t.Outcome == event.OutcomeIdentified {
 		s.gateway(t)
 	}

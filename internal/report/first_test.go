@@ -33,7 +33,7 @@ func TestDoFirst(t *testing.T) {
 	open := event.Finding{ID: "auth-missing", Severity: event.Critical, Title: "Anybody is let in", Remediation: "Ask for a credential.", Step: "token"}
 	old := event.Finding{ID: "advisory-affected", Severity: event.High, Title: "It has known holes", Remediation: "Update.", Step: "update", Release: "2026.9.6"}
 	with := func(f event.Finding, edit func(*event.Finding)) event.Finding { edit(&f); return f }
-	asked := func(e event.Event, edit func(*event.Target)) event.Event { edit(e.Target); return e }
+	asked := func(e event.Event, edit func(*event.Target)) event.Event { edit(e.(*event.Target)); return e }
 	const token = `openclaw config set gateway.auth.token "$(openssl rand -hex 32)"`
 	for _, tt := range []struct {
 		name   string
@@ -68,7 +68,7 @@ func TestDoFirst(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			head := scanEvent()
-			head.Scan.Authorization = event.Authorization{Authorized: true, Contact: "me@example.org"}
+			head.(*event.Scan).Authorization = event.Authorization{Authorized: true, Contact: "me@example.org"}
 			out := render(t, "table", Options{Rules: firstRules(), Width: 100}, append([]event.Event{head}, tt.events...)...)
 			_, block, _ := strings.Cut(out, "\n\n")
 			block, _, _ = strings.Cut(block, "\n\n")
@@ -168,7 +168,7 @@ func TestTotals(t *testing.T) {
 				x.Findings = append(x.Findings, event.Finding{ID: id, Severity: event.High})
 			}
 		})
-		s.add(e.Target)
+		s.add(e.(*event.Target))
 	}
 	add("10.0.0.1", "2026.9.6", "open", "auth-missing", "plain-http", "plain-http")
 	add("10.0.0.2", "2026.9.6", "required", "plain-http")
@@ -188,7 +188,7 @@ func TestTotals(t *testing.T) {
 	for i := range groupLimit + 100 {
 		s.add(gateway(fmt.Sprintf("10.%d.%d.1", i/250%250, i%250), func(x *event.Target) {
 			x.Version = &event.Version{Exact: fmt.Sprint("release-", i)}
-		}).Target)
+		}).(*event.Target))
 	}
 	if n := len(s.releases); n > groupLimit+1 {
 		t.Errorf("%d releases are kept", n)

@@ -12,17 +12,17 @@ import (
 var started = time.Date(2026, 10, 6, 12, 0, 0, 0, time.UTC)
 
 func scanEvent() event.Event {
-	return event.Event{Scan: &event.Scan{
+	return &event.Scan{
 		Type: "scan", Schema: event.Schema, Tool: event.Tool{Name: "clawsonar", Version: "0.1.0"},
 		Started: started, Level: "standard", Shard: "1/1",
 		Data: event.Data{Releases: 134, NewestRelease: "2026.9.6", ReleasesAsOf: "2026-10-05", Advisories: 723, AdvisoriesAsOf: "2026-10-05"},
-	}}
+	}
 }
 
 func summaryEvent(s event.Summary) event.Event {
 	s.Type = "summary"
 	s.Finished = started.Add(4200 * time.Millisecond)
-	return event.Event{Summary: &s}
+	return &s
 }
 
 func gateway(ip string, edit func(*event.Target)) event.Event {
@@ -33,7 +33,7 @@ func gateway(ip string, edit func(*event.Target)) event.Event {
 		Product: &event.Product{ID: "openclaw", Brand: "openclaw", Name: "OpenClaw gateway", Confidence: "certain"},
 	}
 	edit(t)
-	return event.Event{Target: t}
+	return t
 }
 
 var (
@@ -100,13 +100,13 @@ func mixed() []event.Event {
 			t.Product = &event.Product{ID: "clawpanel", Name: "Claw Panel", Confidence: "tentative"}
 			t.Version = &event.Version{Candidates: []string{"2026.1.1", "2026.1.2", "2026.1.3", "2026.1.4"}}
 		}),
-		{Target: &event.Target{Type: "target", Target: event.Address{Input: "no.example.org", Name: "no.example.org", Port: 18789}, Outcome: "dns-error", Error: "no such host"}},
-		{Target: &event.Target{Type: "target", Target: event.Address{Input: "10.0.0.40", IP: "10.0.0.40", Port: 80, URL: "http://10.0.0.40/"}, Outcome: "other"}},
-		{Target: &event.Target{Type: "target", Outcome: "helper",
+		&event.Target{Type: "target", Target: event.Address{Input: "no.example.org", Name: "no.example.org", Port: 18789}, Outcome: "dns-error", Error: "no such host"},
+		&event.Target{Type: "target", Target: event.Address{Input: "10.0.0.40", IP: "10.0.0.40", Port: 80, URL: "http://10.0.0.40/"}, Outcome: "other"},
+		&event.Target{Type: "target", Outcome: "helper",
 			Target:  event.Address{Input: "10.0.0.7:6080", Source: "beside 10.0.0.7:18789", IP: "10.0.0.7", Port: 6080, URL: "https://10.0.0.7:6080/", Reach: "private"},
 			Product: &event.Product{ID: "novnc", Name: "noVNC", Confidence: "certain"}, Auth: &event.Auth{State: "required"},
 			TLS:      &event.TLS{Enabled: true},
-			Findings: []event.Finding{screen}}},
+			Findings: []event.Finding{screen}},
 		summaryEvent(event.Summary{
 			Targets:  257,
 			Outcomes: map[event.Outcome]int{"identified": 6, "helper": 1, "other": 1, "dns-error": 1, "closed": 200, "silent": 48},
@@ -150,9 +150,9 @@ func nastyText(tag string, size int) string {
 func hostile(size int) []event.Event {
 	n := func(tag string) string { return nastyText(tag, size) }
 	scan := scanEvent()
-	scan.Scan.Level, scan.Scan.Shard = event.Level(n("level")), n("shard")
-	scan.Scan.Tool = event.Tool{Name: n("tool"), Version: n("toolversion")}
-	scan.Scan.Data.NewestRelease, scan.Scan.Data.ReleasesAsOf, scan.Scan.Data.AdvisoriesAsOf = n("newest"), n("asof"), n("advasof")
+	scan.(*event.Scan).Level, scan.(*event.Scan).Shard = event.Level(n("level")), n("shard")
+	scan.(*event.Scan).Tool = event.Tool{Name: n("tool"), Version: n("toolversion")}
+	scan.(*event.Scan).Data.NewestRelease, scan.(*event.Scan).Data.ReleasesAsOf, scan.(*event.Scan).Data.AdvisoriesAsOf = n("newest"), n("asof"), n("advasof")
 	events := []event.Event{scan}
 	for i := range 3 {
 		x := gateway("10.0.0.1", func(t *event.Target) {
@@ -229,7 +229,7 @@ func fixtureRules() []event.Rule {
 // changed is the stream of a comparison, with one of everything.
 func changed() []event.Event {
 	scan := scanEvent()
-	scan.Scan.Compared = &event.Compared{Tool: event.Tool{Name: "clawsonar", Version: "0.1.0"}, Started: started.Add(-7 * 24 * time.Hour)}
+	scan.(*event.Scan).Compared = &event.Compared{Tool: event.Tool{Name: "clawsonar", Version: "0.1.0"}, Started: started.Add(-7 * 24 * time.Hour)}
 	opened, closed, unseen := missingAuth, plainHTTP, legacy
 	opened.Change, closed.Change, unseen.Change = event.Opened, event.Closed, event.Unseen
 	return []event.Event{
@@ -241,8 +241,8 @@ func changed() []event.Event {
 			t.Changes = []event.Change{{What: "verdict", Old: "auth required", New: "open"}, {What: "release", Old: "2026.5.28", New: "2026.9.6"}}
 			t.Advisories = []event.Advisory{{ID: "GHSA-2222-3333-4444", CVE: "CVE-2026-12345", Severity: event.High, Score: 8.1, Status: "affected", Reach: "reachable", Fixed: "2026.9.7", Summary: "Something is wrong"}}
 		}),
-		{Target: &event.Target{Type: "target", Outcome: "absent", Target: event.Address{IP: "10.0.0.9", Port: 18789, URL: "http://10.0.0.9:18789/"},
-			Findings: []event.Finding{unseen}, Changes: []event.Change{{What: "target", Old: "auth required"}}}},
+		&event.Target{Type: "target", Outcome: "absent", Target: event.Address{IP: "10.0.0.9", Port: 18789, URL: "http://10.0.0.9:18789/"},
+			Findings: []event.Finding{unseen}, Changes: []event.Change{{What: "target", Old: "auth required"}}},
 		summaryEvent(event.Summary{Targets: 2, Outcomes: map[event.Outcome]int{"identified": 1, "absent": 1}, Auth: map[event.AuthState]int{"open": 1}, Findings: map[event.Severity]int{"critical": 1},
 			Complete: true, Diff: &event.Diff{Opened: 1, Closed: 1, Unseen: 1, Changed: 2, Advisories: 1}}),
 	}

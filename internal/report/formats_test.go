@@ -15,6 +15,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
@@ -28,7 +29,7 @@ func replicas(t testing.TB) []event.Event {
 	}
 	defer f.Close()
 	var out []event.Event
-	if err := Read(f, name, func(e event.Event) error { out = append(out, e); return nil }); err != nil {
+	if err := event.Read(f, name, func(e event.Event) error { out = append(out, e); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	return out
@@ -79,7 +80,7 @@ func TestStoredEqualsDirect(t *testing.T) {
 	for name, events := range map[string][]event.Event{"replicas": replicas(t), "everything": mixed(), "diff": changed(), "hostile": hostile(2000)} {
 		stored := render(t, "jsonl", Options{}, events...)
 		var again []event.Event
-		if err := Read(strings.NewReader(stored), name, func(e event.Event) error { again = append(again, e); return nil }); err != nil {
+		if err := event.Read(strings.NewReader(stored), name, func(e event.Event) error { again = append(again, e); return nil }); err != nil {
 			t.Fatal(err)
 		}
 		for _, f := range Formats() {
@@ -97,7 +98,7 @@ func TestStoredEqualsDirect(t *testing.T) {
 func TestHostile(t *testing.T) {
 	events := hostile(1 << 20)
 	for i := range events {
-		if x := events[i].Target; x != nil {
+		if x, ok := events[i].(*event.Target); ok {
 			x.TLS = &event.TLS{Enabled: true, Subject: nastyText("subject", 1<<20), Issuer: nastyText("issuer", 10), Names: []string{nastyText("san", 10)}, VerifyError: nastyText("verify", 10)}
 			x.Surfaces = []event.Surface{{ID: nastyText("surface", 10), State: "open", Path: nastyText("path", 10)}}
 			x.Changes = []event.Change{{What: event.Changed(nastyText("what", 10)), Old: nastyText("old", 10), New: nastyText("new", 10)}}
@@ -120,7 +121,7 @@ func TestHostile(t *testing.T) {
 				t.Errorf("%s: %d bytes for three targets", name, len(out))
 			}
 			for i, r := range strings.ReplaceAll(out, "\r\n", "\n") {
-				if r != '\n' && hidden(r) {
+				if r != '\n' && clean.Hidden(r) {
 					t.Fatalf("%s: %U at %d", name, r, i)
 				}
 			}
@@ -342,11 +343,11 @@ func TestJUnitCases(t *testing.T) {
 			x.Auth = &event.Auth{State: "required"}
 			x.Findings = []event.Finding{strange}
 		}), map[string]string{"auth-missing": "passed", "exposed-to-internet": "passed", "auth-unverified": "passed", "plain-http": "passed", "of-tomorrow": "failed"}},
-		{"no product", event.Event{Target: &event.Target{Outcome: "other"}}, map[string]string{}},
-		{"closed", event.Event{Target: &event.Target{Outcome: "closed"}}, map[string]string{}},
-		{"unreachable", event.Event{Target: &event.Target{Outcome: "unreachable"}}, map[string]string{"probe": "error"}},
-		{"local error", event.Event{Target: &event.Target{Outcome: "local-error", Error: "descriptors"}}, map[string]string{"probe": "error"}},
-		{"outcome not known", event.Event{Target: &event.Target{Outcome: "volcano"}}, map[string]string{"probe": "error"}},
+		{"no product", &event.Target{Outcome: "other"}, map[string]string{}},
+		{"closed", &event.Target{Outcome: "closed"}, map[string]string{}},
+		{"unreachable", &event.Target{Outcome: "unreachable"}, map[string]string{"probe": "error"}},
+		{"local error", &event.Target{Outcome: "local-error", Error: "descriptors"}, map[string]string{"probe": "error"}},
+		{"outcome not known", &event.Target{Outcome: "volcano"}, map[string]string{"probe": "error"}},
 	}
 	for _, tt := range tests {
 		got := junitResults(t, scanEvent(), tt.e)
@@ -578,7 +579,7 @@ func TestControls(t *testing.T) {
 		x.Auth, x.Version = &event.Auth{State: "required"}, &event.Version{Exact: "1"}
 	})
 	dark := gateway("10.0.0.3", func(x *event.Target) { x.Auth = &event.Auth{State: "unknown"} })
-	none := event.Event{Target: &event.Target{Outcome: "other"}}
+	none := &event.Target{Outcome: "other"}
 	past := gateway("10.0.0.1", func(x *event.Target) {
 		x.Auth = &event.Auth{State: "required"}
 		f := missingAuth
@@ -614,4 +615,20 @@ func TestControls(t *testing.T) {
 	if _, err := New("markdown", io.Discard, Options{View: "x"}); err == nil || !strings.Contains(err.Error(), `unknown view "x": use nvdb`) {
 		t.Errorf("error %v", err)
 	}
+}
+
+// FuzzStored: what was read is fit to print in every format for people.
+func FuzzStored(f *testing.F) {
+	f.Add([]byte("{\"type\":\"scan\",\"schema\":1}\n{\"type\":\"target\",\"error\":\"\\u202e\"}\n{\"type\":\"summary\"}\n"))
+	f.Add([]byte("{\"type\":\"target\",\"auth\":{\"state\":\"open\"},\"findings\":[{\"severity\":\"x\"}]}"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var events []event.Event
+		_ = event.Read(strings.NewReader(string(data)), "f", func(e event.Event) error {
+			events = append(events, e)
+			return nil
+		})
+		if table := render(t, "table", Options{}, events...); strings.ContainsFunc(strings.ReplaceAll(table, "\n", ""), clean.Hidden) {
+			t.Errorf("table is not fit to print: %q", table)
+		}
+	})
 }

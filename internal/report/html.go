@@ -50,13 +50,10 @@ func newHTML(w io.Writer, o Options, c *catalogue) Sink {
 }
 
 func (h *htmlSink) Event(e event.Event) error {
-	if _, err := payload(e); err != nil {
-		return err
-	}
 	h.tally.event(e)
-	if e.Target != nil {
-		h.ranking.add(e.Target)
-		if m, ok := releaseMonth(e.Target); ok {
+	if t, ok := e.(*event.Target); ok {
+		h.ranking.add(t)
+		if m, ok := releaseMonth(t); ok {
 			h.months[m]++
 		}
 	}

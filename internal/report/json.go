@@ -10,6 +10,15 @@ import (
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
+// jsonl is the stream itself.
+type jsonl struct{ w *event.Writer }
+
+func newJSONL(w io.Writer, _ Options, _ *catalogue) Sink { return jsonl{event.NewWriter(w)} }
+
+func (s jsonl) Event(e event.Event) error { return s.w.Write(e) }
+
+func (s jsonl) Flush() error { return nil }
+
 // document writes one JSON document as the scan goes:
 //
 //	{"scan":…,"targets":[…],"totals":…,"summary":…}
@@ -18,7 +27,7 @@ import (
 // Scan and summary are null if they never came.
 type document struct {
 	w       io.Writer
-	enc     encoder
+	enc     event.Encoder
 	begun   bool // the targets' bracket is open
 	targets bool // at least one target is written
 	groups  totals
@@ -28,18 +37,14 @@ type document struct {
 func newJSON(w io.Writer, _ Options, _ *catalogue) Sink { return &document{w: w} }
 
 func (d *document) Event(e event.Event) error {
-	v, err := payload(e)
-	if err != nil {
-		return err
-	}
-	switch {
-	case e.Scan != nil:
+	switch e := e.(type) {
+	case *event.Scan:
 		if d.begun {
 			return errors.New("write json report: a second scan event, or one after a target: merge the streams first")
 		}
-		return d.begin(v)
-	case e.Target != nil:
-		d.groups.add(e.Target)
+		return d.begin(e)
+	case *event.Target:
+		d.groups.add(e)
 		if !d.begun {
 			if err := d.begin(nil); err != nil {
 				return err
@@ -50,12 +55,13 @@ func (d *document) Event(e event.Event) error {
 			before = "\n"
 			d.targets = true
 		}
-		return d.write(before, v, "")
+		return d.write(before, e, "")
+	case *event.Summary:
+		if d.summary != nil {
+			return errors.New("write json report: a second summary event: merge the streams first")
+		}
+		d.summary = e
 	}
-	if d.summary != nil {
-		return errors.New("write json report: a second summary event: merge the streams first")
-	}
-	d.summary = e.Summary
 	return nil
 }
 
@@ -87,7 +93,7 @@ func (d *document) begin(scan any) error {
 
 // write puts the encoded v between two pieces of the document.
 func (d *document) write(before string, v any, after string) error {
-	b, err := d.enc.encode(v)
+	b, err := d.enc.Encode(v)
 	if err != nil {
 		return err
 	}

@@ -63,17 +63,14 @@ type (
 )
 
 func (s *junit) Event(e event.Event) error {
-	if _, err := payload(e); err != nil {
-		return err
-	}
 	if err := s.begin(); err != nil {
 		return err
 	}
-	switch {
-	case e.Scan != nil:
-		s.scan = *e.Scan
-	case e.Target != nil:
-		suite := s.suite(scrub(e.Target))
+	switch e := e.(type) {
+	case *event.Scan:
+		s.scan = *e
+	case *event.Target:
+		suite := s.suite(scrub(e))
 		b, err := xml.MarshalIndent(suite, "  ", "  ")
 		if err != nil {
 			return fmt.Errorf("write junit report: %w", err)

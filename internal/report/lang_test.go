@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/clawsonar/clawsonar/internal/event"
 )
 
 // interfaceTexts returns every text that the code and the page's template hand
@@ -176,7 +178,7 @@ func TestCatalogueText(t *testing.T) {
 func TestNoEnglishIsLeft(t *testing.T) {
 	events := replicas(t)
 	for i := range events {
-		if x := events[i].Target; x != nil {
+		if x, ok := events[i].(*event.Target); ok {
 			for j := range x.Findings {
 				x.Findings[j].Suppressed = strings.Replace(x.Findings[j].Suppressed, "only reached over loopback", "原因", 1) // the operator's words
 			}

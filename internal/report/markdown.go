@@ -39,12 +39,9 @@ func newMarkdown(w io.Writer, o Options, c *catalogue) Sink {
 }
 
 func (m *markdown) Event(e event.Event) error {
-	if _, err := payload(e); err != nil {
-		return err
-	}
 	m.tally.event(e)
-	if e.Target != nil {
-		m.ranking.add(e.Target)
+	if t, ok := e.(*event.Target); ok {
+		m.ranking.add(t)
 	}
 	return nil
 }

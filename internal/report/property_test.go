@@ -2,7 +2,6 @@ package report
 
 import (
 	"encoding/csv"
-	"encoding/json"
 	"html"
 	"reflect"
 	"regexp"
@@ -78,8 +77,7 @@ func TestNoLoggingCommand(t *testing.T) {
 				if strings.Contains(out, "##") {
 					rt.Fatalf("%q", out)
 				}
-				var back event.Event
-				if err := json.Unmarshal([]byte(out), &back); err != nil || !reflect.DeepEqual(back, stored(t, e)) {
+				if back, err := event.Decode([]byte(out)); err != nil || !reflect.DeepEqual(back, stored(t, e)) {
 					rt.Fatalf("%v: %q came back different", err, out)
 				}
 			}

@@ -1,5 +1,5 @@
 // Package report renders the result stream: one file a format, each a Sink.
-// Every format is made from the events alone, so a stored stream (see Read)
+// Every format is made from the events alone, so a stored stream (see event.Read)
 // can be rendered again at any time.
 //
 // Much of what a stream holds was chosen by the targets, and targets may be
@@ -97,17 +97,4 @@ func New(format string, w io.Writer, o Options) (Sink, error) {
 // shows reports whether a finding is spelled out.
 func (o *Options) shows(f *event.Finding) bool {
 	return len(o.Severities) == 0 || slices.Contains(o.Severities, f.Severity)
-}
-
-// payload returns the one member of e that is set.
-func payload(e event.Event) (any, error) {
-	switch {
-	case e.Scan != nil && e.Target == nil && e.Summary == nil:
-		return e.Scan, nil
-	case e.Target != nil && e.Scan == nil && e.Summary == nil:
-		return e.Target, nil
-	case e.Summary != nil && e.Scan == nil && e.Target == nil:
-		return e.Summary, nil
-	}
-	return nil, fmt.Errorf("report: an event must hold exactly one of scan, target and summary")
 }

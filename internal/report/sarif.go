@@ -113,16 +113,13 @@ type (
 )
 
 func (s *sarif) Event(e event.Event) error {
-	if _, err := payload(e); err != nil {
-		return err
-	}
-	switch {
-	case e.Scan != nil:
-		s.tool = e.Scan.Tool
-	case e.Summary != nil:
-		s.whole = e.Summary.Complete
-	case e.Target != nil:
-		return s.target(scrub(e.Target))
+	switch e := e.(type) {
+	case *event.Scan:
+		s.tool = e.Tool
+	case *event.Summary:
+		s.whole = e.Complete
+	case *event.Target:
+		return s.target(scrub(e))
 	}
 	return nil
 }

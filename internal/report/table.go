@@ -18,6 +18,7 @@ import (
 	"github.com/olekukonko/tablewriter/renderer"
 	"github.com/olekukonko/tablewriter/tw"
 
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
@@ -82,12 +83,9 @@ func newTable(w io.Writer, o Options, c *catalogue) Sink {
 }
 
 func (t *table) Event(e event.Event) error {
-	if _, err := payload(e); err != nil {
-		return err
-	}
 	t.tally.event(e)
-	if e.Target != nil {
-		t.add(e.Target)
+	if x, ok := e.(*event.Target); ok {
+		t.add(x)
 	}
 	return nil
 }
@@ -157,10 +155,10 @@ func (t *table) fill(r *row, x *event.Target) {
 		limit = maxVerbose
 	}
 	for _, n := range x.Notes[:min(limit, len(x.Notes))] {
-		r.remarks = append(r.remarks, t.c.say("Note: %s", t.said(n, cleanLimit)))
+		r.remarks = append(r.remarks, t.c.say("Note: %s", t.said(n, clean.Limit)))
 	}
 	if x.Error != "" && t.o.Verbose {
-		r.remarks = append(r.remarks, t.c.say("Error: %s", t.said(x.Error, cleanLimit)))
+		r.remarks = append(r.remarks, t.c.say("Error: %s", t.said(x.Error, clean.Limit)))
 	}
 
 	var fs []event.Finding
@@ -192,8 +190,8 @@ func (t *table) fill(r *row, x *event.Target) {
 			ID:          t.ascii(f.ID, 60),
 			Severity:    f.Severity,
 			Title:       t.ascii(t.c.title(f.ID, CleanN(f.Title, textLimit)), 200),
-			Detail:      t.said(f.Detail, cleanLimit),
-			Remediation: t.ascii(t.c.fix(f.ID, CleanN(f.Remediation, textLimit)), 2*cleanLimit),
+			Detail:      t.said(f.Detail, clean.Limit),
+			Remediation: t.ascii(t.c.fix(f.ID, CleanN(f.Remediation, textLimit)), 2*clean.Limit),
 			Suppressed:  t.said(f.Suppressed, 100),
 			Change:      f.Change,
 		}
@@ -277,7 +275,7 @@ func (t *table) doFirst() {
 	t.line(t.paint(t.c.say("DO THIS FIRST"), strong))
 	for i, d := range todos {
 		number := strconv.Itoa(i+1) + ". "
-		for j, l := range t.wrap(t.ascii(t.c.todoLine(d), 2*cleanLimit), len(number)) {
+		for j, l := range t.wrap(t.ascii(t.c.todoLine(d), 2*clean.Limit), len(number)) {
 			t.line(pick(j == 0, number, strings.Repeat(" ", len(number))) + l)
 		}
 		for _, c := range d.commands {
@@ -459,7 +457,7 @@ func (t *table) short(s string) string {
 	}
 	out := ""
 	for i, part := range clauses(s) {
-		n := len(t.wrap(out+part+cutMark, gutter))
+		n := len(t.wrap(out+part+clean.CutMark, gutter))
 		if n <= detailLines || i > 0 && n <= detailMost && keepWhole.MatchString(part) {
 			out += part
 			continue
@@ -473,7 +471,7 @@ func (t *table) short(s string) string {
 		}
 		out = part
 	}
-	return strings.TrimRight(out, " ") + " " + cutMark
+	return strings.TrimRight(out, " ") + " " + clean.CutMark
 }
 
 // clauses splits a text after full stops, the spaces that follow included.
@@ -523,7 +521,7 @@ func (t *table) summing() error {
 	}
 	if s := t.conclusion(); s != "" {
 		t.line("")
-		t.prose(0, t.ascii(s, 2*cleanLimit), plain)
+		t.prose(0, t.ascii(s, 2*clean.Limit), plain)
 	}
 	t.line("")
 	var rows [][]cell

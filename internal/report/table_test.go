@@ -42,7 +42,7 @@ func TestTableGolden(t *testing.T) {
 	}))
 	quiet := func(s event.Summary) []event.Event { return []event.Event{scanEvent(), summaryEvent(s)} }
 	stale := scanEvent()
-	stale.Scan.Data.AdvisoriesAsOf, stale.Scan.Shard = "2026-07-01", "2/4"
+	stale.(*event.Scan).Data.AdvisoriesAsOf, stale.(*event.Scan).Shard = "2026-07-01", "2/4"
 	findings := gateway("10.0.0.1", func(t *event.Target) {
 		t.Auth = &event.Auth{State: "open"}
 		t.Target.Bound, t.Target.Process = "0.0.0.0", "openclaw-gateway"
@@ -226,7 +226,7 @@ func TestTableOrder(t *testing.T) {
 	}
 	var want []string
 	for _, e := range worstFirst {
-		want = append(want, strings.TrimSuffix(e.Target.Target.URL, "/"))
+		want = append(want, strings.TrimSuffix(e.(*event.Target).Target.URL, "/"))
 	}
 	// From back to front, and from the middle: the order must not depend on it.
 	for _, step := range []int{13, 5, 1} {
@@ -351,7 +351,7 @@ func TestTableHelper(t *testing.T) {
 		Type: "target", Outcome: "helper", Target: event.Address{IP: "10.0.0.7", Port: 5900, URL: "http://10.0.0.7:5900/"},
 		Product: &event.Product{ID: "vnc", Name: "VNC server", Confidence: "certain"}, Auth: &event.Auth{State: "open"},
 	}
-	out := render(t, "table", Options{}, scanEvent(), event.Event{Target: &helper}, summaryEvent(event.Summary{
+	out := render(t, "table", Options{}, scanEvent(), &helper, summaryEvent(event.Summary{
 		Targets: 1, Outcomes: map[event.Outcome]int{"helper": 1}, Complete: true}))
 	for _, want := range []string{"No gateway was found. 1 helper beside a gateway can be reached.", "reachable, no log-in", "VNC server\n", "1 helper beside one"} {
 		if !strings.Contains(out, want) {

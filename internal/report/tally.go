@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
@@ -45,21 +46,21 @@ func newTally(c *catalogue, o Options) *tally {
 
 // event takes one event of the stream.
 func (t *tally) event(e event.Event) {
-	switch {
-	case e.Scan != nil:
-		t.scan = e.Scan
-	case e.Summary != nil:
-		t.summary = e.Summary
-		if u := e.Summary.Unlisted; u != nil {
+	switch e := e.(type) {
+	case *event.Scan:
+		t.scan = e
+	case *event.Summary:
+		t.summary = e
+		if u := e.Unlisted; u != nil {
 			t.missing += u.Count
 		}
-		t.unjudged.Summary(e.Summary)
-	case e.Target != nil:
-		t.count(e.Target)
-		t.worst.add(e.Target)
-		t.groups.add(e.Target)
+		t.unjudged.Summary(e)
+	case *event.Target:
+		t.count(e)
+		t.worst.add(e)
+		t.groups.add(e)
 		if t.scan != nil && t.scan.Compared != nil {
-			t.news.add(e.Target, t.shows)
+			t.news.add(e, t.shows)
 		}
 	}
 }
@@ -79,7 +80,10 @@ func (t *tally) named() string {
 }
 
 func (t *tally) count(x *event.Target) {
-	t.seen.Add(known(x))
+	t.seen.Add(x)
+	fold(t.seen.Outcomes, event.Outcomes(), event.OutcomeUnknown)
+	fold(t.seen.Auth, event.AuthStates(), event.AuthUnknown)
+	fold(t.seen.Findings, event.Severities(), event.Ungraded)
 	if x.Outcome != event.OutcomeIdentified && !x.Judged() {
 		t.unjudged.Target(x)
 		if x.Outcome == event.OutcomeClosed || x.Outcome == event.OutcomeSilent {
@@ -89,22 +93,15 @@ func (t *tally) count(x *event.Target) {
 	t.ways.add(x)
 }
 
-// known is what counts of a target. Words that this version does not know have
-// become "unknown", so that the count stays small whatever the stream says.
-func known(x *event.Target) *event.Target {
-	out := &event.Target{Outcome: x.Outcome, Auth: &event.Auth{State: authState(x)}, Findings: x.Findings, Advisories: x.Advisories}
-	if !slices.Contains(event.Outcomes(), x.Outcome) {
-		out.Outcome = event.OutcomeUnknown
-	}
-	if slices.ContainsFunc(x.Findings, func(f event.Finding) bool { return !f.Severity.Known() }) {
-		out.Findings = slices.Clone(x.Findings)
-		for i := range out.Findings {
-			if f := &out.Findings[i]; !f.Severity.Known() {
-				f.Severity = event.Ungraded
-			}
+// fold counts words that this version does not know as rest, so that the count
+// stays small whatever the stream says.
+func fold[K ~string](m map[K]int, known []K, rest K) {
+	for k, n := range m {
+		if k != rest && !slices.Contains(known, k) {
+			delete(m, k)
+			m[rest] += n
 		}
 	}
-	return out
 }
 
 // graded is how many findings stand of each severity, the worst first. Those whose
@@ -433,7 +430,7 @@ func (t *tally) facts() []fact {
 		out = append(out, t.provenance()...)
 	}
 	for _, n := range s.Notes[:min(len(s.Notes), 20)] {
-		out = append(out, fact{c.say("Note"), c.text(t.clean(n, cleanLimit)), doubt})
+		out = append(out, fact{c.say("Note"), c.text(t.clean(n, clean.Limit)), doubt})
 	}
 	return out
 }

@@ -44,11 +44,11 @@ func TestWaysIn(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, x := range lines {
-			if err := s.Event(event.Event{Target: x}); err != nil {
+			if err := s.Event(x); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := s.Event(event.Event{Summary: summary}); err != nil {
+		if err := s.Event(summary); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Flush(); err != nil {
@@ -94,7 +94,7 @@ func TestWaysInStrange(t *testing.T) {
 	} {
 		tally := newTally(nil, Options{})
 		for _, x := range lines {
-			tally.event(event.Event{Target: x})
+			tally.event(x)
 		}
 		if got := tally.gateways(); got != len(lines) || tally.auth()["open"] != len(lines) {
 			t.Errorf("%s: %d gateways, %v", name, got, tally.auth())
@@ -102,9 +102,9 @@ func TestWaysInStrange(t *testing.T) {
 	}
 	tally := newTally(nil, Options{})
 	for range 3 {
-		tally.event(event.Event{Target: way(1, "open", "", "http://127.0.0.1:9/")})
+		tally.event(way(1, "open", "", "http://127.0.0.1:9/"))
 	}
-	tally.event(event.Event{Summary: &event.Summary{Outcomes: map[event.Outcome]int{"identified": 1}, Auth: map[event.AuthState]int{"open": 1}}})
+	tally.event(&event.Summary{Outcomes: map[event.Outcome]int{"identified": 1}, Auth: map[event.AuthState]int{"open": 1}})
 	if tally.gateways() != 1 || tally.auth()["open"] != 1 {
 		t.Errorf("%d, %v", tally.gateways(), tally.auth())
 	}

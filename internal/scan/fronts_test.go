@@ -316,8 +316,8 @@ func TestStalls(t *testing.T) {
 			targets, summary := run(t, t.Context(), cfg)
 			ev := targets[0]
 			gate := &policy.Gate{FailOnIncomplete: true}
-			gate.Event(event.Event{Target: ev})
-			gate.Event(event.Event{Summary: &summary})
+			gate.Event(ev)
+			gate.Event(&summary)
 			if ev.Product == nil || ev.Product.ID != "openclaw" || ev.Product.Confidence != "tentative" || ev.Auth == nil || ev.Auth.State != "unknown" {
 				t.Fatalf("%+v, auth %+v", ev.Product, ev.Auth)
 			}
@@ -335,7 +335,7 @@ func TestStalls(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, e := range []event.Event{{Target: ev}, {Summary: &summary}} {
+			for _, e := range []event.Event{ev, &summary} {
 				if err := table.Event(e); err != nil {
 					t.Fatal(err)
 				}

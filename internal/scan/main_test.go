@@ -106,17 +106,23 @@ func run(t testing.TB, ctx context.Context, cfg scan.Config) ([]*event.Target, e
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(events) < 2 || events[0].Scan == nil || events[len(events)-1].Summary == nil {
+	if len(events) < 2 {
+		t.Fatalf("the stream has %d events", len(events))
+	}
+	_, begins := events[0].(*event.Scan)
+	end, ends := events[len(events)-1].(*event.Summary)
+	if !begins || !ends {
 		t.Fatalf("the stream does not begin with a scan and end with a summary: %d events", len(events))
 	}
 	var targets []*event.Target
 	for _, e := range events[1 : len(events)-1] {
-		if e.Target == nil || e.Scan != nil || e.Summary != nil {
+		ev, ok := e.(*event.Target)
+		if !ok {
 			t.Fatalf("between head and summary: %+v", e)
 		}
-		targets = append(targets, e.Target)
+		targets = append(targets, ev)
 	}
-	summary := *events[len(events)-1].Summary
+	summary := *end
 	if !summary.Finished.Equal(returned.Finished) || summary.Targets != returned.Targets {
 		t.Errorf("the summary emitted is not the one returned: %+v, %+v", summary, returned)
 	}

@@ -159,8 +159,8 @@ func TestAddressesInterrupted(t *testing.T) {
 		cfg.Checkpoint = func(m scan.Mark) { next = m }
 		lines := 0
 		cfg.Emit = func(e event.Event) error {
-			if e.Target != nil {
-				seen[e.Target.Target.IP]++
+			if t, ok := e.(*event.Target); ok {
+				seen[t.Target.IP]++
 				if lines++; lines == limit {
 					cancel()
 				}

@@ -32,13 +32,13 @@ func TestResume(t *testing.T) {
 			cfg.Checkpoint = func(m scan.Mark) { next = m }
 			seen := 0
 			cfg.Emit = func(e event.Event) error {
-				if e.Target == nil {
+				if _, ok := e.(*event.Target); !ok {
 					return nil
 				}
 				if seen++; seen > limit {
 					return stop
 				}
-				found[e.Target.Target.IP]++
+				found[e.(*event.Target).Target.IP]++
 				return nil
 			}
 			_, err := scan.Run(t.Context(), cfg)
@@ -78,8 +78,8 @@ func TestShards(t *testing.T) {
 		cfg := config(t, builtin(t), parsed(t, "127.9.1.0/26", addr.Port()))
 		cfg.Concurrency, cfg.Seed, cfg.Shard = 8, 9, target.Shard{K: k + 1, N: 4}
 		cfg.Emit = func(e event.Event) error {
-			if e.Target != nil {
-				found[e.Target.Target.IP]++
+			if t, ok := e.(*event.Target); ok {
+				found[t.Target.IP]++
 			}
 			return nil
 		}
@@ -117,8 +117,8 @@ func TestResumeHeldBack(t *testing.T) {
 				cfg.Concurrency, cfg.Recheck, cfg.ListAll, cfg.From = 16, 5, list, from
 				cfg.Checkpoint = func(m scan.Mark) { mark, atMark = m, len(found) }
 				cfg.Emit = func(e event.Event) error {
-					if e.Target != nil {
-						found[e.Target.Target.IP]++
+					if t, ok := e.(*event.Target); ok {
+						found[t.Target.IP]++
 					}
 					return nil
 				}

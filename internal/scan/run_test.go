@@ -473,7 +473,7 @@ func TestMemory(t *testing.T) {
 		cfg := config(t, set, swept(shut, n))
 		var stats runtime.MemStats
 		cfg.Emit = func(e event.Event) error {
-			if e.Summary != nil {
+			if _, ok := e.(*event.Summary); ok {
 				runtime.GC()
 				runtime.ReadMemStats(&stats)
 			}

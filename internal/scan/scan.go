@@ -119,7 +119,7 @@ func Run(ctx context.Context, cfg Config) (event.Summary, error) {
 		e.cfg.Gate = pace.NewGate(cfg.Concurrency)
 	}
 	head := cfg.Head
-	if err := cfg.Emit(event.Event{Scan: &head}); err != nil {
+	if err := cfg.Emit(&head); err != nil {
 		return e.summary, fmt.Errorf("write results: %w", err)
 	}
 
@@ -155,7 +155,7 @@ func Run(ctx context.Context, cfg Config) (event.Summary, error) {
 	}
 	e.summary.Finished = time.Now().UTC().Truncate(time.Millisecond)
 	final := e.summary
-	if err := cfg.Emit(event.Event{Summary: &final}); err != nil {
+	if err := cfg.Emit(&final); err != nil {
 		return e.summary, fmt.Errorf("write results: %w", err)
 	}
 	if broken != nil {
@@ -640,7 +640,7 @@ func (e *engine) emit(line *event.Target) error {
 	if line == nil || e.failed.Load() {
 		return nil
 	}
-	if err := e.cfg.Emit(event.Event{Target: line}); err != nil {
+	if err := e.cfg.Emit(line); err != nil {
 		e.failed.Store(true)
 		e.stop()
 		return fmt.Errorf("write results: %w", err)

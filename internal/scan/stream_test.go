@@ -26,7 +26,7 @@ func TestStream(t *testing.T) {
 		return yield(parsed(t, "127.9.2.16/28", addr.Port()))
 	}
 	cfg.Emit = func(e event.Event) error {
-		if e.Target != nil {
+		if _, ok := e.(*event.Target); ok {
 			seen <- struct{}{}
 		}
 		return nil
@@ -60,7 +60,11 @@ func TestStreamError(t *testing.T) {
 	if !errors.As(err, &stream) || !errors.Is(err, broken) || !strings.Contains(err.Error(), "line 2") {
 		t.Errorf("error %v", err)
 	}
-	if len(events) != 3 || events[1].Target == nil || events[2].Summary == nil || events[2].Summary.Complete {
+	if len(events) != 3 {
+		t.Fatalf("events %+v", events)
+	}
+	_, listed := events[1].(*event.Target)
+	if summary, ok := events[2].(*event.Summary); !listed || !ok || summary.Complete {
 		t.Errorf("events %+v", events)
 	}
 }
@@ -80,7 +84,7 @@ func TestStreamInterrupted(t *testing.T) {
 		return yield(parsed(t, "127.9.2.2", addr.Port()))
 	}
 	cfg.Emit = func(e event.Event) error {
-		if e.Target != nil {
+		if _, ok := e.(*event.Target); ok {
 			cancel()
 		}
 		return nil

@@ -38,13 +38,13 @@ func Diff(older, newer Source, rules []event.Rule, emit func(event.Event) error)
 	d.sum.Diff = &event.Diff{}
 	whole := false
 	err := older.once(func(e event.Event) error {
-		switch {
-		case e.Scan != nil:
-			d.compared = &event.Compared{Tool: e.Scan.Tool, Started: e.Scan.Started}
-		case e.Target != nil:
-			d.remember(e.Target)
-		case e.Summary != nil:
-			whole = e.Summary.Complete
+		switch e := e.(type) {
+		case *event.Scan:
+			d.compared = &event.Compared{Tool: e.Tool, Started: e.Started}
+		case *event.Target:
+			d.remember(e)
+		case *event.Summary:
+			whole = e.Complete
 		}
 		return nil
 	})
@@ -53,19 +53,20 @@ func Diff(older, newer Source, rules []event.Rule, emit func(event.Event) error)
 	}
 	d.sum.Complete = false
 	err = newer.once(func(e event.Event) error {
-		switch {
-		case e.Scan != nil:
-			scan := *e.Scan
+		switch e := e.(type) {
+		case *event.Scan:
+			scan := *e
 			scan.Compared = d.compared
 			if scan.Compared == nil {
 				scan.Compared = &event.Compared{}
 			}
 			d.level, d.begun = scan.Level, true
-			return emit(event.Event{Scan: &scan})
-		case e.Target != nil:
-			return d.compare(e.Target)
+			return emit(&scan)
+		case *event.Target:
+			return d.compare(e)
+		case *event.Summary:
+			d.sum.Finished, d.sum.Complete, d.sum.Unlisted = e.Finished, whole && e.Complete, e.Unlisted
 		}
-		d.sum.Finished, d.sum.Complete, d.sum.Unlisted = e.Summary.Finished, whole && e.Summary.Complete, e.Summary.Unlisted
 		return nil
 	})
 	if err != nil {
@@ -86,7 +87,7 @@ func Diff(older, newer Source, rules []event.Rule, emit func(event.Event) error)
 			return err
 		}
 	}
-	return emit(event.Event{Summary: d.sum})
+	return emit(d.sum)
 }
 
 type differ struct {
@@ -228,7 +229,7 @@ func (d *differ) put(t *event.Target) error {
 	}
 	d.sum.Diff.Advisories += len(t.Advisories)
 	d.sum.Add(t)
-	return d.emit(event.Event{Target: t})
+	return d.emit(t)
 }
 
 // verdict is the auth state of a gateway, in the words of the summary.

@@ -39,7 +39,7 @@ func Merge(sources []Source, emit func(event.Event) error) error {
 		if m.whole() {
 			m.scan.Shard = "1/1"
 		}
-		if err := emit(event.Event{Scan: m.scan}); err != nil {
+		if err := emit(m.scan); err != nil {
 			return err
 		}
 	}
@@ -48,7 +48,7 @@ func Merge(sources []Source, emit func(event.Event) error) error {
 			return err
 		}
 	}
-	return emit(event.Event{Summary: m.sum})
+	return emit(m.sum)
 }
 
 type merger struct {
@@ -86,18 +86,18 @@ type group struct {
 func (m *merger) survey(s Source) error {
 	x := &stream{listed: newSummary()}
 	err := s.once(func(e event.Event) error {
-		switch {
-		case e.Scan != nil:
-			x.head = e.Scan
-			m.head(e.Scan)
-		case e.Target != nil:
-			m.times[spot(e.Target.Target)]++
-			x.listed.Add(e.Target)
-			if e.Target.Outcome == event.OutcomeInterrupted {
-				x.stopped = append(x.stopped, &event.Target{Target: e.Target.Target, Outcome: event.OutcomeInterrupted})
+		switch e := e.(type) {
+		case *event.Scan:
+			x.head = e
+			m.head(e)
+		case *event.Target:
+			m.times[spot(e.Target)]++
+			x.listed.Add(e)
+			if e.Outcome == event.OutcomeInterrupted {
+				x.stopped = append(x.stopped, &event.Target{Target: e.Target, Outcome: event.OutcomeInterrupted})
 			}
-		case e.Summary != nil:
-			x.summary = e.Summary
+		case *event.Summary:
+			x.summary = e
 		}
 		return nil
 	})
@@ -222,22 +222,23 @@ func (a *Alone) Event(e event.Event) event.Event {
 	if a == nil {
 		return e
 	}
-	if e.Scan != nil {
-		a.head = e.Scan
+	if head, ok := e.(*event.Scan); ok {
+		a.head = head
 	}
-	if e.Summary == nil || a.head == nil {
+	sum, ok := e.(*event.Summary)
+	if !ok || a.head == nil {
 		return e
 	}
 	missing := Missing(a.head, nil)
 	if len(missing) == 0 {
 		return e
 	}
-	s := *e.Summary
+	s := *sum
 	s.Complete = false
 	for _, r := range missing {
 		s.Notes = append(slices.Clip(s.Notes), missingRun(a.head, r))
 	}
-	return event.Event{Summary: &s}
+	return &s
 }
 
 // head takes the scan of a source into the merged one.
@@ -303,10 +304,11 @@ func (m *merger) unjudged(u *event.Unlisted) {
 // the last of them.
 func (m *merger) pass(s Source, started time.Time, superseded bool, emit func(event.Event) error) error {
 	return s.once(func(e event.Event) error {
-		if e.Target == nil || superseded && e.Target.Outcome == event.OutcomeInterrupted {
+		t, ok := e.(*event.Target)
+		if !ok || superseded && t.Outcome == event.OutcomeInterrupted {
 			return nil
 		}
-		id := spot(e.Target.Target)
+		id := spot(t.Target)
 		if m.times[id] == 1 {
 			return emit(e)
 		}
@@ -315,7 +317,7 @@ func (m *merger) pass(s Source, started time.Time, superseded bool, emit func(ev
 			g = &group{}
 			m.held[id] = g
 		}
-		g.lines, g.started = append(g.lines, e.Target), append(g.started, started)
+		g.lines, g.started = append(g.lines, t), append(g.started, started)
 		if len(g.lines) < m.times[id] {
 			return nil
 		}
@@ -325,7 +327,7 @@ func (m *merger) pass(s Source, started time.Time, superseded bool, emit func(ev
 		}
 		merged := g.merge()
 		m.sum.Add(merged)
-		return emit(event.Event{Target: merged})
+		return emit(merged)
 	})
 }
 

@@ -3,7 +3,6 @@ package stored
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 
@@ -44,15 +43,15 @@ func Parts(r io.ReaderAt, size int64) ([]Part, error) {
 		at += int64(len(piece))
 		first = len(piece) > 0 && piece[len(piece)-1] == '\n'
 		if first && head != nil {
-			var e event.Event
-			if json.Unmarshal(head, &e) == nil && e.Scan != nil {
+			e, _ := event.Decode(head)
+			if scan, ok := e.(*event.Scan); ok {
 				if n := len(out); n > 0 {
-					if !GoesOn(e.Scan, out[n-1].Head) {
+					if !GoesOn(scan, out[n-1].Head) {
 						return nil, nil
 					}
 					out[n-1].End = begin
 				}
-				out = append(out, Part{Begin: begin, End: size, Head: e.Scan})
+				out = append(out, Part{Begin: begin, End: size, Head: scan})
 			}
 		}
 		switch err {

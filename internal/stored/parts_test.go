@@ -15,9 +15,9 @@ import (
 // part is the head of a run of one scan.
 func part(hour int, from uint64, unlisted int, earlier ...event.Run) event.Event {
 	e := scan(hour, "1/1")
-	e.Scan.Config, e.Scan.From, e.Scan.Earlier = "abc", from, earlier
+	e.(*event.Scan).Config, e.(*event.Scan).From, e.(*event.Scan).Earlier = "abc", from, earlier
 	if unlisted > 0 {
-		e.Scan.Unlisted = map[event.Outcome]int{"closed": unlisted}
+		e.(*event.Scan).Unlisted = map[event.Outcome]int{"closed": unlisted}
 	}
 	return e
 }
@@ -34,18 +34,18 @@ func TestMergeRuns(t *testing.T) {
 	// was in flight. The third did the rest.
 	first := []event.Event{part(0, 0, 0), gateway("10.0.0.1", "open", "1"), gateway("10.0.0.2", "open", "1")}
 	second := summed(2, part(1, 4, 3, ran(0, 0)), gateway("10.0.0.2", "open", "1"), other("10.0.0.3", "interrupted"))
-	second[len(second)-1].Summary.Complete = false
+	second[len(second)-1].(*event.Summary).Complete = false
 	third := summed(3, part(2, 6, 4, ran(0, 0), ran(1, 4)), gateway("10.0.0.4", "required", "1"))
 	for name, streams := range map[string][][]event.Event{
 		"in order": {first, second, third}, "in another": {third, first, second}, "one twice": {first, first, second, third, third},
 	} {
 		out := merge(t, streams...)
-		s := out[len(out)-1].Summary
+		s := out[len(out)-1].(*event.Summary)
 		if !s.Complete || s.Targets != 10 || s.Outcomes["closed"] != 7 || s.Outcomes["identified"] != 3 || len(s.Outcomes) != 2 || s.Auth["open"] != 2 || s.Auth["required"] != 1 {
 			t.Errorf("%s: %+v", name, s)
 		}
-		if len(out) != 5 || out[0].Scan.From != 0 || out[0].Scan.Earlier != nil || out[0].Scan.Config != "abc" || out[0].Scan.Shard != "1/1" {
-			t.Errorf("%s: %d events, %+v", name, len(out), out[0].Scan)
+		if len(out) != 5 || out[0].(*event.Scan).From != 0 || out[0].(*event.Scan).Earlier != nil || out[0].(*event.Scan).Config != "abc" || out[0].(*event.Scan).Shard != "1/1" {
+			t.Errorf("%s: %d events, %+v", name, len(out), out[0].(*event.Scan))
 		}
 	}
 	for name, c := range map[string]struct {
@@ -60,7 +60,7 @@ func TestMergeRuns(t *testing.T) {
 		"another scan in its place": {[][]event.Event{summed(4, scan(0, "1/1")), second, third}, "that of 2026-10-06T12:00:00Z"},
 	} {
 		out := merge(t, c.streams...)
-		s := out[len(out)-1].Summary
+		s := out[len(out)-1].(*event.Summary)
 		if s == nil || s.Complete {
 			t.Errorf("%s: complete", name)
 		} else if c.note != "" && !slices.ContainsFunc(s.Notes, func(n string) bool { return strings.Contains(n, c.note) }) {
@@ -69,7 +69,7 @@ func TestMergeRuns(t *testing.T) {
 	}
 	// A run that did nothing is not missed.
 	idle := summed(3, part(3, 6, 4, ran(0, 0), ran(1, 4), ran(2, 6)), gateway("10.0.0.4", "required", "1"))
-	if s := merge(t, first, second, idle); !s[len(s)-1].Summary.Complete {
+	if s := merge(t, first, second, idle); !s[len(s)-1].(*event.Summary).Complete {
 		t.Error("a run that did nothing is missed")
 	}
 }
@@ -77,10 +77,10 @@ func TestMergeRuns(t *testing.T) {
 func TestMergeShardsOfOneScan(t *testing.T) {
 	shard := func(k, config string) []event.Event {
 		e := scan(0, k)
-		e.Scan.Config = config
+		e.(*event.Scan).Config = config
 		return summed(4, e)
 	}
-	last := func(out []event.Event) *event.Summary { return out[len(out)-1].Summary }
+	last := func(out []event.Event) *event.Summary { return out[len(out)-1].(*event.Summary) }
 	if s := last(merge(t, shard("1/3", "a"), shard("2/3", "a"), shard("3/3", "a"))); !s.Complete || s.Targets != 12 || len(s.Notes) > 0 {
 		t.Errorf("all: %+v", s)
 	}
@@ -88,8 +88,8 @@ func TestMergeShardsOfOneScan(t *testing.T) {
 		t.Errorf("two of three: %+v", s)
 	}
 	out := merge(t, shard("1/2", "a"), shard("2/2", "b"))
-	if s := last(out); s.Complete || out[0].Scan.Shard == "1/1" {
-		t.Errorf("of two scans: %+v, shard %s", s, out[0].Scan.Shard)
+	if s := last(out); s.Complete || out[0].(*event.Scan).Shard == "1/1" {
+		t.Errorf("of two scans: %+v, shard %s", s, out[0].(*event.Scan).Shard)
 	}
 }
 
@@ -107,9 +107,9 @@ func lines(t testing.TB, events ...event.Event) string {
 func TestParts(t *testing.T) {
 	first, second := part(0, 0, 0), part(1, 4, 3, ran(0, 0))
 	stranger := scan(1, "1/1")
-	stranger.Scan.Config = "abd"
+	stranger.(*event.Scan).Config = "abd"
 	long := other("10.0.0.1", "other")
-	long.Target.Error = strings.Repeat("x", 300<<10)
+	long.(*event.Target).Error = strings.Repeat("x", 300<<10)
 	for _, c := range []struct {
 		name, text string
 		want       int

@@ -21,10 +21,12 @@ type Source func(yield func(event.Event) error) error
 func (s Source) once(yield func(event.Event) error) error {
 	begun, ended := false, false
 	return s(func(e event.Event) error {
-		if ended || e.Scan != nil && begun {
+		_, scan := e.(*event.Scan)
+		if ended || scan && begun {
 			return errors.New("a second stream begins: give each scan as a file of its own")
 		}
-		begun, ended = true, e.Summary != nil
+		begun = true
+		_, ended = e.(*event.Summary)
 		return yield(e)
 	})
 }

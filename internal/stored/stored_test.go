@@ -27,18 +27,18 @@ func source(events ...event.Event) Source {
 }
 
 func scan(hour int, shard string) event.Event {
-	return event.Event{Scan: &event.Scan{Type: "scan", Schema: 1, Tool: event.Tool{Name: "clawsonar", Version: "1"}, Started: noon.Add(time.Duration(hour) * time.Hour), Level: "standard", Shard: shard}}
+	return &event.Scan{Type: "scan", Schema: 1, Tool: event.Tool{Name: "clawsonar", Version: "1"}, Started: noon.Add(time.Duration(hour) * time.Hour), Level: "standard", Shard: shard}
 }
 
 func gateway(ip string, state event.AuthState, release string, findings ...event.Finding) event.Event {
-	return event.Event{Target: &event.Target{
+	return &event.Target{
 		Type: "target", Outcome: "identified", Target: event.Address{IP: ip, Port: 18789, URL: "http://" + ip + ":18789/"},
 		Auth: &event.Auth{State: state}, Version: &event.Version{Exact: release}, Findings: findings,
-	}}
+	}
 }
 
 func other(ip string, outcome event.Outcome) event.Event {
-	return event.Event{Target: &event.Target{Type: "target", Outcome: outcome, Target: event.Address{IP: ip, Port: 18789, URL: "http://" + ip + ":18789/"}}}
+	return &event.Target{Type: "target", Outcome: outcome, Target: event.Address{IP: ip, Port: 18789, URL: "http://" + ip + ":18789/"}}
 }
 
 func finding(id, key string, s event.Severity) event.Finding {
@@ -50,12 +50,12 @@ func finding(id, key string, s event.Severity) event.Finding {
 func summed(more int, events ...event.Event) []event.Event {
 	s := newSummary()
 	for _, e := range events {
-		if e.Target != nil {
-			s.Add(e.Target)
+		if t, ok := e.(*event.Target); ok {
+			s.Add(t)
 		}
 	}
 	s.AddOutcome("closed", more)
-	return append(events, event.Event{Summary: s})
+	return append(events, s)
 }
 
 func run(t testing.TB, f func(emit func(event.Event) error) error) []event.Event {
@@ -87,15 +87,15 @@ func TestMergeOfOneChangesNothing(t *testing.T) {
 
 func TestMergeShards(t *testing.T) {
 	out := merge(t, summed(4, scan(1, "1/2"), gateway("10.0.0.1", "open", "1")), summed(5, scan(0, "2/2"), gateway("10.0.0.2", "required", "1")))
-	if s := out[0].Scan; s.Shard != "1/1" || !s.Started.Equal(noon) {
+	if s := out[0].(*event.Scan); s.Shard != "1/1" || !s.Started.Equal(noon) {
 		t.Errorf("scan %+v", s)
 	}
-	s := out[len(out)-1].Summary
+	s := out[len(out)-1].(*event.Summary)
 	if len(out) != 4 || s.Targets != 11 || s.Outcomes["closed"] != 9 || s.Auth["open"] != 1 || s.Auth["required"] != 1 || !s.Complete {
 		t.Errorf("%d events, summary %+v", len(out), s)
 	}
-	if out := merge(t, summed(0, scan(0, "1/3")), summed(0, scan(0, "2/3"))); out[0].Scan.Shard != "1/3+2/3" {
-		t.Errorf("shard %q", out[0].Scan.Shard)
+	if out := merge(t, summed(0, scan(0, "1/3")), summed(0, scan(0, "2/3"))); out[0].(*event.Scan).Shard != "1/3+2/3" {
+		t.Errorf("shard %q", out[0].(*event.Scan).Shard)
 	}
 }
 
@@ -107,9 +107,9 @@ func TestMergeFindingsByKey(t *testing.T) {
 		var x *event.Target
 		n := 0
 		for _, e := range out {
-			if e.Target != nil {
-				if n++; e.Target.Target.IP == "10.0.0.1" {
-					x = e.Target
+			if t, ok := e.(*event.Target); ok {
+				if n++; t.Target.IP == "10.0.0.1" {
+					x = t
 				}
 			}
 		}
@@ -123,7 +123,7 @@ func TestMergeFindingsByKey(t *testing.T) {
 		if slices.Sort(keys); !slices.Equal(keys, []string{"k1", "k2", "k3"}) {
 			t.Errorf("keys %v", keys)
 		}
-		s := out[len(out)-1].Summary
+		s := out[len(out)-1].(*event.Summary)
 		if s.Targets != 2 || s.Outcomes["identified"] != 2 || s.Auth["required"] != 1 || s.Auth["open"] != 1 || s.Auth["unknown"] != 0 ||
 			s.Findings["high"] != 1 || s.Findings["low"] != 1 || s.Findings["medium"] != 1 {
 			t.Errorf("summary %+v", s)
@@ -133,7 +133,7 @@ func TestMergeFindingsByKey(t *testing.T) {
 
 func TestMergeOfACutOffStream(t *testing.T) {
 	out := merge(t, summed(2, scan(0, "1/1"), gateway("10.0.0.1", "open", "1")), []event.Event{scan(0, "1/1"), gateway("10.0.0.2", "open", "1")})
-	if s := out[len(out)-1].Summary; s.Complete || s.Targets != 4 || s.Auth["open"] != 2 {
+	if s := out[len(out)-1].(*event.Summary); s.Complete || s.Targets != 4 || s.Auth["open"] != 2 {
 		t.Errorf("summary %+v", s)
 	}
 }
@@ -173,20 +173,20 @@ func TestMergeNumbers(t *testing.T) {
 		var got *event.Summary
 		seen := map[string]bool{}
 		err := Merge(streams, func(e event.Event) error {
-			switch {
-			case e.Target != nil:
-				want.Add(e.Target)
-				if seen[e.Target.Target.IP] {
-					t.Fatalf("%s comes twice", e.Target.Target.IP)
+			switch e := e.(type) {
+			case *event.Target:
+				want.Add(e)
+				if seen[e.Target.IP] {
+					t.Fatalf("%s comes twice", e.Target.IP)
 				}
-				seen[e.Target.Target.IP] = true
-				for i, f := range e.Target.Findings {
-					if has(e.Target.Findings[:i], f.Key) {
+				seen[e.Target.IP] = true
+				for i, f := range e.Findings {
+					if has(e.Findings[:i], f.Key) {
 						t.Fatalf("key %s comes twice", f.Key)
 					}
 				}
-			case e.Summary != nil:
-				got = e.Summary
+			case *event.Summary:
+				got = e
 			}
 			return nil
 		})
@@ -203,7 +203,7 @@ func TestDiff(t *testing.T) {
 	rules := []event.Rule{{ID: "auth-missing", Needs: event.NeedsAuth}, {ID: "plain-http"}, {ID: "helper-open", Needs: event.NeedsHelpers}}
 	helper := func(state event.AuthState, findings ...event.Finding) event.Event {
 		e := gateway("10.0.0.1", state, "", findings...)
-		e.Target.Outcome = "helper"
+		e.(*event.Target).Outcome = "helper"
 		return e
 	}
 	missing, plain := finding("auth-missing", "k1", "critical"), finding("plain-http", "k2", "medium")
@@ -241,19 +241,19 @@ func TestDiff(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			old, now := summed(0, append([]event.Event{scan(0, "1/1")}, tt.old...)...), summed(0, append([]event.Event{scan(1, "1/1")}, tt.now...)...)
 			out := run(t, func(emit func(event.Event) error) error { return Diff(source(old...), source(now...), rules, emit) })
-			if c := out[0].Scan.Compared; c == nil || !c.Started.Equal(noon) {
+			if c := out[0].(*event.Scan).Compared; c == nil || !c.Started.Equal(noon) {
 				t.Errorf("compared with %+v", c)
 			}
-			s := out[len(out)-1].Summary
+			s := out[len(out)-1].(*event.Summary)
 			if *s.Diff != tt.want || !s.Complete {
 				t.Errorf("diff %+v, want %+v", *s.Diff, tt.want)
 			}
 			var changes, marks []string
 			if len(out) > 2 {
-				for _, c := range out[1].Target.Changes {
+				for _, c := range out[1].(*event.Target).Changes {
 					changes = append(changes, string(c.What)+":"+c.Old+">"+c.New)
 				}
-				for _, f := range out[1].Target.Findings {
+				for _, f := range out[1].(*event.Target).Findings {
 					marks = append(marks, string(f.Change))
 				}
 			}
@@ -272,14 +272,14 @@ func TestDiff(t *testing.T) {
 func TestDiffOfANameWithTwoAddresses(t *testing.T) {
 	named := func(ip string, state event.AuthState, fs ...event.Finding) event.Event {
 		e := gateway(ip, state, "1", fs...)
-		e.Target.Target.Name, e.Target.Target.URL = "gw.example", "http://gw.example:18789/"
+		e.(*event.Target).Target.Name, e.(*event.Target).Target.URL = "gw.example", "http://gw.example:18789/"
 		return e
 	}
 	f := finding("plain-http", "k", "medium")
 	old := summed(0, scan(0, "1/1"), named("10.0.0.1", "required"), named("10.0.0.2", "required", f))
 	now := summed(0, scan(1, "1/1"), named("10.0.0.1", "required"), named("10.0.0.2", "required"))
 	out := run(t, func(emit func(event.Event) error) error { return Diff(source(old...), source(now...), nil, emit) })
-	if d := out[len(out)-1].Summary.Diff; d.Closed != 0 || d.Unseen != 1 {
+	if d := out[len(out)-1].(*event.Summary).Diff; d.Closed != 0 || d.Unseen != 1 {
 		t.Errorf("diff %+v", d)
 	}
 }
@@ -288,13 +288,13 @@ func TestDiffAdvisories(t *testing.T) {
 	with := func(ids ...string) event.Event {
 		e := gateway("10.0.0.1", "required", "1")
 		for _, id := range ids {
-			e.Target.Advisories = append(e.Target.Advisories, event.Advisory{ID: id})
+			e.(*event.Target).Advisories = append(e.(*event.Target).Advisories, event.Advisory{ID: id})
 		}
 		return e
 	}
 	old, now := summed(0, scan(0, "1/1"), with("A")), summed(0, scan(1, "1/1"), with("A", "B"))
 	out := run(t, func(emit func(event.Event) error) error { return Diff(source(old...), source(now...), nil, emit) })
-	if len(out) != 3 || len(out[1].Target.Advisories) != 1 || out[1].Target.Advisories[0].ID != "B" || out[2].Summary.Diff.Advisories != 1 {
+	if len(out) != 3 || len(out[1].(*event.Target).Advisories) != 1 || out[1].(*event.Target).Advisories[0].ID != "B" || out[2].(*event.Summary).Diff.Advisories != 1 {
 		t.Errorf("got %+v", out)
 	}
 }

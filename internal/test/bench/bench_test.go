@@ -313,7 +313,7 @@ func BenchmarkGateway(b *testing.B) {
 			cfg := engine(b, space, workers)
 			requests, connections := 0, 0
 			cfg.Emit = func(e event.Event) error {
-				if t := e.Target; t != nil {
+				if t, ok := e.(*event.Target); ok {
 					requests, connections = max(requests, t.Requests), max(connections, t.Connections)
 				}
 				return nil

@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -114,17 +113,18 @@ func scanFrom(t *testing.T, from *lab.Namespace, args ...string) ([]event.Target
 	lines := bufio.NewScanner(&stdout)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		var e event.Event
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+		e, err := event.Decode(lines.Bytes())
+		if err != nil {
 			t.Fatalf("%v in %s", err, lines.Text())
 		}
-		switch {
-		case e.Target != nil && strings.HasPrefix(e.Target.Target.Source, "beside "):
+		switch e := e.(type) {
+		case *event.Target:
 			// A helper of the gateway: the tests that look for those say so.
-		case e.Target != nil:
-			targets = append(targets, *e.Target)
-		case e.Summary != nil:
-			summary = e.Summary
+			if !strings.HasPrefix(e.Target.Source, "beside ") {
+				targets = append(targets, *e)
+			}
+		case *event.Summary:
+			summary = e
 		}
 	}
 	return targets, summary, code

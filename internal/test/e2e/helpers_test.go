@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -74,12 +73,12 @@ func TestHelpers(t *testing.T) {
 		}
 		byPort := map[int]event.Target{}
 		for line := range strings.Lines(string(out)) {
-			var e event.Event
-			if err := json.Unmarshal([]byte(line), &e); err != nil {
+			e, err := event.Decode([]byte(line))
+			if err != nil {
 				t.Fatal(err)
 			}
-			if e.Target != nil {
-				byPort[e.Target.Target.Port] = *e.Target
+			if t, ok := e.(*event.Target); ok {
+				byPort[t.Target.Port] = *t
 			}
 		}
 		return byPort

@@ -18,7 +18,7 @@ const module = "github.com/clawsonar/clawsonar/"
 func rooms() map[string][]string {
 	domain := []string{
 		"fingerprints", "testdata/captures",
-		"internal/advisory", "internal/bounded", "internal/check", "internal/event", "internal/evidence", "internal/fingerprint", "internal/local",
+		"internal/advisory", "internal/bounded", "internal/check", "internal/clean", "internal/event", "internal/evidence", "internal/fingerprint", "internal/local",
 		"internal/handshake", "internal/pace", "internal/policy", "internal/probe", "internal/release", "internal/replica",
 		"internal/redact", "internal/report", "internal/results", "internal/scan", "internal/stored", "internal/strict", "internal/suggest", "internal/target", "internal/wire",
 	}
@@ -29,7 +29,8 @@ func rooms() map[string][]string {
 		"internal/target":    {"internal/bounded", "internal/event"},
 		"internal/pace":      {},
 		"internal/evidence":  {"internal/event", "internal/strict"},
-		"internal/event":     {},
+		"internal/clean":     {},
+		"internal/event":     {"internal/bounded", "internal/clean"},
 		"internal/release":   {"internal/strict"},
 		"internal/local":     {"internal/strict"},
 		"internal/suggest":   {},
@@ -44,7 +45,7 @@ func rooms() map[string][]string {
 		"internal/scan": {"internal/bounded", "internal/target", "internal/pace", "internal/probe", "internal/check",
 			"internal/advisory", "internal/event", "internal/evidence", "internal/fingerprint", "internal/release"},
 		"internal/policy":  {"internal/event", "internal/strict", "internal/suggest"},
-		"internal/report":  {"internal/bounded", "internal/event", "internal/strict"},
+		"internal/report":  {"internal/clean", "internal/event", "internal/strict"},
 		"internal/redact":  {"internal/event", "internal/evidence"},
 		"internal/stored":  {"internal/event"},
 		"internal/results": {"internal/event", "internal/report", "internal/stored"},

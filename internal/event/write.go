@@ -1,4 +1,4 @@
-package report
+package event
 
 import (
 	"bytes"
@@ -8,24 +8,22 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
-	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/clean"
 )
 
-// jsonl writes one event a line, each with a single Write, so that a stream
-// that is followed or cut off never holds half a line more than it must.
-type jsonl struct {
+// Writer writes a stream as JSON Lines, each event with a single Write, so that a
+// stream that is followed or cut off never holds half a line more than it must.
+type Writer struct {
 	w   io.Writer
-	enc encoder
+	enc Encoder
 }
 
-func newJSONL(w io.Writer, _ Options, _ *catalogue) Sink { return &jsonl{w: w} }
+// NewWriter returns a writer of a stream to w.
+func NewWriter(w io.Writer) *Writer { return &Writer{w: w} }
 
-func (s *jsonl) Event(e event.Event) error {
-	v, err := payload(e)
-	if err != nil {
-		return err
-	}
-	line, err := s.enc.encode(v)
+// Write writes one event.
+func (s *Writer) Write(e Event) error {
+	line, err := s.enc.Encode(e)
 	if err != nil {
 		return err
 	}
@@ -35,22 +33,20 @@ func (s *jsonl) Event(e event.Event) error {
 	return nil
 }
 
-func (s *jsonl) Flush() error { return nil }
-
-// encoder makes JSON that is safe to print: besides what JSON asks for, every
+// Encoder makes JSON that is safe to print: besides what JSON asks for, every
 // character that hides or that a terminal acts on is escaped, and every "#" that
 // follows one, since "##" starts a command of Azure Pipelines wherever in a log
 // line it stands. ("::" does so for GitHub Actions at the start of a line only, and
 // no line of JSON starts with a string's content.) Decoding gives
 // back the same text, except that invalid UTF-8 has become U+FFFD. The zero
 // value is ready; its buffers are used again.
-type encoder struct {
+type Encoder struct {
 	raw, safe bytes.Buffer
 }
 
-// encode returns v as one line of JSON with its line break, valid until the
+// Encode returns v as one line of JSON with its line break, valid until the
 // next call.
-func (c *encoder) encode(v any) ([]byte, error) {
+func (c *Encoder) Encode(v any) ([]byte, error) {
 	c.raw.Reset()
 	enc := json.NewEncoder(&c.raw)
 	enc.SetEscapeHTML(false) // this is data; "\u0026" in an address helps nobody
@@ -77,8 +73,8 @@ func (c *encoder) encode(v any) ([]byte, error) {
 	return c.safe.Bytes(), nil
 }
 
-// suspect reports whether encode escapes r. In encoded JSON the only control
+// suspect reports whether Encode escapes r. In encoded JSON the only control
 // character left is the line break at the end, and anything beyond ASCII is
 // inside a string. U+FFFD is escaped because encoding/json does so when it stands
 // in for invalid UTF-8: what is read and written again must not change.
-func suspect(r rune) bool { return r != '\n' && (hidden(r) || r == utf8.RuneError) }
+func suspect(r rune) bool { return r != '\n' && (clean.Hidden(r) || r == utf8.RuneError) }

@@ -1,4 +1,4 @@
-package report
+package clean
 
 import (
 	"strings"
@@ -47,8 +47,8 @@ func TestClean(t *testing.T) {
 		{"mark first", "\u0301a \u0301b", "a b"},
 		{"build log commands", "##vso[x] ####[y] #\u200b#", "# #vso[x] # # # #[y] # #"},
 	} {
-		if got := Clean(tt.in); got != tt.want {
-			t.Errorf("%s: Clean(%q) = %q, want %q", tt.name, tt.in, got, tt.want)
+		if got := Text(tt.in); got != tt.want {
+			t.Errorf("%s: Text(%q) = %q, want %q", tt.name, tt.in, got, tt.want)
 		}
 	}
 }
@@ -73,22 +73,22 @@ func TestCleanN(t *testing.T) {
 		{"a", -1, ""},
 		{"a##b", 3, "..."},
 	} {
-		if got := CleanN(tt.in, tt.limit); got != tt.want {
-			t.Errorf("CleanN(%q, %d) = %q, want %q", tt.in, tt.limit, got, tt.want)
+		if got := N(tt.in, tt.limit); got != tt.want {
+			t.Errorf("N(%q, %d) = %q, want %q", tt.in, tt.limit, got, tt.want)
 		}
 	}
-	if n := utf8.RuneCountInString(Clean(strings.Repeat("x", 1<<20))); n != cleanLimit {
-		t.Errorf("Clean lets %d runes through, want %d", n, cleanLimit)
+	if n := utf8.RuneCountInString(Text(strings.Repeat("x", 1<<20))); n != Limit {
+		t.Errorf("Clean lets %d runes through, want %d", n, Limit)
 	}
 }
 
 func FuzzClean(f *testing.F) {
-	f.Add(nastyText("x", 1000), 80)
+	f.Add("::error file=a::x\n##[add-mask]y \x1b[2J\x1b]0;owned\x07\u009b31m\u202e\u2066\ufeff\xff\xed\xa0\x80\ue000\U000e0041"+strings.Repeat("\u0301", 50), 80)
 	f.Add("\x1b]0;a\x1b\\b##c::d", 5)
 	f.Add("e\u0301\u0301 \u0301", 2)
 	f.Fuzz(func(t *testing.T, s string, limit int) {
 		limit %= 1000
-		got := CleanN(s, limit)
+		got := N(s, limit)
 		if !utf8.ValidString(got) {
 			t.Errorf("not valid UTF-8: %q", got)
 		}
@@ -104,7 +104,7 @@ func FuzzClean(f *testing.F) {
 				t.Errorf("%U in %q", r, got)
 			}
 		}
-		if again := CleanN(got, limit); again != got {
+		if again := N(got, limit); again != got {
 			t.Errorf("cleaned again it changes: %q, %q", got, again)
 		}
 	})
@@ -117,7 +117,7 @@ func BenchmarkClean(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(s)))
 			for b.Loop() {
-				Clean(s)
+				Text(s)
 			}
 		})
 	}
