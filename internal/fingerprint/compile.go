@@ -935,7 +935,7 @@ func (c *Case) mainScript() string {
 	if a == nil {
 		return ""
 	}
-	for _, name := range a.page().Assets {
+	for _, name := range a.assets() {
 		if plainName.MatchString(name) {
 			return name
 		}

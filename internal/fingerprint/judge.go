@@ -345,7 +345,7 @@ func (v *view) askAll() (event.Version, []string) {
 func (v *view) strangeAssets() bool {
 	return slices.ContainsFunc(v.p.Version, func(src versionSource) bool {
 		a := v.c.answer(src.On)
-		return src.Assets && a != nil && len(a.page().Assets) > 0 && v.p.table.ByAssets(a.page().Assets).Fit == release.FitNone
+		return src.Assets && a != nil && len(a.assets()) > 0 && v.p.table.ByAssets(a.assets()).Fit == release.FitNone
 	})
 }
 
@@ -358,7 +358,7 @@ func (v *view) ask(src *versionSource, a *answer) (event.Version, string) {
 	case src.Assets:
 		return v.askAssets(out, a)
 	case src.Attribute != "":
-		text = a.page().Attributes[src.Attribute]
+		text, _ = a.attribute(src.Attribute)
 	case len(src.Header) > 0:
 		text = src.header(a)
 	case src.Body != nil:
@@ -413,7 +413,7 @@ func (src *versionSource) header(a *answer) string {
 }
 
 func (v *view) askAssets(out event.Version, a *answer) (event.Version, string) {
-	m := v.p.table.ByAssets(a.page().Assets)
+	m := v.p.table.ByAssets(a.assets())
 	switch m.Fit {
 	case release.FitContradictory:
 		return out, "release: the page's assets belong to different releases: a page of the operator's own, a cache in front, or a fork"

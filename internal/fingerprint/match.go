@@ -112,19 +112,13 @@ func (m *match) holdsPage(a *answer) bool {
 	if len(m.Title) > 0 && !slices.ContainsFunc(m.Title, a.mayBeTitled) || m.Element != "" && !a.mayHave(m.Element) {
 		return false
 	}
-	page := a.page()
-	if len(m.Title) > 0 && !slices.Contains(m.Title, page.Title) {
-		return false
-	}
-	if m.Element != "" && !slices.Contains(page.Elements, m.Element) {
-		return false
-	}
 	for name, p := range m.Attribute {
-		if v, ok := page.Attributes[name]; !ok || !p.MatchString(v) {
+		if v, ok := a.attribute(name); !ok || !p.MatchString(v) {
 			return false
 		}
 	}
-	return true
+	return (len(m.Title) == 0 || slices.Contains(m.Title, a.page().Title)) &&
+		(m.Element == "" || slices.Contains(a.page().Elements, m.Element))
 }
 
 func (m *match) holdsJSON(a *answer) bool {
@@ -266,6 +260,16 @@ func scanTags(body []byte, known []string) tags {
 	return out
 }
 
+// containsFold reports whether s, which is in lower case, is in b.
+func containsFold(b []byte, s string) bool {
+	for ; len(b) >= len(s); b = b[1:] {
+		if hasFold(b, s) {
+			return true
+		}
+	}
+	return false
+}
+
 // hasFold reports whether b begins with s, which is in lower case.
 func hasFold(b []byte, s string) bool {
 	return len(b) >= len(s) && b[0]|0x20 == s[0]|0x20 && bytes.EqualFold(b[:len(s)], []byte(s))
@@ -279,7 +283,25 @@ func (a *answer) title() string {
 	case a.scan().title == nil:
 		return ""
 	}
-	return parse(a.Body, true).Title
+	return ParseTitle(a.Body)
+}
+
+// assets are the page's. Of nearly all pages a look for the word is enough: it
+// can be spelt otherwise in references to characters by their number alone.
+func (a *answer) assets() []string {
+	if a.html == nil && !bytes.Contains(a.Body, []byte(assetsFolder)) && !bytes.Contains(a.Body, []byte("&#")) {
+		return nil
+	}
+	return a.page().Assets
+}
+
+// attribute is one of the html element.
+func (a *answer) attribute(name string) (string, bool) {
+	if a.html == nil && !containsFold(a.Body, name) {
+		return "", false
+	}
+	v, ok := a.page().Attributes[name]
+	return v, ok
 }
 
 func (a *answer) page() *Page {

@@ -24,9 +24,67 @@ const (
 	maxThings = 64  // attributes, elements, assets
 )
 
+const assetsFolder = "assets"
+
 // ParsePage reads the facts of a page. It never fails: what cannot be read is
 // not there.
 func ParsePage(body []byte) Page { return parse(body, false) }
+
+// ParseTitle returns the title of a page alone. Most pages have nothing before it
+// for which a tokenizer is needed.
+func ParseTitle(body []byte) string {
+	if title, ok := plainTitle(body); ok {
+		return title
+	}
+	return parse(body, true).Title
+}
+
+// plainTitle returns the title that follows text and plain tags; false where there
+// is more before it (a comment, a script, a quote that may hold a ">"), or none.
+func plainTitle(page []byte) (string, bool) {
+	for {
+		_, rest, _ := bytes.Cut(page, []byte("<"))
+		tag, after, ok := bytes.Cut(rest, []byte(">"))
+		switch page = after; {
+		case !ok || !plainTag(tag):
+			return "", false
+		case !hasFold(tag, "title"):
+			continue
+		}
+		for end := range page {
+			if page[end] == '<' && hasFold(page[end:], "</title>") {
+				title := titleText(html.UnescapeString(string(page[:end])))
+				return title, title != "" && bytes.IndexByte(page[:end], 0) < 0
+			} else if page[end] == '<' && hasFold(page[end:], "</title") {
+				return "", false
+			}
+		}
+		return "", false
+	}
+}
+
+// plainTag reports whether a tag surely ends at the first ">", and is none whose
+// content is not read as tags, but for a title without attributes.
+func plainTag(tag []byte) bool {
+	if len(tag) == 0 || !isLetter(tag[0]) && tag[0] != '/' && !hasFold(tag, "!doctype") {
+		return false
+	}
+	for _, name := range []string{"title", "iframe", "no", "plaintext", "script", "style", "textarea", "xmp"} {
+		if hasFold(tag, name) && !(name == "title" && len(tag) == len(name)) {
+			return false
+		}
+	}
+	// A quote opens a value after "=" alone.
+	last := bytes.LastIndexAny(tag, `"'`)
+	if last < 0 {
+		return true
+	}
+	return bytes.IndexByte(tag, '"'+'\''-tag[last]) < 0 && !bytes.HasSuffix(bytes.TrimRight(tag[:last], " \t\r\n\f"), []byte("="))
+}
+
+func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
+
+func titleText(s string) string { return capped(strings.Join(strings.Fields(s), " ")) }
 
 // parse is ParsePage, up to the title if no more is wanted.
 func parse(body []byte, titleOnly bool) Page {
@@ -39,7 +97,7 @@ func parse(body []byte, titleOnly bool) Page {
 			return p
 		case html.TextToken:
 			if inTitle && p.Title == "" {
-				p.Title = capped(strings.Join(strings.Fields(string(z.Text())), " "))
+				p.Title = titleText(string(z.Text()))
 				if titleOnly && p.Title != "" {
 					return p
 				}
@@ -74,7 +132,7 @@ func parse(body []byte, titleOnly bool) Page {
 func assetName(ref string) (string, bool) {
 	ref, _, _ = strings.Cut(ref, "?")
 	dir, name := path.Split(ref)
-	if path.Base(dir) != "assets" || len(name) > maxText {
+	if path.Base(dir) != assetsFolder || len(name) > maxText {
 		return "", false
 	}
 	ext := path.Ext(name)

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/clawsonar/clawsonar/internal/evidence"
 )
 
@@ -55,12 +57,51 @@ func TestTitleAsWritten(t *testing.T) {
 	}
 }
 
+// However a page begins, its title is the one that the tokenizer finds.
+func TestParseTitle(t *testing.T) {
+	parts := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{
+		"<title>", "</title>", "</title >", "<TITLE>", "<title lang=en>", "<title/>", "</titles>", "</", "<", ">", "a", " ", "&amp;", "&lt;title>", "\r\n",
+		"<html>", "<!doctype html>", "<!-- ", "-->", "<!x>", "<?xml?>", "<script>", "</script>", "<style>", "<noscript>", "<svg>", "<p a=", "<p ", `"`, "'", "=", "/", `="`, `" `, "=\f'",
+	}))
+	quick := 0
+	rapid.Check(t, func(t *rapid.T) {
+		page := []byte(strings.Join(rapid.SliceOfN(parts, 1, 12).Draw(t, "page"), ""))
+		if rapid.Bool().Draw(t, "ends") {
+			page = append(page, "<title>the end</title>"...)
+		}
+		if got, want := ParseTitle(page), ParsePage(page).Title; got != want {
+			t.Fatalf("%q: %q, want %q", page, got, want)
+		}
+		if _, ok := plainTitle(page); ok {
+			quick++
+		}
+	})
+	if quick == 0 {
+		t.Error("no page was plain")
+	}
+}
+
 func FuzzParsePage(f *testing.F) {
 	f.Add("<title>a</title><x-y></x-y><html a=b>")
 	f.Add("<script src=/assets/a.js>")
+	f.Add("<HTML LANG=en data-A=b><script src=&#97;ssets/a.js>")
 	f.Add(strings.Repeat("<a-b c=d", 100))
 	f.Fuzz(func(t *testing.T, body string) {
 		p := ParsePage([]byte(body))
+		a := answer{index: new(index), Exchange: &evidence.Exchange{Body: []byte(body)}}
+		if got := a.assets(); !slices.Equal(got, p.Assets) {
+			t.Errorf("assets %q, want %q", got, p.Assets)
+		}
+		for _, name := range []string{"lang", "data-a"} {
+			a.html = nil
+			got, ok := a.attribute(name)
+			if want, has := p.Attributes[name]; got != want || ok != has {
+				t.Errorf("attribute %s %q, want %q", name, got, want)
+			}
+		}
+		if title := ParseTitle([]byte(body)); title != p.Title {
+			t.Errorf("title %q, want %q", title, p.Title)
+		}
 		if len(p.Title) > maxText || len(p.Attributes) > maxThings || len(p.Elements) > maxThings || len(p.Assets) > maxThings {
 			t.Error("a cap is not kept")
 		}
