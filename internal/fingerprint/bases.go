@@ -67,7 +67,7 @@ func (c *Case) hints(a *answer, base string) bool {
 // counts; what was asked below the new one before does again.
 func (c *Case) Move(base string) {
 	c.Base, c.views, c.verdict = base, nil, nil
-	c.lookAround(true)
+	c.lookAround()
 	for i := range c.answers {
 		c.hint(&c.answers[i])
 	}

@@ -18,7 +18,6 @@ type Case struct {
 	level   event.Level
 	answers []answer // of Exchanges, by the same index
 	views   []*view  // of the products of which anything shows, see consider
-	named   *evidence.TLSInfo
 	verdict *Verdict // once it has been asked for
 }
 
@@ -55,7 +54,7 @@ func (c *Case) Take() {
 		}
 	}
 	c.verdict = nil
-	c.lookAround(before == 0)
+	c.lookAround()
 	for i := before; i < len(c.answers); i++ {
 		c.hint(&c.answers[i])
 	}
@@ -63,22 +62,16 @@ func (c *Case) Take() {
 
 // lookAround considers the products that the target's port, certificate and name
 // speak of.
-func (c *Case) lookAround(first bool) {
+func (c *Case) lookAround() {
 	x := c.set.index
-	if first {
-		for _, place := range x.ports[c.Addr.Port()] {
+	for _, place := range x.ports[c.Addr.Port()] {
+		c.consider(place, false)
+	}
+	if c.set.everywhere {
+		for _, place := range x.relatives {
 			c.consider(place, false)
 		}
-		if c.set.everywhere {
-			for _, place := range x.relatives {
-				c.consider(place, false)
-			}
-		}
 	}
-	if !first && c.named == c.TLS {
-		return
-	}
-	c.named = c.TLS
 	for _, l := range x.names {
 		if l.signal.named(c.Observation) {
 			c.consider(l.product, true)
@@ -105,24 +98,17 @@ func (c *Case) hint(a *answer) {
 // certificate or a name says something (hinted), then those whose port it is,
 // each in the set's order.
 func (c *Case) consider(place int, hinted bool) {
-	at := slices.IndexFunc(c.views, func(v *view) bool { return v.place == place })
-	switch {
-	case at < 0:
-		c.views = append(c.views, &view{p: c.set.products[place], c: c, place: place, hinted: hinted})
-	case hinted && !c.views[at].hinted:
-		c.views[at].hinted = true
-	default:
-		return
+	order := place
+	if !hinted {
+		order += len(c.set.products)
 	}
-	slices.SortFunc(c.views, func(a, b *view) int {
-		if a.hinted != b.hinted {
-			if a.hinted {
-				return -1
-			}
-			return 1
-		}
-		return cmp.Compare(a.place, b.place)
-	})
+	p := c.set.products[place]
+	if at := slices.IndexFunc(c.views, func(v *view) bool { return v.p == p }); at >= 0 {
+		c.views[at].order = min(c.views[at].order, order)
+	} else {
+		c.views = append(c.views, &view{p: p, c: c, order: order})
+	}
+	slices.SortFunc(c.views, func(a, b *view) int { return cmp.Compare(a.order, b.order) })
 }
 
 // view returns a product's look at the case, whether anything shows of it or not.

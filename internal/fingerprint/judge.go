@@ -14,8 +14,7 @@ import (
 type view struct {
 	p       *product
 	c       *Case
-	place   int           // of the product in the set
-	hinted  bool          // see Case.consider
+	order   int           // see Case.consider
 	memo    []int8        // by a signal's index: 0 not looked at, 1 shows, -1 does not
 	release event.Version // once it has been asked for
 	said    []string      // with the release: what there is to say of its sources

@@ -283,7 +283,7 @@ func (a *answer) title() string {
 	case a.scan().title == nil:
 		return ""
 	}
-	return ParseTitle(a.Body)
+	return parseTitle(a.Body)
 }
 
 // assets are the page's. Of nearly all pages a look for the word is enough: it

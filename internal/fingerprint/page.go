@@ -30,9 +30,9 @@ const assetsFolder = "assets"
 // not there.
 func ParsePage(body []byte) Page { return parse(body, false) }
 
-// ParseTitle returns the title of a page alone. Most pages have nothing before it
+// parseTitle returns the title of a page alone. Most pages have nothing before it
 // for which a tokenizer is needed.
-func ParseTitle(body []byte) string {
+func parseTitle(body []byte) string {
 	if title, ok := plainTitle(body); ok {
 		return title
 	}
@@ -66,7 +66,7 @@ func plainTitle(page []byte) (string, bool) {
 // plainTag reports whether a tag surely ends at the first ">", and is none whose
 // content is not read as tags, but for a title without attributes.
 func plainTag(tag []byte) bool {
-	if len(tag) == 0 || !isLetter(tag[0]) && tag[0] != '/' && !hasFold(tag, "!doctype") {
+	if len(tag) == 0 || (tag[0]|0x20 < 'a' || tag[0]|0x20 > 'z') && tag[0] != '/' && !hasFold(tag, "!doctype") {
 		return false
 	}
 	for _, name := range []string{"title", "iframe", "no", "plaintext", "script", "style", "textarea", "xmp"} {
@@ -81,8 +81,6 @@ func plainTag(tag []byte) bool {
 	}
 	return bytes.IndexByte(tag, '"'+'\''-tag[last]) < 0 && !bytes.HasSuffix(bytes.TrimRight(tag[:last], " \t\r\n\f"), []byte("="))
 }
-
-func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
 func titleText(s string) string { return capped(strings.Join(strings.Fields(s), " ")) }
 

@@ -69,7 +69,7 @@ func TestParseTitle(t *testing.T) {
 		if rapid.Bool().Draw(t, "ends") {
 			page = append(page, "<title>the end</title>"...)
 		}
-		if got, want := ParseTitle(page), ParsePage(page).Title; got != want {
+		if got, want := parseTitle(page), ParsePage(page).Title; got != want {
 			t.Fatalf("%q: %q, want %q", page, got, want)
 		}
 		if _, ok := plainTitle(page); ok {
@@ -99,7 +99,7 @@ func FuzzParsePage(f *testing.F) {
 				t.Errorf("attribute %s %q, want %q", name, got, want)
 			}
 		}
-		if title := ParseTitle([]byte(body)); title != p.Title {
+		if title := parseTitle([]byte(body)); title != p.Title {
 			t.Errorf("title %q, want %q", title, p.Title)
 		}
 		if len(p.Title) > maxText || len(p.Attributes) > maxThings || len(p.Elements) > maxThings || len(p.Assets) > maxThings {
