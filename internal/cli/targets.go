@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/local"
 	"github.com/clawsonar/clawsonar/internal/pace"
 	"github.com/clawsonar/clawsonar/internal/scan"
 	"github.com/clawsonar/clawsonar/internal/target"
@@ -32,7 +33,7 @@ func (o *scanOptions) addTargets(ctx context.Context, s streams, cfg *scan.Confi
 		return usage(err)
 	}
 	admit := func(spec target.Spec, add func(target.Spec) error) error {
-		if !spec.Exact && spec.Source != fromMachine {
+		if !spec.Exact && spec.Source != local.Source {
 			cfg.Head.Ports = ports
 		}
 		if spec.Base == "" {
@@ -152,9 +153,6 @@ func (o *scanOptions) mayStream(files, args []string) error {
 	}
 	return nil
 }
-
-// fromMachine is the source of a target of this machine, if none was named.
-const fromMachine = "local"
 
 // fromArgs is the source of a target on the command line.
 const fromArgs = "args"

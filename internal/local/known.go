@@ -17,6 +17,9 @@ const File = "local/listeners.yaml"
 // Known is what is known of programs that listen.
 type Known struct {
 	LeftAlone LeftAlone `yaml:"left_alone"`
+	// Own are words in the name or command line of a program that is asked
+	// whatever its port.
+	Own []string `yaml:"own"`
 	// Forwarders are names of programs that hand on what is behind them.
 	Forwarders []string `yaml:"forwarders"`
 }
@@ -79,7 +82,7 @@ func parse(data []byte) (*Known, error) {
 	if len(k.LeftAlone) == 0 {
 		return nil, strict.At(File, data, errors.New("left_alone: nothing is listed"), "left_alone")
 	}
-	words := slices.Clone(k.Forwarders)
+	words := slices.Concat(k.Forwarders, k.Own)
 	for i, p := range k.LeftAlone {
 		fail := func(format string, args ...any) error {
 			return strict.At(File, data, fmt.Errorf(format, args...), "left_alone", i)

@@ -32,7 +32,7 @@ func rooms() map[string][]string {
 		"internal/clean":     {},
 		"internal/event":     {"internal/bounded", "internal/clean"},
 		"internal/release":   {"internal/strict"},
-		"internal/local":     {"internal/strict"},
+		"internal/local":     {"internal/event", "internal/strict", "internal/target"},
 		"internal/suggest":   {},
 		"internal/strict":    {"internal/bounded", "internal/suggest"},
 		"internal/handshake": {},
