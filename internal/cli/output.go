@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -24,7 +23,7 @@ func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 func (o *outputOptions) outputs(s streams) ([]results.Output, error) {
 	out := []results.Output{{Format: o.format, Writer: s.out, Options: terminalOptions(s.out, o)}}
 	for _, spec := range o.output {
-		format, path, err := parseOutput(spec)
+		format, path, err := report.ParseOutput(spec)
 		if err != nil {
 			return nil, fmt.Errorf("-output: %w", err)
 		}
@@ -42,7 +41,7 @@ func (o *outputOptions) written(s streams) []results.Named {
 		out = append(out, results.Named{Flag: "stdout", File: f})
 	}
 	for _, spec := range o.output {
-		if _, path, err := parseOutput(spec); err == nil {
+		if _, path, err := report.ParseOutput(spec); err == nil {
 			out = append(out, results.Named{Flag: "-output", Path: path})
 		}
 	}
@@ -124,48 +123,8 @@ func (o *scanOptions) distinct(s streams, args []string) error {
 	return results.Distinct(o.read(s, args), out)
 }
 
-// formatOf returns the format that the ending of a file's name says; "" for a name
-// without one.
-func formatOf(path string) (string, error) {
-	ending := strings.ToLower(filepath.Ext(path))
-	if strings.HasPrefix(filepath.Base(path), ".") && strings.Count(filepath.Base(path), ".") == 1 {
-		ending = "" // a hidden file
-	}
-	formats := map[string]string{
-		"": "", ".txt": "table", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv",
-		".md": "markdown", ".markdown": "markdown", ".html": "html", ".htm": "html", ".sarif": "sarif", ".xml": "junit",
-	}
-	format, ok := formats[ending]
-	if !ok {
-		return "", fmt.Errorf("%s: %q is no ending of a format: write FORMAT=FILE, with one of %s", path, ending, strings.Join(report.Formats(), ", "))
-	}
-	if strings.HasSuffix(strings.ToLower(path), ".sarif.json") {
-		format = "sarif"
-	}
-	return format, nil
-}
-
-// parseOutput reads "FILE", whose ending says the format, or "FORMAT=FILE". The
-// format is "" if neither says one. A file whose name has a "=" in it is written as
-// ./NAME.
-func parseOutput(spec string) (format, path string, err error) {
-	format, path, ok := strings.Cut(spec, "=")
-	if !ok || strings.ContainsAny(format, "./\\") {
-		format, path = "", spec
-	} else if !slices.Contains(report.Formats(), format) {
-		return "", "", fmt.Errorf("%q is no format: use one of %s, or write a file's name as ./%s", format, strings.Join(report.Formats(), ", "), spec)
-	}
-	if path == "" {
-		return "", "", errors.New("no file is named: write FILE or FORMAT=FILE")
-	}
-	if format == "" {
-		format, err = formatOf(path)
-	}
-	return format, path, err
-}
-
 func checkOutput(spec string) error {
-	_, _, err := parseOutput(spec)
+	_, _, err := report.ParseOutput(spec)
 	return err
 }
 

@@ -97,7 +97,7 @@ func (o *outputOptions) reportOptions() report.Options {
 
 // checkView refuses a view of a format that is not asked for.
 func (o *outputOptions) checkView() error {
-	if o.view == "" || o.format == "markdown" || slices.ContainsFunc(o.output, func(s string) bool { format, _, _ := parseOutput(s); return format == "markdown" }) {
+	if o.view == "" || o.format == "markdown" || slices.ContainsFunc(o.output, func(s string) bool { format, _, _ := report.ParseOutput(s); return format == "markdown" }) {
 		return nil
 	}
 	return fmt.Errorf("-view %s is a view of the format markdown: add -f markdown or -o markdown=FILE", o.view)

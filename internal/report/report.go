@@ -8,8 +8,10 @@
 package report
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -45,21 +47,22 @@ type Options struct {
 }
 
 type format struct {
-	name string
-	make func(io.Writer, Options, *catalogue) Sink
+	name    string
+	endings string // of files
+	make    func(io.Writer, Options, *catalogue) Sink
 }
 
 // formats lists the formats in the order in which users see them.
 func formats() []format {
 	return []format{
-		{"table", newTable},
-		{"jsonl", newJSONL},
-		{"json", newJSON},
-		{"csv", newCSV},
-		{"markdown", newMarkdown},
-		{"html", newHTML},
-		{"sarif", newSARIF},
-		{"junit", newJUnit},
+		{"table", ".txt", newTable},
+		{"jsonl", ".jsonl .ndjson", newJSONL},
+		{"json", ".json", newJSON},
+		{"csv", ".csv", newCSV},
+		{"markdown", ".md .markdown", newMarkdown},
+		{"html", ".html .htm", newHTML},
+		{"sarif", ".sarif", newSARIF},
+		{"junit", ".xml", newJUnit},
 	}
 }
 
@@ -70,6 +73,44 @@ func Formats() []string {
 		names = append(names, f.name)
 	}
 	return names
+}
+
+// ParseOutput reads "FILE", whose ending says the format, or "FORMAT=FILE". The
+// format is "" if neither says one. A file whose name has a "=" in it is written as
+// ./NAME.
+func ParseOutput(spec string) (format, path string, err error) {
+	format, path, ok := strings.Cut(spec, "=")
+	if !ok || strings.ContainsAny(format, "./\\") {
+		format, path = "", spec
+	} else if !slices.Contains(Formats(), format) {
+		return "", "", fmt.Errorf("%q is no format: use one of %s, or write a file's name as ./%s", format, strings.Join(Formats(), ", "), spec)
+	}
+	if path == "" {
+		return "", "", errors.New("no file is named: write FILE or FORMAT=FILE")
+	}
+	if format == "" {
+		format, err = formatOf(path)
+	}
+	return format, path, err
+}
+
+// formatOf returns the format that the ending of a file's name says; "" for a name
+// without one.
+func formatOf(path string) (string, error) {
+	name := strings.ToLower(filepath.Base(path))
+	ending := filepath.Ext(name)
+	if ending == "" || ending == name { // a hidden file
+		return "", nil
+	}
+	if strings.HasSuffix(name, ".sarif.json") {
+		ending = ".sarif"
+	}
+	for _, f := range formats() {
+		if slices.Contains(strings.Fields(f.endings), ending) {
+			return f.name, nil
+		}
+	}
+	return "", fmt.Errorf("%s: %q is no ending of a format: write FORMAT=FILE, with one of %s", path, ending, strings.Join(Formats(), ", "))
 }
 
 // Views returns the names of the views that markdown has besides the usual one.
