@@ -28,30 +28,15 @@ func (o *progressOptions) flags(f *flags) {
 		mayFind("it tells more on stderr")
 }
 
-// stats is a line of -stats. Adding a field does not break its readers.
-type stats struct {
-	Type      string   `json:"type"` // "stats"
-	ElapsedS  float64  `json:"elapsed_s"`
-	Done      int64    `json:"done"`
-	Total     int64    `json:"total"` // 0 while it is not known
-	Found     int64    `json:"found"` // products recognised
-	Rate      float64  `json:"rate"`  // targets a second since the line before
-	InFlight  int      `json:"in_flight"`
-	Limit     int      `json:"limit"`    // how many may be in flight at present
-	Strained  int      `json:"strained"` // times this machine ran short of descriptors, ports or memory
-	RemainsS  *float64 `json:"remains_s"`
-	Completed bool     `json:"completed"` // the last line
-}
-
 // progress says how far a scan is: a line that is kept up to date on a
 // terminal, or lines of JSON. The function it returns ends that.
 func (o *progressOptions) progress(s streams, silent bool, cfg *scan.Config) (finish func()) {
 	f, ok := s.err.(*os.File)
 	switch {
 	case o.stats:
-		meter := &meter{cfg: cfg, start: time.Now()}
+		meter := scan.NewMeter(cfg, time.Now())
 		enc := json.NewEncoder(s.err)
-		return repeat(o.interval, func(last bool) { _ = enc.Encode(meter.read(time.Now(), last)) })
+		return repeat(o.interval, func(last bool) { _ = enc.Encode(meter.Read(time.Now(), last)) })
 	case ok && !silent && term.IsTerminal(int(f.Fd())):
 		return terminalLine(f, cfg)
 	}
@@ -62,13 +47,13 @@ func (o *progressOptions) progress(s streams, silent bool, cfg *scan.Config) (fi
 const erase = "\r\x1b[K"
 
 func terminalLine(w io.Writer, cfg *scan.Config) (finish func()) {
-	meter := &meter{cfg: cfg, start: time.Now()}
+	meter := scan.NewMeter(cfg, time.Now())
 	return repeat(250*time.Millisecond, func(last bool) {
 		if last {
 			fmt.Fprint(w, erase)
 			return
 		}
-		fmt.Fprint(w, erase+meter.read(time.Now(), false).line())
+		fmt.Fprint(w, erase+line(meter.Read(time.Now(), false)))
 	})
 }
 
@@ -143,38 +128,8 @@ func (o *scanOptions) sayWaiting(s streams) func(n int, place string, outcome ev
 	}
 }
 
-// meter reads the counters of a scan.
-type meter struct {
-	cfg    *scan.Config
-	start  time.Time
-	before time.Time
-	done   int64 // at that time
-}
-
-func (m *meter) read(now time.Time, last bool) stats {
-	if m.before.IsZero() {
-		m.before = m.start
-	}
-	c := m.cfg.Count
-	elapsed := now.Sub(m.start).Seconds()
-	st := stats{
-		Type: "stats", ElapsedS: elapsed, Completed: last,
-		Done: c.Done.Load(), Total: c.Total.Load(), Found: c.Found.Load(),
-	}
-	st.InFlight, st.Limit, st.Strained = m.cfg.Gate.Load()
-	if d := now.Sub(m.before).Seconds(); d > 0 {
-		st.Rate = float64(st.Done-m.done) / d
-	}
-	if st.Done > 0 && st.Done <= st.Total {
-		remains := elapsed / float64(st.Done) * float64(st.Total-st.Done)
-		st.RemainsS = &remains
-	}
-	m.before, m.done = now, st.Done
-	return st
-}
-
 // line is what a terminal shows.
-func (st stats) line() string {
+func line(st scan.Progress) string {
 	text := fmt.Sprintf("%d targets", st.Done)
 	if st.Total > 0 {
 		text = fmt.Sprintf("%d of %d targets", st.Done, st.Total)
