@@ -45,17 +45,17 @@ func (s streams) inOrder() (undo func()) {
 }
 
 // sayState says what is to be known of the journal before the scan.
-func (o *scanOptions) sayState(s streams, p *pipeline, journal *results.Keeper) {
+func (o *scanOptions) sayState(s streams, p *results.Pipeline, journal *results.Keeper) {
 	if journal == nil || o.silent {
 		return
 	}
 	b := journal.Before
 	switch {
-	case journal.Resumed && p.out.Whole() == "" && b.Done() > 0 && p.out.Has(false):
+	case journal.Resumed && p.Whole() == "" && b.Done() > 0 && p.Has(false):
 		fmt.Fprintf(s.err, "clawsonar: going on from target %d of %d: the outputs but jsonl hold this part only, and are incomplete; name the jsonl file of the earlier part with -o, or put all together with \"clawsonar report\"\n", b.Done(), b.Targets)
 	case journal.Resumed:
 		fmt.Fprintf(s.err, "clawsonar: going on from target %d of %d\n", b.Done(), b.Targets)
-	case !p.out.Has(true):
+	case !p.Has(true):
 		fmt.Fprintln(s.err, "clawsonar: a journal without -o jsonl=FILE: should the scan be killed, what it has found until then is lost")
 	}
 }

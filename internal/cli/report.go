@@ -247,12 +247,12 @@ func (o *storedOptions) run(ctx context.Context, s streams, set *fingerprint.Set
 	if err != nil {
 		return usage(err)
 	}
-	defer p.out.Abandon()
+	defer p.Abandon()
 	err = read(func(e event.Event) error {
 		if ctx.Err() != nil {
 			return &outputError{&exitError{exitInterrupted, errors.New("interrupted")}}
 		}
-		if err := p.event(e); err != nil {
+		if err := p.Event(e); err != nil {
 			return &outputError{err}
 		}
 		return nil
@@ -266,9 +266,9 @@ func (o *storedOptions) run(ctx context.Context, s streams, set *fingerprint.Set
 	case err != nil:
 		return usage(err)
 	}
-	if err := p.finish(s, true); err != nil {
+	if err := p.Finish(true); err != nil {
 		return err
 	}
-	p.notes(s, &o.outputOptions)
-	return p.exit(s, o.silent)
+	o.notes(s, p)
+	return gateExit(s, gate, o.silent)
 }

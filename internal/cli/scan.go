@@ -347,10 +347,10 @@ func (o *scanOptions) run(ctx context.Context, s streams, cfg *scan.Config, gate
 	if err != nil {
 		return usage(err)
 	}
-	defer out.out.Abandon()
+	defer out.Abandon()
 	o.sayConfig(s)
 	o.sayState(s, out, journal)
-	out.found = o.announcer(s)
+	out.Found = o.announcer(s)
 	run, end := context.WithCancel(ctx)
 	defer end()
 	if o.maxRuntime > 0 {
@@ -358,8 +358,8 @@ func (o *scanOptions) run(ctx context.Context, s streams, cfg *scan.Config, gate
 		defer end()
 	}
 	cfg.Emit = func(e event.Event) error {
-		err := out.event(e)
-		if out.out.Broken() {
+		err := out.Event(e)
+		if out.Broken() {
 			end() // in good order: the other outputs get what is in flight, and the summary
 		}
 		return err
@@ -368,7 +368,7 @@ func (o *scanOptions) run(ctx context.Context, s streams, cfg *scan.Config, gate
 		cfg.Emit = o.machine.watch(ctx, cfg.Emit, o.silent)
 	}
 	if journal != nil {
-		cfg.Checkpoint = func(m scan.Mark) { out.out.Checkpoint(results.Mark(m)) }
+		cfg.Checkpoint = func(m scan.Mark) { out.Checkpoint(results.Mark(m)) }
 	}
 	cfg.Count = new(scan.Count)
 	defer collectLess(cfg.Concurrency)()
@@ -376,7 +376,7 @@ func (o *scanOptions) run(ctx context.Context, s streams, cfg *scan.Config, gate
 	summary, err := scan.Run(run, *cfg)
 	finish()
 	// What was found before an error is not lost.
-	lost := out.finish(s, summary.Complete && err == nil)
+	lost := out.Finish(summary.Complete && err == nil)
 	var stream *scan.StreamError
 	if err != nil && lost != nil && !errors.As(err, &stream) {
 		err = nil // each output has said by itself why none is left
@@ -394,6 +394,6 @@ func (o *scanOptions) run(ctx context.Context, s streams, cfg *scan.Config, gate
 		}
 		return &exitError{code: exitInterrupted}
 	}
-	out.notes(s, &o.outputOptions, append(o.notes(), summary.Notes...)...)
-	return out.exit(s, o.silent)
+	o.outputOptions.notes(s, out, append(o.notes(), summary.Notes...)...)
+	return gateExit(s, gate, o.silent)
 }

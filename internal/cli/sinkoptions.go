@@ -206,128 +206,52 @@ func (o *gateOptions) filter() (*policy.Filter, error) {
 	return f, nil
 }
 
-// pipeline is the way of an event: what is known is marked, the gate looks, what
-// identifies is replaced, the reports are written.
-//
-// A run that goes on with a jsonl file which holds all before it writes there
-// alone while it scans; the gate and the other outputs then get what "report"
-// makes of that file. If no file holds the runs before, they get this run alone,
-// and are told that this is not all.
-type pipeline struct {
-	filter *policy.Filter
-	gate   *policy.Gate
-	redact *redact.Redactor
-	out    *results.Set
-	alone  *stored.Alone // nil: what is read has been through it
-	set    *fingerprint.Set
-	found  func(*event.Target) // told of each line as it is shown; nil: nobody is
-
-	again func() (*policy.Filter, error) // a new one
-}
-
 // openPipeline opens the outputs; an error is the user's to fix.
-func openPipeline(s streams, set *fingerprint.Set, o *outputOptions, g *gateOptions, gate *policy.Gate, journal *results.Keeper, head event.Scan) (*pipeline, error) {
+func openPipeline(s streams, set *fingerprint.Set, o *outputOptions, g *gateOptions, gate *policy.Gate, journal *results.Keeper, head event.Scan) (*results.Pipeline, error) {
 	if err := o.checkView(); err != nil {
 		return nil, err
 	}
-	p := &pipeline{gate: gate, again: g.filter, set: set}
-	if journal != nil {
-		p.alone = &stored.Alone{}
+	p := &results.Pipeline{
+		Gate: gate, Again: g.filter,
+		Stored: func(name string) ([]stored.Source, error) { return sources(s, set, name) },
 	}
 	var err error
-	if p.filter, err = g.filter(); err != nil {
+	if p.Filter, err = g.filter(); err != nil {
 		return nil, err
 	}
-	if p.redact, err = o.redactor(set); err != nil {
+	if p.Redact, err = o.redactor(set); err != nil {
 		return nil, err
 	}
 	outputs, err := o.outputs(s)
 	if err != nil {
 		return nil, err
 	}
-	var first event.Event = &head
-	if p.redact != nil {
-		first = p.redact.Event(first)
-	}
-	if p.out, err = results.Open(outputs, journal, first.(*event.Scan)); err != nil {
+	if err := p.Open(outputs, journal, &head); err != nil {
 		return nil, fmt.Errorf("-output: %w", err)
 	}
 	return p, nil
 }
 
-// event passes an event on. An error says that there is nowhere left to write to.
-func (p *pipeline) event(e event.Event) error {
-	e = p.filter.Event(e)
-	line := e
-	if p.redact != nil {
-		line = p.redact.Event(e)
-	}
-	if t, ok := line.(*event.Target); ok && p.found != nil {
-		p.found(t)
-	}
-	streams := p.out.Event(line, true)
-	if p.out.Whole() != "" {
-		return streams
-	}
-	p.gate.Event(p.alone.Event(e))
-	if _, ok := e.(*event.Summary); ok {
-		line = p.alone.Event(line)
-	}
-	return p.out.Event(line, false)
-}
-
-// finish completes the outputs. If the run went on with a file, that is rendered
-// first.
-func (p *pipeline) finish(s streams, complete bool) error {
-	var err error
-	if name := p.out.Whole(); name != "" {
-		p.out.CloseStreams()
-		err = p.render(s, name)
-	}
-	return errors.Join(err, p.out.Finish(complete && err == nil))
-}
-
-// render has the gate and the outputs that are no streams take what a file holds.
-func (p *pipeline) render(s streams, name string) error {
-	sources, err := sources(s, p.set, name)
-	if err != nil {
-		return err
-	}
-	mine := p.filter.Notes() // of this run alone
-	if p.filter, err = p.again(); err != nil {
-		return err
-	}
-	return stored.Merge(sources, func(e event.Event) error {
-		if s, ok := e.(*event.Summary); ok {
-			s.Notes = slices.DeleteFunc(s.Notes, func(n string) bool { return slices.Contains(mine, n) })
-		}
-		e = p.filter.Event(e)
-		p.gate.Event(e)
-		_ = p.out.Event(e, false) // Finish reports it
-		return nil
-	})
-}
-
 // notes says on stderr what the reports that go to stdout do not, of the ignore
 // file and of the scan itself.
-func (p *pipeline) notes(s streams, o *outputOptions, scan ...string) {
+func (o *outputOptions) notes(s streams, p *results.Pipeline, scan ...string) {
 	if o.silent || slices.Contains([]string{"table", "markdown", "html"}, o.format) {
 		return
 	}
-	for _, n := range append(scan, p.filter.Notes()...) {
+	for _, n := range append(scan, p.Filter.Notes()...) {
 		fmt.Fprintf(s.err, "clawsonar: %s\n", report.Clean(n))
 	}
 }
 
-// exit turns the gate's word into an error that carries it, and says what could
+// gateExit turns the gate's word into an error that carries it, and says what could
 // not be judged.
-func (p *pipeline) exit(s streams, silent bool) error {
-	code := p.gate.Exit()
+func gateExit(s streams, gate *policy.Gate, silent bool) error {
+	code := gate.Exit()
 	if code == policy.Passed {
 		return nil
 	}
 	if !silent {
-		for _, reason := range p.gate.Reasons() {
+		for _, reason := range gate.Reasons() {
 			fmt.Fprintf(s.err, "clawsonar: %s\n", report.Clean(reason))
 		}
 	}

@@ -48,7 +48,7 @@ func rooms() map[string][]string {
 		"internal/report":  {"internal/clean", "internal/event", "internal/strict"},
 		"internal/redact":  {"internal/event", "internal/evidence"},
 		"internal/stored":  {"internal/event"},
-		"internal/results": {"internal/event", "internal/report", "internal/stored"},
+		"internal/results": {"internal/event", "internal/policy", "internal/redact", "internal/report", "internal/stored"},
 		"internal/replica": {"internal/evidence"},
 
 		"fingerprints":      {},
