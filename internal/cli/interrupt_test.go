@@ -140,3 +140,34 @@ func TestSecondInterrupt(t *testing.T) {
 		t.Errorf("ended with %v, want the end by SIGINT", cmd.ProcessState)
 	}
 }
+
+// Before there are results, the first SIGINT ends the process, whatever it waits
+// for.
+func TestInterruptBeforeResults(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no SIGINT to send to a process")
+	}
+	cmd := exec.Command("clawsonar", "scan", "-l", "-")
+	cmd.Dir = t.TempDir()
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	kill := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+	defer kill.Stop()
+	// More than a pipe holds: once it is written, the list is being read.
+	if _, err := io.WriteString(in, strings.Repeat("# not a target\n", 20_000)); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	var exit *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 130 {
+		t.Errorf("ended with %v, want exit code 130", err)
+	}
+}

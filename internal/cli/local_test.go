@@ -25,7 +25,7 @@ func TestKnownPortsAreScanned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, port := range append(knownPorts(set, true, true), webPorts()...) {
+	for _, port := range append(set.Ports(true, true), webPorts()...) {
 		if p := rules.LeftAlone.Port(port); p != nil && port != 5900 { // VNC: spoken to beside a gateway
 			t.Errorf("port %d is left alone: %s", port, p.Name)
 		}

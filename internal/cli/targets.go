@@ -19,7 +19,7 @@ import (
 // addTargets fills the space from arguments, list, stdin or this machine, or
 // has the list read while the scan runs.
 func (o *scanOptions) addTargets(ctx context.Context, s streams, cfg *scan.Config, set *fingerprint.Set, args []string) error {
-	own := knownPorts(set, o.family, o.helpers)
+	own := set.Ports(o.family, o.helpers)
 	ports := append(slices.Clone(own), webPorts()...)
 	if o.ports != "" {
 		p, err := o.namedPorts(set)
@@ -82,23 +82,6 @@ func (o *scanOptions) addTargets(ctx context.Context, s streams, cfg *scan.Confi
 	return nil
 }
 
-// knownPorts returns the ports of OpenClaw, and with family those of its
-// relatives, with helpers those of helpers. Each is there once.
-func knownPorts(set *fingerprint.Set, family, helpers bool) []uint16 {
-	var out []uint16
-	for _, p := range set.Products() {
-		if p.Helper && !helpers || p.Relative && !family {
-			continue
-		}
-		for _, port := range p.Ports {
-			if !slices.Contains(out, port) {
-				out = append(out, port)
-			}
-		}
-	}
-	return out
-}
-
 // familyPorts is the name of a set of ports in -ports.
 const familyPorts = "family"
 
@@ -115,7 +98,7 @@ func (o *scanOptions) namedPorts(set *fingerprint.Set) ([]uint16, error) {
 	if !named {
 		return out, nil
 	}
-	for _, port := range knownPorts(set, true, true) {
+	for _, port := range set.Ports(true, true) {
 		if !slices.Contains(out, port) {
 			out = append(out, port)
 		}
