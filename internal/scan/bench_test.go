@@ -15,7 +15,7 @@ func BenchmarkRun(b *testing.B) {
 			cfg := config(b, builtin(b), swept(addr, b.N))
 			cfg.Concurrency = 16
 			cfg.Emit = func(e event.Event) error {
-				if ev := e.(*event.Target); ev != nil && (ev.Outcome != outcome || ev.Requests != requests) {
+				if ev, ok := e.(*event.Target); ok && (ev.Outcome != outcome || ev.Requests != requests) {
 					b.Errorf("%s after %d requests (%s)", ev.Outcome, ev.Requests, ev.Error)
 				}
 				return nil
