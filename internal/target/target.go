@@ -58,6 +58,9 @@ type Target struct {
 // HostPort returns the target as host:port, the host being the name if there
 // is one, in lower case.
 func (t Target) HostPort() string {
+	if t.Name == "" && t.Addr.IsValid() && t.Addr.Addr().Zone() == "" {
+		return t.Addr.String()
+	}
 	host := t.Name
 	if host == "" {
 		host = t.Addr.Addr().String()

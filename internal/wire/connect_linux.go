@@ -34,14 +34,25 @@ func (w *Wire) connect(run context.Context, deadline time.Time, addr netip.AddrP
 		_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1)
 	}
 	err = syscall.Connect(fd, to)
-	if err != nil && err != syscall.EINPROGRESS && err != syscall.EINTR {
+	if err == syscall.EINPROGRESS || err == syscall.EINTR {
+		err = nil
+	}
+	// On this machine it is over already: a refusal costs no more than this.
+	over := false
+	if err == nil {
+		over, err = connectOver(fd)
+	}
+	if err != nil {
 		_ = syscall.Close(fd)
 		return nil, nil, dialError("connect", err)
 	}
 	// A descriptor that does not block goes to the runtime's poller.
 	s := &socket{os.NewFile(uintptr(fd), "socket"), addr}
 	stop = context.AfterFunc(run, func() { _ = s.Close() })
-	if err = s.connected(deadline); run.Err() != nil {
+	if !over {
+		err = s.connected(deadline)
+	}
+	if run.Err() != nil {
 		err = run.Err()
 	}
 	if err != nil {
@@ -63,26 +74,9 @@ func (s *socket) connected(deadline time.Time) error {
 	}
 	var failed error
 	// Asked before each wait: the end may have come before this began to look.
-	err = raw.Write(func(fd uintptr) bool {
-		no, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_ERROR)
-		switch {
-		case err != nil:
-			failed = err
-		case no != 0:
-			failed = syscall.Errno(no)
-		default:
-			peer, err := syscall.Getpeername(int(fd))
-			if err != nil {
-				return false
-			}
-			// A socket that was given the port it connects to on the same machine
-			// is connected to itself: nobody listens there (RFC 9293 section 3.5,
-			// simultaneous open).
-			if local, err := syscall.Getsockname(int(fd)); err == nil && sameAddr(local, peer) {
-				failed = syscall.ECONNREFUSED
-			}
-		}
-		return true
+	err = raw.Write(func(fd uintptr) (over bool) {
+		over, failed = connectOver(int(fd))
+		return over || failed != nil
 	})
 	if err == nil {
 		err = failed
@@ -91,6 +85,26 @@ func (s *socket) connected(deadline time.Time) error {
 		return dialError("connect", err)
 	}
 	return nil
+}
+
+// connectOver reports whether a connect has come to its end, and how.
+func connectOver(fd int) (bool, error) {
+	peer, err := syscall.Getpeername(fd)
+	if err != nil {
+		// Not connected: not yet, or not any more.
+		no, err := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_ERROR)
+		if err == nil && no != 0 {
+			err = syscall.Errno(no)
+		}
+		return false, err
+	}
+	// A socket that was given the port it connects to on the same machine is
+	// connected to itself: nobody listens there (RFC 9293 section 3.5,
+	// simultaneous open).
+	if local, err := syscall.Getsockname(fd); err == nil && sameAddr(local, peer) {
+		return false, syscall.ECONNREFUSED
+	}
+	return true, nil
 }
 
 func sameAddr(a, b syscall.Sockaddr) bool {

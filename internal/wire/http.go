@@ -46,7 +46,8 @@ func (w *Wire) exchange(c *conn, t target.Target, req evidence.Request, reply Re
 	if req.WebSocket {
 		key = newKey()
 	}
-	if _, err := c.Write(w.encode(t, c.secure(), req, key)); err != nil {
+	c.request = w.encode(c.request[:0], t, c.secure(), req, key)
+	if _, err := c.Write(c.request); err != nil {
 		return false, err
 	}
 	h, err := readHead(c.r)
@@ -87,45 +88,34 @@ func (w *Wire) exchange(c *conn, t target.Target, req evidence.Request, reply Re
 	return whole && h.keepAlive && c.r.Buffered() == 0, nil
 }
 
-// encode writes the request's bytes; key is that of a WebSocket opening.
-func (w *Wire) encode(t target.Target, secure bool, req evidence.Request, key string) []byte {
-	var b bytes.Buffer
-	b.Grow(512)
-	b.WriteString(req.Method)
-	b.WriteByte(' ')
-	b.WriteString(req.Path)
-	b.WriteString(" HTTP/1.1\r\n")
-	if _, ok := req.Header.Lookup("Host"); !ok {
-		b.WriteString("Host: ")
-		b.WriteString(hostHeader(t, secure))
-		b.WriteString("\r\n")
+// encode appends the request's bytes to b; key is that of a WebSocket opening.
+func (w *Wire) encode(b []byte, t target.Target, secure bool, req evidence.Request, key string) []byte {
+	line := func(parts ...string) {
+		for _, part := range parts {
+			b = append(b, part...)
+		}
+		b = append(b, "\r\n"...)
 	}
-	b.WriteString("User-Agent: ")
-	b.WriteString(w.userAgent())
-	b.WriteString("\r\n")
+	line(req.Method, " ", req.Path, " HTTP/1.1")
+	if _, ok := req.Header.Lookup("Host"); !ok {
+		line("Host: ", hostHeader(t, secure))
+	}
+	line("User-Agent: ", w.userAgent())
 	if req.WebSocket {
-		b.WriteString("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ")
-		b.WriteString(key)
-		b.WriteString("\r\n")
+		line("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ", key)
 	} else {
-		b.WriteString("Accept: */*\r\nAccept-Encoding: identity\r\n")
+		line("Accept: */*\r\nAccept-Encoding: identity")
 	}
 	for _, header := range []evidence.Header{w.opt.Header, req.Header} {
 		for _, f := range header {
-			b.WriteString(f.Name)
-			b.WriteString(": ")
-			b.WriteString(f.Value)
-			b.WriteString("\r\n")
+			line(f.Name, ": ", f.Value)
 		}
 	}
 	if req.Body != "" {
-		b.WriteString("Content-Length: ")
-		b.WriteString(strconv.Itoa(len(req.Body)))
-		b.WriteString("\r\n")
+		line("Content-Length: ", strconv.Itoa(len(req.Body)))
 	}
-	b.WriteString("\r\n")
-	b.WriteString(req.Body)
-	return b.Bytes()
+	line()
+	return append(b, req.Body...)
 }
 
 // newKey returns the nonce of a WebSocket opening, acceptFor what the server must
@@ -166,7 +156,7 @@ type head struct {
 
 // readHead reads a status line and header lines up to the blank line.
 func readHead(r *bufio.Reader) (head, error) {
-	h := head{length: -1, fields: make(evidence.Header, 0, 12)}
+	h := head{length: -1}
 	first, err := r.Peek(len("HTTP/"))
 	if string(first) != "HTTP/"[:len(first)] {
 		// 0x15 is an alert, 0x16 a handshake record (RFC 8446 section 5.1).
@@ -181,12 +171,12 @@ func readHead(r *bufio.Reader) (head, error) {
 	if err != nil {
 		return h, err
 	}
-	raw, err := readLines(r)
+	text, err := readLines(r)
 	if err != nil {
 		return h, err
 	}
-	// One string for the whole head; the fields are slices of it.
-	text := string(raw)
+	// The fields are slices of the one string.
+	h.fields = make(evidence.Header, 0, min(strings.Count(text, "\n"), maxFields))
 	line, text := cutLine(text)
 	minor, ok := parseStatus(line, &h)
 	if !ok {
@@ -224,27 +214,47 @@ func readHead(r *bufio.Reader) (head, error) {
 	return h, nil
 }
 
-// readLines returns everything up to and with the first blank line.
-func readLines(r *bufio.Reader) ([]byte, error) {
+// readLines returns everything up to the first blank line, which is read as well.
+func readLines(r *bufio.Reader) (string, error) {
+	// Nearly always all of it is there.
+	seen, _ := r.Peek(r.Buffered())
+	for start := 0; ; {
+		i := bytes.IndexByte(seen[start:], '\n')
+		if i < 0 {
+			break
+		}
+		next := start + i + 1
+		if blank(seen[start:next]) {
+			text := string(seen[:start])
+			_, err := r.Discard(next)
+			return text, err
+		}
+		start = next
+	}
 	raw := make([]byte, 0, 512)
 	start := 0 // of the current line in raw
 	for {
 		part, err := r.ReadSlice('\n')
 		if len(raw)+len(part) > maxHead {
-			return nil, errHead
+			return "", errHead
 		}
 		raw = append(raw, part...)
 		if err == bufio.ErrBufferFull {
 			continue
 		}
 		if err != nil {
-			return nil, unexpected(err)
+			return "", unexpected(err)
 		}
-		if line := bytes.TrimRight(raw[start:], "\r\n"); len(line) == 0 {
-			return raw[:start], nil
+		if blank(raw[start:]) {
+			return string(raw[:start]), nil
 		}
 		start = len(raw)
 	}
+}
+
+// blank reports whether a line, which is there with its end, is empty.
+func blank(line []byte) bool {
+	return (line[0] == '\r' || line[0] == '\n') && len(bytes.TrimRight(line, "\r\n")) == 0
 }
 
 func cutLine(s string) (line, rest string) {
@@ -288,24 +298,28 @@ func hasToken(list, token string) bool {
 // readBody reads the body up to limit bytes into x. whole reports whether the
 // answer was read to its end, which a further request on the connection needs.
 func readBody(r *bufio.Reader, h head, method string, limit int, x *evidence.Exchange) (whole bool, err error) {
-	if method == "HEAD" || h.status == 204 || h.status == 304 || h.length == 0 && !h.chunked {
+	switch {
+	case method == "HEAD" || h.status == 204 || h.status == 304 || h.length == 0 && !h.chunked:
+		return true, nil
+	case h.length > 0 && !h.chunked:
+		x.Body = make([]byte, min(h.length, int64(limit)))
+		n, err := io.ReadFull(r, x.Body)
+		x.Body = x.Body[:n]
+		if err != nil {
+			return false, unexpected(err)
+		}
+		if h.length > int64(limit) {
+			_, err := r.ReadByte() // is there more?
+			x.Truncated = err == nil
+			return false, nil
+		}
 		return true, nil
 	}
-	var body io.Reader
-	untilClose := false
-	switch {
-	case h.chunked:
-		body = &chunkReader{r: r}
-	case h.length > 0:
-		body = &lengthReader{r: r, left: h.length}
-	default:
-		body, untilClose = r, true
+	body, untilClose := io.Reader(r), true
+	if h.chunked {
+		body, untilClose = &chunkReader{r: r}, false
 	}
-	size := min(limit, bufSize)
-	if h.length > 0 {
-		size = int(min(h.length, int64(limit)))
-	}
-	buf := make([]byte, 0, size)
+	buf := make([]byte, 0, min(limit, bufSize))
 	for {
 		if len(buf) == cap(buf) {
 			if len(buf) >= limit {
@@ -330,27 +344,6 @@ func readBody(r *bufio.Reader, h head, method string, limit int, x *evidence.Exc
 			return false, err
 		}
 	}
-}
-
-// lengthReader reads a body of known length; an early end is an error.
-type lengthReader struct {
-	r    *bufio.Reader
-	left int64
-}
-
-func (l *lengthReader) Read(p []byte) (int, error) {
-	if l.left == 0 {
-		return 0, io.EOF
-	}
-	if int64(len(p)) > l.left {
-		p = p[:l.left]
-	}
-	n, err := l.r.Read(p)
-	l.left -= int64(n)
-	if err != nil && l.left > 0 {
-		return n, unexpected(err)
-	}
-	return n, nil
 }
 
 // chunkReader decodes the chunked transfer coding (RFC 9112 section 7.1).

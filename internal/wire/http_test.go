@@ -6,9 +6,12 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/event"
@@ -266,7 +269,7 @@ func TestRequestBytes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := string(w.encode(tt.t, tt.secure, evidence.Request{Method: "GET", Path: "/claw/"}, ""))
+			got := string(w.encode(nil, tt.t, tt.secure, evidence.Request{Method: "GET", Path: "/claw/"}, ""))
 			want := "GET /claw/ HTTP/1.1\r\nHost: " + tt.host + "\r\nUser-Agent: clawsonar/1 (+https://example.org/)\r\n" +
 				"Accept: */*\r\nAccept-Encoding: identity\r\n\r\n"
 			if got != want {
@@ -274,7 +277,7 @@ func TestRequestBytes(t *testing.T) {
 			}
 		})
 	}
-	got := string(newWire(Options{}).encode(target.Target{Addr: local}, false, evidence.Request{
+	got := string(newWire(Options{}).encode(nil, target.Target{Addr: local}, false, evidence.Request{
 		Method: "POST", Path: "/tools/invoke", Body: "{}",
 		Header: evidence.Header{{Name: "Content-Type", Value: "application/json"}, {Name: "X-A", Value: "b"}},
 	}, ""))
@@ -337,30 +340,71 @@ func FuzzAnswer(f *testing.F) {
 	f.Add([]byte("HTTP/1.1 100 x\r\n\r\nHTTP/1.0 200 OK\r\n\r\nuntil close"), false, uint16(4))
 	f.Add([]byte("HTTP/1.1 204 x\r\n\r\n"), true, uint16(1))
 	f.Add([]byte("\x15\x03\x01\x00\x02\x02\x46"), false, uint16(1))
-	f.Fuzz(func(t *testing.T, answer []byte, isHead bool, limit uint16) {
-		r := bufio.NewReaderSize(bytes.NewReader(answer), bufSize)
-		h, err := readHead(r)
-		if err != nil {
+	f.Fuzz(func(t *testing.T, answer []byte, isHead bool, max uint16) {
+		method := "GET"
+		if isHead {
+			method = "HEAD"
+		}
+		limit := int(max) + 1
+		read := func(in io.Reader) (h head, x evidence.Exchange, whole bool, headErr, err error) {
+			r := bufio.NewReaderSize(in, bufSize)
+			if h, headErr = readHead(r); headErr == nil {
+				whole, err = readBody(r, h, method, limit, &x)
+			}
+			return h, x, whole, headErr, err
+		}
+		h, x, whole, headErr, err := read(bytes.NewReader(answer))
+		// It does not matter in which pieces an answer comes.
+		h1, x1, whole1, headErr1, err1 := read(iotest.OneByteReader(bytes.NewReader(answer)))
+		if headErr != headErr1 || whole != whole1 || err != err1 || headErr == nil && fmt.Sprint(h, x) != fmt.Sprint(h1, x1) {
+			t.Fatalf("at once:        %v %v %t %v %v\nbyte after byte: %v %v %t %v %v", h, x, whole, headErr, err, h1, x1, whole1, headErr1, err1)
+		}
+		if headErr != nil {
 			return
 		}
 		if h.status < 100 || h.status > 999 || len(h.fields) > maxFields {
 			t.Fatalf("status %d, %d header lines", h.status, len(h.fields))
 		}
-		method := "GET"
-		if isHead {
-			method = "HEAD"
-		}
-		var x evidence.Exchange
-		cap := int(limit) + 1
-		whole, err := readBody(r, h, method, cap, &x)
-		if len(x.Body) > cap {
-			t.Fatalf("body of %d bytes, the cap is %d", len(x.Body), cap)
+		if len(x.Body) > limit {
+			t.Fatalf("body of %d bytes, the cap is %d", len(x.Body), limit)
 		}
 		if whole && (err != nil || x.Truncated) {
 			t.Fatalf("whole, but error %v, truncated %t", err, x.Truncated)
 		}
-		if x.Truncated && len(x.Body) != cap {
-			t.Fatalf("truncated at %d, the cap is %d", len(x.Body), cap)
+		if x.Truncated && len(x.Body) != limit {
+			t.Fatalf("truncated at %d, the cap is %d", len(x.Body), limit)
+		}
+		if h.status >= 200 && err == nil && !x.Truncated {
+			asStandard(t, answer, method, h, x.Body)
 		}
 	})
+}
+
+// asStandard compares an answer with what the standard library reads, where that
+// reads it at all: it refuses more.
+func asStandard(t *testing.T, answer []byte, method string, h head, body []byte) {
+	// Lines that begin with white space go on with the one before there.
+	if bytes.Contains(answer, []byte("\n ")) || bytes.Contains(answer, []byte("\n\t")) {
+		return
+	}
+	res, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(answer)), &http.Request{Method: method})
+	if err != nil {
+		return
+	}
+	want, err := io.ReadAll(res.Body)
+	if err != nil {
+		return
+	}
+	if res.StatusCode != h.status || !bytes.Equal(body, want) {
+		t.Fatalf("%q: %d %q, the standard library has %d %q", answer, h.status, body, res.StatusCode, want)
+	}
+	got := http.Header{}
+	for _, f := range h.fields {
+		got.Add(f.Name, f.Value)
+	}
+	for name, values := range res.Header {
+		if !slices.Equal(got[name], values) {
+			t.Fatalf("%q: %s: %q, the standard library has %q", answer, name, got[name], values)
+		}
+	}
 }

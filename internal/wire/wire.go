@@ -60,10 +60,10 @@ const (
 
 // Wire makes connections. It is safe for concurrent use.
 type Wire struct {
-	opt     Options
-	suites  []uint16
-	dialer  net.Dialer
-	buffers sync.Pool // of *bufio.Reader
+	opt    Options
+	suites []uint16
+	dialer net.Dialer
+	pool   sync.Pool // of *buffers
 
 	unpacking sync.Mutex // held by the one answer that is decoded with a large window
 }
@@ -84,7 +84,7 @@ func New(opt Options) *Wire {
 	for _, s := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
 		w.suites = append(w.suites, s.ID)
 	}
-	w.buffers.New = func() any { return bufio.NewReaderSize(nil, bufSize) }
+	w.pool.New = func() any { return &buffers{r: bufio.NewReaderSize(nil, bufSize)} }
 	w.dialer = net.Dialer{
 		KeepAlive: -1,
 		// The address as the dialer has read it.
@@ -197,10 +197,16 @@ func text(err error) string {
 // conn is one established connection, plain or TLS.
 type conn struct {
 	net.Conn
-	r        *bufio.Reader
+	*buffers
 	deadline time.Time
 	stop     func() bool // ends the watch on the run's context
 	used     bool        // at least one exchange was completed on it
+}
+
+// buffers are what connections have one after the other.
+type buffers struct {
+	r       *bufio.Reader
+	request []byte
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -281,7 +287,7 @@ func (w *Wire) dial(run context.Context, deadline time.Time, t target.Target, se
 		c.Conn = tc
 		info = w.describe(tc.ConnectionState(), t)
 	}
-	c.r = w.buffers.Get().(*bufio.Reader)
+	c.buffers = w.pool.Get().(*buffers)
 	c.r.Reset(c.Conn)
 	return c, info, nil
 }
@@ -309,8 +315,8 @@ func (w *Wire) release(c *conn) {
 	c.stop()
 	c.Conn.Close()
 	c.r.Reset(nil)
-	w.buffers.Put(c.r)
-	c.r = nil
+	w.pool.Put(c.buffers)
+	c.buffers = nil
 }
 
 // describe turns a finished handshake into evidence and verifies the chain.
