@@ -122,8 +122,12 @@ func IDs() []string {
 	return out
 }
 
-// Run returns the findings of all checks that look at the product.
+// Run returns the findings of all checks that look at the product. Where none shows
+// there are none.
 func Run(checks []Check, s Subject) []event.Finding {
+	if s.Verdict.Product.ID == "" {
+		return nil
+	}
 	var out []event.Finding
 	for _, c := range checks {
 		if s.Verdict.Relative && !c.Doc.Relatives {

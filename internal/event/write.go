@@ -48,13 +48,21 @@ type Encoder struct {
 // next call.
 func (c *Encoder) Encode(v any) ([]byte, error) {
 	c.raw.Reset()
-	enc := json.NewEncoder(&c.raw)
-	enc.SetEscapeHTML(false) // this is data; "\u0026" in an address helps nobody
-	if err := enc.Encode(v); err != nil {
-		return nil, fmt.Errorf("encode event: %w", err)
+	b, ascii := c.raw.AvailableBuffer(), false
+	if t, ok := v.(*Target); ok {
+		b, ascii = appendLine(b, t)
 	}
-	b := c.raw.Bytes()
-	if !bytes.ContainsFunc(b, suspect) && !bytes.Contains(b, []byte("##")) {
+	if ascii {
+		c.raw.Write(b)
+	} else {
+		enc := json.NewEncoder(&c.raw)
+		enc.SetEscapeHTML(false) // this is data; "\u0026" in an address helps nobody
+		if err := enc.Encode(v); err != nil {
+			return nil, fmt.Errorf("encode event: %w", err)
+		}
+	}
+	b = c.raw.Bytes()
+	if (ascii || !bytes.ContainsFunc(b, suspect)) && !bytes.Contains(b, []byte("##")) {
 		return b, nil
 	}
 	c.safe.Reset()
