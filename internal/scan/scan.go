@@ -591,7 +591,10 @@ func (e *engine) judged(t target.Target, c *fingerprint.Case, w *ways) error {
 		w = &ways{}
 	}
 	verdict := c.Verdict()
-	bound, _ := netip.ParseAddrPort(t.Bound)
+	var bound netip.AddrPort
+	if t.Bound != "" {
+		bound, _ = netip.ParseAddrPort(t.Bound)
+	}
 	hostPort := t.HostPort()
 	releases := e.cfg.Prober.Set.Releases(verdict.Product.ID)
 	advisories := e.cfg.Advisories.assess(verdict, hostPort, releases)
