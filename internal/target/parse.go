@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 
+	"go4.org/netipx"
+
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
@@ -168,7 +170,7 @@ func parseCIDR(s Spec) (Spec, error) {
 	if p != p.Masked() {
 		return Spec{}, fmt.Errorf("target %q has bits set beyond its prefix: did you mean %s, or the one address %s?", s.Input, p.Masked(), p.Addr())
 	}
-	s.First, s.Last = unmap(p.Addr(), lastOf(p))
+	s.First, s.Last = unmap(p.Addr(), netipx.PrefixLastIP(p))
 	return s, nil
 }
 
@@ -201,16 +203,6 @@ func unmap(first, last netip.Addr) (netip.Addr, netip.Addr) {
 		return first.Unmap(), last.Unmap()
 	}
 	return first, last
-}
-
-// lastOf returns the highest address of a prefix.
-func lastOf(p netip.Prefix) netip.Addr {
-	b := p.Addr().AsSlice()
-	for i := p.Bits(); i < len(b)*8; i++ {
-		b[i/8] |= 0x80 >> (i % 8)
-	}
-	a, _ := netip.AddrFromSlice(b)
-	return a
 }
 
 func checkName(name string) error {

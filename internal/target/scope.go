@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 
+	"go4.org/netipx"
+
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
@@ -150,7 +152,7 @@ func (l Limits) Scope() *Scope {
 	}
 	var inside []netip.Prefix
 	for _, p := range l.Allow {
-		if !beyondSpecial(p.Addr(), lastOf(p)) && s.Reach(p.Addr()) != event.ReachPublic {
+		if !beyondSpecial(p.Addr(), netipx.PrefixLastIP(p)) && s.Reach(p.Addr()) != event.ReachPublic {
 			inside = append(inside, p)
 		}
 	}
@@ -246,7 +248,7 @@ func (s *Scope) HasPublic(first, last netip.Addr) bool {
 // scanned.
 func beyondSpecial(first, last netip.Addr) bool {
 	for _, r := range special() {
-		from, to := r.prefix.Addr(), lastOf(r.prefix)
+		from, to := r.prefix.Addr(), netipx.PrefixLastIP(r.prefix)
 		if r.reach == event.ReachPublic || from.Is4() != first.Is4() || last.Less(from) || to.Less(first) {
 			continue
 		}
@@ -391,24 +393,5 @@ func embedded(addr netip.Addr) []netip.Addr {
 
 // cover returns the smallest list of blocks that is exactly first…last.
 func cover(first, last netip.Addr) []netip.Prefix {
-	var out []netip.Prefix
-	first, last = first.WithZone(""), last.WithZone("")
-	for a := first; ; {
-		bits := a.BitLen()
-		// Widen while the block starts at a and ends within the range.
-		for bits > 0 {
-			p := netip.PrefixFrom(a, bits-1)
-			if p.Masked().Addr() != a || last.Less(lastOf(p)) {
-				break
-			}
-			bits--
-		}
-		p := netip.PrefixFrom(a, bits)
-		out = append(out, p)
-		end := lastOf(p)
-		if end == last || !end.Next().IsValid() {
-			return out
-		}
-		a = end.Next()
-	}
+	return netipx.IPRangeFrom(first.WithZone(""), last.WithZone("")).Prefixes()
 }

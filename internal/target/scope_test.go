@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"go4.org/netipx"
 	"pgregory.net/rapid"
 
 	"github.com/clawsonar/clawsonar/internal/event"
@@ -486,7 +487,7 @@ func TestCoverProperty(t *testing.T) {
 			if p != p.Masked() || p.Addr() != next {
 				t.Fatalf("block %d is %s, want one that begins at %s", i, p, next)
 			}
-			end := lastOf(p)
+			end := netipx.PrefixLastIP(p)
 			if i == len(blocks)-1 {
 				if end != last {
 					t.Fatalf("ends at %s, want %s", end, last)

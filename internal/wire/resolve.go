@@ -10,6 +10,9 @@ import (
 	"sync"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/singleflight"
+
 	"github.com/clawsonar/clawsonar/internal/target"
 )
 
@@ -88,19 +91,12 @@ type Resolver struct {
 	ask    lookup // as the system does
 	askGo  lookup // without the system's library
 
-	mu      sync.Mutex
-	answers map[string]*remembered
-	oldest  []string // names in the order they came; a ring once it is full
-	next    int
+	answers *lru.Cache[string, Answer]
+	flight  singleflight.Group
 }
 
 // lookup is net.Resolver.LookupNetIP.
 type lookup func(ctx context.Context, network, name string) ([]netip.Addr, error)
-
-type remembered struct {
-	ready chan struct{} // closed when the answer is there
-	Answer
-}
 
 // NewResolver returns a resolver that takes those addresses of a name, and of
 // more than MaxAddresses those that the seed chooses. It asks the server, or those
@@ -116,34 +112,35 @@ func NewResolver(family string, seed uint64, server netip.AddrPort) *Resolver {
 		}
 		system = own
 	}
+	answers, _ := lru.New[string, Answer](maxAnswers) // fails only for a size below 1
 	return &Resolver{
 		family: family, seed: seed, turns: make(chan struct{}, lookupsAtOnce),
-		ask: system.LookupNetIP, askGo: own.LookupNetIP, answers: map[string]*remembered{},
+		ask: system.LookupNetIP, askGo: own.LookupNetIP, answers: answers,
 	}
 }
 
 // Resolve looks up the addresses of a name. It does not check the scope: dialling
 // does. The error is that of ctx.
 func (r *Resolver) Resolve(ctx context.Context, name string) (Answer, error) {
-	r.mu.Lock()
-	a, known := r.answers[name]
-	if !known {
-		a = &remembered{ready: make(chan struct{})}
-		r.remember(name, a)
-	}
-	r.mu.Unlock()
-	if !known {
-		a.Answer = r.choose(r.find(ctx, name, r.family))
-		if ctx.Err() != nil {
-			r.forget(name, a) // it says nothing of the name
+	for {
+		select {
+		case x := <-r.flight.DoChan(name, func() (any, error) {
+			a, known := r.answers.Get(name)
+			if !known {
+				a = r.choose(r.find(ctx, name, r.family))
+				if ctx.Err() == nil { // else it says nothing of the name
+					r.answers.Add(name, a)
+				}
+			}
+			return a, ctx.Err()
+		}):
+			// If only the one who asked was interrupted, it is this one's turn.
+			if x.Err == nil || ctx.Err() != nil {
+				return x.Val.(Answer), ctx.Err()
+			}
+		case <-ctx.Done():
+			return Answer{}, ctx.Err()
 		}
-		close(a.ready)
-	}
-	select {
-	case <-a.ready:
-		return a.Answer, ctx.Err()
-	case <-ctx.Done():
-		return Answer{}, ctx.Err()
 	}
 }
 
@@ -156,38 +153,8 @@ func (r *Resolver) All(ctx context.Context, name string) Answer {
 // everyAddress is AllAddresses, and also those that no ordinary look-up shows.
 const everyAddress = "every"
 
-// remember stores an answer in the place of the oldest. The caller holds mu.
-func (r *Resolver) remember(name string, a *remembered) {
-	if len(r.oldest) < maxAnswers {
-		r.oldest = append(r.oldest, name)
-	} else {
-		delete(r.answers, r.oldest[r.next])
-		r.oldest[r.next] = name
-		r.next = (r.next + 1) % maxAnswers
-	}
-	r.answers[name] = a
-}
-
 // Forget has a name looked up anew the next time.
-func (r *Resolver) Forget(name string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if a := r.answers[name]; a != nil {
-		select {
-		case <-a.ready:
-			delete(r.answers, name)
-		default: // being looked up
-		}
-	}
-}
-
-func (r *Resolver) forget(name string, a *remembered) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.answers[name] == a {
-		delete(r.answers, name)
-	}
-}
+func (r *Resolver) Forget(name string) { r.answers.Remove(name) }
 
 // choose leaves of many addresses as many as are taken: the same for the same
 // addresses and seed, in whatever order the server gave them.

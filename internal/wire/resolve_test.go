@@ -71,8 +71,8 @@ func TestResolver(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if len(r.answers) > maxAnswers || len(r.oldest) > maxAnswers {
-		t.Errorf("%d answers are remembered, %d names", len(r.answers), len(r.oldest))
+	if n := r.answers.Len(); n != maxAnswers {
+		t.Errorf("%d answers are remembered", n)
 	}
 }
 
@@ -97,6 +97,43 @@ func TestResolverInterrupted(t *testing.T) {
 		t.Errorf("%v, %v", a, err)
 	}
 }
+
+// Nor does it fail others who wait for the same name.
+func TestResolverOthersWait(t *testing.T) {
+	r := NewResolver(AllAddresses, 0, netip.AddrPort{})
+	asked := make(chan struct{}, 10)
+	r.ask = func(ctx context.Context, network, _ string) ([]netip.Addr, error) {
+		if network == "ip6" {
+			return nil, &net.DNSError{IsNotFound: true}
+		}
+		asked <- struct{}{}
+		if ctx.Value(first{}) != nil {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		return addrs("192.0.2.1"), nil
+	}
+	ctx, cancel := context.WithCancel(context.WithValue(t.Context(), first{}, true))
+	var group sync.WaitGroup
+	group.Go(func() {
+		if _, err := r.Resolve(ctx, "gw.example"); !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v", err)
+		}
+	})
+	<-asked
+	for range 20 {
+		group.Go(func() {
+			if a, err := r.Resolve(t.Context(), "gw.example"); err != nil || len(a.Addrs) != 1 {
+				t.Errorf("%v, %v", a, err)
+			}
+		})
+	}
+	time.Sleep(20 * time.Millisecond)
+	cancel()
+	group.Wait()
+}
+
+type first struct{}
 
 // Of many addresses the seed chooses, whatever order they come in.
 func TestResolverChoice(t *testing.T) {
