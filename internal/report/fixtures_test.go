@@ -113,6 +113,7 @@ func mixed() []event.Event {
 			Auth:     map[event.AuthState]int{"open": 1, "required": 1, "unknown": 1, "gated": 1, "blocked": 1, "claimable": 1},
 			Findings: map[event.Severity]int{"critical": 1, "high": 1, "medium": 3, "info": 1}, Suppressed: 1,
 			Complete: true, MissEstimate: event.MissEstimate{Reprobed: 48, Found: 0},
+			Unlisted: &event.Unlisted{Count: 5, Targets: []event.Place{{Place: "10.0.0.50", Outcome: "closed"}, {Place: "10.0.0.51:18789", Outcome: "silent"}}},
 		}),
 	}
 }
@@ -243,7 +244,8 @@ func changed() []event.Event {
 		}),
 		&event.Target{Type: "target", Outcome: "absent", Target: event.Address{IP: "10.0.0.9", Port: 18789, URL: "http://10.0.0.9:18789/"},
 			Findings: []event.Finding{unseen}, Changes: []event.Change{{What: "target", Old: "auth required"}}},
-		summaryEvent(event.Summary{Targets: 2, Outcomes: map[event.Outcome]int{"identified": 1, "absent": 1}, Auth: map[event.AuthState]int{"open": 1}, Findings: map[event.Severity]int{"critical": 1},
+		gateway("10.0.0.8", func(t *event.Target) { t.Auth = &event.Auth{State: "blocked"} }), // as it was
+		summaryEvent(event.Summary{Targets: 3, Outcomes: map[event.Outcome]int{"identified": 2, "absent": 1}, Auth: map[event.AuthState]int{"open": 1, "blocked": 1}, Findings: map[event.Severity]int{"critical": 1},
 			Complete: true, Diff: &event.Diff{Opened: 1, Closed: 1, Unseen: 1, Changed: 2, Advisories: 1}}),
 	}
 }

@@ -344,7 +344,8 @@ func TestJUnitCases(t *testing.T) {
 			x.Findings = []event.Finding{strange}
 		}), map[string]string{"auth-missing": "passed", "exposed-to-internet": "passed", "auth-unverified": "passed", "plain-http": "passed", "of-tomorrow": "failed"}},
 		{"no product", &event.Target{Outcome: "other"}, map[string]string{}},
-		{"closed", &event.Target{Outcome: "closed"}, map[string]string{}},
+		{"closed", &event.Target{Outcome: "closed"}, map[string]string{"probe": "error"}},
+		{"closed member of a range", &event.Target{Outcome: "closed", Target: event.Address{Member: event.OfRange}}, map[string]string{}},
 		{"unreachable", &event.Target{Outcome: "unreachable"}, map[string]string{"probe": "error"}},
 		{"local error", &event.Target{Outcome: "local-error", Error: "descriptors"}, map[string]string{"probe": "error"}},
 		{"outcome not known", &event.Target{Outcome: "volcano"}, map[string]string{"probe": "error"}},
@@ -374,7 +375,7 @@ func TestCSV(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(records) != 5 { // head, two findings and an advisory, one finding
+	if len(records) != 6 { // head, two findings and an advisory, one finding, one that is as it was
 		t.Errorf("%d records: %q", len(records), records)
 	}
 	if strings.Count(out, "\r\n") != len(records) {
@@ -556,6 +557,31 @@ func TestMarkdownFits(t *testing.T) {
 	}
 }
 
+// TestMarkdownTitle: it says that all is well only if all was looked at.
+func TestMarkdownTitle(t *testing.T) {
+	required := gateway("10.0.0.1", func(x *event.Target) { x.Auth = &event.Auth{State: "required"} })
+	sum := func(s event.Summary, identified int) event.Event {
+		s.Targets, s.Outcomes, s.Auth = int64(identified), map[event.Outcome]int{"identified": identified}, map[event.AuthState]int{"required": identified}
+		return summaryEvent(s)
+	}
+	for _, tt := range []struct {
+		name   string
+		events []event.Event
+		want   string
+	}{
+		{"all well", []event.Event{scanEvent(), required, sum(event.Summary{Complete: true}, 1)}, "nothing to do"},
+		{"nothing was scanned", []event.Event{scanEvent(), sum(event.Summary{Complete: true}, 0)}, "not everything could be judged"},
+		{"not complete", []event.Event{scanEvent(), required, sum(event.Summary{}, 1)}, "not everything could be judged"},
+		{"no summary", []event.Event{scanEvent(), required}, "not everything could be judged"},
+		{"no line for one", []event.Event{scanEvent(), required, sum(event.Summary{Complete: true, Unlisted: &event.Unlisted{Count: 1}}, 1)}, "not everything could be judged"},
+	} {
+		out := render(t, "markdown", Options{}, tt.events...)
+		if title, _, _ := strings.Cut(out, "\n"); title != "## clawsonar: "+tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, title, tt.want)
+		}
+	}
+}
+
 // TestControls judges: failed, not failed as far as seen, not assessable.
 func TestControls(t *testing.T) {
 	rules := append(fixtureRules(), event.Rule{ID: "helper", Severity: event.High, Needs: event.NeedsHelpers, Controls: []string{"owasp:ASI05"}})
@@ -631,4 +657,25 @@ func FuzzStored(f *testing.F) {
 			t.Errorf("table is not fit to print: %q", table)
 		}
 	})
+}
+
+// TestFilters: what was named and not found is listed as not judged; a member of a
+// range where nobody is has no line unless one asks for it.
+func TestFilters(t *testing.T) {
+	closed := func(ip string, member event.Member) event.Event {
+		return &event.Target{Outcome: "closed", Target: event.Address{IP: ip, Port: 1, URL: "http://" + ip + ":1/", Member: member}}
+	}
+	for verbose, want := range map[bool]string{false: "all (1) not judged (1)", true: "all (2) not judged (1) nothing to do (1)"} {
+		out := render(t, "html", Options{Verbose: verbose}, scanEvent(), closed("10.0.0.1", ""), closed("10.0.0.2", event.OfRange))
+		var got []string
+		for line := range strings.Lines(out) {
+			if _, label, ok := strings.Cut(line, `<label><input type="radio" name="show"`); ok {
+				_, text, _ := strings.Cut(label, "> ")
+				got = append(got, strings.TrimSuffix(strings.TrimSpace(text), "</label>"))
+			}
+		}
+		if s := strings.Join(got, " "); s != want {
+			t.Errorf("verbose %t: %q, want %q", verbose, s, want)
+		}
+	}
 }

@@ -311,7 +311,7 @@ func filterOf(x *card) string {
 		return "bad"
 	case x.severity.Rank() >= event.Low.Rank():
 		return "some"
-	case mood == doubt:
+	case mood == doubt, !x.Target.Judged():
 		return "unknown"
 	}
 	return "fine"

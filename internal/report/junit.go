@@ -70,15 +70,22 @@ func (s *junit) Event(e event.Event) error {
 	case *event.Scan:
 		s.scan = *e
 	case *event.Target:
-		suite := s.suite(scrub(e))
-		b, err := xml.MarshalIndent(suite, "  ", "  ")
-		if err != nil {
-			return fmt.Errorf("write junit report: %w", err)
+		return s.put(s.suite(scrub(e)))
+	case *event.Summary:
+		if e.Unlisted != nil {
+			return s.put(s.unlisted(e.Unlisted))
 		}
-		s.n++
-		return s.write("  "+strings.TrimLeft(string(b), " "), "\n")
 	}
 	return nil
+}
+
+func (s *junit) put(suite *junitSuite) error {
+	b, err := xml.MarshalIndent(suite, "  ", "  ")
+	if err != nil {
+		return fmt.Errorf("write junit report: %w", err)
+	}
+	s.n++
+	return s.write("  "+strings.TrimLeft(string(b), " "), "\n")
 }
 
 func (s *junit) Flush() error {
@@ -148,12 +155,38 @@ func (s *junit) suite(t *event.Target) *junitSuite {
 	return suite
 }
 
+// unlisted is the suite of what could not be judged and has no line.
+func (s *junit) unlisted(u *event.Unlisted) *junitSuite {
+	suite := &junitSuite{
+		ID: s.n, Package: "clawsonar", Name: "not judged", Hostname: "-",
+		Timestamp: s.scan.Started.UTC().Format("2006-01-02T15:04:05"), Time: "0", Props: []junitProp{},
+	}
+	add := func(class, why, text string) {
+		suite.Cases = append(suite.Cases, junitCase{Name: "probe", Class: class, Time: "0", Error: &junitResult{Message: why, Type: why, Text: text}})
+		suite.Tests++
+		suite.Errors++
+	}
+	named := u.Targets[:min(len(u.Targets), event.MaxUnlisted)]
+	for _, p := range named {
+		outcome := CleanN(p.Outcome, 40)
+		add(CleanN(p.Place, textLimit), outcome, "outcome "+outcome)
+	}
+	if more := u.Count - int64(len(named)); more > 0 {
+		add(fmt.Sprintf("%d more", more), "not judged", "targets that have no line and are not named")
+	}
+	return suite
+}
+
 // unprobed says what kept a target from being probed; "" if it was, or was not
-// to be, or nobody was there.
+// to be, or is a member of a range where nobody was there.
 func unprobed(t *event.Target) string {
 	switch t.Outcome {
-	case event.OutcomeIdentified, event.OutcomeHelper, event.OutcomeOther, event.OutcomeClosed, event.OutcomeSilent, event.OutcomeExcluded, event.OutcomeAbsent:
+	case event.OutcomeIdentified, event.OutcomeHelper, event.OutcomeOther, event.OutcomeAbsent:
 		return ""
+	case event.OutcomeClosed, event.OutcomeSilent, event.OutcomeExcluded:
+		if t.Judged() {
+			return ""
+		}
 	}
 	if t.Error != "" {
 		return t.Error
@@ -176,8 +209,12 @@ func (s *junit) cases(t *event.Target, class string) []junitCase {
 	for i := range s.rules {
 		r := &s.rules[i]
 		c := verdictCase(r.ID, class, left[r.ID])
-		if ok, why := r.Judged(s.scan.Level, t); !ok && c.Failure == nil && c.Skipped == nil {
-			c.Skipped = &junitResult{Message: why}
+		if c.Failure == nil && c.Skipped == nil {
+			if ok, why := r.Judged(s.scan.Level, t); !ok {
+				c.Skipped = &junitResult{Message: why}
+			} else if s.scan.Compared != nil && len(left[r.ID]) == 0 {
+				c.Skipped = &junitResult{Message: "as it was"} // and not in this stream
+			}
 		}
 		out = append(out, c)
 		delete(left, r.ID)

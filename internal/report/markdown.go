@@ -176,6 +176,9 @@ func (m *markdown) grouped() string {
 func (m *markdown) title() string {
 	c, s := m.c, m.totals()
 	if d := s.Diff; d != nil {
+		if n := m.unjudged.Count; n > 0 {
+			return c.say("%d new, %d gone, %d not judged", d.Opened, d.Closed, n)
+		}
 		return c.say("%d new, %d gone", d.Opened, d.Closed)
 	}
 	for _, x := range m.graded() {

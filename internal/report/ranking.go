@@ -11,7 +11,7 @@ import (
 // depends on its limit, not on the stream.
 type ranking struct {
 	limit int
-	quiet bool // take the closed and silent ones, too
+	quiet bool // take the closed and silent members of ranges, too
 	cards []card
 	more  int // targets that would be kept if there were room
 }
@@ -24,7 +24,7 @@ type card struct {
 }
 
 func (r *ranking) add(t *event.Target) {
-	if (t.Outcome == event.OutcomeClosed || t.Outcome == event.OutcomeSilent) && !r.quiet && len(t.Changes) == 0 {
+	if (t.Outcome == event.OutcomeClosed || t.Outcome == event.OutcomeSilent) && t.Judged() && !r.quiet && len(t.Changes) == 0 {
 		return
 	}
 	c := card{t, event.Severity(CleanN(string(worstSeverity(t.Findings)), 40)), alarm(t)}

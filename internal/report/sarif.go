@@ -36,6 +36,8 @@ type sarif struct {
 	kept    int
 	dropped int
 	whole   bool // a summary said that the scan was complete
+
+	unjudged event.Unjudged
 }
 
 func newSARIF(w io.Writer, o Options, _ *catalogue) Sink {
@@ -118,7 +120,9 @@ func (s *sarif) Event(e event.Event) error {
 		s.tool = e.Tool
 	case *event.Summary:
 		s.whole = e.Complete
+		s.unjudged.Summary(e)
 	case *event.Target:
+		s.unjudged.Target(e)
 		return s.target(scrub(e))
 	}
 	return nil
@@ -223,9 +227,17 @@ func (s *sarif) Flush() error {
 		return err
 	}
 	notices := []any{}
+	warn := func(format string, args ...any) {
+		notices = append(notices, map[string]any{"level": "warning", "message": plainText(fmt.Sprintf(format, args...))})
+	}
 	if s.dropped > 0 {
-		notices = append(notices, map[string]any{"level": "warning", "message": sarifText{
-			Text: fmt.Sprintf("%d results, none of them worse than these, are left out: code scanning takes %d. The formats jsonl and json hold everything.", s.dropped, maxResults)}})
+		warn("%d results, none of them worse than these, are left out: code scanning takes %d. The formats jsonl and json hold everything.", s.dropped, maxResults)
+	}
+	for _, p := range s.unjudged.Places {
+		warn("%s could not be judged (%s).", CleanN(p.Place, textLimit), CleanN(p.Outcome, 40))
+	}
+	if n := s.unjudged.More(len(s.unjudged.Places)); n > 0 {
+		warn("%d more targets could not be judged.", n)
 	}
 	invocation, err := compact(map[string]any{"executionSuccessful": s.whole, "toolExecutionNotifications": notices})
 	if err != nil {

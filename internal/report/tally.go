@@ -21,8 +21,9 @@ type tally struct {
 	summary *event.Summary
 	seen    *event.Summary // own count, for a stream without summary
 
-	// What could not be judged and is no gateway: how many, those of them that
-	// were named and found closed or silent, and the first few by name.
+	// What could not be judged and is no gateway (in a comparison, gateways as
+	// well): how many, those of them that were named and found closed or silent,
+	// and the first few by name.
 	unjudged event.Unjudged
 	missing  int64
 	ways     waysIn
@@ -59,11 +60,14 @@ func (t *tally) event(e event.Event) {
 		t.count(e)
 		t.worst.add(e)
 		t.groups.add(e)
-		if t.scan != nil && t.scan.Compared != nil {
+		if t.compares() {
 			t.news.add(e, t.shows)
 		}
 	}
 }
+
+// compares reports whether the stream is a comparison of two scans.
+func (t *tally) compares() bool { return t.scan != nil && t.scan.Compared != nil }
 
 // named lists what could not be judged: "127.0.0.1:18789 (closed)".
 func (t *tally) named() string {
@@ -84,11 +88,11 @@ func (t *tally) count(x *event.Target) {
 	fold(t.seen.Outcomes, event.Outcomes(), event.OutcomeUnknown)
 	fold(t.seen.Auth, event.AuthStates(), event.AuthUnknown)
 	fold(t.seen.Findings, event.Severities(), event.Ungraded)
-	if x.Outcome != event.OutcomeIdentified && !x.Judged() {
+	if x.Outcome != event.OutcomeIdentified || t.compares() {
 		t.unjudged.Target(x)
-		if x.Outcome == event.OutcomeClosed || x.Outcome == event.OutcomeSilent {
-			t.missing++
-		}
+	}
+	if (x.Outcome == event.OutcomeClosed || x.Outcome == event.OutcomeSilent) && !x.Judged() {
+		t.missing++
 	}
 	t.ways.add(x)
 }
@@ -289,10 +293,10 @@ func (t *tally) unjudgedToo() string {
 // changed is the headline of a comparison.
 func (t *tally) changed(d *event.Diff) []statement {
 	c := t.c
-	if d.Opened+d.Closed+d.Unseen+d.Changed+d.Advisories == 0 {
-		return []statement{{c.say("Nothing has changed."), plain}}
-	}
 	var out []statement
+	if d.Opened+d.Closed+d.Unseen+d.Changed+d.Advisories == 0 {
+		out = append(out, statement{c.say("Nothing has changed."), plain})
+	}
 	if n := d.Opened; n > 0 {
 		out = append(out, statement{c.count(n, "%d finding is new.", "%d findings are new."), bad})
 	}
@@ -308,6 +312,9 @@ func (t *tally) changed(d *event.Diff) []statement {
 	}
 	if n := d.Advisories; n > 0 {
 		out = append(out, statement{c.count(n, "%d advisory is new for its target.", "%d advisories are new for their targets."), doubt})
+	}
+	if t.unjudged.Count > 0 {
+		out = append(out, statement{t.unjudgedToo(), doubt})
 	}
 	return out
 }

@@ -29,7 +29,9 @@ type before struct {
 // so (see event.Finding), and the new advisories. Memory depends on the number of
 // gateways in the older scan.
 //
-// A finding counts as gone only if the newer scan could have shown it.
+// A finding counts as gone only if the newer scan could have shown it. What the
+// newer scan could not judge has a line even if that is as it was: it is no sign
+// that all is well.
 func Diff(older, newer Source, rules []event.Rule, emit func(event.Event) error) error {
 	d := &differ{rules: map[string]event.Rule{}, old: map[string]*before{}, sum: newSummary(), emit: emit}
 	for _, r := range rules {
@@ -134,7 +136,7 @@ func (d *differ) compare(t *event.Target) error {
 	b := d.old[place(t.Target)]
 	if b == nil {
 		if !recognised(t) {
-			return nil
+			return d.unjudged(t)
 		}
 		b = &before{known: map[string]bool{}}
 		out := d.changed(b, t)
@@ -145,7 +147,7 @@ func (d *differ) compare(t *event.Target) error {
 	b.found = true
 	if !recognised(t) {
 		if again {
-			return nil
+			return d.unjudged(t)
 		}
 		out := *t
 		return d.gone(b, &out)
@@ -162,9 +164,19 @@ func (d *differ) compare(t *event.Target) error {
 		out.Changes = append(out.Changes, event.Change{What: event.ChangedRelease, Old: b.release, New: now})
 	}
 	if len(out.Changes)+len(out.Findings)+len(out.Advisories) == 0 {
-		return nil
+		return d.unjudged(out)
 	}
 	return d.put(out)
+}
+
+// unjudged emits a line of which nothing is different, if it is not judged.
+func (d *differ) unjudged(t *event.Target) error {
+	if t.Judged() {
+		return nil
+	}
+	out := *t
+	out.Findings, out.Advisories, out.Changes = nil, nil, nil
+	return d.put(&out)
 }
 
 // changed returns the line with what is different in findings and advisories.

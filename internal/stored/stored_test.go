@@ -41,6 +41,12 @@ func other(ip string, outcome event.Outcome) event.Event {
 	return &event.Target{Type: "target", Outcome: outcome, Target: event.Address{IP: ip, Port: 18789, URL: "http://" + ip + ":18789/"}}
 }
 
+func member(ip string, outcome event.Outcome) event.Event {
+	e := other(ip, outcome)
+	e.(*event.Target).Target.Member = event.OfRange
+	return e
+}
+
 func finding(id, key string, s event.Severity) event.Finding {
 	return event.Finding{ID: id, Key: key, Severity: s, Evidence: []string{"tools"}}
 }
@@ -216,6 +222,7 @@ func TestDiff(t *testing.T) {
 		want     event.Diff
 		changes  string // of the first line
 		marks    string // of its findings
+		unjudged string
 	}{
 		{name: "same", old: []event.Event{gateway("10.0.0.1", "open", "1", missing)}, now: []event.Event{gateway("10.0.0.1", "open", "1", missing)}},
 		{name: "nothing known before, nothing now", old: []event.Event{other("10.0.0.1", "silent")}, now: []event.Event{other("10.0.0.1", "other")}},
@@ -224,18 +231,23 @@ func TestDiff(t *testing.T) {
 		{name: "gone", old: []event.Event{gateway("10.0.0.1", "open", "1", missing, plain)}, now: []event.Event{gateway("10.0.0.1", "required", "2", plain)},
 			want: event.Diff{Closed: 1, Changed: 1}, changes: "verdict:open>auth required release:1>2", marks: "closed"},
 		{name: "not shown to be gone", old: []event.Event{gateway("10.0.0.1", "open", "1", missing)}, now: []event.Event{gateway("10.0.0.1", "unknown", "1")},
-			want: event.Diff{Unseen: 1, Changed: 1}, changes: "verdict:open>auth unclear", marks: "unseen"},
+			want: event.Diff{Unseen: 1, Changed: 1}, changes: "verdict:open>auth unclear", marks: "unseen", unjudged: "10.0.0.1 unknown"},
 		{name: "no longer a gateway", old: []event.Event{gateway("10.0.0.1", "open", "1", missing)}, now: []event.Event{other("10.0.0.1", "silent")},
-			want: event.Diff{Unseen: 1, Changed: 1}, changes: "target:open>", marks: "unseen"},
+			want: event.Diff{Unseen: 1, Changed: 1}, changes: "target:open>", marks: "unseen", unjudged: "10.0.0.1 silent"},
 		{name: "not listed", old: []event.Event{gateway("10.0.0.1", "open", "1", missing)}, want: event.Diff{Unseen: 1, Changed: 1}, changes: "target:open>", marks: "unseen"},
 		{name: "helper that asks now", old: []event.Event{helper("open", reachable)}, now: []event.Event{helper("required")},
 			want: event.Diff{Closed: 1, Changed: 1}, changes: "verdict:open>auth required", marks: "closed"},
 		{name: "helper of which nothing is proven now", old: []event.Event{helper("open", reachable)}, now: []event.Event{helper("unknown")},
-			want: event.Diff{Unseen: 1, Changed: 1}, changes: "verdict:open>auth unclear", marks: "unseen"},
+			want: event.Diff{Unseen: 1, Changed: 1}, changes: "verdict:open>auth unclear", marks: "unseen", unjudged: "10.0.0.1 unknown"},
 		{name: "suppressed now", old: []event.Event{gateway("10.0.0.1", "open", "1", missing)}, now: []event.Event{gateway("10.0.0.1", "open", "1", ignored)}},
 		{name: "no longer suppressed", old: []event.Event{gateway("10.0.0.1", "open", "1", ignored)}, now: []event.Event{gateway("10.0.0.1", "open", "1", missing)}, want: event.Diff{Opened: 1}, marks: "opened"},
 		{name: "unknown check, judged by the product", old: []event.Event{gateway("10.0.0.1", "unknown", "1", finding("new-one", "k9", "low"))}, now: []event.Event{gateway("10.0.0.1", "unknown", "1")},
-			want: event.Diff{Closed: 1}, marks: "closed"},
+			want: event.Diff{Closed: 1}, marks: "closed", unjudged: "10.0.0.1 unknown"},
+		{name: "judged in neither", old: []event.Event{gateway("10.0.0.1", "blocked", "1", plain)}, now: []event.Event{gateway("10.0.0.1", "blocked", "1", plain)}, unjudged: "10.0.0.1 blocked"},
+		{name: "reached in neither", old: []event.Event{other("10.0.0.1", "dns-error"), other("10.0.0.2", "closed")}, now: []event.Event{other("10.0.0.1", "dns-error"), other("10.0.0.2", "closed")},
+			unjudged: "10.0.0.1 dns-error, 10.0.0.2 closed"},
+		{name: "something else, and now not reached", old: []event.Event{other("10.0.0.1", "other")}, now: []event.Event{other("10.0.0.1", "reset")}, unjudged: "10.0.0.1 reset"},
+		{name: "members of a range", old: []event.Event{member("10.0.0.1", "closed")}, now: []event.Event{member("10.0.0.1", "silent")}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -259,6 +271,15 @@ func TestDiff(t *testing.T) {
 			}
 			if strings.Join(changes, " ") != tt.changes || strings.Join(marks, " ") != tt.marks {
 				t.Errorf("changes %v, marks %v; want %q, %q", changes, marks, tt.changes, tt.marks)
+			}
+			var unjudged []string
+			for _, e := range out {
+				if x, ok := e.(*event.Target); ok && !x.Judged() {
+					unjudged = append(unjudged, x.Target.IP+" "+x.Why())
+				}
+			}
+			if got := strings.Join(unjudged, ", "); got != tt.unjudged {
+				t.Errorf("not judged: %q, want %q", got, tt.unjudged)
 			}
 			if s.Findings["critical"]+s.Findings["medium"] != tt.want.Opened {
 				t.Errorf("findings %v: only those that are new count", s.Findings)
