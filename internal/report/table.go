@@ -161,9 +161,10 @@ func (t *table) fill(r *row, x *event.Target) {
 		r.remarks = append(r.remarks, t.c.say("Error: %s", t.said(x.Error, clean.Limit)))
 	}
 
-	var fs []event.Finding
-	for _, f := range x.Findings {
-		if !t.o.shows(&f) {
+	var fs []*event.Finding
+	for i := range x.Findings {
+		f := &x.Findings[i]
+		if !t.o.shows(f) {
 			r.others++
 			continue
 		}
@@ -174,7 +175,7 @@ func (t *table) fill(r *row, x *event.Target) {
 		}
 		fs = append(fs, f)
 	}
-	slices.SortStableFunc(fs, func(a, b event.Finding) int {
+	slices.SortStableFunc(fs, func(a, b *event.Finding) int {
 		if a, b := a.Active(), b.Active(); a != b {
 			return pick(a, -1, 1)
 		}
