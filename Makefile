@@ -1,18 +1,18 @@
 # Everything a developer or CI does. Go alone builds, tests and runs the demo;
 # e2e and captures need npm, nginx and Caddy as well.
-.PHONY: build test e2e e2e-report bench lint demo generate captures fuzz
+.PHONY: build test e2e e2e-report bench lint demo generate captures fuzz help
 
-build:
+build: ## bin/clawsonar
 	go build -trimpath -o bin/clawsonar ./cmd/clawsonar
 
-test:
+test: ## unit tests and command scripts
 	go test ./...
 
-e2e:
+e2e: ## against real gateways; needs npm, nginx, Caddy and more, see CONTRIBUTING.md (Linux)
 	go test -tags e2e -count=1 -v -timeout 60m ./internal/test/e2e
 
 # The reports in the programs that read them: needs npm and chromium.
-e2e-report:
+e2e-report: ## the page in Chromium with axe-core, SARIF by its validator; needs npm and chromium
 	npm install --prefix .cache/report --no-save --no-audit --no-fund --ignore-scripts axe-core@4.14.1 @microsoft/sarif-multitool@5.7.0
 	go test -tags e2e -count=1 -v -timeout 15m -run '^(TestBrowser|TestSARIFMultitool)' ./internal/report
 
@@ -20,31 +20,34 @@ e2e-report:
 # same run; then the parts. BASE=path names another build of the command to
 # measure in the same run.
 BASE ?=
-bench:
+bench: ## benchmarks beside the least that a client can do (Linux); BASE=another build
 	CLAWSONAR_BENCH_BASE=$(abspath $(BASE)) go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./internal/test/bench
 	go test -run '^$$' -bench . -benchmem $$(go list ./... | grep -v internal/test/bench)
 
-lint:
+lint: ## gofmt, vet, staticcheck, and which package may import which
 	@test -z "$$(gofmt -l cmd fingerprints internal testdata)" || { echo "gofmt needed:"; gofmt -l cmd fingerprints internal testdata; exit 1; }
 	go vet ./...
 	go vet -tags e2e ./internal/test/e2e ./internal/test/lab ./internal/report
 	go tool staticcheck ./...
 	go test -count=1 ./internal/test/structure
 
-demo: build
+demo: build ## build, scan bundled replicas of gateways on loopback
 	./bin/clawsonar demo
 
-generate:
+generate: ## add new releases to the release table; needs npm
 	go run ./internal/tools/releases
 
-captures:
+captures: ## record the real gateways again into testdata/captures; needs what e2e needs
 	go run ./internal/tools/captures
 
 # Every fuzz target for FUZZTIME each.
 FUZZTIME ?= 30s
-fuzz:
+fuzz: ## every fuzz target for FUZZTIME (default 30s)
 	@for p in $$(go list ./...); do \
 		for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \
 			echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$p || exit 1; \
 		done; \
 	done
+
+help: ## this list
+	@awk -F ':.* ## ' '/^[a-z0-9-]+:.* ## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile

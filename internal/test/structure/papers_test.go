@@ -1,0 +1,65 @@
+package structure
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+const root = "../../.."
+
+// TestLinks: what the papers link to in the repository is there.
+func TestLinks(t *testing.T) {
+	var papers []string
+	for _, pattern := range []string{"*.md", "docs/*.md"} {
+		found, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		papers = append(papers, found...)
+	}
+	if len(papers) < 5 {
+		t.Fatalf("only %d papers", len(papers))
+	}
+	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+	for _, paper := range papers {
+		text, err := os.ReadFile(paper)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(paper), m[1])); err != nil {
+				t.Errorf("%s links to %s: %v", paper, m[1], err)
+			}
+		}
+	}
+}
+
+// TestMakeHelp: "make help" names every target.
+func TestMakeHelp(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var targets []string
+	said := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		if names, ok := strings.CutPrefix(line, ".PHONY: "); ok {
+			targets = strings.Fields(names)
+		}
+		if rule, help, ok := strings.Cut(line, " ## "); ok {
+			name, _, _ := strings.Cut(rule, ":")
+			said[name] = strings.TrimSpace(help) != ""
+		}
+	}
+	if len(targets) < 10 {
+		t.Fatalf("targets %v", targets)
+	}
+	for _, name := range targets {
+		if !said[name] {
+			t.Errorf("make help does not name %s: write \"## what it does\" after its prerequisites", name)
+		}
+	}
+}
