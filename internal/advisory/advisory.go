@@ -31,9 +31,9 @@ type Advisory struct {
 	DateOf    string `json:"date_of"`
 	// Severity is the word of the advisory: low, medium, high, critical; "" when
 	// it has none. It need not be that of the scores, see Grade.
-	Severity string   `json:"severity,omitempty"`
-	Scores   []Score  `json:"scores,omitempty"`
-	CWEs     []string `json:"cwes,omitempty"`
+	Severity event.Severity `json:"severity,omitempty"`
+	Scores   []Score        `json:"scores,omitempty"`
+	CWEs     []string       `json:"cwes,omitempty"`
 	// Package is whose versions the ranges are, Also what else they hold for.
 	Package string   `json:"package"`
 	Also    []string `json:"also,omitempty"`
@@ -43,12 +43,11 @@ type Advisory struct {
 	// Gateway says whether it is reached through the port of the gateway: true,
 	// false or unclear.
 	Gateway string `json:"gateway_surface"`
-	// Credential says whether the gateway must have let the attacker in: none,
-	// required, unclear, or n/a where the way in is another.
-	Credential string   `json:"credential"`
-	Summary    string   `json:"summary"`
-	Source     string   `json:"source"` // where the facts come from: aig, cve, osv; see NOTICE
-	Notes      []string `json:"notes,omitempty"`
+	// Credential says whether the gateway must have let the attacker in.
+	Credential event.Credential `json:"credential"`
+	Summary    string           `json:"summary"`
+	Source     string           `json:"source"` // where the facts come from: aig, cve, osv; see NOTICE
+	Notes      []string         `json:"notes,omitempty"`
 }
 
 // Score is one CVSS base score.
@@ -72,33 +71,23 @@ type Range struct {
 	LastAffected release.Version `json:"last_affected,omitzero"` // the last known to be affected; zero: not told
 }
 
-// Status says how sure it is that an advisory applies. The zero Status: it does
-// not.
-type Status string
-
-// The two ways to apply.
-const (
-	Affected Status = "affected" // the release is inside a range
-	Possible Status = "possible" // some of the releases that fit are, or the range leaves it open
-)
-
 // status places one release. Between the last release known to be affected and
 // the first one known to be fixed it is open which it is.
-func (r Range) status(v release.Version) Status {
+func (r Range) status(v release.Version) event.AdvisoryStatus {
 	known := !r.LastAffected.IsZero()
 	switch {
 	case v.Compare(r.Introduced) < 0:
 		return ""
 	case known && v.Compare(r.LastAffected) <= 0:
-		return Affected
+		return event.StatusAffected
 	case !r.Fixed.IsZero() && v.Compare(r.Fixed) >= 0:
 		return ""
 	case known && r.Fixed.IsZero():
 		return ""
 	case known:
-		return Possible
+		return event.StatusPossible
 	}
-	return Affected
+	return event.StatusAffected
 }
 
 func (r Range) check() error {
@@ -132,21 +121,23 @@ func (r Range) String() string {
 }
 
 // status is the surest of all ranges.
-func (a *Advisory) status(v release.Version) Status {
-	var s Status
+func (a *Advisory) status(v release.Version) event.AdvisoryStatus {
+	var s event.AdvisoryStatus
 	for _, r := range a.Ranges {
 		switch r.status(v) {
-		case Affected:
-			return Affected
-		case Possible:
-			s = Possible
+		case event.StatusAffected:
+			return event.StatusAffected
+		case event.StatusPossible:
+			s = event.StatusPossible
 		}
 	}
 	return s
 }
 
-// grades are the words that an advisory may have for its severity; "" is none.
-func grades() []string { return []string{"", "low", "medium", "high", "critical"} }
+// grades are the severities that an advisory can have, "" for none.
+func grades() []event.Severity {
+	return []event.Severity{"", event.Low, event.Medium, event.High, event.Critical}
+}
 
 // Grade is the severity: the advisory's word or, if it has none, that of its
 // first score by the bands of CVSS (3.1 section 5, the same in 4.0); without
@@ -155,7 +146,7 @@ func (a *Advisory) Grade() event.Severity {
 	score, _, ok := a.Score()
 	switch {
 	case a.Severity != "":
-		return event.Severity(a.Severity)
+		return a.Severity
 	case !ok:
 		return event.Ungraded
 	case score >= 9:
@@ -255,7 +246,7 @@ type Query struct {
 // Match is an advisory that applies.
 type Match struct {
 	*Advisory
-	Status Status
+	Status event.AdvisoryStatus
 	// Inherited: the release is called clawdbot and the advisory names openclaw
 	// alone; they have the same code, so the version decides.
 	Inherited bool
@@ -264,11 +255,11 @@ type Match struct {
 // Sure reports whether nothing about the match is in doubt: neither that the
 // release is affected nor where the way in is.
 func (m Match) Sure() bool {
-	return m.Status == Affected && m.Gateway != unclear && m.Credential != unclear
+	return m.Status == event.StatusAffected && m.Gateway != unclear && m.Credential != event.CredentialUnclear
 }
 
-// unclear is the value of Gateway and Credential for what nobody has told.
-const unclear = "unclear"
+// unclear is the value of Surface and Gateway for what nobody has told.
+const unclear = string(event.CredentialUnclear)
 
 // Result is what applies to a release.
 type Result struct {
@@ -309,7 +300,7 @@ func (db *DB) Match(q Query) Result {
 			continue
 		}
 		if q.Hint || len(covered) < len(q.Versions) {
-			m.Status = Possible
+			m.Status = event.StatusPossible
 		}
 		m.Inherited = legacy && gatewayPackage(cmp.Or(q.Package, "openclaw")) && !slices.Contains(a.Also, "clawdbot") && a.Package != "clawdbot"
 		res.Matches = append(res.Matches, m)
@@ -322,12 +313,12 @@ func (db *DB) Match(q Query) Result {
 func firstOpenclaw() release.Version { return release.MustParse("2026.1.29") }
 
 // statusOf is Affected when every version is, and Possible when one may be.
-func (a *Advisory) statusOf(versions []release.Version) Status {
+func (a *Advisory) statusOf(versions []release.Version) event.AdvisoryStatus {
 	affected, some := 0, false
 	for _, v := range versions {
 		s := a.status(v)
 		some = some || s != ""
-		if s == Affected && !v.Extended() {
+		if s == event.StatusAffected && !v.Extended() {
 			affected++
 		}
 	}
@@ -335,7 +326,7 @@ func (a *Advisory) statusOf(versions []release.Version) Status {
 	case !some:
 		return ""
 	case affected == len(versions):
-		return Affected
+		return event.StatusAffected
 	}
-	return Possible
+	return event.StatusPossible
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/fingerprints"
 	"github.com/clawsonar/clawsonar/internal/advisory"
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/release"
 )
 
@@ -168,10 +169,10 @@ func golden(t *testing.T, name, got string) {
 func TestMonotone(t *testing.T) {
 	db, table := builtin(t)
 	var before release.Version
-	had := map[string]advisory.Status{}
+	had := map[string]event.AdvisoryStatus{}
 	for r := range table.Releases() {
 		v := r.Version
-		has := map[string]advisory.Status{}
+		has := map[string]event.AdvisoryStatus{}
 		for _, m := range db.Match(advisory.Query{Versions: []release.Version{v}}).Matches {
 			has[m.ID] = m.Status
 		}
@@ -200,35 +201,35 @@ func TestRanges(t *testing.T) {
 	for _, tt := range []struct {
 		ranges  string
 		version string
-		want    advisory.Status
+		want    event.AdvisoryStatus
 	}{
 		// The vendor's order, not that of semantic versioning.
-		{`[{"last_affected":"2026.2.19-2"}]`, "2026.2.19", advisory.Affected},
-		{`[{"last_affected":"2026.2.19-2"}]`, "2026.2.19-2", advisory.Affected},
+		{`[{"last_affected":"2026.2.19-2"}]`, "2026.2.19", event.StatusAffected},
+		{`[{"last_affected":"2026.2.19-2"}]`, "2026.2.19-2", event.StatusAffected},
 		{`[{"last_affected":"2026.2.19-2"}]`, "2026.2.19-3", ""},
 		{`[{"fixed":"2026.2.2"}]`, "2026.2.2-3", ""},
 		{`[{"fixed":"2026.2.2"}]`, "2026.2.2", ""},
-		{`[{"fixed":"2026.2.2"}]`, "2026.2.2-beta.1", advisory.Affected},
-		{`[{"fixed":"2026.2.2"}]`, "2026.2.1", advisory.Affected},
+		{`[{"fixed":"2026.2.2"}]`, "2026.2.2-beta.1", event.StatusAffected},
+		{`[{"fixed":"2026.2.2"}]`, "2026.2.1", event.StatusAffected},
 		{`[{"introduced":"2026.2.2-3","fixed":"2026.2.9"}]`, "2026.2.2", ""},
-		{`[{"introduced":"2026.2.2-3","fixed":"2026.2.9"}]`, "2026.2.2-3", advisory.Affected},
+		{`[{"introduced":"2026.2.2-3","fixed":"2026.2.9"}]`, "2026.2.2-3", event.StatusAffected},
 		{`[{"introduced":"2026.2.2","fixed":"2026.2.9"}]`, "2026.2.2-beta.1", ""},
-		{`[{"introduced":"2026.2.2","fixed":"2026.2.9"}]`, "2026.2.2-3", advisory.Affected},
+		{`[{"introduced":"2026.2.2","fixed":"2026.2.9"}]`, "2026.2.2-3", event.StatusAffected},
 		// A gap between the last known to be affected and the first fixed.
-		{`[{"fixed":"2026.6.9","last_affected":"2026.6.6"}]`, "2026.6.6", advisory.Affected},
-		{`[{"fixed":"2026.6.9","last_affected":"2026.6.6"}]`, "2026.6.8", advisory.Possible},
+		{`[{"fixed":"2026.6.9","last_affected":"2026.6.6"}]`, "2026.6.6", event.StatusAffected},
+		{`[{"fixed":"2026.6.9","last_affected":"2026.6.6"}]`, "2026.6.8", event.StatusPossible},
 		{`[{"fixed":"2026.6.9","last_affected":"2026.6.6"}]`, "2026.6.9", ""},
 		// Several ranges: the surest counts.
-		{`[{"fixed":"2026.6.9","last_affected":"2026.6.6"},{"introduced":"2026.6.8","fixed":"2026.6.9"}]`, "2026.6.8", advisory.Affected},
+		{`[{"fixed":"2026.6.9","last_affected":"2026.6.6"},{"introduced":"2026.6.8","fixed":"2026.6.9"}]`, "2026.6.8", event.StatusAffected},
 		{`[{"fixed":"2026.2.2"},{"introduced":"2026.4.1","fixed":"2026.5.2"}]`, "2026.3.1", ""},
 		// Without an end.
-		{`[{}]`, "2026.1.1", advisory.Affected},
-		{`[{"introduced":"2026.5.2"}]`, "2026.9.6", advisory.Affected},
+		{`[{}]`, "2026.1.1", event.StatusAffected},
+		{`[{"introduced":"2026.5.2"}]`, "2026.9.6", event.StatusAffected},
 		// An extended-stable line may have the fix ported back.
-		{`[{"fixed":"2026.8.1"}]`, "2026.7.33", advisory.Possible},
+		{`[{"fixed":"2026.8.1"}]`, "2026.7.33", event.StatusPossible},
 	} {
 		db := load(t, entry(id1, tt.ranges, ""))
-		var got advisory.Status
+		var got event.AdvisoryStatus
 		if m := db.Match(advisory.Query{Versions: versions(tt.version)}).Matches; len(m) > 0 {
 			got = m[0].Status
 		}
@@ -267,15 +268,15 @@ func TestQueries(t *testing.T) {
 		{"old name", advisory.Query{Package: "clawdbot", Versions: versions("2026.1.24-3")}, []string{id1, id2}, nil, ""},
 	} {
 		res := db.Match(tt.q)
-		got := map[advisory.Status][]string{}
+		got := map[event.AdvisoryStatus][]string{}
 		for _, m := range res.Matches {
 			got[m.Status] = append(got[m.Status], m.ID)
 			if want := m.ID == id1 && tt.q.Versions[0] == release.MustParse("2026.1.24-3"); m.Inherited != want {
 				t.Errorf("%s: %s inherited %t", tt.name, m.ID, m.Inherited)
 			}
 		}
-		if !slices.Equal(got[advisory.Affected], tt.affected) || !slices.Equal(got[advisory.Possible], tt.possible) {
-			t.Errorf("%s: affected %v, possible %v; want %v, %v", tt.name, got[advisory.Affected], got[advisory.Possible], tt.affected, tt.possible)
+		if !slices.Equal(got[event.StatusAffected], tt.affected) || !slices.Equal(got[event.StatusPossible], tt.possible) {
+			t.Errorf("%s: affected %v, possible %v; want %v, %v", tt.name, got[event.StatusAffected], got[event.StatusPossible], tt.affected, tt.possible)
 		}
 		if !strings.Contains(res.Reason, tt.reason) || (tt.reason == "") != (res.Reason == "") {
 			t.Errorf("%s: reason %q, want %q", tt.name, res.Reason, tt.reason)
@@ -432,16 +433,16 @@ func TestRangeProperty(t *testing.T) {
 		}
 		db := load(t, entry(id1, "[{"+strings.Join(parts, ",")+"}]", ""))
 		for i, v := range all {
-			var got advisory.Status
+			var got event.AdvisoryStatus
 			if m := db.Match(advisory.Query{Versions: []release.Version{v}}).Matches; len(m) > 0 {
 				got = m[0].Status
 			}
-			want := advisory.Affected
+			want := event.StatusAffected
 			switch {
 			case i < introduced, set&4 != 0 && i >= fixed, set&4 == 0 && set&2 != 0 && i > last:
 				want = ""
 			case set&2 != 0 && i > last:
-				want = advisory.Possible
+				want = event.StatusPossible
 			}
 			if got != want {
 				rt.Fatalf("%s in {%s}: %q, want %q", v, strings.Join(parts, ","), got, want)

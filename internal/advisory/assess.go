@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/release"
 )
 
@@ -21,33 +22,18 @@ const (
 	Open
 )
 
-// Reach says how far a stranger is from what an advisory is about.
-type Reach uint8
-
-// The reaches, nearest first.
-const (
-	Reachable Reach = iota // through the port of the gateway, without a credential
-	Behind                 // through the port of the gateway, with a credential
-	Elsewhere              // not through the port of the gateway: local, a chat channel, a port of its own
-)
-
-// String returns one word: reachable, credential or elsewhere.
-func (r Reach) String() string {
-	return [...]string{"reachable", "credential", "elsewhere"}[r]
-}
-
 // Reach tells how far away an advisory is. What is unclear counts as the nearer
 // of what it can be.
-func (a *Advisory) Reach(access Access) Reach {
+func (a *Advisory) Reach(access Access) event.AdvisoryReach {
 	switch {
 	case a.Gateway == "false":
-		return Elsewhere
+		return event.Elsewhere
 	case access == Open:
-		return Reachable
-	case access == Fronted || a.Credential == "required":
-		return Behind
+		return event.Reachable
+	case access == Fronted || a.Credential == event.CredentialRequired:
+		return event.NeedsCredential
 	}
-	return Reachable
+	return event.Reachable
 }
 
 // Subject is what is assessed.
@@ -87,7 +73,7 @@ func (a *Assessment) Len() int { return len(a.Reachable) + len(a.Behind) + len(a
 func (a *Assessment) Possible() int {
 	n := 0
 	for _, m := range slices.Concat(a.Reachable, a.Behind, a.Elsewhere) {
-		if m.Status == Possible {
+		if m.Status == event.StatusPossible {
 			n++
 		}
 	}
@@ -104,9 +90,9 @@ func (db *DB) Assess(s Subject) Assessment {
 			continue
 		}
 		switch m.Reach(s.Access) {
-		case Reachable:
+		case event.Reachable:
 			out.Reachable = append(out.Reachable, m)
-		case Behind:
+		case event.NeedsCredential:
 			out.Behind = append(out.Behind, m)
 		default:
 			out.Elsewhere = append(out.Elsewhere, m)
@@ -116,7 +102,7 @@ func (db *DB) Assess(s Subject) Assessment {
 		slices.SortStableFunc(list, compare)
 	}
 	if len(out.Reachable) > 0 {
-		out.FixReachable = db.step(s, func(a *Advisory) bool { return a.Reach(s.Access) == Reachable })
+		out.FixReachable = db.step(s, func(a *Advisory) bool { return a.Reach(s.Access) == event.Reachable })
 	}
 	if out.Len() > 0 {
 		all := func(*Advisory) bool { return true }

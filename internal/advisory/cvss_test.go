@@ -26,7 +26,7 @@ func TestGrade(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name   string
-		word   string
+		word   event.Severity
 		scores []advisory.Score
 		score  float64
 		want   event.Severity

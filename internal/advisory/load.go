@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/release"
 	"github.com/clawsonar/clawsonar/internal/strict"
 )
@@ -103,16 +104,16 @@ func (a *Advisory) check() error {
 		words      []string
 	}{
 		{"date_of", a.DateOf, []string{"ghsa", "cve", "vendor-batch", "upper-bound"}},
-		{"severity", a.Severity, grades()},
+		{"severity", string(a.Severity), event.Words(grades()...)},
 		{"gateway_surface", a.Gateway, []string{"true", "false", unclear}},
-		{"credential", a.Credential, []string{"none", "required", unclear, "n/a"}},
+		{"credential", string(a.Credential), event.Words(event.CredentialNone, event.CredentialRequired, event.CredentialUnclear, event.CredentialNA)},
 		{"source", a.Source, []string{"aig", "cve", "osv"}},
 	} {
 		if !slices.Contains(c.words, c.value) {
 			return fail("%s %q is unknown: use one of %s", c.key, cut(c.value, 40), strings.TrimPrefix(strings.Join(c.words, ", "), ", "))
 		}
 	}
-	if a.Gateway == "true" && a.Credential == "n/a" {
+	if a.Gateway == "true" && a.Credential == event.CredentialNA {
 		return fail("what touches the gateway's surface needs a credential or not: credential must not be n/a")
 	}
 	for _, name := range append([]string{a.Package}, a.Also...) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/bounded"
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/release"
 )
 
@@ -464,18 +465,18 @@ func (u *Update) convert(in *osv, about []osvAffected) (*Advisory, error) {
 	published := cmp.Or(in.Published, in.Modified)
 	a := &Advisory{
 		ID: in.ID, CVE: in.cve(), Published: published.UTC().Format(time.DateOnly),
-		DateOf: strings.ToLower(in.ID[:strings.IndexByte(in.ID, '-')]), Severity: strings.ToLower(in.Database.Severity),
-		CWEs: in.Database.CWEs, Surface: unclear, Gateway: unclear, Credential: unclear,
+		DateOf: strings.ToLower(in.ID[:strings.IndexByte(in.ID, '-')]), Severity: event.Severity(strings.ToLower(in.Database.Severity)),
+		CWEs: in.Database.CWEs, Surface: unclear, Gateway: unclear, Credential: event.CredentialUnclear,
 		Summary: oneLine(in.Summary), Source: "osv",
 	}
 	if published.IsZero() {
 		return nil, errors.New("neither published nor modified is there")
 	}
 	if a.Severity == "moderate" { // GitHub's word
-		a.Severity = "medium"
+		a.Severity = event.Medium
 	}
 	if !slices.Contains(grades(), a.Severity) {
-		u.note("%s: severity %q passed over", in.ID, cut(a.Severity, 40))
+		u.note("%s: severity %q passed over", in.ID, cut(string(a.Severity), 40))
 		a.Severity = ""
 	}
 	if a.Summary == "" {
@@ -593,7 +594,7 @@ func (a *osvAffected) convert() ([]Range, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !slices.ContainsFunc(out, func(r Range) bool { return r.status(v) == Affected }) {
+		if !slices.ContainsFunc(out, func(r Range) bool { return r.status(v) == event.StatusAffected }) {
 			out = append(out, Range{Introduced: v, LastAffected: v})
 		}
 	}
@@ -745,25 +746,29 @@ func ranges(a *Advisory) string {
 	return strings.Join(parts, " or ")
 }
 
+// take takes over a value that a record states, and adds what that changes.
+func take[S ~string](what []string, name string, to *S, value S) []string {
+	if value == "" || *to == value {
+		return what
+	}
+	what = append(what, fmt.Sprintf("%s %s → %s", name, cmp.Or(*to, "none"), value))
+	*to = value
+	return what
+}
+
 // merge takes over what a record states and says what that changes.
 func merge(old, in *Advisory) (*Advisory, string) {
 	out := *old
 	var what []string
-	set := func(name string, to *string, value string) {
-		if value != "" && *to != value {
-			what = append(what, fmt.Sprintf("%s %s → %s", name, cmp.Or(*to, "none"), value))
-			*to = value
-		}
-	}
-	set("id", &out.ID, in.ID)
+	what = take(what, "id", &out.ID, in.ID)
 	if in.CVE != out.ID {
-		set("cve", &out.CVE, in.CVE)
+		what = take(what, "cve", &out.CVE, in.CVE)
 	}
 	if out.CVE == out.ID {
 		out.CVE = ""
 	}
-	set("severity", &out.Severity, in.Severity)
-	set("package", &out.Package, in.Package)
+	what = take(what, "severity", &out.Severity, in.Severity)
+	what = take(what, "package", &out.Package, in.Package)
 	fresh := slices.Clone(in.Ranges)
 	for i, r := range fresh {
 		// What is known beyond the record stays: it narrows the range.

@@ -64,7 +64,7 @@ func advisorySeverity(a *advisory.Assessment) event.Severity {
 		if grade == event.Ungraded {
 			grade = event.Critical // it can be
 		}
-		if (m.Reach(a.Access) != advisory.Reachable || !m.Sure()) && grade.Rank() > event.Medium.Rank() {
+		if (m.Reach(a.Access) != event.Reachable || !m.Sure()) && grade.Rank() > event.Medium.Rank() {
 			grade = event.Medium
 		}
 		if grade.Rank() > severity.Rank() {

@@ -99,16 +99,16 @@ func cases() []struct {
 		}
 	}
 	// apply has one advisory apply, about the gateway's own port or not.
-	apply := func(access advisory.Access, severity, gateway, credential string, status advisory.Status) func(*check.Subject) {
+	apply := func(access advisory.Access, severity event.Severity, gateway string, credential event.Credential, status event.AdvisoryStatus) func(*check.Subject) {
 		return func(s *check.Subject) {
 			m := advisory.Match{Status: status, Advisory: &advisory.Advisory{
 				ID: "GHSA-0000-0000-0000", Severity: severity, Gateway: gateway, Credential: credential, Summary: "what it is",
 			}}
 			s.Advisories = &advisory.Assessment{Access: access}
 			switch m.Reach(access) {
-			case advisory.Reachable:
+			case event.Reachable:
 				s.Advisories.Reachable = []advisory.Match{m}
-			case advisory.Behind:
+			case event.NeedsCredential:
 				s.Advisories.Behind = []advisory.Match{m}
 			default:
 				s.Advisories.Elsewhere = []advisory.Match{m}
@@ -289,17 +289,17 @@ func cases() []struct {
 		{"listens-beyond-loopback", "IPv6 loopback", bound("[::1]:18789", "node"), ""},
 		{"listens-beyond-loopback", "not this machine", reach("private"), ""},
 
-		{"advisory-affected", "needs no credential", apply(advisory.Guarded, "critical", "true", "none", advisory.Affected), event.Critical},
-		{"advisory-affected", "needs no credential, low", apply(advisory.Guarded, "low", "true", "none", advisory.Affected), event.Low},
-		{"advisory-affected", "needs no credential, not graded", apply(advisory.Guarded, "", "true", "none", advisory.Affected), event.Critical},
-		{"advisory-affected", "needs a credential, not graded", apply(advisory.Guarded, "", "true", "required", advisory.Affected), event.Medium},
-		{"advisory-affected", "only possible, not graded", apply(advisory.Guarded, "", "true", "none", advisory.Possible), event.Medium},
-		{"advisory-affected", "needs a credential", apply(advisory.Guarded, "critical", "true", "required", advisory.Affected), event.Medium},
-		{"advisory-affected", "needs a credential, but auth is open", apply(advisory.Open, "critical", "true", "required", advisory.Affected), event.Critical},
-		{"advisory-affected", "needs none, but a front asks for one", apply(advisory.Fronted, "critical", "true", "none", advisory.Affected), event.Medium},
-		{"advisory-affected", "only possible", apply(advisory.Guarded, "critical", "true", "none", advisory.Possible), event.Medium},
-		{"advisory-affected", "unclear way in", apply(advisory.Guarded, "critical", "unclear", "none", advisory.Affected), event.Medium},
-		{"advisory-affected", "not through the port", apply(advisory.Open, "critical", "false", "none", advisory.Affected), event.Low},
+		{"advisory-affected", "needs no credential", apply(advisory.Guarded, "critical", "true", "none", event.StatusAffected), event.Critical},
+		{"advisory-affected", "needs no credential, low", apply(advisory.Guarded, "low", "true", "none", event.StatusAffected), event.Low},
+		{"advisory-affected", "needs no credential, not graded", apply(advisory.Guarded, "", "true", "none", event.StatusAffected), event.Critical},
+		{"advisory-affected", "needs a credential, not graded", apply(advisory.Guarded, "", "true", "required", event.StatusAffected), event.Medium},
+		{"advisory-affected", "only possible, not graded", apply(advisory.Guarded, "", "true", "none", event.StatusPossible), event.Medium},
+		{"advisory-affected", "needs a credential", apply(advisory.Guarded, "critical", "true", "required", event.StatusAffected), event.Medium},
+		{"advisory-affected", "needs a credential, but auth is open", apply(advisory.Open, "critical", "true", "required", event.StatusAffected), event.Critical},
+		{"advisory-affected", "needs none, but a front asks for one", apply(advisory.Fronted, "critical", "true", "none", event.StatusAffected), event.Medium},
+		{"advisory-affected", "only possible", apply(advisory.Guarded, "critical", "true", "none", event.StatusPossible), event.Medium},
+		{"advisory-affected", "unclear way in", apply(advisory.Guarded, "critical", "unclear", "none", event.StatusAffected), event.Medium},
+		{"advisory-affected", "not through the port", apply(advisory.Open, "critical", "false", "none", event.StatusAffected), event.Low},
 		{"advisory-affected", "none applies", func(s *check.Subject) { s.Advisories = &advisory.Assessment{} }, ""},
 		{"advisory-affected", "all suppressed", func(s *check.Subject) {
 			s.Advisories = &advisory.Assessment{Suppressed: []advisory.Suppressed{{Why: "not affected"}}}

@@ -17,6 +17,7 @@ import (
 	"github.com/clawsonar/clawsonar/fingerprints"
 	"github.com/clawsonar/clawsonar/internal/advisory"
 	"github.com/clawsonar/clawsonar/internal/bounded"
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/release"
 	"github.com/clawsonar/clawsonar/internal/report"
 	"github.com/clawsonar/clawsonar/internal/results"
@@ -229,7 +230,7 @@ func showAdvisory(w io.Writer, a *advisory.Advisory, t report.Texts) {
 		row(t.Say("Affected"), r.String())
 	}
 	row(t.Say("Concerns"), t.Say("%s (through the gateway's port: %s)", a.Surface, a.Gateway))
-	row(t.Say("Credential"), t.Text(a.Credential))
+	row(t.Say("Credential"), t.Text(string(a.Credential)))
 	for _, n := range a.Notes {
 		row(t.Say("Note"), n)
 	}
@@ -245,7 +246,8 @@ func newAdvisoriesCheck(s streams) *cobra.Command {
 	f.text(&pkg, "package", "", "NAME", "the npm package whose version it is (default openclaw)", nil)
 	var lang langOption
 	lang.flag(f, "language, but for the advisories' own words")
-	f.choice(&auth, "auth", "", "STATE", "required", "required, gated or open: what a stranger meets", []string{"required", "gated", "open"})
+	f.choice(&auth, "auth", "", "STATE", string(event.AuthRequired), "required, gated or open: what a stranger meets",
+		event.Words(event.AuthRequired, event.AuthGated, event.AuthOpen))
 	cmd := &cobra.Command{
 		Use:   "check [flags] VERSION ...",
 		Short: "Tell which advisories apply to a release, without a scan",
@@ -266,7 +268,7 @@ what applies to some is possible.`,
 			return usage(errors.New("advisories check needs a version, such as 2026.3.13"))
 		}
 		subject := advisory.Subject{Query: advisory.Query{Package: pkg}}
-		subject.Access = map[string]advisory.Access{"open": advisory.Open, "gated": advisory.Fronted}[auth]
+		subject.Access = map[event.AuthState]advisory.Access{event.AuthOpen: advisory.Open, event.AuthGated: advisory.Fronted}[event.AuthState(auth)]
 		for _, text := range rest {
 			v, err := release.Parse(text)
 			if err != nil {
@@ -327,7 +329,7 @@ func printAssessment(w io.Writer, name string, known *scan.Advisories, a advisor
 				break
 			}
 			mark := ""
-			if m.Status == advisory.Possible {
+			if m.Status == event.StatusPossible {
 				mark = t.Say(" [possible]")
 			}
 			if m.Inherited {

@@ -100,7 +100,7 @@ func (o *scanOptions) flags() *flags {
 	f.duration(&o.wait, "wait", "", 0, "ask targets that were named again for this long while they are closed, silent or starting").
 		mustName("targets are contacted more often")
 	f.group("Depth")
-	f.choice(&o.level, "level", "", "LEVEL", "standard", "passive, standard or deep; deep says more to the gateway and leaves lines in its log", []string{"passive", "standard", "deep"}).
+	f.choice(&o.level, "level", "", "LEVEL", string(event.LevelStandard), "passive, standard or deep; deep says more to the gateway and leaves lines in its log", event.Words(event.Levels()...)).
 		mayFind("only passive says less than the default", notDeep)
 	f.boolean(&o.helpers, "helpers", "", "try the ports of a gateway's helpers on every host, and beside a gateway whose port was named").
 		mustName("more ports are contacted")
@@ -168,7 +168,7 @@ func checkContact(s string) error {
 
 // notDeep is what a configuration file that nobody named may make of -level.
 func notDeep(level string) error {
-	if level == "deep" {
+	if level == string(event.LevelDeep) {
 		return errors.New("deep says more to the gateway")
 	}
 	return nil

@@ -133,8 +133,8 @@ type gateOptions struct {
 
 func (o *gateOptions) flags(f *flags) {
 	f.group("Gate")
-	f.choice(&o.failOn, "fail-on", "", "SEVERITY", "none", "exit 3 on findings from this severity on: low, medium, high or critical",
-		[]string{"none", "low", "medium", "high", "critical"}).
+	f.choice(&o.failOn, "fail-on", "", "SEVERITY", policy.FailOnNone, "exit 3 on findings from this severity on: low, medium, high or critical",
+		policy.FailOn()).
 		mayFind("it is about the exit code")
 	f.boolean(&o.failOnIncomplete, "fail-on-incomplete", "", "exit 4 when a target that was named, or a gateway that was found, could not be judged").
 		mayFind("it is about the exit code")

@@ -42,9 +42,5 @@ func ParseSeverity(s string) (Severity, error) {
 	if v := Severity(s); v.Known() {
 		return v, nil
 	}
-	var names []string
-	for _, v := range Severities() {
-		names = append(names, string(v))
-	}
-	return "", fmt.Errorf("unknown severity %q: use one of %s", s, strings.Join(names, ", "))
+	return "", fmt.Errorf("unknown severity %q: use one of %s", s, strings.Join(Words(Severities()...), ", "))
 }

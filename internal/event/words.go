@@ -5,6 +5,15 @@ import "slices"
 // The words of the stream. What reads a stream must pass over those that it does
 // not know: a later version may have more of them.
 
+// Words returns words as plain text, for the choices of a flag or an error.
+func Words[S ~string](words ...S) []string {
+	var out []string
+	for _, w := range words {
+		out = append(out, string(w))
+	}
+	return out
+}
+
 // Type says which kind of event a line is.
 type Type string
 

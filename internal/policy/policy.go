@@ -5,6 +5,7 @@ package policy
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/event"
@@ -97,13 +98,21 @@ func (g *Gate) Reasons() []string {
 	return out
 }
 
-// ParseFailOn reads the value of -fail-on; "none" gives "".
+// FailOnNone is the value of -fail-on that fails on no finding.
+const FailOnNone = "none"
+
+// FailOn returns the values of -fail-on.
+func FailOn() []string {
+	return append([]string{FailOnNone}, event.Words(event.Low, event.Medium, event.High, event.Critical)...)
+}
+
+// ParseFailOn reads the value of -fail-on; FailOnNone gives "".
 func ParseFailOn(s string) (event.Severity, error) {
-	switch v := event.Severity(s); v {
-	case "none":
+	switch {
+	case s == FailOnNone:
 		return "", nil
-	case event.Low, event.Medium, event.High, event.Critical:
-		return v, nil
+	case slices.Contains(FailOn(), s):
+		return event.Severity(s), nil
 	}
-	return "", fmt.Errorf("unknown value %q for -fail-on: use one of none, low, medium, high, critical", s)
+	return "", fmt.Errorf("unknown value %q for -fail-on: use one of %s", s, strings.Join(FailOn(), ", "))
 }

@@ -77,7 +77,7 @@ func (c *catalogue) about(t *event.Target) []string {
 	if a.Process != "" {
 		out = append(out, c.say("process %s", a.Process))
 	}
-	if t.Front != nil && t.Front.Kind != "" && t.Front.Kind != "none" {
+	if t.Front != nil && t.Front.Kind != "" {
 		out = append(out, c.say("behind %s", t.Front.Kind))
 	}
 	return out

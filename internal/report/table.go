@@ -143,7 +143,7 @@ func (t *table) fill(r *row, x *event.Target) {
 	if x.Target.Process != "" {
 		r.facts = append(r.facts, t.c.say("process %s", t.ascii(x.Target.Process, 60)))
 	}
-	if x.Front != nil && x.Front.Kind != "" && x.Front.Kind != "none" {
+	if x.Front != nil && x.Front.Kind != "" {
 		r.facts = append(r.facts, t.c.say("behind %s", t.ascii(x.Front.Kind, 60)))
 	}
 

@@ -361,10 +361,14 @@ func (t *tally) byOutcome() (targets, failed []string) {
 // does not know stays as it is.
 func (c *catalogue) outcome(o string) string {
 	names := map[string]string{
-		"other": c.say("no known product"), "silent": c.say("no answer"), "closed": c.say("closed"), "excluded": c.say("excluded"),
-		"unreachable": c.say("unreachable"), "reset": c.say("reset"), "dns-error": c.say("dns-error"), "tls-error": c.say("tls-error"),
-		"protocol-error": c.say("protocol-error"), "local-error": c.say("local-error"), "interrupted": c.say("interrupted"), "absent": c.say("not listed now"),
-		"no whole answer": c.say("no whole answer"), "unknown": c.say("auth unclear"), "blocked": c.say("refusing the proxy"),
+		string(event.OutcomeOther): c.say("no known product"), string(event.OutcomeSilent): c.say("no answer"),
+		string(event.OutcomeClosed): c.say("closed"), string(event.OutcomeExcluded): c.say("excluded"),
+		string(event.OutcomeUnreachable): c.say("unreachable"), string(event.OutcomeReset): c.say("reset"),
+		string(event.OutcomeDNSError): c.say("dns-error"), string(event.OutcomeTLSError): c.say("tls-error"),
+		string(event.OutcomeProtocolError): c.say("protocol-error"), string(event.OutcomeLocalError): c.say("local-error"),
+		string(event.OutcomeInterrupted): c.say("interrupted"), string(event.OutcomeAbsent): c.say("not listed now"),
+		"no whole answer":         c.say("no whole answer"),
+		string(event.AuthUnknown): c.say("auth unclear"), string(event.AuthBlocked): c.say("refusing the proxy"),
 	}
 	return cmp.Or(names[o], o)
 }

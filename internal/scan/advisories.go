@@ -55,7 +55,7 @@ func (a *Advisories) list(as *advisory.Assessment) []event.Advisory {
 		}
 	}
 	for _, s := range as.Suppressed {
-		if a.All || s.Reach(as.Access) != advisory.Elsewhere {
+		if a.All || s.Reach(as.Access) != event.Elsewhere {
 			out = append(out, describeAdvisory(s.Match, as.Access, s.Why))
 		}
 	}
@@ -66,8 +66,8 @@ func describeAdvisory(m advisory.Match, access advisory.Access, suppressed strin
 	score, source, _ := m.Score()
 	return event.Advisory{
 		ID: m.ID, CVE: m.CVE, Severity: m.Grade(), Score: score, ScoreSource: source,
-		Status: event.AdvisoryStatus(m.Status), GatewaySurface: m.Gateway == "true", Credential: event.Credential(m.Credential),
+		Status: m.Status, GatewaySurface: m.Gateway == "true", Credential: m.Credential,
 		Fixed: m.FixedIn().String(), Summary: m.Summary,
-		Reach: event.AdvisoryReach(m.Reach(access).String()), Inherited: m.Inherited, Suppressed: suppressed,
+		Reach: m.Reach(access), Inherited: m.Inherited, Suppressed: suppressed,
 	}
 }

@@ -30,7 +30,7 @@ type Mode = event.AuthMode
 // The modes. None does not exist in 2026.1.29 to 2026.2.18; clawdbot is open
 // when nothing about authentication is configured.
 const (
-	None         Mode = "none"
+	None         Mode = event.ModeNone
 	Token        Mode = "token"
 	Password     Mode = "password"
 	TrustedProxy Mode = "trusted-proxy"
@@ -295,7 +295,7 @@ func (c Config) file(port uint16, secret, logFile string) map[string]any {
 	switch c.Mode {
 	case None:
 		if !programOf(c.Package).noModeNone {
-			gateway["auth"] = map[string]any{"mode": "none"}
+			gateway["auth"] = map[string]any{"mode": None}
 		}
 	case Token:
 		gateway["auth"] = map[string]any{"mode": "token", "token": secret}
