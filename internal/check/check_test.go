@@ -2,7 +2,6 @@ package check_test
 
 import (
 	"io/fs"
-	"maps"
 	"net/netip"
 	"reflect"
 	"regexp"
@@ -674,6 +673,8 @@ func evidenceNames(t *testing.T) map[string]bool {
 			t.Fatal(err)
 		}
 		var file struct {
+			Requests      []struct{ Signals map[string]any }
+			Answers       map[string]any // some are signals of the same name
 			Signals       map[string]any
 			Version       []struct{ Source string }
 			Fronts, Gates []struct{ ID string }
@@ -681,8 +682,14 @@ func evidenceNames(t *testing.T) map[string]bool {
 		if err := yaml.Unmarshal(data, &file); err != nil {
 			t.Fatal(err)
 		}
-		for name := range maps.Keys(file.Signals) {
-			out[name] = true
+		named := []map[string]any{file.Signals, file.Answers}
+		for _, r := range file.Requests {
+			named = append(named, r.Signals)
+		}
+		for _, names := range named {
+			for name := range names {
+				out[name] = true
+			}
 		}
 		for _, v := range file.Version {
 			out[v.Source] = true

@@ -116,9 +116,9 @@ func archive(files int, name func(i int) string, body string) func(io.Writer) {
 // patterns is a fingerprint file of n patterns.
 func patterns(n int, pattern string) func(io.Writer) {
 	return func(w io.Writer) {
-		_, _ = io.WriteString(w, "id: x\nname: X\nports: [1]\nrequests:\n- {id: root, path: /}\nsignals:\n")
+		_, _ = io.WriteString(w, "id: x\nname: X\nports: [1]\nrequests:\n- id: root\n  path: /\n  signals:\n")
 		for i := range n {
-			fmt.Fprintf(w, "  a%d: {on: root, body: '%s'}\n", i, pattern)
+			fmt.Fprintf(w, "    a%d: {body_regex: '%s'}\n", i, pattern)
 		}
 	}
 }
@@ -226,7 +226,7 @@ func bombs() []bomb {
 	return append(out,
 		bomb{"validate", "repetitions", patterns(2_000, "^(.{30}){30}$"), false},
 		bomb{"validate", "repetitions to the limit", patterns(50, "x.{900}"), false},
-		bomb{"validate", "long pattern", text("id: x\nsignals:\n  a: {on: root, body: '", "a.", 400_000, "'}\n"), false},
+		bomb{"validate", "long pattern", text("id: x\nanswers:\n  a: {body_regex: '", "a.", 400_000, "'}\n"), false},
 		bomb{"ignore", "long glob", text("ignore:\n- check: plain-http\n  reason: x\n  target: 'a", "*", 1_000_000, "'\n"), false},
 		bomb{"ignore", "many globs", text("ignore:\n", "- {check: plain-http, reason: x, target: 'a"+strings.Repeat("*b", 400)+"'}\n", 1000), true},
 	)

@@ -197,10 +197,6 @@ func inFolder(dir string, err error) error {
 	if ext := filepath.Ext(file); ext != ".yaml" && ext != ".json" {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
-	rest = strings.TrimPrefix(strings.TrimPrefix(rest, " yaml:"), " construct errors:")
-	if line, ok := strings.CutPrefix(rest, " line "); ok {
-		rest = line
-	}
 	return fmt.Errorf("%s:%s", filepath.Join(dir, file), rest)
 }
 

@@ -11,12 +11,12 @@ import (
 	"slices"
 	"strings"
 
-	"go.yaml.in/yaml/v4"
-
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/handshake"
 	"github.com/clawsonar/clawsonar/internal/release"
+	"github.com/clawsonar/clawsonar/internal/strict"
+	"github.com/clawsonar/clawsonar/internal/suggest"
 )
 
 // frontsFile is the one file that describes no product.
@@ -53,12 +53,13 @@ type Product struct {
 // product is a compiled fingerprint.
 type product struct {
 	spec
-	file    string
-	data    []byte // the file, of which errors name a line
-	signals map[string]*signal
-	ordered []*signal      // by index
-	table   *release.Table // nil when the product has none
-	known   *known         // the set's
+	Surfaces []surfaceRule // in the order of the requests
+	file     string
+	data     []byte // the file, of which errors name a line
+	signals  map[string]*signal
+	ordered  []*signal      // by index
+	table    *release.Table // nil when the product has none
+	known    *known         // the set's
 }
 
 // Load reads every *.yaml at the root of fsys: one product each, but for
@@ -98,11 +99,11 @@ func load(fsys fs.FS, allowed paths) (*Set, error) {
 		if err != nil {
 			return nil, err
 		}
-		if p.Releases != "" {
-			file := path.Join("releases", p.Releases+".json")
+		if p.Table != "" {
+			file := path.Join("releases", p.Table+".json")
 			raw, err := fs.ReadFile(fsys, file)
 			if err != nil {
-				return nil, fmt.Errorf("%s: release table %q: %w", name, p.Releases, err)
+				return nil, p.errorf([]any{"release_table"}, "release table %q: %w", p.Table, err)
 			}
 			if p.table, err = release.Load(file, raw); err != nil {
 				return nil, err
@@ -154,13 +155,13 @@ func (s *Set) loadFronts(data []byte) error {
 	s.fronts, s.gates, s.logins = f.Fronts, f.Gates, f.Logins
 	for i, word := range f.Logins {
 		if word == "" || strings.Trim(word, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
-			return fmt.Errorf("%s:%d: login word %q: use small letters and digits alone", frontsFile, lineOf(data, "logins", i), word)
+			return strict.At(frontsFile, data, fmt.Errorf("login word %q: use small letters and digits alone", word), "logins", i)
 		}
 	}
 	for key, rules := range map[string][]frontRule{"fronts": f.Fronts, "gates": f.Gates} {
 		for i, r := range rules {
 			if r.ID == "" || !r.match.set() && r.Host == nil && r.Subject == nil {
-				return fmt.Errorf("%s:%d: a front needs an id and something to see", frontsFile, lineOf(data, key, i))
+				return strict.At(frontsFile, data, errors.New("a front needs an id and something to see"), key, i)
 			}
 			rules[i].match.list()
 			rules[i].because = []string{strings.TrimSuffix(key, "s") + "." + r.ID}
@@ -176,16 +177,16 @@ func (s *Set) check() error {
 	byRequest := map[string]string{} // request → request id
 	for _, p := range s.products {
 		if other, ok := ids[p.ID]; ok {
-			return fmt.Errorf("%s: product id %q is taken by %s", p.file, p.ID, other)
+			return p.errorf([]any{"id"}, "product id %q is taken by %s", p.ID, other)
 		}
 		ids[p.ID] = p.file
-		for _, r := range p.Requests {
+		for i, r := range p.Requests {
 			key := r.key()
 			if other, ok := byID[r.ID]; ok && other != key {
-				return fmt.Errorf("%s: request id %q stands for another request in another file: give this one its own", p.file, r.ID)
+				return p.errorf([]any{"requests", i}, "request id %q stands for another request in another file: give this one its own", r.ID)
 			}
 			if other, ok := byRequest[key]; ok && other != r.ID {
-				return fmt.Errorf("%s: request %q is called %q in another file: call it so here, and it is sent once", p.file, r.ID, other)
+				return p.errorf([]any{"requests", i}, "request %q is called %q in another file: call it so here, and it is sent once", r.ID, other)
 			}
 			byID[r.ID], byRequest[key] = key, r.ID
 		}
@@ -206,14 +207,10 @@ func (s *Set) distinct() error {
 			if !sig.match.set() {
 				continue
 			}
-			text, err := yaml.Marshal(sig.match)
-			if err != nil {
-				return fmt.Errorf("%s: marker %q: %w", p.file, name, err)
-			}
 			// Requests have the same id in all files.
-			key := strings.Join(sig.On, " ") + "\n" + string(text)
+			key := strings.Join(sig.On, " ") + "\n" + sig.written()
 			if o, ok := seen[key]; ok && o.p != p {
-				return fmt.Errorf("%s: marker %q is the same as %q in %s: it cannot tell the two products apart", p.file, name, o.name, o.p.file)
+				return p.errorf(p.place(name), "marker %q is the same as %q in %s: it cannot tell the two products apart", name, o.name, o.p.file)
 			}
 			seen[key] = owner{p, name}
 		}
@@ -313,30 +310,39 @@ func (p *product) markers() []string {
 	return out
 }
 
-// compiler carries what is needed to say where an error is.
+// compiler carries what is needed while a file is compiled.
 type compiler struct {
 	*product
 	allowed paths // nil for what is built in
 	used    map[string]bool
 }
 
-func (c *compiler) errorf(at []any, format string, args ...any) error {
-	return fmt.Errorf("%s:%d: %w", c.file, lineOf(c.data, at...), fmt.Errorf(format, args...))
+// errorf says where an error is.
+func (p *product) errorf(at []any, format string, args ...any) error {
+	return strict.At(p.file, p.data, fmt.Errorf(format, args...), at...)
+}
+
+// place is where a signal stands: below the first request that has it, or among
+// the product's own.
+func (p *product) place(name string) []any {
+	for i := range p.Requests {
+		if _, ok := p.Requests[i].Signals[name]; ok {
+			return []any{"requests", i, "signals", name}
+		}
+		if j := slices.Index(p.Requests[i].Shows, name); j >= 0 {
+			return []any{"requests", i, "shows", j}
+		}
+	}
+	return []any{"signals", name}
 }
 
 func compile(data []byte, file string, allowed paths) (*product, error) {
-	p := &product{file: file, data: data}
+	p := &product{file: file, data: data, signals: map[string]*signal{}}
 	if err := decode(data, file, &p.spec); err != nil {
 		return nil, err
 	}
-	p.signals = make(map[string]*signal, len(p.Signals))
-	for _, name := range slices.Sorted(maps.Keys(p.Signals)) {
-		sig := p.Signals[name]
-		sig.index = len(p.ordered)
-		p.signals[name], p.ordered = &sig, append(p.ordered, &sig)
-	}
 	c := &compiler{product: p, allowed: allowed, used: map[string]bool{}}
-	for _, step := range []func() error{c.words, c.basics, c.requests, c.signalNames, c.rules, c.sources, c.proof, c.advised, c.unused} {
+	for _, step := range []func() error{c.words, c.collect, c.basics, c.requests, c.signalNames, c.rules, c.sources, c.proof, c.advised, c.unused} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -387,6 +393,99 @@ func (c *compiler) words() error {
 	return nil
 }
 
+// collect makes one signal of each name, wherever it stands, and numbers them.
+func (c *compiler) collect() error {
+	for _, name := range slices.Sorted(maps.Keys(c.Signals)) {
+		if !validID(name) {
+			return c.errorf([]any{"signals", name}, badName, name)
+		}
+		c.signals[name] = &signal{cond: c.Signals[name].cond, outside: c.Signals[name].outside}
+	}
+	for i := range c.Requests {
+		r := &c.Requests[i]
+		for j, name := range r.Shows {
+			if err := c.below(r, []any{"requests", i, "shows", j}, name, shape{Answer: []string{name}}); err != nil {
+				return err
+			}
+		}
+		for _, name := range slices.Sorted(maps.Keys(r.Signals)) {
+			if err := c.below(r, []any{"requests", i, "signals", name}, name, r.Signals[name]); err != nil {
+				return err
+			}
+		}
+		c.bounds(r)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.signals)) {
+		c.signals[name].index = len(c.ordered)
+		c.ordered = append(c.ordered, c.signals[name])
+	}
+	return nil
+}
+
+const badName = "signal name %q: use small letters, digits, dots and hyphens"
+
+// below adds a signal that stands below a request. The same name below several
+// requests is one signal, which shows if it shows in any of their answers.
+func (c *compiler) below(r *requestSpec, at []any, name string, seen shape) error {
+	if !validID(name) {
+		return c.errorf(at, badName, name)
+	}
+	s, err := c.shape(r, at, name, seen)
+	if err != nil {
+		return err
+	}
+	first, ok := c.signals[name]
+	switch {
+	case !ok:
+		c.signals[name] = s
+	case len(first.On)+len(first.Login) == 0:
+		return c.errorf(at, "signal %q stands among the signals of no request as well", name)
+	case (first.Login == nil) != (s.Login == nil), first.written() != s.written(), first.Secret != s.Secret, first.Common != s.Common:
+		return c.errorf(at, "signal %q looks for something else here than below request %q: give it another name", name, slices.Concat(first.On, first.Login)[0])
+	default:
+		first.On, first.Login = append(first.On, s.On...), append(first.Login, s.Login...)
+	}
+	return nil
+}
+
+// shape puts what a signal looks for together with the answers that it names.
+func (c *compiler) shape(r *requestSpec, at []any, name string, s shape) (*signal, error) {
+	sum := s.seen
+	for _, answer := range s.Answer {
+		a, ok := c.Answers[answer]
+		if !ok {
+			return nil, c.errorf(at, "no answer is called %q%s", answer, suggest.DidYouMean(answer, slices.Sorted(maps.Keys(c.Answers))))
+		}
+		c.used["answer "+answer] = true
+		if twice := sum.add(a); twice != "" {
+			return nil, c.errorf(at, "signal %q: answer %q gives %q a second time", name, answer, twice)
+		}
+	}
+	switch {
+	case sum.Login && (sum.match.set() || sum.Secret):
+		return nil, c.errorf(at, "signal %q: login goes with nothing else to see in the answer", name)
+	case sum.Login:
+		return &signal{Login: []string{r.ID}, Common: sum.Common}, nil
+	case !sum.match.set():
+		return nil, c.errorf(at, "signal %q looks for nothing in the answer", name)
+	}
+	return &signal{On: []string{r.ID}, match: sum.match, Secret: sum.Secret, Common: sum.Common}, nil
+}
+
+// bounds adds the releases of a request to its condition.
+func (c *compiler) bounds(r *requestSpec) {
+	if r.Releases == nil {
+		return
+	}
+	name := "releases of " + r.ID // with a space: no signal of a file is called so
+	c.signals[name] = &signal{outside: outside{Release: &r.Releases.releaseRange}}
+	if len(r.Releases.Or) > 0 {
+		c.signals[name+", or"] = &signal{cond: cond{Any: append([]string{name}, r.Releases.Or...)}}
+		name += ", or"
+	}
+	r.When.All = append(r.When.All, name)
+}
+
 func (c *compiler) basics() error {
 	if !validID(c.ID) {
 		return c.errorf([]any{"id"}, "id %q: use small letters, digits, dots and hyphens", c.ID)
@@ -396,11 +495,11 @@ func (c *compiler) basics() error {
 	}
 	for i, base := range c.Bases {
 		if !strings.HasPrefix(base, "/") || strings.HasSuffix(base, "/") || strings.Trim(base[1:], "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
-			return c.errorf([]any{"bases", i}, "base path %q: write it as /claw, with small letters, digits and hyphens", base)
+			return c.errorf([]any{"base_paths", i}, "base path %q: write it as /claw, with small letters, digits and hyphens", base)
 		}
 		if c.allowed != nil {
 			if err := c.allowed.path(base); err != nil {
-				return c.errorf([]any{"bases", i}, "base path: %w", err)
+				return c.errorf([]any{"base_paths", i}, "base path: %w", err)
 			}
 		}
 	}
@@ -409,7 +508,7 @@ func (c *compiler) basics() error {
 			return err
 		}
 	}
-	if err := c.cond([]any{"gated"}, c.Gated); err != nil {
+	if err := c.cond([]any{"gated"}, c.Gated.cond); err != nil {
 		return err
 	}
 	if c.Gated.onlyNone() {
@@ -455,6 +554,9 @@ func (c *compiler) requests() error {
 		if isRoot != (i == 0) || isRoot != (r.ID == rootID) {
 			return c.errorf(at, "request %q: the first request, and only the first, is GET %s with the id %s", r.ID, rootPath, rootID)
 		}
+		if err := c.outOf(at, r); err != nil {
+			return err
+		}
 		if r.When.onlyNone() || !isRoot && r.When.empty() && !r.First {
 			return c.errorf(at, "request %q has no condition: it would be sent to every web server; add when", r.ID)
 		}
@@ -462,14 +564,14 @@ func (c *compiler) requests() error {
 			return c.errorf(at, "request %q: {mount} needs mount: the signal that shows where it is", r.ID)
 		}
 		if r.First && len(c.Ports) == 0 {
-			return c.errorf(at, "request %q: first needs ports: it is made on the product's own alone", r.ID)
+			return c.errorf(at, "request %q: speaks_first needs ports: it is made on the product's own alone", r.ID)
 		}
 		for _, q := range r.For {
 			if !slices.Contains([]string{"identity", "auth", "version", "surfaces", "passive", "deep"}, q) {
 				return c.errorf(append(at, "for"), "unknown question %q: use identity, auth, version, surfaces, passive or deep", q)
 			}
 		}
-		if err := c.cond(append(at, "when"), r.When); err != nil {
+		if err := c.cond(append(at, "when"), r.When.cond); err != nil {
 			return err
 		}
 	}
@@ -511,10 +613,10 @@ func (r *requestSpec) permitted() error {
 		return fmt.Errorf("method %q may not be sent: use GET or HEAD", r.Method)
 	}
 	if r.Say != "" && (!r.WebSocket || !handshake.Known(r.Say)) {
-		return fmt.Errorf("say %q: use control-ui or rfb, with websocket: true", r.Say)
+		return fmt.Errorf("reply %q: use control-ui or rfb, with websocket: true", r.Say)
 	}
 	if r.Say != "" && (!r.Level.Includes(event.LevelStandard) || r.Say != handshake.RFB && !r.Level.Includes(event.LevelDeep)) {
-		return fmt.Errorf("say %q needs level: deep (rfb: standard)", r.Say)
+		return fmt.Errorf("reply %q needs level: deep (rfb: standard)", r.Say)
 	}
 	rest := place(r.Path, "", "")
 	rest = strings.Replace(rest, "/{script}", "/script", 1)
@@ -588,44 +690,46 @@ func sideEffect(p string) string {
 	return ""
 }
 
+// outOf checks the releases of a request.
+func (c *compiler) outOf(at []any, r *requestSpec) error {
+	switch {
+	case r.Releases == nil:
+		return nil
+	case r.Releases.From.IsZero() && r.Releases.To.IsZero():
+		return c.errorf(append(at, "releases"), "request %q: write releases as {from: 2026.3.8, to: 2026.4.14}, or with one of the two", r.ID)
+	case c.Table == "":
+		return c.errorf(append(at, "releases"), "request %q: releases needs a release table: add release_table", r.ID)
+	}
+	return c.cond(append(at, "releases"), cond{Any: r.Releases.Or})
+}
+
 func (c *compiler) signalNames() error {
 	for _, name := range slices.Sorted(maps.Keys(c.signals)) {
 		s := c.signals[name]
-		at := []any{"signals", name}
-		if !validID(name) {
-			return c.errorf(at, "signal name %q: use small letters, digits, dots and hyphens", name)
+		if _, own := c.Signals[name]; !own {
+			continue
 		}
+		at := []any{"signals", name}
 		kinds := 0
-		for _, is := range []bool{!s.cond.empty(), s.match.set(), s.DefaultPort, s.Based, len(s.Login) > 0, s.Loopback, s.Subject != nil, s.Host != nil, s.Version != nil, s.Release != nil} {
+		for _, is := range []bool{!s.cond.empty(), s.DefaultPort, s.Based, s.Loopback, s.Subject != nil, s.Host != nil, s.Version != nil, s.Release != nil} {
 			if is {
 				kinds++
 			}
 		}
 		if kinds != 1 {
-			return c.errorf(at, "signal %q must be exactly one of: something to see in an answer, a condition on other signals, default_port, based, login, loopback, subject, host, version, release", name)
+			return c.errorf(at, "signal %q must be exactly one of: a condition on other signals, default_port, based, loopback, subject_regex, host_regex, versions, releases", name)
 		}
 		if s.cond.onlyNone() {
 			return c.errorf(at, "signal %q would hold where nothing shows: add all or any", name)
 		}
-		if s.Secret && !s.match.set() {
-			return c.errorf(at, "signal %q: secret goes with something to see in the answer", name)
-		}
 		if v := s.Version; v != nil && (v.From == "" && v.Before == "" || !v.valid()) {
-			return c.errorf(at, "signal %q: write a version range as {from: 1.2.3, before: 1.4}", name)
+			return c.errorf(at, `signal %q: write versions as {from: "1.2.3", before: "1.4"}, or with one of the two`, name)
 		}
-		if s.Version != nil && c.Releases != "" {
-			return c.errorf(at, "signal %q: with a release table use release", name)
+		if s.Version != nil && c.Table != "" {
+			return c.errorf(at, "signal %q: with a release table use releases", name)
 		}
-		if s.Release != nil && c.Releases == "" {
-			return c.errorf(at, "signal %q needs a release table: add releases", name)
-		}
-		if s.match.set() != (len(s.On) > 0) {
-			return c.errorf(at, "signal %q: on and something to see in the answer go together", name)
-		}
-		for _, id := range slices.Concat(s.On, s.Login) {
-			if !slices.ContainsFunc(c.Requests, func(r requestSpec) bool { return r.ID == id }) {
-				return c.errorf(append(at, "on"), "signal %q: no request is called %q", name, id)
-			}
+		if s.Release != nil && c.Table == "" {
+			return c.errorf(at, "signal %q needs a release table: add release_table", name)
 		}
 		if err := c.cond(at, s.cond); err != nil {
 			return err
@@ -641,7 +745,7 @@ func (c *compiler) cycles() error {
 	visit = func(name string) error {
 		switch state[name] {
 		case 1:
-			return c.errorf([]any{"signals", name}, "signal %q depends on itself", name)
+			return c.errorf(c.place(name), "signal %q depends on itself", name)
 		case 2:
 			return nil
 		}
@@ -671,7 +775,8 @@ func (c cond) names() []string { return slices.Concat(c.All, c.Any, c.None) }
 func (c *compiler) cond(at []any, cond cond) error {
 	for _, name := range cond.names() {
 		if _, ok := c.signals[name]; !ok {
-			return c.errorf(at, "no signal is called %q", name)
+			known := slices.DeleteFunc(slices.Sorted(maps.Keys(c.signals)), func(s string) bool { return !validID(s) })
+			return c.errorf(at, "no signal is called %q%s", name, suggest.DidYouMean(name, known))
 		}
 		c.used[name] = true
 	}
@@ -682,9 +787,9 @@ func (c *compiler) cond(at []any, cond cond) error {
 // holds.
 func (c *compiler) rules() error {
 	lists := map[string][]cond{}
-	for _, r := range c.Identity {
+	for i, r := range c.Identity {
 		if r.Confidence == "" {
-			return c.errorf([]any{"identity"}, "an identity rule needs a confidence")
+			return c.errorf([]any{"identity", i}, "an identity rule needs a confidence")
 		}
 		lists["identity"] = append(lists["identity"], r.cond)
 	}
@@ -711,13 +816,11 @@ func (c *compiler) rules() error {
 			}
 		}
 	}
-	for i, r := range c.Surfaces {
-		at := []any{"surfaces", i}
-		if r.ID == "" || !slices.Contains(event.SurfaceStates(), r.State) || r.cond.empty() {
-			return c.errorf(at, "a surface needs an id, a state (open, gated or present) and a condition")
-		}
-		if err := c.cond(at, r.cond); err != nil {
-			return err
+	for i, r := range c.Requests {
+		for j, s := range r.Surfaces {
+			if err := c.surface([]any{"requests", i, "surfaces", j}, &r, &s); err != nil {
+				return err
+			}
 		}
 	}
 	for i, r := range c.Traits {
@@ -731,12 +834,42 @@ func (c *compiler) rules() error {
 	}
 	for i, r := range c.Notes {
 		at := []any{"notes", i}
-		if r.Text == "" || r.cond.empty() {
-			return c.errorf(at, "a note needs a text and a condition")
+		if r.Text == "" || r.cond.empty() || r.ID != "" && !validID(r.ID) {
+			return c.errorf(at, "a note needs a text and a condition; its id has small letters, digits, dots and hyphens")
+		}
+		if r.ID != "" && slices.ContainsFunc(c.Notes[:i], func(n noteRule) bool { return n.ID == r.ID }) {
+			return c.errorf(at, "note id %q is used twice", r.ID)
 		}
 		if err := c.cond(at, r.cond); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// surface makes a rule of each state that a surface may be in.
+func (c *compiler) surface(at []any, r *requestSpec, s *surfaceSpec) error {
+	path, _, _ := strings.Cut(cmp.Or(s.Path, r.Path), "?")
+	if strings.Contains(path, "{random}") || strings.Contains(path, "{script}") || path == "" {
+		return c.errorf(at, "surface %q needs a path: that of the request is not always the same", s.ID)
+	}
+	n := len(c.Surfaces)
+	for _, rule := range []surfaceRule{
+		{s.ID, path, event.SurfaceOpen, at, s.Open.cond}, {s.ID, path, event.SurfaceGated, at, s.Gated.cond}, {s.ID, path, event.SurfacePresent, at, s.Present.cond},
+	} {
+		if rule.cond.empty() {
+			continue
+		}
+		if rule.cond.onlyNone() {
+			return c.errorf(at, "surface %q would show where nothing does: add all or any", s.ID)
+		}
+		if err := c.cond(at, rule.cond); err != nil {
+			return err
+		}
+		c.Surfaces = append(c.Surfaces, rule)
+	}
+	if !validID(s.ID) || len(c.Surfaces) == n {
+		return c.errorf(at, "a surface needs an id and a condition: open, gated or present")
 	}
 	return nil
 }
@@ -792,8 +925,10 @@ func (c *compiler) advised() error {
 			return c.errorf(at, "advice %q needs means, fix and steps", state)
 		}
 	}
-	if !c.Helper && (c.Gateways != nil || len(c.Near) > 0) {
-		return c.errorf(nil, "near and gateways are for helpers")
+	for key, given := range map[string]bool{"port_offsets": len(c.Near) > 0, "gateway_releases": c.Gateways != nil} {
+		if given && !c.Helper {
+			return c.errorf([]any{key}, "%s is for helpers", key)
+		}
 	}
 	if c.Relative && c.Helper {
 		return c.errorf([]any{"helper"}, "a product is a helper or a relative, not both")
@@ -805,9 +940,9 @@ func (c *compiler) advised() error {
 		}
 	}
 	for i, r := range c.Spare {
-		at := []any{"spare", i}
+		at := []any{"never_ask", i}
 		if r.Request == "" || len(r.All)+len(r.Any) == 0 {
-			return c.errorf(at, "spare needs a request and a condition with all or any")
+			return c.errorf(at, "never_ask needs a request and a condition with all or any")
 		}
 		if err := c.cond(at, r.cond); err != nil {
 			return err
@@ -836,15 +971,15 @@ func (c *compiler) sources() error {
 		}
 		switch {
 		case v.Source == "" || v.Confidence == "" || ways != 1:
-			return c.errorf(at, "a version source needs a name, a confidence and exactly one of attribute, header, body, json, assets")
+			return c.errorf(at, "a version source needs a name, a confidence and exactly one of attribute, header_regex, body_regex, json_path, assets")
 		case v.Body != nil && v.Body.NumSubexp() != 1 || slices.ContainsFunc(slices.Collect(maps.Values(v.Header)), func(p *pattern) bool { return p.NumSubexp() != 1 }):
 			return c.errorf(at, "version source %q: the pattern needs exactly one group, the version", v.Source)
 		case !slices.ContainsFunc(c.Requests, func(r requestSpec) bool { return r.ID == v.On }):
 			return c.errorf(at, "version source %q: no request is called %q", v.Source, v.On)
 		case slices.ContainsFunc(c.Requests, func(r requestSpec) bool { return r.ID == v.On && r.Secret }):
 			return c.errorf(at, "version source %q: the answer to %q may hold a secret, nothing is read out of it", v.Source, v.On)
-		case (v.Assets || v.Stamp) && c.Releases == "":
-			return c.errorf(at, "version source %q needs a release table: add releases", v.Source)
+		case (v.Assets || v.Stamp) && c.Table == "":
+			return c.errorf(at, "version source %q needs a release table: add release_table", v.Source)
 		}
 		if err := c.cond(at, v.cond); err != nil {
 			return err
@@ -866,8 +1001,13 @@ func (c *compiler) onRelease(cond cond) bool {
 
 func (c *compiler) unused() error {
 	for _, name := range slices.Sorted(maps.Keys(c.signals)) {
-		if !c.used[name] {
-			return c.errorf([]any{"signals", name}, "signal %q is never used", name)
+		if !c.used[name] && validID(name) {
+			return c.errorf(c.place(name), "signal %q is never used", name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Answers)) {
+		if !c.used["answer "+name] {
+			return c.errorf([]any{"answers", name}, "answer %q is never used", name)
 		}
 	}
 	return nil

@@ -12,6 +12,7 @@ type rule struct {
 	list  string // the key of its list in the file
 	index int
 	says  string
+	at    []any // where it stands in the file
 	cond  cond
 	alarm bool // it makes a product certain, or says that strangers get in
 }
@@ -20,7 +21,7 @@ type rule struct {
 func (p *product) rules() []rule {
 	var out []rule
 	add := func(list string, index int, says string, c cond, alarm bool) {
-		out = append(out, rule{list, index, says, c, alarm})
+		out = append(out, rule{list, index, says, []any{list, index}, c, alarm})
 	}
 	for i, r := range p.Identity {
 		add("identity", i, string(r.Confidence), r.cond, r.Confidence == event.Certain)
@@ -36,6 +37,7 @@ func (p *product) rules() []rule {
 	}
 	for i, r := range p.Surfaces {
 		add("surfaces", i, r.ID+" "+string(r.State), r.cond, false)
+		out[len(out)-1].at = r.at
 	}
 	for i, r := range p.Traits {
 		add("traits", i, r.ID, r.cond, false)
@@ -93,7 +95,7 @@ func (s *Set) undecided(captures map[string]evidence.Capture) (alarms, others []
 			if decided[place{p.ID, r.list, r.index}] {
 				continue
 			}
-			text := fmt.Sprintf("%s:%d: %s: %s %s", p.file, lineOf(p.data, r.list, r.index), p.ID, r.list, r.says)
+			text := p.errorf(r.at, "%s: %s %s", p.ID, r.list, r.says).Error()
 			if r.alarm {
 				alarms = append(alarms, text)
 			} else {

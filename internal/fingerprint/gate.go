@@ -52,7 +52,7 @@ func (c *Case) leadsToLogin(location string) bool {
 // a helper that is recognised shows what is behind the gate by itself.
 func (c *Case) gated(v *Verdict) *frontRule {
 	own := (v.Relative || v.Helper) && v.Product.Confidence.Rank() >= event.Firm.Rank()
-	if !own && !slices.ContainsFunc(c.views, func(v *view) bool { return !v.p.Gated.empty() && v.holds(&v.p.Gated) }) {
+	if !own && !slices.ContainsFunc(c.views, func(v *view) bool { return !v.p.Gated.empty() && v.holds(&v.p.Gated.cond) }) {
 		return nil
 	}
 	return c.shown(c.set.gates, c.answers)

@@ -107,7 +107,7 @@ func (p *product) markReasons() {
 		}
 	}
 	for i := range p.Requests {
-		walk(p.Requests[i].When, false)
+		walk(p.Requests[i].When.cond, false)
 	}
 	for _, r := range p.Identity {
 		walk(r.cond, false)

@@ -87,7 +87,7 @@ func (v *view) showing(s *signal) []string {
 func (v *view) next() (evidence.Request, bool) {
 	for i := range v.p.Requests {
 		r := &v.p.Requests[i]
-		if !v.c.level.Includes(r.Level) || r.First || v.c.answer(r.ID) != nil || !v.holds(&r.When) || !v.wanted(r) || v.c.spared(r.ID) {
+		if !v.c.level.Includes(r.Level) || r.First || v.c.answer(r.ID) != nil || !v.holds(&r.When.cond) || !v.wanted(r) || v.c.spared(r.ID) {
 			continue
 		}
 		if req, ok := r.request(v.c, v.mount()); ok {

@@ -352,7 +352,8 @@ func (k *known) place(s string) string {
 			parts[i] = "*"
 		}
 	}
-	if to += strings.Join(parts, "/"); to == "" {
+	to += strings.Join(parts, "/")
+	if to == "" || u.Host == "" && strings.HasPrefix(to, "//") { // it would be read as a host
 		return otherPlace
 	}
 	return to

@@ -57,6 +57,7 @@ func TestFacts(t *testing.T) {
 		{"redirect to a base path", header("Location: /openclaw/?token=x"), "", map[string]string{"location": "/openclaw/"}},
 		{"redirect to an address", header("Location: //[2001:db8::1]:8080/oauth2/start"), "", map[string]string{"location": "//[2001:db8::1]:8080/oauth2/start"}},
 		{"redirect to no host", header("Location: http://s3cret here/"), "", map[string]string{"location": "other"}},
+		{"redirect to an empty host", header("Location: https:////x"), "", map[string]string{"location": "other"}},
 		{"redirect to a script", header("Location: javascript:alert(1)"), "", map[string]string{"location": "other"}},
 		{"redirect with a query alone", header("Location: ?t=1"), "", map[string]string{"location": "other"}},
 		{"deep redirect", header("Location: /a/b/c/d/e/f/g/h/i/j"), "", map[string]string{"location": "/*/*/*/*/*/*/*/*/..."}},

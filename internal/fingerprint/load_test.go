@@ -150,3 +150,30 @@ func TestFrontsCovered(t *testing.T) {
 		t.Errorf("%d fronts, %d gates", len(file.Fronts), len(file.Gates))
 	}
 }
+
+// Translations are looked up by the ids of notes.
+func TestNotesHaveIDs(t *testing.T) {
+	names, err := fs.Glob(fingerprints.FS, "*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, name := range names {
+		data, err := fs.ReadFile(fingerprints.FS, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var file struct{ Notes []struct{ ID, Text string } }
+		if err := yaml.Unmarshal(data, &file); err != nil {
+			t.Fatal(err)
+		}
+		for _, note := range file.Notes {
+			if n++; note.ID == "" {
+				t.Errorf("%s: a note has no id: %s", name, note.Text)
+			}
+		}
+	}
+	if n < 20 {
+		t.Errorf("only %d notes", n)
+	}
+}

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 
@@ -18,21 +20,21 @@ import (
 // match is what must be seen in one answer; all that is set must hold.
 type match struct {
 	Status  statuses            `yaml:"status"`
-	Type    string              `yaml:"type"`    // media type
-	Header  map[string]*pattern `yaml:"header"`  // of one of the fields of that name
-	Without []string            `yaml:"without"` // header fields that must not be there
-	Title   oneOrMore           `yaml:"title"`   // the page's title is one of these
-	Element string              `yaml:"element"` // the page has such an element
+	Type    string              `yaml:"type"`          // media type
+	Header  map[string]*pattern `yaml:"header_regex"`  // of one of the fields of that name
+	Without oneOrMore           `yaml:"lacks_headers"` // header fields that must not be there
+	Title   oneOrMore           `yaml:"title"`         // the page's title is one of these
+	Element string              `yaml:"element"`       // the page has such an element
 	// Attribute are patterns on attributes of the html element.
-	Attribute map[string]*pattern `yaml:"attribute"`
+	Attribute map[string]*pattern `yaml:"attribute_regex"`
 	Text      string              `yaml:"text"` // the whole body, white space around it trimmed
-	Body      *pattern            `yaml:"body"`
+	Body      *pattern            `yaml:"body_regex"`
 	JSON      map[string]scalar   `yaml:"json"` // values by dotted path
-	JSONMatch map[string]*pattern `yaml:"json_match"`
-	Keys      []string            `yaml:"keys"`    // dotted paths that exist, whatever their value
-	NoKeys    []string            `yaml:"no_keys"` // dotted paths that do not
+	JSONMatch map[string]*pattern `yaml:"json_regex"`
+	Keys      oneOrMore           `yaml:"has"`   // dotted paths that exist, whatever their value
+	NoKeys    oneOrMore           `yaml:"lacks"` // dotted paths that do not
 	SHA256    string              `yaml:"sha256"`
-	Icon      *int32              `yaml:"icon"` // icon hash, see evidence.Digest
+	Icon      *int32              `yaml:"icon_hash"` // see evidence.Digest
 
 	fields []field // of Header: going through a list is cheaper
 }
@@ -48,6 +50,15 @@ func (m *match) list() {
 	for _, name := range slices.Sorted(maps.Keys(m.Header)) {
 		m.fields = append(m.fields, field{name, m.Header[name]})
 	}
+}
+
+// written is the match as a file has it: equal ones are the same text.
+func (m *match) written() string {
+	text, err := yaml.Marshal(m)
+	if err != nil {
+		return err.Error() // a match is plain data
+	}
+	return string(text)
 }
 
 // set reports whether the match asks for anything.
@@ -331,17 +342,8 @@ func (a *answer) json() (any, bool) {
 // statuses is one HTTP status or a list of them.
 type statuses []int
 
-func (s *statuses) UnmarshalYAML(n *yaml.Node) error {
-	if n.Kind == yaml.SequenceNode {
-		return n.Decode((*[]int)(s))
-	}
-	var one int
-	if err := n.Decode(&one); err != nil {
-		return err
-	}
-	*s = statuses{one}
-	return nil
-}
+// UnmarshalYAML reads either.
+func (s *statuses) UnmarshalYAML(n *yaml.Node) error { return listOf(n, (*[]int)(s)) }
 
 // scalar is a JSON value as YAML writes it: string, number, boolean or null.
 type scalar struct{ value any }
@@ -367,13 +369,15 @@ func (s scalar) MarshalYAML() (any, error) { return s.value, nil }
 // target sends).
 type pattern struct{ *regexp.Regexp }
 
-func (p *pattern) UnmarshalYAML(n *yaml.Node) error {
-	re, err := regexp.Compile(n.Value)
-	if err != nil {
-		return err // the library adds the line
+// UnmarshalText compiles the expression.
+func (p *pattern) UnmarshalText(text []byte) error {
+	re, err := regexp.Compile(string(text))
+	var bad *syntax.Error
+	if errors.As(err, &bad) {
+		return fmt.Errorf("no regular expression: %s: %.60q", bad.Code, bad.Expr)
 	}
 	p.Regexp = re
-	return nil
+	return err
 }
 
 // MarshalYAML writes the pattern as it was read.

@@ -1,10 +1,13 @@
 package fingerprint
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"regexp"
 	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/strict"
 )
 
 // paths are those that a file which is not built in may ask for.
@@ -26,7 +29,7 @@ func LoadOwn(fsys fs.FS, list []byte, confirmed []string) (*Set, error) {
 	allowed := paths{}
 	for i, p := range file.Paths {
 		if err := CheckPath(p.Path); err != nil || p.Why == "" || p.Path != strings.ToLower(p.Path) {
-			return nil, fmt.Errorf("paths.yaml:%d: a path is plain, in small letters, and has a reason", lineOf(list, "paths", i))
+			return nil, strict.At("paths.yaml", list, errors.New("a path is plain, in small letters, and has a reason"), "paths", i)
 		}
 		allowed[p.Path] = true
 	}
@@ -64,7 +67,7 @@ func (p paths) permit(r *requestSpec) error {
 	case r.Body != "":
 		return fmt.Errorf("%s has no body", r.method())
 	case r.Say != "":
-		return fmt.Errorf("say is for built-in files: a WebSocket is opened, and nothing said")
+		return fmt.Errorf("reply is for built-in files: a WebSocket is opened, and nothing said")
 	case len(r.Headers) > 0:
 		return fmt.Errorf("headers are for built-in files")
 	}

@@ -80,13 +80,10 @@ func (r *requestSpec) line() string {
 const own = `id: toy
 name: Toy
 ports: [4711]
-bases: [/toy]
+base_paths: [/toy]
 requests:
-  - {id: root, path: "{base}/"}
-  - {id: status, path: /health, for: [identity], when: {any: [hint]}}
-signals:
-  hint: {on: root, status: 200, title: Toy}
-  marker: {on: status, status: 200, json: {product: toy}}
+  - {id: root, path: "{base}/", signals: {hint: {status: 200, title: Toy}}}
+  - {id: status, path: /health, for: [identity], when: {any: [hint]}, signals: {marker: {status: 200, json: {product: toy}}}}
 identity:
   - {confidence: certain, any: [marker]}
   - {confidence: tentative, any: [hint]}
@@ -153,7 +150,7 @@ func TestOwnRequests(t *testing.T) {
 		`path: /health, headers: {Accept: x}`:            `headers are for built-in files`,
 		`path: /health, level: deep, headers: {Host: x}`: `headers are for built-in files`,
 		`rfb: true, level: standard`:                     `rfb is for built-in files`,
-		`path: /health, websocket: true, say: control-ui, level: deep`:                                                                       `say is for built-in files: a WebSocket is opened, and nothing said`,
+		`path: /health, websocket: true, reply: control-ui, level: deep`:                                                                     `reply is for built-in files: a WebSocket is opened, and nothing said`,
 		`path: /tools/invoke, method: POST, body: "{}", level: standard, headers: {Content-Type: application/json, X-OpenClaw-Scopes: none}`: `method "POST" may not be sent: use GET or HEAD`,
 	} {
 		set, err := loadOwn(strings.Replace(own, "path: /health", request, 1), "/api/toy")

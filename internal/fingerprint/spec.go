@@ -1,9 +1,9 @@
 package fingerprint
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
+	"reflect"
 	"regexp"
 	"regexp/syntax"
 	"slices"
@@ -15,44 +15,46 @@ import (
 	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/release"
+	"github.com/clawsonar/clawsonar/internal/strict"
 )
 
-// spec is a fingerprint file as it is written.
+// spec is a fingerprint file as it is written; docs/fingerprints.md describes it.
 type spec struct {
-	ID       string   `yaml:"id"`
-	Name     string   `yaml:"name"`
-	Releases string   `yaml:"releases"` // name of the release table, if there is one
-	Ports    []uint16 `yaml:"ports"`    // where the product listens by default
+	ID    string   `yaml:"id"`
+	Name  string   `yaml:"name"`
+	Table string   `yaml:"release_table"` // in releases/NAME.json, if there is one
+	Ports []uint16 `yaml:"ports"`         // where the product listens by default
 	// Helper products stand beside a gateway: their ports are tried only where
 	// one was found, or when asked for.
 	Helper   bool          `yaml:"helper"`
-	Near     []uint16      `yaml:"near"`     // a helper's ports, as distances from the gateway's
-	Gateways *releaseRange `yaml:"gateways"` // the releases beside which a helper shows itself; nil for all
+	Near     []uint16      `yaml:"port_offsets"`     // a helper's ports, as distances from the gateway's
+	Gateways *releaseRange `yaml:"gateway_releases"` // the releases beside which a helper shows itself; nil for all
 	// Relative products are no OpenClaw: on ports that are not their own they are
 	// asked for more only if / gives a hint, unless everything is to be asked.
-	Relative bool              `yaml:"relative"`
-	About    string            `yaml:"about"` // what it is, and what can be seen of it from outside
-	Requests []requestSpec     `yaml:"requests"`
-	Signals  map[string]signal `yaml:"signals"`
-	Identity []identityRule    `yaml:"identity"`
-	Brand    []brandRule       `yaml:"brand"`
-	Auth     []authRule        `yaml:"auth"`
-	Version  []versionSource   `yaml:"version"`
-	Surfaces []surfaceRule     `yaml:"surfaces"`
-	Traits   []traitRule       `yaml:"traits"`
-	Bases    []string          `yaml:"bases"` // usual base paths, tried when / hints at one or when asked for
+	Relative bool            `yaml:"relative"`
+	About    string          `yaml:"about"`      // what it is, and what can be seen of it from outside
+	Bases    []string        `yaml:"base_paths"` // usual base paths, tried when / hints at one or when asked for
+	Answers  map[string]seen `yaml:"answers"`    // shapes that several signals have
+	Requests []requestSpec   `yaml:"requests"`
+	// Signals are those that do not stand below a request.
+	Signals  map[string]ownSignal `yaml:"signals"`
+	Identity []identityRule       `yaml:"identity"`
+	Brand    []brandRule          `yaml:"brand"`
+	Auth     []authRule           `yaml:"auth"`
+	Version  []versionSource      `yaml:"version"` // in order of trust
+	Traits   []traitRule          `yaml:"traits"`
 	// Mount names the signal that shows a proxy to have the whole product below
 	// the base path, and not its page alone. See requestSpec.Path.
 	Mount string     `yaml:"mount"`
 	Notes []noteRule `yaml:"notes"`
-	// Gated holds where a log-in in front keeps everybody from all of the product.
+	// Gated holds where a login in front keeps everybody from all of the product.
 	// Only then is it said, as long as nothing else is recognised.
-	Gated cond `yaml:"gated"`
+	Gated condition `yaml:"gated"`
 	// Advice is what to do about the product in a state of authentication: open,
 	// claimable, or required with a password that everybody knows.
 	Advice map[event.AuthState]Advice `yaml:"advice"`
-	// Spare names requests that this product must not be sent, by anybody.
-	Spare []spareRule `yaml:"spare"`
+	// Spare names requests that this product must not be sent, for any product.
+	Spare []spareRule `yaml:"never_ask"`
 }
 
 // spareRule keeps a request from what may be the product.
@@ -73,7 +75,7 @@ type Advice struct {
 type frontSpec struct {
 	Fronts []frontRule `yaml:"fronts"`
 	Gates  []frontRule `yaml:"gates"`
-	// Logins are words in the target of a redirect that leads to a log-in.
+	// Logins are words in the target of a redirect that leads to a login.
 	Logins []string `yaml:"logins"`
 }
 
@@ -82,8 +84,8 @@ type frontSpec struct {
 type frontRule struct {
 	ID      string   `yaml:"id"`
 	Name    string   `yaml:"name"`
-	Host    *pattern `yaml:"host"`    // on the target's name
-	Subject *pattern `yaml:"subject"` // on the certificate's subject
+	Host    *pattern `yaml:"host_regex"`    // on the target's name
+	Subject *pattern `yaml:"subject_regex"` // on the certificate's subject
 	match   `yaml:",inline"`
 
 	because []string // its name in verdicts
@@ -104,9 +106,9 @@ type requestSpec struct {
 	WebSocket bool `yaml:"websocket"`
 	// Say names the message with which a WebSocket's first one is answered, see
 	// package handshake. What counts is then the message that comes back.
-	Say     string            `yaml:"say"`
-	RFB     bool              `yaml:"rfb"`   // the opening of a VNC connection, see evidence.Request
-	First   bool              `yaml:"first"` // before GET / on the product's own ports: there the server speaks first
+	Say     string            `yaml:"reply"`
+	RFB     bool              `yaml:"rfb"`          // the opening of a VNC connection, see evidence.Request
+	First   bool              `yaml:"speaks_first"` // before GET / on the product's own ports: there the server speaks first
 	Headers map[string]string `yaml:"headers"`
 	Body    string            `yaml:"body"`
 	Level   event.Level       `yaml:"level"` // default passive
@@ -114,55 +116,155 @@ type requestSpec struct {
 	// while one of them is open. "surfaces" is open on a product that is
 	// recognised, "deep" and "passive" at that level. Empty: sent whenever its
 	// condition holds.
-	For     []string `yaml:"for"`
-	When    cond     `yaml:"when"`
-	MaxBody int      `yaml:"max_body"`
+	For      oneOrMore      `yaml:"for"`
+	When     condition      `yaml:"when"`
+	Releases *releaseBounds `yaml:"releases"` // those that have what is asked for; part of the condition
+	MaxBody  int            `yaml:"max_body"`
 	// Secret: the answer may hold one. Its body is looked at and dropped.
 	Secret bool `yaml:"secret"`
+	// Shows names answers that are signals of the same name here.
+	Shows oneOrMore `yaml:"shows"`
+	// Signals are what else is to be seen in the answer, Surfaces what that shows.
+	Signals  map[string]shape `yaml:"signals"`
+	Surfaces []surfaceSpec    `yaml:"surfaces"`
+}
+
+// releaseBounds holds when every release that fits lies in the range, and one
+// does; or when one of Or shows, for where the release may not.
+type releaseBounds struct {
+	releaseRange `yaml:",inline"`
+	Or           oneOrMore `yaml:"or"`
+}
+
+// surfaceSpec is a part of the product that the answer shows, in up to three
+// states.
+type surfaceSpec struct {
+	ID      string    `yaml:"id"`
+	Path    string    `yaml:"path"` // default the request's, without its query
+	Open    condition `yaml:"open"`
+	Gated   condition `yaml:"gated"`
+	Present condition `yaml:"present"`
 }
 
 // cond holds when all of All, at least one of Any (if there are any), and none
 // of None hold. They are names of signals.
 type cond struct {
-	All  []string `yaml:"all"`
-	Any  []string `yaml:"any"`
-	None []string `yaml:"none"`
+	All  oneOrMore `yaml:"all"`
+	Any  oneOrMore `yaml:"any"`
+	None oneOrMore `yaml:"not"`
+}
+
+// condition is a cond where it stands by itself.
+type condition struct {
+	cond `yaml:",inline"`
+}
+
+// UnmarshalYAML takes the name of one signal for the condition that it shows.
+func (c *condition) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode {
+		return strict.Node(n, &c.All)
+	}
+	return strict.Node(n, &c.cond)
 }
 
 func (c cond) empty() bool { return len(c.All)+len(c.Any)+len(c.None) == 0 }
 
-// signal is either a condition on other signals, or something to see in the
-// answer to one of the requests it names.
-type signal struct {
-	On    oneOrMore `yaml:"on"`
-	cond  `yaml:",inline"`
+// shape is something to see in an answer: what it says itself, and what the
+// answers that it names say as well.
+type shape struct {
+	Answer oneOrMore `yaml:"answer"`
+	seen   `yaml:",inline"`
+}
+
+// seen is something to see in an answer.
+type seen struct {
 	match `yaml:",inline"`
-	// DefaultPort holds on the product's own ports.
-	DefaultPort bool `yaml:"default_port"`
-	// Loopback holds when the target is reached over loopback: some products let
-	// whoever comes from their own host in.
-	Loopback bool `yaml:"loopback"`
-	// Based holds when the target is looked at below a base path.
-	Based bool `yaml:"based"`
-	// Login holds when the answer to one of these requests asks for a log-in: 401,
-	// a gate of fronts.yaml, or a redirect to what is called so there.
-	Login oneOrMore `yaml:"login"`
-	// Subject is a pattern on the certificate's subject (RFC 2253 form).
-	Subject *pattern `yaml:"subject"`
-	// Host is a pattern on the name that the target was given by.
-	Host *pattern `yaml:"host"`
-	// Version holds when the version lies in the range, for products without a
-	// release table.
-	Version *versionRange `yaml:"version"`
+	// Login holds when the answer asks for a login: 401, a gate of fronts.yaml, or
+	// a redirect to what is called so there.
+	Login bool `yaml:"login"`
 	// Secret: what is seen stands beside a secret, so the body is dropped.
 	Secret bool `yaml:"secret"`
-	// Release holds when every release that fits lies in the range, and one
-	// does.
-	Release *releaseRange `yaml:"release"`
-
 	// Common: it shows in many answers of others as well, and alone is no reason to
 	// think about the product: whatever needs it needs something else to be seen.
 	Common bool `yaml:"common"`
+}
+
+// UnmarshalYAML takes the name of an answer for what the answer asks for.
+func (s *shape) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode {
+		return strict.Node(n, &s.Answer)
+	}
+	type plain shape
+	return strict.Node(n, (*plain)(s))
+}
+
+// add asks for what o asks for as well. Of a key that both give
+// it returns the name, unless the two go together.
+func (s *seen) add(o seen) (twice string) {
+	s.Login, s.Secret, s.Common = s.Login || o.Login, s.Secret || o.Secret, s.Common || o.Common
+	to, from := reflect.ValueOf(&s.match).Elem(), reflect.ValueOf(o.match)
+	for i := range to.NumField() {
+		into, more := to.Field(i), from.Field(i)
+		switch key := to.Type().Field(i).Tag.Get("yaml"); {
+		case more.IsZero():
+		case into.IsZero():
+			into.Set(more)
+		case key == "has" || key == "lacks" || key == "lacks_headers":
+			into.Set(reflect.AppendSlice(into.Slice3(0, into.Len(), into.Len()), more))
+		case into.Kind() == reflect.Map:
+			both := reflect.MakeMap(into.Type())
+			for _, m := range []reflect.Value{into, more} {
+				for _, k := range m.MapKeys() {
+					if both.MapIndex(k).IsValid() {
+						return k.String()
+					}
+					both.SetMapIndex(k, m.MapIndex(k))
+				}
+			}
+			into.Set(both)
+		default:
+			return key
+		}
+	}
+	return ""
+}
+
+// ownSignal is a signal that does not stand below a request: a condition on other
+// signals, or something else to know of the target.
+type ownSignal struct {
+	cond    `yaml:",inline"`
+	outside `yaml:",inline"`
+}
+
+// outside is what is known of a target without looking at an answer.
+type outside struct {
+	// DefaultPort holds on the product's own ports.
+	DefaultPort bool `yaml:"default_port"`
+	// Loopback holds when the target is reached over loopback: some products let
+	// in everybody who comes from their own host.
+	Loopback bool `yaml:"loopback"`
+	// Based holds when the target is looked at below a base path.
+	Based bool `yaml:"based"`
+	// Subject is a pattern on the certificate's subject (RFC 2253 form).
+	Subject *pattern `yaml:"subject_regex"`
+	// Host is a pattern on the name that the target was given by.
+	Host *pattern `yaml:"host_regex"`
+	// Version holds when the version lies in the range, for products without a
+	// release table.
+	Version *versionRange `yaml:"versions"`
+	// Release holds when every release that fits lies in the range, and one
+	// does.
+	Release *releaseRange `yaml:"releases"`
+}
+
+// signal is a signal as it is judged.
+type signal struct {
+	On    []string // the requests in whose answers it may be seen
+	Login []string // the requests whose answers may ask for a login
+	match
+	cond
+	outside
+	Secret, Common bool // see shape
 
 	index  int  // of its product's signals
 	reason bool // seen, it is a reason to think about the product
@@ -244,10 +346,10 @@ type authRule struct {
 }
 
 type surfaceRule struct {
-	ID    string             `yaml:"id"`
-	Path  string             `yaml:"path"`
-	State event.SurfaceState `yaml:"state"`
-	cond  `yaml:",inline"`
+	ID, Path string
+	State    event.SurfaceState
+	at       []any // where it stands in the file
+	cond
 }
 
 // traitRule names something that the answers prove about how the product is
@@ -257,7 +359,10 @@ type traitRule struct {
 	cond `yaml:",inline"`
 }
 
+// noteRule is a sentence for readers. Its ID, with the product's, is the name of
+// its translations.
 type noteRule struct {
+	ID   string `yaml:"id"`
 	Text string `yaml:"text"`
 	cond `yaml:",inline"`
 }
@@ -266,12 +371,12 @@ type noteRule struct {
 // Attribute, Header, Body, JSON and Assets is set.
 type versionSource struct {
 	Source     string              `yaml:"source"`
-	On         string              `yaml:"on"`
+	On         string              `yaml:"request"`
 	Attribute  string              `yaml:"attribute"` // of the html element
-	Header     map[string]*pattern `yaml:"header"`
-	Body       *pattern            `yaml:"body"`
-	JSON       string              `yaml:"json"`
-	Stamp      bool                `yaml:"stamp"` // a build stamp: release, commit, maybe a time
+	Header     map[string]*pattern `yaml:"header_regex"`
+	Body       *pattern            `yaml:"body_regex"`
+	JSON       string              `yaml:"json_path"`
+	Stamp      bool                `yaml:"build_stamp"` // a release, a commit, maybe a time
 	Assets     bool                `yaml:"assets"`
 	Confidence event.Confidence    `yaml:"confidence"`
 	cond       `yaml:",inline"`
@@ -324,72 +429,55 @@ func steps(re *syntax.Regexp) int {
 
 // decode reads YAML strictly: an unknown key is an error with its line.
 func decode(data []byte, name string, into any) error {
-	if line, err := bounded.YAML(data); err != nil {
-		return fmt.Errorf("%s: line %d: %w", name, max(line, 1), err)
+	if _, err := bounded.YAML(data); err == nil && patternSize(data) > maxPatterns {
+		return strict.At(name, data, fmt.Errorf("its patterns are too large: together they may have %d steps, each repetition counted as often as it may be", maxPatterns))
 	}
-	if patternSize(data) > maxPatterns {
-		return fmt.Errorf("%s: its patterns are too large: together they may have %d steps, each repetition counted as often as it may be", name, maxPatterns)
-	}
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	dec.KnownFields(true)
-	if err := dec.Decode(into); err != nil {
-		return fmt.Errorf("%s: %s", name, yamlError(err))
-	}
-	return nil
-}
-
-// yamlError puts the library's message on one line. Of several errors it keeps
-// the first: the others often follow from it.
-func yamlError(err error) string {
-	text := err.Error()
-	var many *yaml.LoadErrors
-	if errors.As(err, &many) && len(many.Errors) > 0 {
-		text = many.Errors[0].Error()
-	}
-	text = strings.TrimPrefix(text, "yaml: ")
-	return strings.Join(strings.Fields(text), " ")
-}
-
-// lineOf finds the line of a place in a document that has been decoded: keys
-// by name, list entries by index. It returns the line of the deepest part that
-// exists. Only errors need it, so the document is read again.
-func lineOf(data []byte, path ...any) int {
-	var root yaml.Node
-	if yaml.Unmarshal(data, &root) != nil || len(root.Content) == 0 {
-		return 1
-	}
-	n := root.Content[0]
-	line := n.Line
-	for _, step := range path {
-		var next *yaml.Node
-		switch step := step.(type) {
-		case string:
-			for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
-				if n.Content[i].Value == step {
-					line, next = n.Content[i].Line, n.Content[i+1]
-				}
-			}
-		case int:
-			if n.Kind == yaml.SequenceNode && step < len(n.Content) {
-				next = n.Content[step]
-				line = next.Line
-			}
+	err := strict.YAML(name, data, into)
+	var at *strict.Error
+	var key *strict.UnknownKey
+	if errors.As(err, &at) && errors.As(err, &key) {
+		if text := renamed(key.Key, key.Known); text != "" {
+			at.Err = fmt.Errorf("unknown key %q: %s", key.Key, text)
 		}
-		if next == nil {
-			return line
-		}
-		n = next
 	}
-	return line
+	return err
 }
 
-// oneOrMore is a YAML string or a list of strings.
+// renames are the keys of the first edition of the language and those of today.
+const renames = `none:not say:reply spare:never_ask first:speaks_first near:port_offsets keys:has no_keys:lacks
+	body:body_regex header:header_regex attribute:attribute_regex json_match:json_regex without:lacks_headers icon:icon_hash
+	subject:subject_regex host:host_regex json:json_path stamp:build_stamp on:request release:releases version:versions
+	releases:release_table gateways:gateway_releases bases:base_paths`
+
+// renamed says what stands for a key of the first edition.
+func renamed(key string, known []string) string {
+	for pair := range strings.FieldsSeq(renames) {
+		if old, now, _ := strings.Cut(pair, ":"); key == old && slices.Contains(known, now) {
+			return fmt.Sprintf("it is %q now", now)
+		}
+	}
+	switch key {
+	case "on":
+		return "a signal stands below the request whose answer it looks at"
+	case "surfaces":
+		return "a surface stands at the request that shows it"
+	case "answer":
+		return "an answer names no other"
+	}
+	return ""
+}
+
+// oneOrMore is a list of texts; one may be written without brackets.
 type oneOrMore []string
 
-func (o *oneOrMore) UnmarshalYAML(n *yaml.Node) error {
-	if n.Kind == yaml.ScalarNode {
-		*o = []string{n.Value}
-		return nil
+// UnmarshalYAML reads either.
+func (o *oneOrMore) UnmarshalYAML(n *yaml.Node) error { return listOf(n, (*[]string)(o)) }
+
+// listOf reads a list, or the one entry of one.
+func listOf[T any](n *yaml.Node, into *[]T) error {
+	if n.Kind != yaml.ScalarNode {
+		return strict.Node(n, into)
 	}
-	return n.Decode((*[]string)(o))
+	*into = make([]T, 1)
+	return strict.Node(n, &(*into)[0])
 }

@@ -1,6 +1,10 @@
 package fingerprint
 
-import "fmt"
+import (
+	"errors"
+
+	"github.com/clawsonar/clawsonar/internal/strict"
+)
 
 // unseenFile says of what has no fingerprint why it has none.
 const unseenFile = "unseen.yaml"
@@ -25,7 +29,7 @@ func loadUnseen(data []byte) ([]Unseen, error) {
 	}
 	for i, u := range file.Unseen {
 		if !validID(u.ID) || u.Name == "" || u.Text == "" {
-			return nil, fmt.Errorf("%s:%d: an entry needs an id, a name and a text", unseenFile, lineOf(data, "unseen", i))
+			return nil, strict.At(unseenFile, data, errors.New("an entry needs an id, a name and a text"), "unseen", i)
 		}
 	}
 	return file.Unseen, nil

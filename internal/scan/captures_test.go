@@ -168,14 +168,20 @@ func signalNames(t testing.TB) []string {
 			t.Fatal(err)
 		}
 		var file struct {
-			Signals map[string]any
-			Fronts  []struct{ ID string }
-			Gates   []struct{ ID string }
+			Requests []struct{ Signals map[string]any }
+			Answers  map[string]any // some are signals of the same name
+			Signals  map[string]any
+			Fronts   []struct{ ID string }
+			Gates    []struct{ ID string }
 		}
 		if err := yaml.Unmarshal(data, &file); err != nil {
 			t.Fatal(err)
 		}
+		out = slices.AppendSeq(out, maps.Keys(file.Answers))
 		out = slices.AppendSeq(out, maps.Keys(file.Signals))
+		for _, r := range file.Requests {
+			out = slices.AppendSeq(out, maps.Keys(r.Signals))
+		}
 		for _, f := range file.Fronts {
 			out = append(out, "front."+f.ID)
 		}

@@ -5,6 +5,7 @@ package strict
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/clawsonar/clawsonar/internal/bounded"
+	"github.com/clawsonar/clawsonar/internal/suggest"
 )
 
 // Error is what is wrong with a file, and where.
@@ -26,6 +28,16 @@ type Error struct {
 func (e *Error) Error() string { return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Err) }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// UnknownKey is the error about a key that is not among those of its place.
+type UnknownKey struct {
+	Key   string
+	Known []string // sorted
+}
+
+func (e *UnknownKey) Error() string {
+	return fmt.Sprintf("unknown key %q%s", e.Key, cmp.Or(suggest.DidYouMean(e.Key, e.Known), few(": use ", e.Known)))
+}
 
 // At places an error in a document, at the deepest part of the path that exists:
 // keys by name, entries of a list by index.

@@ -2,7 +2,6 @@ package strict
 
 import (
 	"bytes"
-	"cmp"
 	"encoding"
 	"encoding/json"
 	"errors"
@@ -14,8 +13,6 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
-
-	"github.com/clawsonar/clawsonar/internal/suggest"
 )
 
 // jsonNode is the value that begins at an offset of a valid JSON document, as a
@@ -130,15 +127,10 @@ func (f *finder) find(n *yaml.Node, t reflect.Type, key string) *Error {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	misfit := func() *Error {
-		if key != "" {
-			key += ": "
-		}
-		return &Error{"", n.Line, fmt.Errorf("%sexpected %s, found %s", key, f.wanted(t), found(n))}
-	}
+	misfit := func() *Error { return &Error{"", n.Line, &misfit{key, f.wanted(t), found(n)}} }
 	switch {
 	case f.reads(t):
-		return f.own(n, t)
+		return f.own(n, t, key)
 	case n.Kind == yaml.ScalarNode && n.Tag == "!!null" || t.Kind() == reflect.Interface:
 		return nil
 	}
@@ -183,8 +175,7 @@ func (f *finder) mapping(n *yaml.Node, t reflect.Type) *Error {
 		}
 		switch {
 		case !known:
-			names := slices.Sorted(maps.Keys(fields))
-			return &Error{"", key.Line, fmt.Errorf("unknown key %q%s", key.Value, cmp.Or(suggest.DidYouMean(key.Value, names), few(": use ", names)))}
+			return &Error{"", key.Line, &UnknownKey{key.Value, slices.Sorted(maps.Keys(fields))}}
 		case seen[key.Value] && f.tag == "yaml": // in JSON the last counts
 			return &Error{"", key.Line, fmt.Errorf("key %q is there twice", key.Value)}
 		}
@@ -235,8 +226,19 @@ func (f *finder) reads(t reflect.Type) bool {
 	return p.Implements(own) || p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }
 
-// own returns what a type that reads itself has against a value.
-func (f *finder) own(n *yaml.Node, t reflect.Type) *Error {
+// misfit is the error about a value of another kind than the key takes.
+type misfit struct{ key, wanted, found string }
+
+func (e *misfit) Error() string {
+	text := fmt.Sprintf("expected %s, found %s", e.wanted, e.found)
+	if e.key != "" {
+		text = e.key + ": " + text
+	}
+	return text
+}
+
+// own returns what a type that reads itself has against the value of a key.
+func (f *finder) own(n *yaml.Node, t reflect.Type, key string) *Error {
 	err := f.decode(n, reflect.New(t).Interface())
 	if err == nil {
 		return nil
@@ -247,7 +249,10 @@ func (f *finder) own(n *yaml.Node, t reflect.Type) *Error {
 		e.Line += n.Line - 1 // it knew its own text alone
 	}
 	if n.Kind != yaml.ScalarNode && reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
-		e.Err = fmt.Errorf("expected a string, found %s", found(n))
+		e.Err = &misfit{key, "a string", found(n)}
+	}
+	if m := (*misfit)(nil); errors.As(e.Err, &m) && m.key == "" {
+		m.key = key // it did not know by what it is called
 	}
 	return e
 }
@@ -272,6 +277,8 @@ func (f *finder) wanted(t reflect.Type) string {
 		return "true or false"
 	case reflect.Float32, reflect.Float64:
 		return "a number"
+	case reflect.Uint8, reflect.Uint16:
+		return fmt.Sprintf("a whole number from 0 to %d", 1<<t.Bits()-1)
 	}
 	return "a whole number"
 }

@@ -38,7 +38,7 @@ func rooms() map[string][]string {
 		"internal/handshake": {},
 		"internal/wire":      {"internal/event", "internal/evidence", "internal/target", "internal/pace"},
 
-		"internal/fingerprint": {"internal/bounded", "internal/event", "internal/evidence", "internal/handshake", "internal/release"},
+		"internal/fingerprint": {"internal/bounded", "internal/event", "internal/evidence", "internal/handshake", "internal/release", "internal/strict", "internal/suggest"},
 		"internal/probe":       {"internal/event", "internal/wire", "internal/fingerprint", "internal/handshake", "internal/target"},
 		"internal/advisory":    {"internal/bounded", "internal/event", "internal/release", "internal/strict"},
 		"internal/check":       {"internal/advisory", "internal/event", "internal/evidence", "internal/fingerprint", "internal/release"},
