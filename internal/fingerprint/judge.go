@@ -19,11 +19,13 @@ type view struct {
 	release event.Version // once it has been asked for
 	said    []string      // with the release: what there is to say of its sources
 	asked   bool
+	is      *identityRule // once it has been looked for, see identity
+	looked  bool
 }
 
 // forget has everything looked at anew that the answer to a request may change.
 func (v *view) forget(id string) {
-	v.asked = false
+	v.asked, v.looked = false, false
 	for i, known := range v.memo {
 		if on := v.p.ordered[i].On; known != 0 && (len(on) == 0 || slices.Contains(on, id)) {
 			v.memo[i] = 0
@@ -152,12 +154,8 @@ func (v *view) holds(c *cond) bool {
 			return false
 		}
 	}
-	for _, name := range c.None {
-		if v.sees(name) {
-			return false
-		}
-	}
-	return len(c.Any) == 0 || slices.ContainsFunc(c.Any, v.sees)
+	// What must not show is often a release, to find which costs more.
+	return (len(c.Any) == 0 || slices.ContainsFunc(c.Any, v.sees)) && !slices.ContainsFunc(c.None, v.sees)
 }
 
 // because names the signals that made a condition hold.
@@ -195,12 +193,16 @@ func (v *view) wanted(r *requestSpec) bool {
 
 // identity returns the first rule on what it is that holds, or nil.
 func (v *view) identity() *identityRule {
-	for i := range v.p.Identity {
-		if r := &v.p.Identity[i]; v.holds(&r.cond) {
-			return r
+	if !v.looked {
+		v.looked, v.is = true, nil
+		for i := range v.p.Identity {
+			if r := &v.p.Identity[i]; v.holds(&r.cond) {
+				v.is = r
+				break
+			}
 		}
 	}
-	return nil
+	return v.is
 }
 
 func (v *view) confidence() event.Confidence {
