@@ -158,23 +158,15 @@ func FuzzElements(f *testing.F) {
 }
 
 func TestYAML(t *testing.T) {
-	for _, tt := range []struct {
-		in   string
-		line int
-		err  string
-	}{
-		{"a: b\nc: [d, e]\n", 0, ""},
-		{"a: '*'\nb: a & b\n", 0, ""},
-		{"a: &x 1\nb: 2\n", 0, ""},
-		{"a: &x [1]\nb:\n- *x\n", 3, "an alias, *x"},
-		{"a: &x [*x]\n", 1, "an alias, *x"},
-		{"a: [" + strings.Repeat("b,", maxNodes) + "]", 0, "more than 100000"},
-		{strings.Repeat("\n", maxNodes+1), 0, "more than 100000"},
-		{strings.Repeat("#", MaxYAML+1), 0, "larger than 1 MiB"},
+	for _, tt := range []struct{ in, err string }{
+		{"a: b\nc: [d, e]\n", ""},
+		{"a: [" + strings.Repeat("b,", maxNodes) + "]", "more than 100000"},
+		{strings.Repeat("\n", maxNodes+1), "more than 100000"},
+		{strings.Repeat("#", MaxYAML+1), "larger than 1 MiB"},
 	} {
-		line, err := YAML([]byte(tt.in))
-		if line != tt.line || tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
-			t.Errorf("%.30q: line %d, %v", tt.in, line, err)
+		err := YAML([]byte(tt.in))
+		if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
+			t.Errorf("%.30q: %v", tt.in, err)
 		}
 	}
 }

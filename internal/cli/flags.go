@@ -444,14 +444,10 @@ func mapping(file string, data []byte) ([]*yaml.Node, error) {
 	if err := strict.YAML(file, data, &root); err != nil {
 		return nil, err
 	}
-	if len(root.Content) == 0 || root.Content[0].Tag == "!!null" {
-		return nil, nil
+	if !root.IsZero() && root.Tag != "!!null" && root.Kind != yaml.MappingNode {
+		return nil, &strict.Error{File: file, Line: root.Line, Err: errors.New("settings are lines of the form \"flag: value\"")}
 	}
-	top := root.Content[0]
-	if top.Kind != yaml.MappingNode {
-		return nil, &strict.Error{File: file, Line: top.Line, Err: errors.New("settings are lines of the form \"flag: value\"")}
-	}
-	return top.Content, nil
+	return root.Content, nil
 }
 
 func (f *flags) known(long string) bool { return f.option(long) != nil }

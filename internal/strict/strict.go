@@ -45,47 +45,60 @@ func At(file string, data []byte, err error, path ...any) error {
 	return &Error{file, line(data, path), err}
 }
 
-// YAML decodes a file of one YAML document within the limits of bounded.YAML. An
-// empty one leaves into as it is.
+// YAML decodes a file of one YAML document within the limits of bounded.YAML, and
+// without aliases, with which a few lines stand for millions of values. An empty
+// file leaves into as it is.
 func YAML(file string, data []byte, into any) error {
-	if line, err := bounded.YAML(data); err != nil {
-		return &Error{file, max(line, 1), err}
+	if err := bounded.YAML(data); err != nil {
+		return &Error{file, 1, err}
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
-	dec.KnownFields(true)
-	err := dec.Decode(into)
+	var root, more yaml.Node
+	err := dec.Decode(&root)
 	if err == nil {
-		var more yaml.Node
+		if alias := findAlias(&root); alias != nil {
+			return &Error{file, alias.Line, fmt.Errorf("an alias, *%.40s: write out what it stands for", alias.Value)}
+		}
 		if err = dec.Decode(&more); err == nil {
 			return &Error{file, more.Line, errors.New("a second document begins: one is read")}
 		}
 	}
-	if err == io.EOF {
+	switch {
+	case err != io.EOF:
+		return located(file, 1, err)
+	case len(root.Content) == 0:
 		return nil
 	}
-	var root yaml.Node
-	if yaml.Unmarshal(data, &root) == nil && len(root.Content) > 0 {
-		err = explain(root.Content[0], into, err)
-	}
-	return located(file, 1, err)
-}
-
-// Node decodes a part of a YAML document, for the UnmarshalYAML of a type.
-func Node(n *yaml.Node, into any) error {
-	if err := n.Load(into, yaml.WithKnownFields()); err != nil {
-		return located("", n.Line, explain(n, into, err))
+	if err := Node(root.Content[0], into); err != nil {
+		return located(file, 1, err)
 	}
 	return nil
 }
 
-// explain says what in a document does not fit its type; if it cannot, the error
-// of the library has to do.
-func explain(n *yaml.Node, into any, err error) error {
-	f := finder{tag: "yaml", decode: func(n *yaml.Node, into any) error { return n.Load(into, yaml.WithKnownFields()) }}
-	if found := f.top(n, into); found != nil {
-		return found
+func findAlias(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n
 	}
-	return err
+	for _, child := range n.Content {
+		if found := findAlias(child); found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+// Node decodes a part of a YAML document, for the UnmarshalYAML of a type.
+func Node(n *yaml.Node, into any) error {
+	load := func(n *yaml.Node, into any) error { return n.Load(into, yaml.WithKnownFields()) }
+	err := load(n, into)
+	if err == nil {
+		return nil
+	}
+	f := finder{tag: "yaml", decode: load}
+	if found := f.top(n, into); found != nil {
+		err = found
+	}
+	return located("", n.Line, err)
 }
 
 // JSON decodes a file of one JSON document of at most so many values.

@@ -99,6 +99,10 @@ func TestYAML(t *testing.T) {
 		{"word: [good]\n", `f.yaml:1: word: expected a string, found a list`},
 		{"name: x\n---\nname: y\n", "f.yaml:2: a second document begins: one is read"},
 		{"name: x\n\tports: 1\n", "f.yaml:2: found a tab character that violates indentation"},
+		{"any: '*'\nname: a & b\n", ""},
+		{"name: &a x\nports: [1]\n", ""},
+		{"any: &a [*a]\n", "f.yaml:1: an alias, *a: write out what it stands for"},
+		{"any: [&a [x]]\neither:\n- *a\n", "f.yaml:3: an alias, *a: write out what it stands for"},
 		{"name: &a x\nword: *a\n", "f.yaml:2: an alias, *a: write out what it stands for"},
 		{strings.Repeat("#", 1<<20+1), "f.yaml:1: larger than 1 MiB, the most that is read of such a file"},
 	} {
