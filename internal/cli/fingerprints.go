@@ -186,18 +186,13 @@ func loadFingerprints(name string, confirmed []string) (*fingerprint.Set, error)
 	return set, nil
 }
 
-// inFolder makes an error that begins with the name of a file in a folder
-// begin with its path, in the form FILE:LINE.
+// inFolder has an error about a file of a folder name its path.
 func inFolder(dir string, err error) error {
 	var at *strict.Error
 	if errors.As(err, &at) {
 		return &strict.Error{File: filepath.Join(dir, at.File), Line: at.Line, Err: at.Err}
 	}
-	file, rest, _ := strings.Cut(err.Error(), ":")
-	if ext := filepath.Ext(file); ext != ".yaml" && ext != ".json" {
-		return fmt.Errorf("%s: %w", dir, err)
-	}
-	return fmt.Errorf("%s:%s", filepath.Join(dir, file), rest)
+	return fmt.Errorf("%s: %w", dir, err)
 }
 
 // completed is a folder, of which pattern is looked at, completed by what is

@@ -429,7 +429,7 @@ func steps(re *syntax.Regexp) int {
 
 // decode reads YAML strictly: an unknown key is an error with its line.
 func decode(data []byte, name string, into any) error {
-	if _, err := bounded.YAML(data); err == nil && patternSize(data) > maxPatterns {
+	if err := bounded.YAML(data); err == nil && patternSize(data) > maxPatterns {
 		return strict.At(name, data, fmt.Errorf("its patterns are too large: together they may have %d steps, each repetition counted as often as it may be", maxPatterns))
 	}
 	err := strict.YAML(name, data, into)
