@@ -26,7 +26,7 @@ func TestLoadIgnoreErrors(t *testing.T) {
 		{"unknown top", "ignore:\nbaseline: x", `f:2: unknown key "baseline": use ignore`},
 		{"no list", "ignore: plain-http", `f:1: ignore: expected a list, found a string`},
 		{"twice", "ignore: []\nignore: []", `f:2: key "ignore" is there twice`},
-		{"entry no mapping", "ignore:\n- plain-http", `f:2: expected a mapping of check, reason, target, until, found a string`},
+		{"entry no mapping", "ignore:\n- plain-http", `f:2: ignore: expected a mapping of check, reason, target, until, found a string`},
 		{"unknown key", "ignore:\n- check: plain-http\n  target: '*'\n  because: x", `f:4: unknown key "because": use check, reason, target, until`},
 		{"key twice", "ignore:\n- check: plain-http\n  check: plain-http", `f:3: key "check" is there twice`},
 		{"no reason", "ignore:\n- check: plain-http\n  target: '*'", `f:2: reason is missing: an entry has check, target ("*" for all) and reason`},
