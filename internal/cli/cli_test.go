@@ -483,9 +483,9 @@ func noColor(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// The how-to of the README is what its script follows.
+// The worked example of docs/fingerprints.md is what its script follows.
 func TestHowTo(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
+	manual, err := os.ReadFile("../../docs/fingerprints.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -493,13 +493,13 @@ func TestHowTo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, howTo, found := strings.Cut(string(readme), "\n## Adding a product\n")
-	_, block, fenced := strings.Cut(howTo, "```yaml\n")
-	block, _, closed := strings.Cut(block, "```")
-	if !found || !fenced || !closed {
-		t.Fatal("the README has no how-to with a block of YAML")
-	}
-	if !strings.Contains(string(script), "\n-- toyclaw.yaml --\n"+block+"-- ") {
-		t.Error("the fingerprint in the README is not the one that testdata/cli/adding-a-product.txtar tries")
+	_, text, _ := strings.Cut(string(manual), "\n## A worked example\n")
+	for _, name := range []string{"toyclaw.yaml", "open.yaml", "someones.yaml"} {
+		_, rest, found := strings.Cut(text, "```yaml\n")
+		block, after, closed := strings.Cut(rest, "```")
+		if _, tried, _ := strings.Cut(string(script), "\n-- "+name+" --\n"); !found || !closed || !strings.HasPrefix(tried, block) {
+			t.Errorf("%s in docs/fingerprints.md is not the one that testdata/cli/adding-a-product.txtar tries", name)
+		}
+		text = after
 	}
 }

@@ -20,10 +20,12 @@ type Unseen struct {
 // Unseen lists what cannot be seen from outside.
 func (s *Set) Unseen() []Unseen { return s.unseen }
 
+type unseenSpec struct {
+	Unseen []Unseen `yaml:"unseen"`
+}
+
 func loadUnseen(data []byte) ([]Unseen, error) {
-	var file struct {
-		Unseen []Unseen `yaml:"unseen"`
-	}
+	var file unseenSpec
 	if err := decode(data, unseenFile, &file); err != nil {
 		return nil, err
 	}
