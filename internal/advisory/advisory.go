@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/release"
 )
 
@@ -264,9 +265,9 @@ const unclear = string(event.CredentialUnclear)
 // Result is what applies to a release.
 type Result struct {
 	Matches []Match // by ID
-	// Reason says what keeps Matches from being the whole truth; "" when nothing
+	// Reason says what keeps Matches from being the whole truth; none when nothing
 	// does. Without Matches it says why there are none that could be known.
-	Reason string
+	Reason message.Text
 }
 
 // Match tells which advisories apply. One that covers every version given is
@@ -276,19 +277,20 @@ func (db *DB) Match(q Query) Result {
 		return v.IsZero() || v.Compare(db.newest) > 0
 	})
 	var res Result
+	asOf := message.Of("as_of", db.asOf.Format(time.DateOnly))
 	switch {
 	case len(q.Versions) == 0:
-		res.Reason = "the release is not known, so no advisory can be matched to it: that is not a clean bill"
+		res.Reason = message.Say("advisories.no-release")
 		return res
 	case len(covered) == 0:
-		res.Reason = fmt.Sprintf("no advisory data for this release: the data of %s ends with %s", db.asOf.Format(time.DateOnly), db.newest)
+		res.Reason = message.Say("advisories.newer", asOf, message.Of("release", db.newest.String()))
 		return res
 	case len(covered) < len(q.Versions):
-		res.Reason = fmt.Sprintf("some of the releases that fit are newer than the advisory data of %s, which ends with %s", db.asOf.Format(time.DateOnly), db.newest)
+		res.Reason = message.Say("advisories.newer-too", asOf, message.Of("release", db.newest.String()))
 	case slices.ContainsFunc(covered, release.Version.Extended):
 		// Docs, "Release policy": patch 33 and up is the package of a completed
 		// month, kept alive with back-ported fixes.
-		res.Reason = "a release of an extended-stable line gets fixes ported back, which advisories do not list: each may be mended in it"
+		res.Reason = message.Say("advisories.extended")
 	}
 	legacy := !slices.ContainsFunc(covered, func(v release.Version) bool { return v.Compare(firstOpenclaw()) >= 0 })
 	for _, a := range db.all {

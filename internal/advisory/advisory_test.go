@@ -112,8 +112,8 @@ func TestEveryRelease(t *testing.T) {
 		count[r.Version.String()] = a.Len()
 		fmt.Fprintf(&b, "%-18s %3d (%d) = %d + %d + %d; %s, %s\n", r.Version, a.Len(), a.Possible(),
 			len(a.Reachable), len(a.Behind), len(a.Elsewhere), orDash(a.FixReachable), orDash(a.FixAll))
-		if want := r.Version.Extended(); want != (a.Reason != "") || want && a.Possible() != a.Len() {
-			t.Errorf("%s: extended-stable %t, %d of %d possible, reason %q", r.Version, want, a.Possible(), a.Len(), a.Reason)
+		if want := r.Version.Extended(); want != (a.Reason.ID != "") || want && a.Possible() != a.Len() {
+			t.Errorf("%s: extended-stable %t, %d of %d possible, reason %q", r.Version, want, a.Possible(), a.Len(), a.Reason.English)
 		}
 	}
 	golden(t, "testdata/releases.golden", b.String())
@@ -278,8 +278,8 @@ func TestQueries(t *testing.T) {
 		if !slices.Equal(got[event.StatusAffected], tt.affected) || !slices.Equal(got[event.StatusPossible], tt.possible) {
 			t.Errorf("%s: affected %v, possible %v; want %v, %v", tt.name, got[event.StatusAffected], got[event.StatusPossible], tt.affected, tt.possible)
 		}
-		if !strings.Contains(res.Reason, tt.reason) || (tt.reason == "") != (res.Reason == "") {
-			t.Errorf("%s: reason %q, want %q", tt.name, res.Reason, tt.reason)
+		if !strings.Contains(res.Reason.English, tt.reason) || (tt.reason == "") != (res.Reason.ID == "") {
+			t.Errorf("%s: reason %q, want %q", tt.name, res.Reason.English, tt.reason)
 		}
 	}
 }

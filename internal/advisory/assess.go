@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/release"
 )
 
@@ -51,7 +52,7 @@ type Assessment struct {
 	Access                       Access // as in the Subject
 	Reachable, Behind, Elsewhere []Match
 	Suppressed                   []Suppressed
-	Reason                       string // see Result
+	Reason                       message.Text // see Result
 	// FixReachable is the smallest step to a release, of those that fit no older,
 	// to which nothing Reachable applies, FixAll the smallest to which nothing at
 	// all applies. Only known releases that are neither prerelease nor

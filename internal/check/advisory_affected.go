@@ -7,6 +7,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/advisory"
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 )
 
 func advisoryAffected() Check {
@@ -45,7 +46,7 @@ one that fixes those a stranger can reach. Each: clawsonar advisories show ID`,
 		if !s.recognised() || s.Advisories == nil || s.Advisories.Len() == 0 {
 			return nil
 		}
-		f := doc.finding(s, advisorySeverity(s.Advisories), "", advisoryDetail(s), s.Verdict.Version.Source)
+		f := doc.finding(s, advisorySeverity(s.Advisories), []string{s.Verdict.Version.Source}, advisoryDetail(s)...)
 		goTo(&f, &s, s.Advisories.FixNewest)
 		for _, m := range worst(s.Advisories) {
 			f.References = append(slices.Clip(f.References), m.URL())
@@ -82,45 +83,55 @@ func worst(a *advisory.Assessment) []advisory.Match {
 
 // advisoryDetail begins with what to do: a table shows no more than the first
 // lines.
-func advisoryDetail(s Subject) string {
+func advisoryDetail(s Subject) []message.Text {
 	a, candidates := s.Advisories, s.Verdict.Version.Candidates
-	var b strings.Builder
-	fmt.Fprintf(&b, "Advisories that apply to %s", candidates[0])
+	first, count, reachable := message.Of("first", candidates[0]), message.Number("count", a.Len()), message.Number("reachable", len(a.Reachable))
+	out := []message.Text{message.Say("advisory-affected.count", first, count, reachable)}
 	if n := len(candidates); n > 1 {
-		fmt.Fprintf(&b, " to %s (%d releases fit)", candidates[n-1], n)
+		out[0] = message.Say("advisory-affected.count-span", first, message.Of("last", candidates[n-1]), message.Number("fitting", n), count, reachable)
 	}
-	fmt.Fprintf(&b, ": %d; reachable without a credential from here: %d.", a.Len(), len(a.Reachable))
 	if a.FixAll.IsZero() {
-		b.WriteString(" No known release fixes all.")
+		out = append(out, message.Say("advisory-affected.none-fixes-all"))
 	} else {
-		fmt.Fprintf(&b, " %s fixes all.", a.FixAll)
+		out = append(out, message.Say("advisory-affected.fixes-all", message.Of("release", a.FixAll.String())))
 	}
 	if !a.FixReachable.IsZero() && a.FixReachable != a.FixAll {
-		fmt.Fprintf(&b, " The smallest step that fixes the reachable ones: %s.", a.FixReachable)
+		out = append(out, message.Say("advisory-affected.fixes-reachable", message.Of("release", a.FixReachable.String())))
 	}
-	switch a.Access {
-	case advisory.Open:
-		b.WriteString(" Authentication is open, so a credential is no obstacle")
-	case advisory.Fronted:
-		fmt.Fprintf(&b, " With a credential, since what stands in front asks for one: %d", len(a.Behind))
-	default:
-		fmt.Fprintf(&b, " With a credential: %d", len(a.Behind))
-	}
-	fmt.Fprintf(&b, "; not through this port: %d", len(a.Elsewhere))
+	others := []message.Arg{message.Number("elsewhere", len(a.Elsewhere))}
 	if n := a.Possible(); n > 0 {
-		fmt.Fprintf(&b, "; only possibly: %d", n)
+		others = append(others, message.Number("possible", n))
 	}
 	if n := len(a.Suppressed); n > 0 {
-		fmt.Fprintf(&b, "; suppressed by VEX statements: %d", n)
+		others = append(others, message.Number("suppressed", n))
 	}
-	sep := ". Worst: "
+	behind := append(others, message.Number("behind", len(a.Behind)))
+	switch a.Access {
+	case advisory.Open:
+		out = append(out, message.Say("advisory-affected.open", others...))
+	case advisory.Fronted:
+		out = append(out, message.Say("advisory-affected.fronted", behind...))
+	default:
+		out = append(out, message.Say("advisory-affected.behind", behind...))
+	}
+	out = append(out, worstOnes(a))
+	if a.Reason.ID != "" {
+		noted := a.Reason
+		noted.ID = "advisory-affected." + noted.ID
+		out = append(out, noted.Text())
+	}
+	return out
+}
+
+// worstOnes names the worst. The English quotes what they are about as well, as it
+// was published, and that is not translated.
+func worstOnes(a *advisory.Assessment) message.Text {
+	var ids, quoted []string
 	for _, m := range worst(a) {
-		fmt.Fprintf(&b, "%s%s (%s) %s", sep, m.ID, m.Grade(), m.Summary)
-		sep = "; "
+		ids = append(ids, m.ID)
+		quoted = append(quoted, fmt.Sprintf("%s (%s) %s", m.ID, m.Grade(), m.Summary))
 	}
-	b.WriteString(".")
-	if a.Reason != "" {
-		fmt.Fprintf(&b, " Note: %s.", a.Reason)
-	}
-	return b.String()
+	out := message.Say("advisory-affected.worst", message.Of("advisories", ids...))
+	out.English = "Worst: " + strings.Join(quoted, "; ") + "."
+	return out
 }

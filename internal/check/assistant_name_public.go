@@ -1,6 +1,9 @@
 package check
 
-import "github.com/clawsonar/clawsonar/internal/event"
+import (
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
+)
 
 func assistantNamePublic() Check {
 	doc := Doc{
@@ -26,6 +29,6 @@ friend would.`,
 		if !s.gateway() || because == nil {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.Low, "", "The assistant's name is in the page that everybody gets.", because...)}
+		return []event.Finding{doc.finding(s, event.Low, because, message.Say("assistant-name-public.in-page"))}
 	}}
 }

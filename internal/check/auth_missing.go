@@ -1,13 +1,9 @@
 package check
 
 import (
-	"strings"
-
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 )
-
-// aloneFix is what to do about a gateway that nothing was seen to hand on.
-const aloneFix = `Set gateway.auth.mode to "token" with a fresh random gateway.auth.token and restart. Keep gateway.bind at "loopback", and see that no proxy, tunnel (cloudflared, tailscale, ngrok, ssh -R) or container port leads to it: any of them opens it to others. Runbook: clawsonar explain auth-missing`
 
 func authMissing() Check {
 	doc := Doc{
@@ -43,6 +39,12 @@ explain auth-missing`,
    keys, tokens and passwords, look through its sessions, skills, cron jobs and
    paired devices for what you did not put there.
 6. Scan again; this finding must be gone.`,
+		Fixes: map[string]string{
+			// Of a gateway that nothing was seen to hand on.
+			"alone": `Set gateway.auth.mode to "token" with a fresh random gateway.auth.token and restart. Keep gateway.bind at "loopback", and see that no proxy, tunnel (cloudflared, tailscale, ngrok, ssh -R) or container port leads to it: any of them opens it to others. Runbook: clawsonar explain auth-missing`,
+			// Of a front that adds the credential.
+			"added": `Cut the exposure now (stop the proxy in front). Take out of it what adds the credential (an Authorization header, a token, a user's name), or give it a log-in of its own. Then replace gateway.auth.token, which anybody could use, and every key the agent could reach. Runbook: clawsonar explain auth-missing`,
+		},
 		Controls:   []string{"nvdb:N2", "cncert:C2", "tongbao:T2", "owasp:ASI03"},
 		References: []string{"https://docs.openclaw.ai/gateway/security"},
 		First: map[string][]string{
@@ -67,30 +69,27 @@ explain auth-missing`,
 		if !s.gateway() || v.Auth.State != event.AuthOpen {
 			return nil
 		}
-		detail := "A request without any credential was let in"
+		detail := []message.Text{message.Say("auth-missing.let-in")}
 		switch {
 		case v.Relative:
-			detail = strings.TrimSuffix(means(v, detail), ".")
+			detail[0] = means(v, detail[0])
 		case v.Auth.Mode == event.ModeNone:
-			detail += "; authentication is switched off (mode none)"
+			detail[0] = message.Say("auth-missing.mode-none")
 		case v.Trait("credential-added") != nil:
-			detail += ", although the gateway asks for one: something in front of it adds one, or a user's name, for everybody"
+			detail[0] = message.Say("auth-missing.added")
 		case v.Front.Kind != "":
-			detail += " through " + v.Front.Kind + ", which may be adding a credential for everybody"
+			detail[0] = message.Say("auth-missing.through", message.Of("front", v.Front.Kind))
 		}
-		shown := " Shown by " + strings.Join(v.Auth.Because, ", ") + "."
-		alone := ""
 		if s.alone() {
-			alone = ". It listens on " + s.Bound.String() +
-				" alone: programs and users of this machine are let in, others once a proxy, a container port or a tunnel leads to it. None was seen, but a tunnel that only connects out does not show here"
+			detail = append(detail, message.Say("auth-missing.alone", message.Of("address", s.Bound.String())))
 		}
-		f := doc.finding(s, event.Critical, "", detail+alone+"."+shown, v.Auth.Because...)
+		f := doc.finding(s, event.Critical, v.Auth.Because, append(detail, shownBy(v.Auth.Because))...)
 		switch {
 		case s.alone():
-			f.Remediation = aloneFix
+			f.Advise(doc.otherFix("alone"))
 		case v.Relative, v.Product.Brand == "moltbot":
 		case v.Trait("credential-added") != nil:
-			f.Remediation = `Cut the exposure now (stop the proxy in front). Take out of it what adds the credential (an Authorization header, a token, a user's name), or give it a log-in of its own. Then replace gateway.auth.token, which anybody could use, and every key the agent could reach. Runbook: clawsonar explain auth-missing`
+			f.Advise(doc.otherFix("added"))
 		}
 		switch {
 		case v.Relative, v.Product.Brand == "moltbot", v.Trait("credential-added") != nil:

@@ -2,9 +2,9 @@ package check
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 )
 
 func authUnverified() Check {
@@ -33,34 +33,34 @@ it as well.`,
 		if !s.gateway() && !s.Verdict.Unfinished || s.Verdict.Auth.State != event.AuthUnknown {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.Info, "", unverifiedReason(&s))}
+		return []event.Finding{doc.finding(s, event.Info, nil, unverifiedReason(&s))}
 	}}
 }
 
 // unverifiedReason says which of the questions about authentication went
 // without a usable answer.
-func unverifiedReason(s *Subject) string {
+func unverifiedReason(s *Subject) message.Text {
 	o := s.Observation
-	var failed []string
+	var failed, trouble []string
 	for i := range o.Exchanges {
 		if x := &o.Exchanges[i]; x.Err != "" {
-			failed = append(failed, o.Label(x)+" ("+x.Err+")")
+			failed, trouble = append(failed, o.Label(x)), append(trouble, x.Err)
 		}
 	}
 	if len(failed) > 0 {
-		return "These requests went without an answer: " + strings.Join(failed, ", ") + "."
+		return message.Say("auth-unverified.no-answer", message.Of("requests", failed...), message.Of("trouble", trouble...))
 	}
 	if s.Verdict.Unfinished {
-		return "The time was up before all was asked."
+		return message.Say("auth-unverified.time")
 	}
 	if s.Verdict.Relative {
-		return "What it answers to strangers does not tell."
+		return message.Say("auth-unverified.relative")
 	}
 	if slices.Contains(s.Verdict.Auth.Because, "ways.differ") {
-		return "The ways in differ: the configuration was given without a credential, another request was refused with 401."
+		return message.Say("auth-unverified.ways-differ")
 	}
 	if o.Exchange("tools") == nil {
-		return "The answers to read-only requests do not tell, and the one request that would was not made at this level."
+		return message.Say("auth-unverified.not-asked")
 	}
-	return "The answers are not those of any known release: something in between may be changing them."
+	return message.Say("auth-unverified.strange")
 }

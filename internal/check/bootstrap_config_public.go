@@ -1,6 +1,9 @@
 package check
 
-import "github.com/clawsonar/clawsonar/internal/event"
+import (
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
+)
 
 func bootstrapConfigPublic() Check {
 	doc := Doc{
@@ -26,6 +29,6 @@ from 2026.4.14 on, the exact release: the list of what to try.`,
 		if !s.gateway() || because == nil {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.Low, "", "It tells everybody the assistant's name and what else the page starts with.", because...)}
+		return []event.Finding{doc.finding(s, event.Low, because, message.Say("bootstrap-config-public.given"))}
 	}}
 }

@@ -1,6 +1,9 @@
 package check
 
-import "github.com/clawsonar/clawsonar/internal/event"
+import (
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
+)
 
 func browserControlReachable() Check {
 	doc := Doc{
@@ -28,8 +31,8 @@ ask for the gateway's credential.`,
 			return nil
 		}
 		if s.loopback() {
-			return []event.Finding{doc.finding(s, event.Info, "", "It answers over loopback, where it belongs.", s.Verdict.Product.Because...)}
+			return []event.Finding{doc.finding(s, event.Info, s.Verdict.Product.Because, message.Say("over-loopback"))}
 		}
-		return []event.Finding{doc.finding(s, event.Critical, "", "It answers at "+s.HostPort+" without a credential.", s.Verdict.Product.Because...)}
+		return []event.Finding{doc.finding(s, event.Critical, s.Verdict.Product.Because, message.Say("browser-control-reachable.at", message.Of("address", s.HostPort)))}
 	}}
 }

@@ -1,6 +1,9 @@
 package check
 
-import "github.com/clawsonar/clawsonar/internal/event"
+import (
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
+)
 
 func canvasOpen() Check {
 	doc := Doc{
@@ -31,6 +34,6 @@ taken for local: clawsonar explain everyone-is-local`,
 		if !s.gateway() && !(host && s.recognised()) || s.Verdict.Surface("canvas") == "" || s.loopback() && !toAll {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.Medium, "", "The canvas answers without a credential.", "canvas.shown")}
+		return []event.Finding{doc.finding(s, event.Medium, []string{"canvas.shown"}, message.Say("canvas-open.answers"))}
 	}}
 }

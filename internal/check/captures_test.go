@@ -46,7 +46,12 @@ func judged(t *testing.T, set *fingerprint.Set, db *advisory.DB, c evidence.Capt
 		s.Advisories = &a
 	}
 	out := map[string]bool{}
+	for _, n := range v.Notes {
+		translated(t, n.Message)
+	}
 	for _, f := range check.Run(check.All(), s) {
+		saidInMessages(t, f)
+		translated(t, slices.Concat(f.Said().Detail, f.Said().Remediation)...)
 		out[f.ID] = true
 	}
 	return out

@@ -1,6 +1,9 @@
 package check
 
-import "github.com/clawsonar/clawsonar/internal/event"
+import (
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
+)
 
 func cdpReachable() Check {
 	doc := Doc{
@@ -29,8 +32,8 @@ shops, the owner's accounts. He reads its cookies and files, too.`,
 			return nil
 		}
 		if s.loopback() {
-			return []event.Finding{doc.finding(s, event.Info, "", "It answers over loopback, where it belongs.", s.Verdict.Product.Because...)}
+			return []event.Finding{doc.finding(s, event.Info, s.Verdict.Product.Because, message.Say("over-loopback"))}
 		}
-		return []event.Finding{doc.finding(s, event.Critical, "", "A DevTools endpoint answers at "+s.HostPort+".", s.Verdict.Product.Because...)}
+		return []event.Finding{doc.finding(s, event.Critical, s.Verdict.Product.Because, message.Say("cdp-reachable.at", message.Of("address", s.HostPort)))}
 	}}
 }

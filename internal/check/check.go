@@ -12,6 +12,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/release"
 )
 
@@ -143,14 +144,42 @@ func Run(checks []Check, s Subject) []event.Finding {
 	return out
 }
 
-// finding fills in what follows from the Doc and the subject. The discriminator
-// tells several findings of one check on one target apart.
-func (d Doc) finding(s Subject, severity event.Severity, discriminator, detail string, because ...string) event.Finding {
-	return event.Finding{
-		ID: d.ID, Severity: severity, Title: d.Title, Detail: detail, Remediation: strings.Join(strings.Fields(d.Fix), " "),
+// finding fills in what follows from the Doc and the subject. Because are the
+// signals that show it, detail its sentences.
+func (d Doc) finding(s Subject, severity event.Severity, because []string, detail ...message.Text) event.Finding {
+	f := event.Finding{
+		ID: d.ID, Severity: severity, Title: d.Title,
 		Controls: d.Controls, References: d.References, Evidence: s.Evidence(because...),
-		Key: key(d.ID, s.HostPort+s.Observation.Base, discriminator),
+		Key: key(d.ID, s.HostPort+s.Observation.Base, ""),
 	}
+	f.Say(detail...)
+	f.Advise(message.Fixed(d.ID+".fix", d.Fix))
+	return f
+}
+
+// otherFix is one of Fixes.
+func (d Doc) otherFix(which string) message.Text {
+	return message.Fixed(d.ID+".fix-"+which, d.Fixes[which])
+}
+
+// Texts returns the texts of the check that are translated, by their ids.
+func (d Doc) Texts() map[string]string {
+	out := map[string]string{"title": d.Title, "when": d.When, "why": d.Why, "fix": d.Fix, "steps": d.Steps, "fix-any": d.FixAny}
+	for which, text := range d.Fixes {
+		out["fix-"+which] = text
+	}
+	texts := map[string]string{}
+	for part, text := range out {
+		if text != "" {
+			texts[d.ID+"."+part] = text
+		}
+	}
+	return texts
+}
+
+// shownBy names the signals that show a finding.
+func shownBy(signals []string) message.Text {
+	return message.Say("shown-by", message.Of("signals", signals...))
 }
 
 // short caps a text that a target chose.

@@ -18,6 +18,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/release"
 	"github.com/clawsonar/clawsonar/testdata/captures"
 )
@@ -457,11 +458,45 @@ func wellFormed(t *testing.T, doc check.Doc, f event.Finding) {
 	if f.Remediation == "" || strings.Contains(f.Remediation, "\n") {
 		t.Errorf("remediation %q is not on one line", f.Remediation)
 	}
+	saidInMessages(t, f)
 	if !regexp.MustCompile(`^[0-9a-f]{32}$`).MatchString(f.Key) {
 		t.Errorf("key %q", f.Key)
 	}
 	if f.Suppressed != "" {
 		t.Errorf("suppressed: %q", f.Suppressed)
+	}
+}
+
+// saidInMessages: what a finding says in English is what its messages say in all
+// languages.
+func saidInMessages(t *testing.T, f event.Finding) {
+	t.Helper()
+	for _, m := range slices.Concat(f.Said().Detail, f.Said().Remediation) {
+		if err := m.Check(); err != nil {
+			t.Errorf("%s: %v", f.ID, err)
+		}
+	}
+	says := func(m message.Message) bool {
+		text, ok := message.English.Text(m)
+		return !ok || m.ID == "advisory-affected.worst" || strings.Contains(f.Detail+" "+f.Remediation, text)
+	}
+	for _, m := range slices.Concat(f.Said().Detail, f.Said().Remediation) {
+		if !says(m) {
+			t.Errorf("%s: %+v is not in %q, %q", f.ID, m, f.Detail, f.Remediation)
+		}
+	}
+	if len(f.Said().Detail) == 0 || len(f.Said().Remediation) == 0 {
+		t.Errorf("%s: said without messages: %q, %q", f.ID, f.Detail, f.Remediation)
+	}
+}
+
+// translated: messages about a built-in product are in all languages.
+func translated(t *testing.T, ms ...message.Message) {
+	t.Helper()
+	for _, m := range ms {
+		if err := m.Check(); err != nil || m.ID == "said" {
+			t.Errorf("not translated: %+v (%v)", m, err)
+		}
 	}
 }
 
@@ -564,7 +599,7 @@ func TestKeys(t *testing.T) {
 // Whoever runs "clawsonar explain" or reads a report finds every part of it.
 func TestDocs(t *testing.T) {
 	ids := map[string]bool{}
-	optional := []string{"References", "Relatives", "FixAny", "Advised", "First"}
+	optional := []string{"References", "Relatives", "FixAny", "Fixes", "Advised", "First"}
 	control := regexp.MustCompile(`^(nvdb:N[1-6]|cncert:C[1-7]|tongbao:T[1-5]|owasp:ASI(0[1-9]|10))$`)
 	for _, c := range check.All() {
 		doc := c.Doc

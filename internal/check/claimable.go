@@ -1,9 +1,8 @@
 package check
 
 import (
-	"strings"
-
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 )
 
 func claimable() Check {
@@ -38,7 +37,6 @@ strangers may have left behind.`,
 		if !s.gateway() || v.Auth.State != event.AuthClaimable {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.Critical, "",
-			means(v, "It has no owner yet.")+" Shown by "+strings.Join(v.Auth.Because, ", ")+".", v.Auth.Because...)}
+		return []event.Finding{doc.finding(s, event.Critical, v.Auth.Because, means(v, message.Say("claimable.no-owner")), shownBy(v.Auth.Because))}
 	}}
 }

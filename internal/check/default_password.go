@@ -1,9 +1,8 @@
 package check
 
 import (
-	"strings"
-
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 )
 
 func defaultPassword() Check {
@@ -33,7 +32,6 @@ do not look. Whoever logs in has the agent, its keys and what it can reach.`,
 		if !s.gateway() || because == nil {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.Critical, "",
-			means(s.Verdict, "Its password is the one that it came with.")+" Shown by "+strings.Join(because, ", ")+".", because...)}
+		return []event.Finding{doc.finding(s, event.Critical, because, means(s.Verdict, message.Say("default-password.default")), shownBy(because))}
 	}}
 }

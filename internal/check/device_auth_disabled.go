@@ -1,6 +1,9 @@
 package check
 
-import "github.com/clawsonar/clawsonar/internal/event"
+import (
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
+)
 
 func deviceAuthDisabled() Check {
 	doc := Doc{
@@ -32,6 +35,6 @@ and pair your browsers ("openclaw devices approve").`,
 		if !s.gateway() || because == nil {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.High, "", "A Control UI without a device was not refused for being one.", because...)}
+		return []event.Finding{doc.finding(s, event.High, because, message.Say("device-auth-disabled.no-device"))}
 	}}
 }

@@ -1,9 +1,8 @@
 package check
 
 import (
-	"strings"
-
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 )
 
 func everyoneIsLocal() Check {
@@ -55,15 +54,10 @@ Replace byte forwarders by such a proxy, or bind them to loopback.`,
 		if !s.gateway() || s.loopback() || because == nil {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.High, "",
-			"Seen from "+elsewhere(s)+", it answers as it does to its own host. Shown by "+strings.Join(because, ", ")+".", because...)}
+		detail := message.Say("everyone-is-local.elsewhere")
+		if s.Reach == event.ReachPublic {
+			detail = message.Say("everyone-is-local.internet")
+		}
+		return []event.Finding{doc.finding(s, event.High, because, detail, shownBy(because))}
 	}}
-}
-
-// elsewhere says where a target that is not on loopback is seen from.
-func elsewhere(s Subject) string {
-	if s.Reach == event.ReachPublic {
-		return "the internet"
-	}
-	return "another address"
 }

@@ -1,6 +1,9 @@
 package check
 
-import "github.com/clawsonar/clawsonar/internal/event"
+import (
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
+)
 
 func exposedToInternet() Check {
 	doc := Doc{
@@ -30,7 +33,6 @@ the port in the firewall.`,
 		if !s.gateway() || s.Reach != event.ReachPublic {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.High, "",
-			"It was reached at "+s.Observation.Addr.String()+".", s.Verdict.Product.Because...)}
+		return []event.Finding{doc.finding(s, event.High, s.Verdict.Product.Because, message.Say("exposed-to-internet.at", message.Of("address", s.Observation.Addr.String())))}
 	}}
 }

@@ -1,6 +1,9 @@
 package check
 
-import "github.com/clawsonar/clawsonar/internal/event"
+import (
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
+)
 
 func filesystemPathsPublic() Check {
 	doc := Doc{
@@ -26,6 +29,6 @@ half of what a targeted attack needs to know.`,
 		if !s.gateway() || because == nil {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.Low, "", "Its public configuration lists absolute paths of the host.", because...)}
+		return []event.Finding{doc.finding(s, event.Low, because, message.Say("filesystem-paths-public.listed"))}
 	}}
 }

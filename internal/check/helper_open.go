@@ -2,6 +2,7 @@ package check
 
 import (
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 )
 
 func helperOpen() Check {
@@ -35,8 +36,8 @@ in front where it has none.`,
 			return nil
 		}
 		if s.loopback() {
-			return []event.Finding{doc.finding(s, event.Info, "", "It answers over loopback, where it belongs.", v.Auth.Because...)}
+			return []event.Finding{doc.finding(s, event.Info, v.Auth.Because, message.Say("over-loopback"))}
 		}
-		return []event.Finding{doc.finding(s, event.High, "", v.Advice.Means, v.Auth.Because...)}
+		return []event.Finding{doc.finding(s, event.High, v.Auth.Because, means(v, message.Text{}))}
 	}}
 }

@@ -1,6 +1,9 @@
 package check
 
-import "github.com/clawsonar/clawsonar/internal/event"
+import (
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
+)
 
 func hooksEnabled() Check {
 	doc := Doc{
@@ -31,6 +34,6 @@ to /hooks.`,
 		if !s.gateway() || s.Verdict.Surface("hooks") == "" {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.Info, "", "It answers on /hooks.", "hooks.on")}
+		return []event.Finding{doc.finding(s, event.Info, []string{"hooks.on"}, message.Say("hooks-enabled.on"))}
 	}}
 }

@@ -2,6 +2,7 @@ package check
 
 import (
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/release"
 )
 
@@ -32,7 +33,7 @@ the old package ("npm uninstall -g clawdbot"). Scan again.`,
 		}
 		brand := s.Verdict.Product.Brand
 		if brand == "clawdbot" || brand == "moltbot" {
-			return []event.Finding{doc.finding(s, event.High, "", "Its page says "+brand+".", "root")}
+			return []event.Finding{doc.finding(s, event.High, []string{"root"}, message.Say("legacy-product.page", message.Of("brand", brand)))}
 		}
 		candidates := s.Verdict.Version.Candidates
 		for _, c := range candidates {
@@ -43,7 +44,6 @@ the old package ("npm uninstall -g clawdbot"). Scan again.`,
 		if len(candidates) == 0 {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.High, "",
-			"Its release, "+candidates[len(candidates)-1]+" or earlier, is older than 2026.1.29.", s.Verdict.Version.Source)}
+		return []event.Finding{doc.finding(s, event.High, []string{s.Verdict.Version.Source}, message.Say("legacy-product.release", message.Of("last", candidates[len(candidates)-1])))}
 	}}
 }

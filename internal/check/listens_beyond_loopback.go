@@ -1,9 +1,9 @@
 package check
 
-import "github.com/clawsonar/clawsonar/internal/event"
-
-// forwardsFix is what to do about a proxy or the like in front of the gateway.
-const forwardsFix = `Bind what listens there to 127.0.0.1 in its own settings (a container's port: "127.0.0.1:18789:18789"), or let only those in who need it: a log-in in front, the firewall.`
+import (
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
+)
 
 func listensBeyondLoopback() Check {
 	doc := Doc{
@@ -24,6 +24,8 @@ SSH tunnel or a VPN from other machines. In a container the wildcard is needed:
 there publish the port on loopback only ("127.0.0.1:18789:18789"). If other
 machines must connect directly, limit the port to them in the firewall and
 switch on gateway.tls.`,
+		// Of a proxy or the like in front of the gateway.
+		Fixes:      map[string]string{"forwards": `Bind what listens there to 127.0.0.1 in its own settings (a container's port: "127.0.0.1:18789:18789"), or let only those in who need it: a log-in in front, the firewall.`},
 		Controls:   []string{"nvdb:N2", "cncert:C1", "tongbao:T2"},
 		References: []string{"https://docs.openclaw.ai/gateway/security"},
 		Relatives:  true,
@@ -34,19 +36,25 @@ on 127.0.0.1 only.`,
 		if !s.gateway() || !s.Bound.IsValid() || s.Bound.Addr().IsLoopback() {
 			return nil
 		}
-		detail := "The listener is bound to " + s.Bound.String()
-		if s.Forwards {
-			detail = "What hands the gateway on is bound to " + s.Bound.String()
-		}
-		if s.Bound.Addr().IsUnspecified() {
-			detail += ", that is, to every address of this machine"
-		}
+		args := []message.Arg{message.Of("address", s.Bound.String())}
 		if s.Process != "" {
-			detail += " (process " + s.Process + ")"
+			args = append(args, message.Of("process", s.Process))
 		}
-		f := doc.finding(s, event.Medium, "", detail+".")
+		every := s.Bound.Addr().IsUnspecified()
+		var detail message.Text
+		switch {
+		case s.Forwards && every:
+			detail = message.Say("listens-beyond-loopback.forwards.every", args...)
+		case s.Forwards:
+			detail = message.Say("listens-beyond-loopback.forwards.bound", args...)
+		case every:
+			detail = message.Say("listens-beyond-loopback.every", args...)
+		default:
+			detail = message.Say("listens-beyond-loopback.bound", args...)
+		}
+		f := doc.finding(s, event.Medium, nil, detail)
 		if s.Forwards {
-			f.Remediation = forwardsFix
+			f.Advise(doc.otherFix("forwards"))
 		}
 		return []event.Finding{f}
 	}}

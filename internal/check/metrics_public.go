@@ -1,6 +1,9 @@
 package check
 
-import "github.com/clawsonar/clawsonar/internal/event"
+import (
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
+)
 
 func metricsPublic() Check {
 	doc := Doc{
@@ -27,6 +30,6 @@ the collector a token; if nothing collects, remove the plugin.`,
 		if !s.gateway() || s.Verdict.Surface("metrics") != event.SurfaceOpen {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.Medium, "", "Metrics are given without a credential.", "metrics.listed")}
+		return []event.Finding{doc.finding(s, event.Medium, []string{"metrics.listed"}, message.Say("metrics-public.given"))}
 	}}
 }

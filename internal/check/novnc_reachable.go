@@ -2,6 +2,7 @@ package check
 
 import (
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 )
 
 func novncReachable() Check {
@@ -33,12 +34,12 @@ OpenClaw before 2026.2.21 started its sandbox's VNC server without a password
 		}
 		switch {
 		case s.loopback():
-			return []event.Finding{doc.finding(s, event.Info, "", "It answers over loopback, where it belongs.", s.Verdict.Product.Because...)}
+			return []event.Finding{doc.finding(s, event.Info, s.Verdict.Product.Because, message.Say("over-loopback"))}
 		case s.Verdict.Auth.State == event.AuthRequired:
-			return []event.Finding{doc.finding(s, event.Medium, "", "A screen is offered at "+s.HostPort+"; a password is asked for.", s.Verdict.Product.Because...)}
+			return []event.Finding{doc.finding(s, event.Medium, s.Verdict.Product.Because, message.Say("novnc-reachable.password", message.Of("address", s.HostPort)))}
 		case s.Verdict.Auth.State == event.AuthOpen:
-			return []event.Finding{doc.finding(s, event.Critical, "", "A screen is offered at "+s.HostPort+" without a password.", s.Verdict.Product.Because...)}
+			return []event.Finding{doc.finding(s, event.Critical, s.Verdict.Product.Because, message.Say("novnc-reachable.open", message.Of("address", s.HostPort)))}
 		}
-		return []event.Finding{doc.finding(s, event.Medium, "", "A screen is offered at "+s.HostPort+"; whether a password is asked for did not show.", s.Verdict.Product.Because...)}
+		return []event.Finding{doc.finding(s, event.Medium, s.Verdict.Product.Because, message.Say("novnc-reachable.unclear", message.Of("address", s.HostPort)))}
 	}}
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 )
 
 func openaiAPIEnabled() Check {
@@ -51,10 +52,10 @@ mend that first: clawsonar explain auth-missing`,
 		if len(on) == 0 {
 			on = []string{"/v1/models"}
 		}
-		detail := "It answers on " + strings.Join(on, " and ")
+		paths := message.Of("paths", on...)
 		if s.Verdict.Auth.State == event.AuthOpen {
-			return []event.Finding{doc.finding(s, event.Critical, "", detail+", and the gateway asks for no credential.", because...)}
+			return []event.Finding{doc.finding(s, event.Critical, because, message.Say("openai-api-enabled.open", paths))}
 		}
-		return []event.Finding{doc.finding(s, event.Info, "", detail+".", because...)}
+		return []event.Finding{doc.finding(s, event.Info, because, message.Say("openai-api-enabled.on", paths))}
 	}}
 }

@@ -1,6 +1,9 @@
 package check
 
-import "github.com/clawsonar/clawsonar/internal/event"
+import (
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
+)
 
 func originHostFallback() Check {
 	doc := Doc{
@@ -30,6 +33,6 @@ your Control UI in gateway.controlUi.allowedOrigins.`,
 		if !s.gateway() || because == nil {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.High, "", "A connection to the host audit.example with the origin http://audit.example was not refused for it.", because...)}
+		return []event.Finding{doc.finding(s, event.High, because, message.Say("origin-host-fallback.host"))}
 	}}
 }

@@ -1,6 +1,9 @@
 package check
 
-import "github.com/clawsonar/clawsonar/internal/event"
+import (
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
+)
 
 func originWildcard() Check {
 	doc := Doc{
@@ -30,6 +33,6 @@ all: update.`,
 		if !s.gateway() || because == nil {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.High, "", "A connection with the origin https://audit.invalid was not refused for it.", because...)}
+		return []event.Finding{doc.finding(s, event.High, because, message.Say("origin-wildcard.any"))}
 	}}
 }

@@ -1,6 +1,9 @@
 package check
 
-import "github.com/clawsonar/clawsonar/internal/event"
+import (
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
+)
 
 func plainHTTP() Check {
 	doc := Doc{
@@ -29,12 +32,11 @@ the token.`,
 			return nil
 		}
 		if s.loopback() && s.Bound.IsValid() && !s.Bound.Addr().IsLoopback() {
-			return []event.Finding{doc.finding(s, event.Medium, "",
-				"It answers plain HTTP, and its listener is bound to "+s.Bound.String()+": what comes from elsewhere crosses the network in the clear.")}
+			return []event.Finding{doc.finding(s, event.Medium, nil, message.Say("plain-http.bound", message.Of("address", s.Bound.String())))}
 		}
 		if s.loopback() {
-			return []event.Finding{doc.finding(s, event.Info, "", "Plain HTTP over loopback: nothing leaves this machine here.")}
+			return []event.Finding{doc.finding(s, event.Info, nil, message.Say("plain-http.loopback"))}
 		}
-		return []event.Finding{doc.finding(s, event.Medium, "", "It answers plain HTTP at "+s.HostPort+".")}
+		return []event.Finding{doc.finding(s, event.Medium, nil, message.Say("plain-http.at", message.Of("address", s.HostPort)))}
 	}}
 }

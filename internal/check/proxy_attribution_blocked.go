@@ -1,6 +1,9 @@
 package check
 
-import "github.com/clawsonar/clawsonar/internal/event"
+import (
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
+)
 
 func proxyAttributionBlocked() Check {
 	doc := Doc{
@@ -43,7 +46,6 @@ then can authentication be judged.`,
 		if !s.gateway() || because == nil || s.Verdict.Trait("proxy-spoofable") != nil {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.Medium, "",
-			"It refuses requests on this way with proxy_attribution_required, so its authentication is not known.", because...)}
+		return []event.Finding{doc.finding(s, event.Medium, because, message.Say("proxy-attribution-blocked.refuses"))}
 	}}
 }

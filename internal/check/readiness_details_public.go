@@ -1,6 +1,9 @@
 package check
 
-import "github.com/clawsonar/clawsonar/internal/event"
+import (
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
+)
 
 func readinessDetailsPublic() Check {
 	doc := Doc{
@@ -32,6 +35,6 @@ have it say for whom it speaks: clawsonar explain everyone-is-local`,
 		if !s.gateway() || because == nil || s.loopback() || s.Verdict.Trait("taken-for-local") != nil {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.Low, "", "Seen from another address, it gives details of its state.", because...)}
+		return []event.Finding{doc.finding(s, event.Low, because, message.Say("readiness-details-public.given"))}
 	}}
 }

@@ -1,10 +1,9 @@
 package check
 
 import (
-	"strings"
-
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/message"
 )
 
 // reword gives a finding on a relative or a helper the product's own words:
@@ -14,16 +13,21 @@ func (s *Subject) reword(d *Doc, f *event.Finding) {
 	f.References = a.References
 	switch {
 	case d.Advised:
-		f.Remediation = a.Fix + " Runbook: clawsonar explain " + s.Verdict.Product.ID
+		f.Advise(message.Fixed(adviceID(s.Verdict)+".fix", a.Fix), message.Say("runbook", message.Of("topic", s.Verdict.Product.ID)))
 	case d.FixAny != "":
-		f.Remediation = strings.Join(strings.Fields(d.FixAny), " ")
+		f.Advise(message.Fixed(d.ID+".fix-any", d.FixAny))
 	}
 }
 
 // means returns the product's own words on what a state means, or else.
-func means(v *fingerprint.Verdict, otherwise string) string {
+func means(v *fingerprint.Verdict, otherwise message.Text) message.Text {
 	if v.Advice.Means != "" {
-		return v.Advice.Means
+		return message.Fixed(adviceID(v)+".means", v.Advice.Means)
 	}
 	return otherwise
+}
+
+// adviceID is how the ids of a product's own words on its state begin.
+func adviceID(v *fingerprint.Verdict) string {
+	return "product." + v.Product.ID + "." + string(v.Auth.State)
 }

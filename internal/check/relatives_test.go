@@ -62,6 +62,8 @@ func TestRelativesOwnWords(t *testing.T) {
 			for _, f := range findings {
 				ids += " " + f.ID
 				seen[f.ID]++
+				saidInMessages(t, f)
+				translated(t, slices.Concat(f.Said().Detail, f.Said().Remediation)...)
 				text := f.Detail + " " + f.Remediation + " " + strings.Join(f.References, " ")
 				for _, word := range []string{"gateway.", "openclaw.json", "openclaw gateway", "docs.openclaw.ai", "npm install"} {
 					if strings.Contains(text, word) {
@@ -104,5 +106,9 @@ func TestRelativeSeverity(t *testing.T) {
 	}
 	if got[0].Detail != "Whoever comes plays with it. Shown by root." || got[0].Remediation != "Put it away. Runbook: clawsonar explain toy" || !slices.Equal(got[0].References, []string{"https://example.org/toy"}) {
 		t.Errorf("%+v", got[0])
+	}
+	// Words that nobody has translated are passed on.
+	if ids := []string{got[0].Messages.Detail[0].ID, got[0].Messages.Remediation[0].ID}; !slices.Equal(ids, []string{"said", "said"}) {
+		t.Errorf("messages %q", ids)
 	}
 }

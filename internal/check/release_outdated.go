@@ -1,11 +1,10 @@
 package check
 
 import (
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/release"
 )
 
@@ -55,11 +54,12 @@ current image), restart the gateway and scan again.`,
 		if !ok || want.Version.Compare(have) <= 0 {
 			return nil
 		}
-		detail := fmt.Sprintf("It runs %s; %s is out", strings.Join(candidates, " or "), want.Version)
+		runs, newest := message.Of("have", candidates...), message.Of("newest", want.Version.String())
+		detail := message.Say("release-outdated.newer", runs, newest)
 		severity := event.Low
 		if known, ok := s.Releases.Find(have); ok && !known.Date.IsZero() && !want.Date.IsZero() {
 			days := int(want.Date.Sub(known.Date) / (24 * time.Hour))
-			detail += fmt.Sprintf(", built %d days later", days)
+			detail = message.Say("release-outdated.days", runs, newest, message.Number("days", days))
 			switch {
 			case days >= outdatedHigh:
 				severity = event.High
@@ -67,7 +67,7 @@ current image), restart the gateway and scan again.`,
 				severity = event.Medium
 			}
 		}
-		f := doc.finding(s, severity, "", detail+".", s.Verdict.Version.Source)
+		f := doc.finding(s, severity, []string{s.Verdict.Version.Source}, detail)
 		goTo(&f, &s, want.Version)
 		return []event.Finding{f}
 	}}

@@ -1,6 +1,9 @@
 package check
 
-import "github.com/clawsonar/clawsonar/internal/event"
+import (
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
+)
 
 func sourceMapsPublic() Check {
 	doc := Doc{
@@ -22,6 +25,6 @@ unmodified old release, whose holes are in the advisories.`,
 		if !s.gateway() || s.Verdict.Surface("source-maps") == "" {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.Low, "", "The map of the page's main script is served.", "source-map.there")}
+		return []event.Finding{doc.finding(s, event.Low, []string{"source-map.there"}, message.Say("source-maps-public.served"))}
 	}}
 }

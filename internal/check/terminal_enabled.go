@@ -2,6 +2,7 @@ package check
 
 import (
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 )
 
 func terminalEnabled() Check {
@@ -31,8 +32,8 @@ gateway mend that first: clawsonar explain auth-missing`,
 			return nil
 		}
 		if s.Verdict.Auth.State == event.AuthOpen {
-			return []event.Finding{doc.finding(s, event.Critical, "", "The terminal is on, and the gateway asks for no credential.", "root.terminal")}
+			return []event.Finding{doc.finding(s, event.Critical, []string{"root.terminal"}, message.Say("terminal-enabled.open"))}
 		}
-		return []event.Finding{doc.finding(s, event.Low, "", "The page says that the terminal is on.", "root.terminal")}
+		return []event.Finding{doc.finding(s, event.Low, []string{"root.terminal"}, message.Say("terminal-enabled.on"))}
 	}}
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 )
 
 func tlsExpired() Check {
@@ -30,10 +31,10 @@ anybody's certificate. A renewal that has failed once is likely to go on failing
 		if !s.recognised() || i == nil || i.SHA256 == "" || !s.Observation.Time.Before(i.NotBefore) && !s.Observation.Time.After(i.NotAfter) {
 			return nil
 		}
-		detail := "It was valid until " + i.NotAfter.UTC().Format(time.DateOnly) + "."
+		detail := message.Say("tls-expired.ended", message.Of("day", i.NotAfter.UTC().Format(time.DateOnly)))
 		if s.Observation.Time.Before(i.NotBefore) {
-			detail = "It is valid only from " + i.NotBefore.UTC().Format(time.DateOnly) + " on."
+			detail = message.Say("tls-expired.begins", message.Of("day", i.NotBefore.UTC().Format(time.DateOnly)))
 		}
-		return []event.Finding{doc.finding(s, event.Medium, "", detail)}
+		return []event.Finding{doc.finding(s, event.Medium, nil, detail)}
 	}}
 }

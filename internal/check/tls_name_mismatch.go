@@ -1,10 +1,10 @@
 package check
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 )
 
 func tlsNameMismatch() Check {
@@ -32,12 +32,19 @@ certificate.`,
 		if !s.recognised() || i == nil || i.NameError == "" || i.SelfSigned {
 			return nil
 		}
-		names := "no name at all"
-		if n := len(i.Names); n > 3 {
-			names = fmt.Sprintf("%s and %d more names", short(strings.Join(i.Names[:3], ", ")), n-3)
-		} else if n > 0 {
-			names = short(strings.Join(i.Names, ", "))
+		const shown = 3
+		names := i.Names[:min(len(i.Names), shown)]
+		if all := strings.Join(names, ", "); short(all) != all {
+			names = []string{short(all)}
 		}
-		return []event.Finding{doc.finding(s, event.Medium, "", "It is for "+names+", not for "+s.Observation.Name+".")}
+		listed, not := message.Of("names", names...), message.Of("name", s.Observation.Name)
+		detail := message.Say("tls-name-mismatch.names", listed, not)
+		switch more := len(i.Names) - shown; {
+		case len(names) == 0:
+			detail = message.Say("tls-name-mismatch.none", not)
+		case more > 0:
+			detail = message.Say("tls-name-mismatch.more", listed, message.Number("more", more), not)
+		}
+		return []event.Finding{doc.finding(s, event.Medium, nil, detail)}
 	}}
 }

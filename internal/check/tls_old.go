@@ -2,6 +2,7 @@ package check
 
 import (
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 )
 
 func tlsOld() Check {
@@ -33,9 +34,9 @@ who sits in between.`,
 			return nil
 		}
 		if outdated(i.Version) {
-			return []event.Finding{doc.finding(s, event.Medium, "", i.Version+" is the best that it speaks.")}
+			return []event.Finding{doc.finding(s, event.Medium, nil, message.Say("tls-old.best", message.Of("version", i.Version)))}
 		}
-		return []event.Finding{doc.finding(s, event.Low, "", "It agrees on "+i.Legacy+" with clients that know nothing newer.")}
+		return []event.Finding{doc.finding(s, event.Low, nil, message.Say("tls-old.agrees", message.Of("version", i.Legacy)))}
 	}}
 }
 

@@ -2,6 +2,7 @@ package check
 
 import (
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 )
 
 func tlsSelfSigned() Check {
@@ -37,6 +38,6 @@ gateway.tls.keyPath), or pin its fingerprint in every client.`,
 		if !s.recognised() || i == nil || !i.SelfSigned {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.Low, "", "The certificate of "+short(i.Subject)+" is signed with its own key.")}
+		return []event.Finding{doc.finding(s, event.Low, nil, message.Say("tls-self-signed.own-key", message.Of("subject", short(i.Subject))))}
 	}}
 }

@@ -1,9 +1,8 @@
 package check
 
 import (
-	"strings"
-
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 )
 
 func trustedProxySpoofable() Check {
@@ -47,7 +46,6 @@ do not know.`,
 		if !s.gateway() || because == nil {
 			return nil
 		}
-		const detail = "It believes this machine's forwarding headers: whoever scans from here can claim any address"
-		return []event.Finding{doc.finding(s, event.High, "", detail+". Shown by "+strings.Join(because, ", ")+".", because...)}
+		return []event.Finding{doc.finding(s, event.High, because, message.Say("trusted-proxy-spoofable.believes"), shownBy(because))}
 	}}
 }

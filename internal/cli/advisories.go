@@ -230,7 +230,7 @@ func showAdvisory(w io.Writer, a *advisory.Advisory, t report.Texts) {
 		row(t.Say("Affected"), r.String())
 	}
 	row(t.Say("Concerns"), t.Say("%s (through the gateway's port: %s)", a.Surface, a.Gateway))
-	row(t.Say("Credential"), t.Text(string(a.Credential)))
+	row(t.Say("Credential"), t.Word(string(a.Credential)))
 	for _, n := range a.Notes {
 		row(t.Say("Note"), n)
 	}
@@ -304,8 +304,8 @@ func printAssessment(w io.Writer, name string, known *scan.Advisories, a advisor
 		fmt.Fprint(w, t.Say(", %d of them only possibly", n))
 	}
 	fmt.Fprintln(w, t.Say(" (as of %s)", known.DB.AsOf().Format(time.DateOnly)))
-	if a.Reason != "" {
-		fmt.Fprintln(w, t.Say("note: %s", t.Text(a.Reason)))
+	if a.Reason.ID != "" {
+		fmt.Fprintln(w, t.Say("note: %s", t.Message(a.Reason)))
 	}
 	for _, part := range []struct {
 		title   string

@@ -74,11 +74,11 @@ func newExplain(s streams) *cobra.Command {
 func listTopics(w io.Writer, set *fingerprint.Set, t report.Texts) {
 	fmt.Fprintln(w, t.Say("Checks:"))
 	for _, c := range check.All() {
-		fmt.Fprintf(w, "  %-26s %s %s\n", c.Doc.ID, report.Pad(t.Severity(c.Doc.Severity), 9), oneLine(t.Text(c.Doc.Title)))
+		fmt.Fprintf(w, "  %-26s %s %s\n", c.Doc.ID, report.Pad(t.Severity(c.Doc.Severity), 9), oneLine(t.Fixed(c.Doc.ID+".title", c.Doc.Title)))
 	}
 	fmt.Fprintln(w, "\n"+t.Say("Auth states:"))
 	for _, d := range check.States() {
-		fmt.Fprintf(w, "  %-26s %s\n", d.State, oneLine(t.Text(d.Title)))
+		fmt.Fprintf(w, "  %-26s %s\n", d.State, oneLine(t.Fixed("state."+string(d.State)+".title", d.Title)))
 	}
 	fmt.Fprintln(w, "\n"+t.Say("Fingerprints:"))
 	for _, p := range set.Products() {
@@ -99,8 +99,8 @@ func explain(w io.Writer, set *fingerprint.Set, id string, t report.Texts) error
 	}
 	for _, d := range check.States() {
 		if string(d.State) == id {
-			fmt.Fprintln(w, t.Say("%s: %s", string(d.State), oneLine(t.Text(d.Title))))
-			fmt.Fprintf(w, "\n%s\n", t.Block("state."+string(d.State), d.Text))
+			fmt.Fprintln(w, t.Say("%s: %s", string(d.State), oneLine(t.Fixed("state."+string(d.State)+".title", d.Title))))
+			fmt.Fprintf(w, "\n%s\n", t.Fixed("state."+string(d.State), d.Text))
 			return nil
 		}
 	}
@@ -112,7 +112,7 @@ func explain(w io.Writer, set *fingerprint.Set, id string, t report.Texts) error
 	}
 	for _, u := range set.Unseen() {
 		if u.ID == id {
-			fmt.Fprintf(w, "%s\n\n%s\n", t.Say("%s: %s", u.ID, u.Name), t.Block("unseen."+u.ID, u.Text))
+			fmt.Fprintf(w, "%s\n\n%s\n", t.Say("%s: %s", u.ID, u.Name), t.Fixed("unseen."+u.ID, u.Text))
 			return nil
 		}
 	}
@@ -143,10 +143,10 @@ func topics(set *fingerprint.Set) []string {
 }
 
 func explainCheck(w io.Writer, d check.Doc, t report.Texts) {
-	fmt.Fprintf(w, "%s\n%s\n", t.Say("%s (%s)", d.ID, t.Severity(d.Severity)), t.Text(d.Title))
+	fmt.Fprintf(w, "%s\n%s\n", t.Say("%s (%s)", d.ID, t.Severity(d.Severity)), t.Fixed(d.ID+".title", d.Title))
 	for _, part := range []struct{ head, text string }{
-		{t.Say("When it appears"), t.Block(d.ID+".when", d.When)}, {t.Say("Why it matters"), t.Text(d.Why)},
-		{t.Say("What to do"), t.Text(d.Fix)}, {t.Say("Step by step"), t.Block(d.ID+".steps", d.Steps)},
+		{t.Say("When it appears"), t.Fixed(d.ID+".when", d.When)}, {t.Say("Why it matters"), t.Fixed(d.ID+".why", d.Why)},
+		{t.Say("What to do"), t.Fixed(d.ID+".fix", d.Fix)}, {t.Say("Step by step"), t.Fixed(d.ID+".steps", d.Steps)},
 	} {
 		if part.text == "" {
 			continue
@@ -164,7 +164,7 @@ func explainCheck(w io.Writer, d check.Doc, t report.Texts) {
 func explainProduct(w io.Writer, p fingerprint.Product, t report.Texts) {
 	fmt.Fprintln(w, t.Say("%s: %s (%s)", p.ID, p.Name, p.File))
 	if p.About != "" {
-		fmt.Fprintf(w, "\n%s\n", t.Block("product."+p.ID, p.About))
+		fmt.Fprintf(w, "\n%s\n", t.Fixed("product."+p.ID, p.About))
 	}
 	fmt.Fprintf(w, "\n%s\n", t.Say("Requests, each made only if the answers before it call for it:"))
 	for _, r := range p.Requests {
@@ -187,7 +187,8 @@ func explainProduct(w io.Writer, p fingerprint.Product, t report.Texts) {
 		title := map[event.AuthState]string{
 			event.AuthOpen: t.Say("If it stands open"), event.AuthClaimable: t.Say("If nobody owns it yet"), event.AuthRequired: t.Say("If it has its default password"),
 		}[state]
-		fmt.Fprintf(w, "\n%s\n%s\n%s\n", title, t.Text(a.Means), t.Block("product."+p.ID+"."+string(state), a.Steps))
+		id := "product." + p.ID + "." + string(state)
+		fmt.Fprintf(w, "\n%s\n%s\n%s\n", title, t.Fixed(id+".means", a.Means), t.Fixed(id, a.Steps))
 	}
 	for _, ref := range references(p) {
 		fmt.Fprintln(w, t.Say("See also: %s", ref))

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"strings"
 
-	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/report"
 )
 
@@ -19,9 +18,7 @@ func (o *langOption) flag(f *flags, usage string) *option {
 func (o *langOption) language() string { return cmp.Or(o.lang, localeLanguage(lookupEnv)) }
 
 // texts are the texts of that language.
-func (o *langOption) texts() (report.Texts, error) {
-	return report.NewTexts(o.language(), check.Rules())
-}
+func (o *langOption) texts() (report.Texts, error) { return report.NewTexts(o.language()) }
 
 // localeLanguage is the language of messages (POSIX, Base Definitions, section
 // 8.2: the first variable that is set and not empty counts), if the reports have

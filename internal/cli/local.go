@@ -10,6 +10,7 @@ import (
 	"github.com/clawsonar/clawsonar/fingerprints"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/local"
+	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/report"
 	"github.com/clawsonar/clawsonar/internal/scan"
 	"github.com/clawsonar/clawsonar/internal/target"
@@ -23,7 +24,7 @@ type machine struct {
 	interfaces bool
 	usual      []uint16 // ports that a scan of an address tries
 	found      []uint16 // ports of gateways that listen beyond loopback
-	notes      []string
+	notes      []message.Text
 }
 
 // addLocal adds this machine: what listens on it, and the known ports.
@@ -68,7 +69,7 @@ func (m *machine) watch(ctx context.Context, emit func(event.Event) error, quiet
 				m.notes = append(m.notes, m.elsewhere(addrs, err, local.InContainer("/"))...)
 			}
 			summary := *x
-			summary.Notes = append(slices.Clip(summary.Notes), m.notes...)
+			summary.AddNotes(m.notes...)
 			e = &summary
 		}
 		return emit(e)
@@ -85,37 +86,30 @@ func (m *machine) note(t *event.Target) {
 
 // unjudged names the listeners that were not contacted or whose program is not
 // known. No note is longer than a report shows.
-func (m *machine) unjudged() []string {
-	var notes []string
+func (m *machine) unjudged() []message.Text {
+	var notes []message.Text
 	if m.blind {
-		notes = append(notes, "What listens on this machine could not be found out: only the known ports were scanned.")
+		notes = append(notes, message.Say("machine.blind"))
 	}
-	tell := func(names []string, one, many string) {
+	tell := func(id string, names []string) {
 		const inOne = 12 // names
 		for part := range slices.Chunk(names, inOne) {
-			text := many
-			if len(part) == 1 {
-				text = one
-			}
-			notes = append(notes, fmt.Sprintf(text, len(part), strings.Join(part, ", ")))
+			notes = append(notes, message.Say(id, message.Number("count", len(part)), message.Of("listeners", part...)))
 		}
 	}
 	var left, beyond, unseen []string
 	for _, l := range m.Left {
 		left = append(left, describe(l.Listener, l.Speaks))
 	}
-	tell(left, "%d listener was left alone, so it is not judged: %s. What it speaks takes any bytes for a job or an order.",
-		"%d listeners were left alone, so they are not judged: %s. What they speak takes any bytes for a job or an order.")
+	tell("machine.left-alone", left)
 	for _, l := range m.Beyond {
 		beyond = append(beyond, describe(l))
 	}
-	tell(beyond, "%d listener is not reached over loopback, so it is not judged: %s. With -interfaces it is contacted, too.",
-		"%d listeners are not reached over loopback, so they are not judged: %s. With -interfaces they are contacted, too.")
+	tell("machine.beyond", beyond)
 	for _, l := range m.Unseen {
 		unseen = append(unseen, describe(l))
 	}
-	tell(unseen, "%d listener belongs to a program that this user may not see: %s. Only root sees which.",
-		"%d listeners belong to programs that this user may not see: %s. Only root sees which.")
+	tell("machine.unseen", unseen)
 	return notes
 }
 
@@ -131,18 +125,18 @@ func describe(l local.Listener, more ...string) string {
 }
 
 // elsewhere says from where more is seen than from here, and how.
-func (m *machine) elsewhere(addrs []netip.Addr, err error, contained bool) []string {
-	var notes []string
+func (m *machine) elsewhere(addrs []netip.Addr, err error, contained bool) []message.Text {
+	var notes []message.Text
 	const shown = 4
-	seen := "Seen over loopback only"
+	seen := "machine.loopback"
 	if m.interfaces {
-		seen = "Seen from this machine only"
+		seen = "machine.interfaces"
 	}
 	switch {
 	case err != nil:
-		notes = append(notes, seen+". Scan this machine from another one, too.")
+		notes = append(notes, message.Say(seen+".scan-from-another"))
 	case len(addrs) == 0:
-		notes = append(notes, seen+": this machine has no other address.")
+		notes = append(notes, message.Say(seen+".no-address"))
 	default:
 		addrs = addrs[:min(len(addrs), shown)]
 		public := target.NewScope(nil, nil, false)
@@ -159,10 +153,10 @@ func (m *machine) elsewhere(addrs []netip.Addr, err error, contained bool) []str
 				words = append(words, netip.AddrPortFrom(addrs[0], port).String())
 			}
 		}
-		notes = append(notes, seen+". From another machine run: clawsonar scan "+strings.Join(words, " ")+flags)
+		notes = append(notes, message.Say(seen+".run", message.Of("command", "clawsonar scan "+strings.Join(words, " ")+flags)))
 	}
 	if contained {
-		notes = append(notes, "This looks like a container: which of its ports the host publishes shows only on the host. Scan there, too.")
+		notes = append(notes, message.Say("machine.container"))
 	}
 	return notes
 }

@@ -8,11 +8,10 @@ import (
 	"testing"
 
 	"github.com/clawsonar/clawsonar/fingerprints"
-	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/local"
+	"github.com/clawsonar/clawsonar/internal/message"
 )
 
 // No port of a product is one that is left alone.
@@ -92,45 +91,14 @@ func TestMachineNotes(t *testing.T) {
 				m.note(&tt.found[i])
 			}
 			got := append(m.unjudged(), m.elsewhere(tt.addrs, tt.err, tt.contained)...)
-			if !slices.Equal(got, tt.want) {
-				t.Errorf("notes are\n%q, want\n%q", got, tt.want)
+			if !slices.Equal(message.Plain(got), tt.want) {
+				t.Errorf("notes are\n%q, want\n%q", message.Plain(got), tt.want)
 			}
 			for _, n := range got {
-				english(t, "internal/cli/local.go", n)
-			}
-		})
-	}
-}
-
-// What findings and notes say of listeners of this machine is translated.
-func TestListenerTextsAreTranslated(t *testing.T) {
-	for _, bound := range []string{"127.0.0.1:18789", "0.0.0.0:18789", "192.0.2.7:18789"} {
-		for _, forwards := range []bool{false, true} {
-			s := check.Subject{
-				HostPort: "127.0.0.1:18789", Reach: "loopback", Bound: netip.MustParseAddrPort(bound), Process: "nginx", Forwards: forwards,
-				Evidence:    func(names ...string) []string { return names },
-				Observation: &evidence.Observation{Outcome: event.OutcomeIdentified, Scheme: "http"},
-				Verdict: &fingerprint.Verdict{
-					Product: event.Product{ID: "openclaw", Name: "OpenClaw gateway", Brand: "openclaw", Confidence: event.Certain},
-					Auth:    event.Auth{State: event.AuthOpen, Because: []string{"tools.missing-scope"}},
-				},
-			}
-			for _, f := range check.Run(check.All(), s) {
-				if slices.Contains([]string{"auth-missing", "plain-http", "listens-beyond-loopback"}, f.ID) {
-					english(t, f.ID, f.Detail)
-					english(t, f.ID, f.Remediation)
+				if err := n.Check(); err != nil {
+					t.Error(err)
 				}
 			}
-		}
-	}
-	for _, note := range []string{
-		"This is the gateway of http://127.0.0.1:1/: one process listens at both.",
-		"This is the gateway of http://127.0.0.1:1/, as far as can be told: the same port, release and page.",
-		"This is another way in to the gateway of http://127.0.0.1:1/, as far as can be told: the same release and page, and no other gateway listens on this machine.",
-		"Another way in to this gateway: http://127.0.0.1/.",
-		"Another way in to this gateway stands open: http://127.0.0.1/.",
-		"It may be the same gateway as that of http://127.0.0.1/.",
-	} {
-		english(t, "internal/scan/ways.go", note)
+		})
 	}
 }

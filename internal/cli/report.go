@@ -16,6 +16,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/report"
 	"github.com/clawsonar/clawsonar/internal/results"
 	"github.com/clawsonar/clawsonar/internal/stored"
@@ -216,7 +217,7 @@ func requote(set *fingerprint.Set, t *event.Target) {
 	if exact := set.Requote("version", v.Exact); exact != v.Exact || !slices.Equal(said, v.Candidates) {
 		// The notes quote it as well.
 		v.Exact, v.Candidates = exact, slices.DeleteFunc(said, func(c string) bool { return c == "" })
-		t.Notes = slices.DeleteFunc(t.Notes, func(n string) bool { return strings.HasPrefix(n, "release") })
+		t.DropNotes(func(n message.Text) bool { return strings.HasPrefix(n.English, "release") })
 	}
 }
 

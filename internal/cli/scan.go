@@ -16,6 +16,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/pace"
 	"github.com/clawsonar/clawsonar/internal/policy"
 	"github.com/clawsonar/clawsonar/internal/probe"
@@ -333,7 +334,7 @@ func dataInfo(set *fingerprint.Set, advisories *advisory.DB) event.Data {
 }
 
 // notes are those of a scan of this machine.
-func (o *scanOptions) notes() []string {
+func (o *scanOptions) notes() []message.Text {
 	if o.machine == nil {
 		return nil
 	}
@@ -394,6 +395,6 @@ func (o *scanOptions) run(ctx context.Context, s streams, cfg *scan.Config, gate
 		}
 		return &exitError{code: exitInterrupted}
 	}
-	o.outputOptions.notes(s, out, append(o.notes(), summary.Notes...)...)
+	o.outputOptions.notes(s, out, append(o.notes(), summary.AllNotes()...)...)
 	return gateExit(s, gate, o.silent)
 }

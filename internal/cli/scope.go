@@ -138,7 +138,7 @@ func lookUp(ctx context.Context, resolver *wire.Resolver, b *target.Bounds) erro
 		names = append(names, r.Name)
 	}
 	return resolver.Each(ctx, names, func(i int, a wire.Answer) error {
-		if trouble := a.Trouble(); trouble != "" {
+		if trouble := a.Trouble().English; trouble != "" {
 			return fmt.Errorf("%s: %s: %s", rules[i].Source, names[i], trouble)
 		}
 		b.Addrs[names[i]] = a.Addrs

@@ -15,6 +15,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/policy"
 	"github.com/clawsonar/clawsonar/internal/redact"
 	"github.com/clawsonar/clawsonar/internal/report"
@@ -234,12 +235,12 @@ func openPipeline(s streams, set *fingerprint.Set, o *outputOptions, g *gateOpti
 
 // notes says on stderr what the reports that go to stdout do not, of the ignore
 // file and of the scan itself.
-func (o *outputOptions) notes(s streams, p *results.Pipeline, scan ...string) {
+func (o *outputOptions) notes(s streams, p *results.Pipeline, scan ...message.Text) {
 	if o.silent || slices.Contains([]string{"table", "markdown", "html"}, o.format) {
 		return
 	}
 	for _, n := range append(scan, p.Filter.Notes()...) {
-		fmt.Fprintf(s.err, "clawsonar: %s\n", report.Clean(n))
+		fmt.Fprintf(s.err, "clawsonar: %s\n", report.Clean(n.English))
 	}
 }
 

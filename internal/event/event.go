@@ -10,6 +10,8 @@ package event
 import (
 	"slices"
 	"time"
+
+	"github.com/clawsonar/clawsonar/internal/message"
 )
 
 // Schema is the version of the stream's format. Adding a field does not change
@@ -114,11 +116,16 @@ type Target struct {
 	SameAs *SameAs `json:"same_as,omitempty"`
 	// Notes say in words what a reader needs to weigh the verdict: why a state
 	// is unknown, which sources disagree.
-	Notes       []string `json:"notes,omitempty"`
-	Requests    int      `json:"requests"`
-	Connections int      `json:"connections"`
-	DurationMS  int64    `json:"duration_ms"`
-	Error       string   `json:"error"`
+	Notes []string `json:"notes,omitempty"`
+	// Messages are what the notes were made of, in their order. One without an id has
+	// no more than its note.
+	Messages    []message.Message `json:"messages,omitempty"`
+	Requests    int               `json:"requests"`
+	Connections int               `json:"connections"`
+	DurationMS  int64             `json:"duration_ms"`
+	Error       string            `json:"error"`
+	// ErrorMessage is what Error was made of, where that has arguments.
+	ErrorMessage *message.Message `json:"error_message,omitempty"`
 	// Changes says, in a comparison of two scans, what is no longer as it was.
 	Changes []Change `json:"changes,omitempty"`
 }
@@ -136,6 +143,10 @@ type Change struct {
 	What Changed `json:"what"`
 	Old  string  `json:"old"`
 	New  string  `json:"new"`
+	// OldMessage and NewMessage are what Old and New were made of, where that has
+	// arguments.
+	OldMessage *message.Message `json:"old_message,omitempty"`
+	NewMessage *message.Message `json:"new_message,omitempty"`
 }
 
 // Address says which target this is and where it was named.
@@ -232,6 +243,16 @@ type Finding struct {
 	// "" when none does. Release is the release to go to; "" when there is none.
 	Step    string `json:"step,omitempty"`
 	Release string `json:"release,omitempty"`
+	// Messages are what the texts were made of.
+	Messages *FindingMessages `json:"messages,omitempty"`
+}
+
+// FindingMessages are what the texts of a finding were made of: the sentences of
+// Detail and Remediation, in order, and Suppressed, if that has arguments.
+type FindingMessages struct {
+	Detail      []message.Message `json:"detail,omitempty"`
+	Remediation []message.Message `json:"remediation,omitempty"`
+	Suppressed  *message.Message  `json:"suppressed,omitempty"`
 }
 
 // Active reports whether the finding stands: not suppressed, and in a comparison
@@ -289,6 +310,8 @@ type Summary struct {
 	// Notes say what the operator should know of the run, such as entries of the
 	// ignore file that match nothing.
 	Notes []string `json:"notes,omitempty"`
+	// Messages are what the notes were made of, as of a target.
+	Messages []message.Message `json:"messages,omitempty"`
 	// Diff is there in a comparison of two scans. The other numbers then are
 	// those of the targets listed.
 	Diff *Diff `json:"diff,omitempty"`

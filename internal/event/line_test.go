@@ -67,7 +67,11 @@ func set(t *testing.T, v reflect.Value, check func()) {
 		set(t, v.Index(0), check)
 	case reflect.Map:
 		v.Set(reflect.MakeMap(v.Type()))
-		v.SetMapIndex(reflect.ValueOf("k"), reflect.ValueOf("v"))
+		elem := reflect.New(v.Type().Elem()).Elem()
+		if elem.Kind() == reflect.String {
+			elem.SetString("v")
+		}
+		v.SetMapIndex(reflect.ValueOf("k"), elem)
 	case reflect.String:
 		v.SetString("x")
 	case reflect.Bool:

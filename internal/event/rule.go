@@ -24,6 +24,8 @@ type Rule struct {
 	// FixAny stands for Fix where the product is not OpenClaw, whose settings Fix
 	// may name; "" where Fix suits any.
 	FixAny string
+	// Fixes stand for Fix in some cases that the check tells apart, by a word for each.
+	Fixes map[string]string
 	// First are the commands for the gateway's host that fix it, by Finding.Step;
 	// {release} stands for Finding.Release. Each was run on a real gateway, see
 	// TestDoThisFirst in internal/test/e2e.

@@ -59,7 +59,7 @@ func (s *Summary) AddSummary(o *Summary) {
 	s.MissEstimate.Found += o.MissEstimate.Found
 	s.MissEstimate.Missed += o.MissEstimate.Missed
 	s.MissEstimate.MissedAtMost += o.MissEstimate.MissedAtMost
-	s.Notes = append(s.Notes, o.Notes...)
+	s.AddNotes(o.AllNotes()...)
 	if o.Finished.After(s.Finished) {
 		s.Finished = o.Finished
 	}

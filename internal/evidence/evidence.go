@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/twmb/murmur3"
 
 	"github.com/clawsonar/clawsonar/internal/event"
@@ -188,15 +189,16 @@ func Reason(text string) string {
 
 // Observation is everything seen at one target.
 type Observation struct {
-	Time      time.Time      // start of the probe
-	Addr      netip.AddrPort // what was dialled; zero when a name did not resolve
-	Name      string         // host name used for SNI and Host; "" for a bare address
-	Scheme    string         // "http" or "https" as it turned out; "" when nothing answered
-	Base      string         // base path without the final slash: "" or "/claw"
-	Outcome   event.Outcome  // set for all outcomes but Identified, which is a judgement
-	Err       string         // short text for outcomes that need one
-	TLS       *TLSInfo       // nil without TLS
-	Exchanges []Exchange     // in the order they were made
+	Time      time.Time       // start of the probe
+	Addr      netip.AddrPort  // what was dialled; zero when a name did not resolve
+	Name      string          // host name used for SNI and Host; "" for a bare address
+	Scheme    string          // "http" or "https" as it turned out; "" when nothing answered
+	Base      string          // base path without the final slash: "" or "/claw"
+	Outcome   event.Outcome   // set for all outcomes but Identified, which is a judgement
+	Err       string          // short text for outcomes that need one
+	Cause     message.Message // what Err was made of, where that has arguments
+	TLS       *TLSInfo        // nil without TLS
+	Exchanges []Exchange      // in the order they were made
 
 	// Random is the part of request paths that is new in each probe, 12 hex
 	// digits; no cache can have met it. "" stands for zeros.

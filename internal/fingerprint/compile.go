@@ -48,6 +48,7 @@ type Product struct {
 	Relative bool     // it is a relative of OpenClaw
 	About    string
 	Advice   map[event.AuthState]Advice
+	Notes    map[string]string // by the ids of their messages
 }
 
 // product is a compiled fingerprint.
@@ -243,7 +244,7 @@ func (s *Set) Products() []Product {
 	var out []Product
 	for _, p := range s.products {
 		d := Product{ID: p.ID, Name: p.Name, File: p.file, Ports: p.Ports, Markers: p.markers(), Helper: p.Helper, Near: p.Near,
-			Relative: p.Relative, About: p.About, Advice: p.Advice}
+			Relative: p.Relative, About: p.About, Advice: p.Advice, Notes: map[string]string{}}
 		for i := range p.Requests {
 			r := &p.Requests[i]
 			verb := r.method()
@@ -254,6 +255,9 @@ func (s *Set) Products() []Product {
 				verb = "deep: " + verb
 			}
 			d.Requests = append(d.Requests, verb+" "+r.Path)
+		}
+		for _, n := range p.Notes {
+			d.Notes[p.noteID(&n)] = n.Text
 		}
 		out = append(out, d)
 	}

@@ -1,12 +1,12 @@
 package fingerprint
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/release"
 )
 
@@ -14,10 +14,10 @@ import (
 type view struct {
 	p       *product
 	c       *Case
-	order   int           // see Case.consider
-	memo    []int8        // by a signal's index: 0 not looked at, 1 shows, -1 does not
-	release event.Version // once it has been asked for
-	said    []string      // with the release: what there is to say of its sources
+	order   int            // see Case.consider
+	memo    []int8         // by a signal's index: 0 not looked at, 1 shows, -1 does not
+	release event.Version  // once it has been asked for
+	said    []message.Text // with the release: what there is to say of its sources
 	asked   bool
 	is      *identityRule // once it has been looked for, see identity
 	looked  bool
@@ -125,7 +125,7 @@ func (v *view) judge(out *Verdict) {
 	}
 	out.Notes = append(out.Notes, v.notes()...)
 	if out.Unfinished = out.Product.Confidence == event.Tentative && !p.Helper && !p.Relative && v.unfinished(); out.Unfinished {
-		out.Notes = append(out.Notes, "It looks like "+p.Name+", but what would tell went without an answer: it counts as one that could not be judged.")
+		out.Notes = append(out.Notes, message.Say("product.unfinished", message.Of("product", p.Name)))
 	}
 }
 
@@ -261,11 +261,14 @@ func (v *view) traits() []Trait {
 	return out
 }
 
-func (v *view) notes() []string {
-	var out []string
+// noteID is the id of a note's message.
+func (p *product) noteID(n *noteRule) string { return "note." + p.ID + "." + n.ID }
+
+func (v *view) notes() []message.Text {
+	var out []message.Text
 	for _, r := range v.p.Notes {
 		if v.holds(&r.cond) {
-			out = append(out, r.Text)
+			out = append(out, message.Fixed(v.p.noteID(&r), r.Text))
 		}
 	}
 	return out
@@ -274,7 +277,7 @@ func (v *view) notes() []string {
 // version asks the sources in order of trust. Those that agree narrow each
 // other down; one that contradicts what was found before it lowers the
 // confidence, and is said.
-func (v *view) version() (event.Version, []string) {
+func (v *view) version() (event.Version, []message.Text) {
 	if !v.asked {
 		v.release, v.said = v.askAll()
 		v.asked = true
@@ -282,9 +285,9 @@ func (v *view) version() (event.Version, []string) {
 	return v.release, v.said
 }
 
-func (v *view) askAll() (event.Version, []string) {
+func (v *view) askAll() (event.Version, []message.Text) {
 	var out event.Version
-	var notes []string
+	var notes []message.Text
 	for i := range v.p.Version {
 		src := &v.p.Version[i]
 		a := v.c.answer(src.On)
@@ -292,7 +295,7 @@ func (v *view) askAll() (event.Version, []string) {
 			continue
 		}
 		got, note := v.ask(src, a)
-		if note != "" {
+		if note.ID != "" {
 			notes = append(notes, note)
 		}
 		both := slices.DeleteFunc(slices.Clone(out.Candidates), func(c string) bool { return !slices.Contains(got.Candidates, c) })
@@ -302,8 +305,8 @@ func (v *view) askAll() (event.Version, []string) {
 			out = got
 		case got.Confidence == event.Tentative: // a hint adds nothing
 		case len(both) == 0:
-			notes = append(notes, fmt.Sprintf("release: %s says %s, but %s says %s",
-				out.Source, strings.Join(out.Candidates, " or "), got.Source, strings.Join(got.Candidates, " or ")))
+			notes = append(notes, message.Say("release.contradicted", message.Of("source", out.Source), message.Of("have", out.Candidates...),
+				message.Of("against", got.Source), message.Of("other", got.Candidates...)))
 			out.Confidence = event.Tentative
 		case len(both) < len(out.Candidates):
 			out.Candidates, out.Source = both, out.Source+"+"+got.Source
@@ -316,7 +319,7 @@ func (v *view) askAll() (event.Version, []string) {
 		return out, notes
 	}
 	if len(out.Candidates) == 0 && v.strangeAssets() {
-		notes = append(notes, "release: the page's assets are those of no known release: a newer one, a build of its own, or a fork")
+		notes = append(notes, message.Say("release.unknown-assets"))
 	}
 	if out.Exact == "" {
 		return out, notes
@@ -332,10 +335,10 @@ func (v *view) askAll() (event.Version, []string) {
 		out.Build = known.Commit
 	case ok:
 	case newest.Compare(exact) < 0:
-		notes = append(notes, fmt.Sprintf("release %s is newer than this database, which ends at %s", exact, newest))
+		notes = append(notes, message.Say("release.newer", message.Of("release", exact.String()), message.Of("newest", newest.String())))
 	default:
 		// It may say what it likes: no such release was ever published.
-		notes = append(notes, fmt.Sprintf("release: it says %s, which was never published: a fork, or a build of its own", exact))
+		notes = append(notes, message.Say("release.unpublished", message.Of("release", exact.String())))
 		out.Exact, out.Confidence = "", event.Tentative
 	}
 	return out, notes
@@ -352,7 +355,7 @@ func (v *view) strangeAssets() bool {
 
 // ask reads one source. What it returns has no candidates when the source
 // names no release.
-func (v *view) ask(src *versionSource, a *answer) (event.Version, string) {
+func (v *view) ask(src *versionSource, a *answer) (event.Version, message.Text) {
 	out := event.Version{Source: src.Source, Confidence: src.Confidence}
 	var text string
 	switch {
@@ -373,29 +376,29 @@ func (v *view) ask(src *versionSource, a *answer) (event.Version, string) {
 		}
 	}
 	if text == "" || len(text) > maxText {
-		return out, ""
+		return out, message.Text{}
 	}
 	switch {
 	case src.Stamp:
 		build, err := release.ParseBuild(text)
 		if err != nil {
-			return out, ""
+			return out, message.Text{}
 		}
 		out.Exact, out.Build = build.Version.String(), build.Commit
 	case v.p.table != nil:
 		parsed, err := release.Parse(text)
 		if err != nil {
-			return out, ""
+			return out, message.Text{}
 		}
 		out.Exact = parsed.String()
 	default:
 		// Whatever else it says there is not repeated.
 		if out.Exact = v.p.known.version(src.JSON, text); out.Exact == "" {
-			return out, "release: what " + src.Source + " says is no version, and is left out"
+			return out, message.Say("release.no-version", message.Of("source", src.Source))
 		}
 	}
 	out.Candidates = []string{out.Exact}
-	return out, ""
+	return out, message.Text{}
 }
 
 // header returns what a header field says of the version.
@@ -413,15 +416,15 @@ func (src *versionSource) header(a *answer) string {
 	return ""
 }
 
-func (v *view) askAssets(out event.Version, a *answer) (event.Version, string) {
+func (v *view) askAssets(out event.Version, a *answer) (event.Version, message.Text) {
 	m := v.p.table.ByAssets(a.assets())
 	switch m.Fit {
 	case release.FitContradictory:
-		return out, "release: the page's assets belong to different releases: a page of the operator's own, a cache in front, or a fork"
+		return out, message.Say("release.mixed-assets")
 	case release.FitPartial:
 		out.Confidence = event.Tentative
 	case release.FitNone:
-		return out, ""
+		return out, message.Text{}
 	}
 	for _, c := range m.Candidates {
 		out.Candidates = append(out.Candidates, c.String())
@@ -429,5 +432,5 @@ func (v *view) askAssets(out event.Version, a *answer) (event.Version, string) {
 	if len(out.Candidates) == 1 && m.Fit == release.FitExact {
 		out.Exact = out.Candidates[0]
 	}
-	return out, ""
+	return out, message.Text{}
 }

@@ -5,7 +5,10 @@
 // seen. It is pure: it never touches the network.
 package fingerprint
 
-import "github.com/clawsonar/clawsonar/internal/event"
+import (
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
+)
 
 // Verdict is what follows from an observation. Its zero value says that
 // nothing was recognised.
@@ -16,10 +19,10 @@ type Verdict struct {
 	Front    event.Front
 	Surfaces []event.Surface
 	Traits   []Trait
-	Notes    []string // what a reader needs to weigh the verdict
-	Helper   bool     // the product is a helper of a gateway, not one itself
-	Relative bool     // the product is a relative of OpenClaw
-	Advice   Advice   // the product's own, for the state of its authentication
+	Notes    []message.Text // what a reader needs to weigh the verdict
+	Helper   bool           // the product is a helper of a gateway, not one itself
+	Relative bool           // the product is a relative of OpenClaw
+	Advice   Advice         // the product's own, for the state of its authentication
 	// Unfinished: it may be OpenClaw, but requests that would tell went without an
 	// answer. A guess to which all was answered otherwise is not unfinished.
 	Unfinished bool

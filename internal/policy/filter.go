@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 )
 
 // Baseline is what was known before: the keys of findings. Its memory depends on
@@ -58,27 +59,27 @@ func (f *Filter) Event(e event.Event) event.Event {
 		s := *e
 		s.Findings = maps.Clone(s.Findings)
 		s.Suppress(f.taken)
-		s.Notes = append(slices.Clip(s.Notes), f.Notes()...)
+		s.AddNotes(f.Notes()...)
 		return &s
 	}
 	return e
 }
 
 func (f *Filter) finding(a event.Address, x *event.Finding) {
-	why := ""
+	var why message.Text
 	if f.Ignore != nil {
 		why = f.Ignore.find(a, x.ID, f.Now) // also of those that are no reason, so that no entry seems unused
 	}
 	if !x.Active() {
 		return
 	}
-	if why == "" && f.Baseline != nil && f.Baseline.keys[x.Key] {
-		why = "baseline"
+	if why.English == "" && f.Baseline != nil && f.Baseline.keys[x.Key] {
+		why.English = "baseline"
 	}
-	if why == "" {
+	if why.English == "" {
 		return
 	}
-	x.Suppressed = why
+	x.Suppress(why)
 	if f.taken == nil {
 		f.taken = map[event.Severity]int{}
 	}
@@ -87,7 +88,7 @@ func (f *Filter) finding(a event.Address, x *event.Finding) {
 
 // Notes say which entries of the ignore file have ended or match nothing; call it
 // after the last target.
-func (f *Filter) Notes() []string {
+func (f *Filter) Notes() []message.Text {
 	if f.Ignore == nil {
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/strict"
 	"github.com/clawsonar/clawsonar/internal/suggest"
 )
@@ -32,9 +33,9 @@ type ignored struct {
 
 	line   int
 	prefix netip.Prefix
-	glob   string    // in lower case, when prefix is zero
-	text   string    // what goes to the finding
-	until  time.Time // the first moment at which it no longer counts; zero: none
+	glob   string       // in lower case, when prefix is zero
+	text   message.Text // what goes to the finding
+	until  time.Time    // the first moment at which it no longer counts; zero: none
 	used   bool
 }
 
@@ -94,16 +95,22 @@ func (e *ignored) complete(checks []string) (key string, err error) {
 	if err := e.setTarget(e.Target); err != nil {
 		return "target", fmt.Errorf("target: %w", err)
 	}
-	e.text = "ignore file: " + e.Reason
+	because := []message.Arg{message.Of("reason", e.Reason)}
 	if e.Until != "" {
 		day, err := time.Parse(time.DateOnly, e.Until)
 		if err != nil {
 			return "until", fmt.Errorf("until: %q is no date: write it as 2026-12-31", e.Until)
 		}
 		e.until = day.AddDate(0, 0, 1)
-		e.text += " (until " + e.Until + ")"
+		because = append(because, e.ends())
 	}
+	e.text = message.Say("suppressed.ignore-file", because...)
 	return "", nil
+}
+
+// ends is the last day on which the entry counts.
+func (e *ignored) ends() message.Arg {
+	return message.Of("until", e.Until)
 }
 
 // setTarget reads an address, a block or a glob.
@@ -186,7 +193,7 @@ func (e *ignored) matches(a event.Address, check string) bool {
 }
 
 // find returns why a finding is ignored; "" if it is not.
-func (i *Ignore) find(a event.Address, check string, now time.Time) string {
+func (i *Ignore) find(a event.Address, check string, now time.Time) message.Text {
 	for _, e := range i.entries {
 		if !e.matches(a, check) {
 			continue
@@ -196,19 +203,19 @@ func (i *Ignore) find(a event.Address, check string, now time.Time) string {
 			return e.text
 		}
 	}
-	return ""
+	return message.Text{}
 }
 
 // notes say which entries no longer count, and which matched nothing.
-func (i *Ignore) notes(now time.Time) []string {
-	var out []string
+func (i *Ignore) notes(now time.Time) []message.Text {
+	var out []message.Text
 	for _, e := range i.entries {
-		place := fmt.Sprintf("%s:%d", i.file, e.line)
+		file, check := message.Of("file", fmt.Sprintf("%s:%d", i.file, e.line)), message.Of("check", e.Check)
 		switch {
 		case !e.until.IsZero() && !now.Before(e.until):
-			out = append(out, fmt.Sprintf("%s: the entry for %s ended on %s: mend it, or set a new date", place, e.Check, e.until.AddDate(0, 0, -1).Format(time.DateOnly)))
+			out = append(out, message.Say("ignore.ended", file, check, e.ends()))
 		case !e.used:
-			out = append(out, fmt.Sprintf("%s: the entry for %s matches nothing here: remove it, or correct its target", place, e.Check))
+			out = append(out, message.Say("ignore.unused", file, check))
 		}
 	}
 	return out

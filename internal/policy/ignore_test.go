@@ -97,10 +97,10 @@ func TestIgnoreTargets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := i.find(tt.a, "plain-http", day("2026-10-06")) != ""; got != tt.want {
+		if got := i.find(tt.a, "plain-http", day("2026-10-06")).English != ""; got != tt.want {
 			t.Errorf("target %s on %+v: %t", tt.target, tt.a, got)
 		}
-		if i.find(tt.a, "auth-missing", day("2026-10-06")) != "" {
+		if i.find(tt.a, "auth-missing", day("2026-10-06")).English != "" {
 			t.Errorf("target %s: another check is ignored, too", tt.target)
 		}
 	}

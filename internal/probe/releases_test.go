@@ -14,6 +14,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/probe"
 	"github.com/clawsonar/clawsonar/internal/release"
 	"github.com/clawsonar/clawsonar/internal/replica"
@@ -132,7 +133,7 @@ func TestUnknownReleases(t *testing.T) {
 		if v.Version.Exact != "2026.10.1" || v.Version.Build != "0123456789ab" || v.Version.Confidence != event.Certain {
 			t.Errorf("version %+v", v.Version)
 		}
-		if want := "release 2026.10.1 is newer than this database, which ends at " + table.Newest().Version.String(); !slices.Contains(v.Notes, want) {
+		if want := "release 2026.10.1 is newer than this database, which ends at " + table.Newest().Version.String(); !slices.Contains(message.Plain(v.Notes), want) {
 			t.Errorf("notes %q, want %q", v.Notes, want)
 		}
 	})
@@ -143,7 +144,7 @@ func TestUnknownReleases(t *testing.T) {
 		if v.Version.Exact != "" || v.Version.Confidence != event.Tentative {
 			t.Errorf("version %+v", v.Version)
 		}
-		if want := "release: it says 2026.4.99, which was never published: a fork, or a build of its own"; !slices.Contains(v.Notes, want) {
+		if want := "release: it says 2026.4.99, which was never published: a fork, or a build of its own"; !slices.Contains(message.Plain(v.Notes), want) {
 			t.Errorf("notes %q, want %q", v.Notes, want)
 		}
 	})
@@ -152,7 +153,7 @@ func TestUnknownReleases(t *testing.T) {
 		if v.Version.Exact != "" || len(v.Version.Candidates) != 0 || v.Version.Confidence != "" {
 			t.Errorf("version %+v, want none", v.Version)
 		}
-		if !slices.Contains(v.Notes, "release: the page's assets are those of no known release: a newer one, a build of its own, or a fork") {
+		if !slices.Contains(message.Plain(v.Notes), "release: the page's assets are those of no known release: a newer one, a build of its own, or a fork") {
 			t.Errorf("notes %q do not say why", v.Notes)
 		}
 	})
@@ -183,7 +184,7 @@ func TestUnknownReleases(t *testing.T) {
 		// Asked or not, two sources that disagree are said and trusted less.
 		o := c.Observation()
 		both := set.Open(&o, event.LevelStandard).Verdict()
-		if both.Version.Confidence != event.Tentative || !slices.Contains(both.Notes, "release: sw.js says 2026.6.11, but assets says 2026.5.28") {
+		if both.Version.Confidence != event.Tentative || !slices.Contains(message.Plain(both.Notes), "release: sw.js says 2026.6.11, but assets says 2026.5.28") {
 			t.Errorf("version %+v, notes %q", both.Version, both.Notes)
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 )
 
 // What becomes of a field.
@@ -38,15 +40,15 @@ func fields() map[string]string {
 			Summary.Type Summary.Finished Summary.Targets Summary.Outcomes Summary.Auth Summary.Findings Summary.Suppressed Summary.Complete
 			MissEstimate.Reprobed MissEstimate.Found MissEstimate.Missed MissEstimate.MissedAtMost
 			Diff.Opened Diff.Closed Diff.Unseen Diff.Changed Diff.Advisories
-			Scan.From Scan.Unlisted Run.From Run.Started Unlisted.Count Place.Outcome SameAs.Confidence SameAs.Because Finding.Step Finding.Release Address.Member`,
+			Scan.From Scan.Unlisted Run.From Run.Started Unlisted.Count Place.Outcome SameAs.Confidence SameAs.Because Finding.Step Finding.Release Address.Member Message.ID`,
 		replaced: `Authorization.Contact Address.Input Address.Source Address.Name Address.IP Address.URL Address.Bound Address.Process
 			TLS.Version TLS.Cipher TLS.Subject TLS.Issuer TLS.Names TLS.NotBefore TLS.NotAfter TLS.SHA256 TLS.VerifyError TLS.NameError TLS.Legacy TLS.HSTS
 			Scan.Config Network.Proxy Network.SourceIP Network.Interface Network.Resolver Network.Headers Place.Place SameAs.URL
-			Finding.Key Finding.Suppressed Advisory.Suppressed Evidence.SHA256 Evidence.Facts Summary.Notes`,
+			Finding.Key Finding.Suppressed Advisory.Suppressed Evidence.SHA256 Evidence.Facts Summary.Notes Summary.Messages FindingMessages.Suppressed Message.Args`,
 		erased: `Target.Notes Target.Error Change.Old Change.New Product.Name Surface.Path Finding.Title Finding.Detail Finding.Remediation
 			Finding.References Advisory.ScoreSource Advisory.Summary Evidence.Request Evidence.Error`,
 		inside: `Scan.Tool Scan.Data Scan.Authorization Scan.Compared Compared.Tool Target.Target Target.Product Target.Version Target.Auth Target.Front
-			Target.TLS Target.Surfaces Target.Findings Target.Advisories Target.Evidence Target.Changes Target.SameAs Scan.Network Scan.Earlier Summary.MissEstimate Summary.Diff
+			Target.TLS Target.Surfaces Target.Findings Target.Advisories Target.Evidence Target.Changes Target.SameAs Target.Messages Target.ErrorMessage Finding.Messages FindingMessages.Detail FindingMessages.Remediation Change.OldMessage Change.NewMessage Scan.Network Scan.Earlier Summary.MissEstimate Summary.Diff
 			Summary.Unlisted Unlisted.Targets`,
 	} {
 		for _, name := range strings.Fields(names) {
@@ -151,6 +153,50 @@ func TestEveryField(t *testing.T) {
 		if strings.Contains(string(out), gone) || strings.Contains(string(out), ".invalid") && !target {
 			t.Errorf("out of nothing: %s", out)
 		}
+	}
+}
+
+// TestArguments: an argument of a message becomes what the same thing becomes
+// elsewhere, and one that is not what its name says is not shown.
+func TestArguments(t *testing.T) {
+	r := redactor(t, "0123456789abcdef")
+	in := &event.Target{Type: "target", Target: event.Address{Name: "gw.secret.example", IP: "192.0.2.9", Port: 443, URL: "https://gw.secret.example/base/"}}
+	x := r.eraser(in, &url.URL{Scheme: "https", Host: "gw.secret.example", Path: "/base/"})
+	for _, tt := range []struct{ name, value, want string }{
+		{"signals", "alive", "alive"},
+		{"signals", "not one word", gone},
+		{"front", "nginx", "nginx"},
+		{"count", "12", "12"},
+		{"count", "gw.secret.example", gone},
+		{"have", "2026.9.6", "2026.9.6"},
+		{"version", "TLS 1.1", "TLS 1.1"},
+		{"version", "secret", gone},
+		{"requests", "root@/base/", "root@" + r.base("/base/")},
+		{"trouble", "no way to gw.secret.example", "no way to " + r.name("gw.secret.example")},
+		{"day", "2026-11-23", "2026-11"},
+		{"day", "secret", gone},
+		{"address", "192.0.2.9:443", r.place("192.0.2.9:443")},
+		{"address", "gw.secret.example:443", r.name("gw.secret.example") + ":443"},
+		{"address", "127.0.0.1:18789", "127.0.0.1:18789"},
+		{"url", "https://gw.secret.example/base/", "https://" + r.name("gw.secret.example") + r.base("/base/")},
+		{"name", "gw.secret.example", r.name("gw.secret.example")},
+		{"names", "a.secret.example, b.secr...", r.name("a.secret.example, b.secr...")},
+		{"subject", "CN=secret", r.subject("CN=secret")},
+		{"process", "nginx", "nginx"},
+		{"process", "secret-agent", gone},
+		{"paths", "/base/v1", x.text("/base/v1")},
+		{"text", "see gw.secret.example", "see " + r.name("gw.secret.example")},
+		{"reason", "because of Mr Secret", gone},
+		{"command", "clawsonar scan 192.0.2.9", gone},
+		{"file", "/home/secret/ig.yaml:3", gone},
+	} {
+		out := x.message(message.New("id", message.Of(tt.name, tt.value)))
+		if got := out.Args[tt.name]; len(got) != 1 || got[0] != tt.want {
+			t.Errorf("%s %q: %q, want %q", tt.name, tt.value, got, tt.want)
+		}
+	}
+	if out := x.message(message.New("id", message.Of("volcano", "secret"))); len(out.Args) != 0 {
+		t.Errorf("an argument of a name that is not known is shown: %+v", out)
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/message"
 )
 
 // MinKey is the least number of bytes of a key.
@@ -163,7 +164,7 @@ func (r *Redactor) summary(in *event.Summary) *event.Summary {
 			Reprobed: in.MissEstimate.Reprobed, Found: in.MissEstimate.Found,
 			Missed: in.MissEstimate.Missed, MissedAtMost: in.MissEstimate.MissedAtMost,
 		},
-		// The notes are about the operator's own files.
+		// The notes, and what they were made of, are about the operator's own files.
 	}
 	if u := in.Unlisted; u != nil {
 		out.Unlisted = &event.Unlisted{Count: u.Count, Targets: each(u.Targets, func(p event.Place) event.Place {
@@ -235,10 +236,12 @@ func (r *Redactor) target(in *event.Target) *event.Target {
 		Advisories: each(in.Advisories, func(a event.Advisory) event.Advisory { return advisory(&a, x) }),
 		Evidence:   each(in.Evidence, func(e event.Evidence) event.Evidence { return r.evidence(&e, x) }),
 		Notes:      each(in.Notes, x.text),
+		Messages:   each(in.Messages, x.message),
 		Requests:   in.Requests, Connections: in.Connections, DurationMS: in.DurationMS,
-		Error: x.text(in.Error),
+		Error: x.text(in.Error), ErrorMessage: optional(in.ErrorMessage, x.message),
 		Changes: each(in.Changes, func(c event.Change) event.Change {
-			return event.Change{What: id(c.What), Old: x.text(c.Old), New: x.text(c.New)}
+			return event.Change{What: id(c.What), Old: x.text(c.Old), New: x.text(c.New),
+				OldMessage: optional(c.OldMessage, x.message), NewMessage: optional(c.NewMessage, x.message)}
 		}),
 	}
 	if p := in.Product; p != nil {
@@ -374,7 +377,10 @@ func (r *Redactor) finding(in *event.Finding, x *eraser) event.Finding {
 		ID: id(in.ID), Severity: in.Severity, Title: x.text(in.Title), Detail: x.text(in.Detail), Remediation: x.text(in.Remediation),
 		Controls: ids(in.Controls), References: each(in.References, x.text), Evidence: each(in.Evidence, x.exchange),
 		Key: r.again("key", in.Key), Change: id(in.Change), Step: id(in.Step), Release: id(in.Release),
-		// The reason that follows is the operator's own words.
+		Messages: optional(in.Messages, func(m event.FindingMessages) event.FindingMessages {
+			return event.FindingMessages{Detail: each(m.Detail, x.message), Remediation: each(m.Remediation, x.message)}
+		}),
+		// The reason that follows is the operator's own words; its message holds it, too.
 		Suppressed: suppressed(in.Suppressed),
 	}
 	switch in.ID {
@@ -421,6 +427,61 @@ func (x *eraser) exchange(s string) string {
 		return id(s)
 	}
 	return id(name) + "@" + x.r.base(at)
+}
+
+// message treats each argument as the same thing elsewhere.
+func (x *eraser) message(in message.Message) message.Message {
+	var args []message.Arg
+	for name, values := range in.Args {
+		if kind := message.KindOf(name); kind != "" {
+			args = append(args, message.Of(name, each(values, func(s string) string { return x.argument(kind, s) })...))
+		}
+	}
+	return message.New(id(in.ID), args...)
+}
+
+func (x *eraser) argument(kind message.Kind, s string) string {
+	switch kind {
+	case message.Word:
+		return id(s)
+	case message.Count:
+		if _, err := strconv.ParseUint(s, 10, 64); err == nil {
+			return s
+		}
+	case message.Release:
+		return x.r.version(s)
+	case message.Protocol:
+		return protocol(s)
+	case message.Exchange:
+		return x.exchange(s)
+	case message.Day:
+		if day.MatchString(s) {
+			return day.ReplaceAllString(day.FindString(s), "$1")
+		}
+	case message.Place:
+		return x.r.place(s)
+	case message.URL:
+		if u, err := url.Parse(s); err == nil {
+			return x.r.url(u)
+		}
+	case message.Host:
+		return x.r.host(s)
+	case message.Subject:
+		return x.r.subject(s)
+	case message.Process:
+		return program(s)
+	case message.Path, message.Trouble, message.Quote:
+		return x.text(s)
+	}
+	return gone
+}
+
+func optional[T any](in *T, f func(T) T) *T {
+	if in == nil {
+		return nil
+	}
+	out := f(*in)
+	return &out
 }
 
 func each[T any](in []T, f func(T) T) []T {

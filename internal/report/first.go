@@ -86,7 +86,7 @@ func (t *tally) lead(x *event.Target) *event.Finding {
 // well, it is part of the same line.
 func (t *tally) todo(x *event.Target, lead *event.Finding) todo {
 	c := t.c
-	d := todo{what: c.title(lead.ID, lead.Title)}
+	d := todo{what: c.title(lead)}
 	commands := t.commands(lead)
 	d.release = knownRelease(lead.Release)
 	for i := range x.Findings {
@@ -102,7 +102,7 @@ func (t *tally) todo(x *event.Target, lead *event.Finding) todo {
 	}
 	d.commands = commands
 	if len(commands) == 0 {
-		d.text = c.fix(lead.ID, lead.Remediation)
+		d.text = c.fix(lead, isOpenClaw(x))
 	}
 	return d
 }

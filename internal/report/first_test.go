@@ -2,7 +2,7 @@ package report
 
 import (
 	"fmt"
-	"slices"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -176,12 +176,12 @@ func TestTotals(t *testing.T) {
 	add("2001:db8:1:2::3", "2026.6.11", "required")
 	add("host-1.redacted", "2026.6.11", "required")
 	want := map[string][]group{
-		"checks":   {{"plain-http", event.High, 2, 1}, {"auth-missing", event.High, 1, 1}},
-		"releases": {{"2026.9.6", "", 2, 1}, {"2026.6.11", "", 2, 0}, {"", "", 1, 0}},
-		"networks": {{"10.0.0.0/24", "", 2, 1}, {"", "", 1, 0}, {"10.0.1.0/24", "", 1, 0}, {"2001:db8:1::/48", "", 1, 0}},
+		"checks":   {{Name: "plain-http", Severity: event.High, Targets: 2, Open: 1}, {Name: "auth-missing", Severity: event.High, Targets: 1, Open: 1}},
+		"releases": {{Name: "2026.9.6", Targets: 2, Open: 1}, {Name: "2026.6.11", Targets: 2, Open: 0}, {Targets: 1, Open: 0}},
+		"networks": {{Name: "10.0.0.0/24", Targets: 2, Open: 1}, {Targets: 1, Open: 0}, {Name: "10.0.1.0/24", Targets: 1, Open: 0}, {Name: "2001:db8:1::/48", Targets: 1, Open: 0}},
 	}
 	for kind, got := range map[string][]group{"checks": sorted(s.checks), "releases": sorted(s.releases), "networks": sorted(s.networks)} {
-		if !slices.Equal(got, want[kind]) {
+		if !reflect.DeepEqual(got, want[kind]) {
 			t.Errorf("%s: %+v, want %+v", kind, got, want[kind])
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 )
 
 var started = time.Date(2026, 10, 6, 12, 0, 0, 0, time.UTC)
@@ -81,6 +82,8 @@ func mixed() []event.Event {
 			t.Front = &event.Front{Kind: "nginx"}
 			suppressed := legacy
 			suppressed.Suppressed = "ignore file: until 2026-12-01"
+			by := message.New("suppressed.ignore-file", message.Of("reason", "until 2026-12-01"))
+			suppressed.Messages = &event.FindingMessages{Suppressed: &by}
 			t.Findings = []event.Finding{plainHTTP, suppressed, missingAuth}
 		}),
 		gateway("10.0.0.30", func(t *event.Target) {
@@ -161,6 +164,9 @@ func hostile(size int) []event.Event {
 				ID: n("id"), Severity: event.Severity(n("sev")), Title: n("title"), Detail: n("detail"), Remediation: n("fix"),
 				References: []string{n("ref")}, Key: n("key"), Evidence: []string{n("ev")}, Controls: []string{n("ctl")},
 			}
+			said := message.New("plain-http.at", message.Of("address", n("address")))
+			f.Messages = &event.FindingMessages{Suppressed: &said, Remediation: []message.Message{said},
+				Detail: []message.Message{said, message.New("said", message.Of("text", n("said")))}}
 			g := f
 			g.Severity, g.Suppressed = event.High, n("suppressed")
 			t.Target = event.Address{Input: n("input"), Source: n("src"), Name: n("name"), IP: n("ip"), Port: 1, URL: n("url"), Reach: event.Reach(n("reach")), Bound: n("bound"), Process: n("proc")}
@@ -169,8 +175,9 @@ func hostile(size int) []event.Event {
 			t.Auth = &event.Auth{State: "required", Mode: event.AuthMode(n("mode"))}
 			t.Front = &event.Front{Kind: n("front")}
 			t.Findings = []event.Finding{f, g}
-			t.Notes = []string{n("note")}
-			t.Error = n("error")
+			t.Notes, t.Messages = []string{n("note")}, []message.Message{said}
+			t.Error, t.ErrorMessage = n("error"), &said
+			t.Changes = []event.Change{{What: event.Changed(n("what")), Old: n("old"), New: n("new"), OldMessage: &said, NewMessage: &said}}
 			t.Evidence = []event.Evidence{{ID: n("e"), Facts: map[string]string{n("k"): n("v")}}}
 			switch i {
 			case 1:

@@ -354,18 +354,18 @@ func (h *htmlSink) section(i int) section {
 	}
 	var surfaces []string
 	for _, s := range t.Surfaces {
-		surfaces = append(surfaces, s.ID+" ("+c.text(string(s.State))+")")
+		surfaces = append(surfaces, s.ID+" ("+c.word(string(s.State))+")")
 	}
 	add(c.say("Parts that answer"), strings.Join(surfaces, c.say(", ")))
 	add(c.say("Sent"), c.say("%s on %s", c.count(t.Requests, "%d request", "%d requests"), c.count(t.Connections, "%d connection", "%d connections")))
 	if t.Error != "" {
-		add(c.say("Error"), c.text(t.Error))
+		add(c.say("Error"), c.optional(t.Error, t.ErrorMessage))
 	}
 	for _, ch := range t.Changes {
 		out.Changes = append(out.Changes, c.change(ch))
 	}
-	for _, n := range t.Notes {
-		out.Notes = append(out.Notes, c.text(n))
+	for _, n := range t.AllNotes() {
+		out.Notes = append(out.Notes, c.messages(n.English, n.Message))
 	}
 	others := 0
 	for j := range t.Findings {
@@ -407,7 +407,7 @@ func (h *htmlSink) tls(t *event.TLS) string {
 		parts = append(parts, c.say("valid until %s", t.NotAfter))
 	}
 	if t.VerifyError != "" {
-		parts = append(parts, c.text(t.VerifyError))
+		parts = append(parts, c.word(t.VerifyError))
 	}
 	return strings.Join(parts, c.say("; "))
 }
@@ -416,17 +416,17 @@ func (h *htmlSink) found(f *event.Finding, openclaw bool) found {
 	c := h.c
 	out := found{
 		ID: f.ID, Severity: c.severity(f.Severity), Tone: severityClass(f.Severity), Mark: c.changeMark(f.Change),
-		Title: c.title(f.ID, f.Title), Detail: c.text(f.Detail), Fix: c.fix(f.ID, f.Remediation), Active: f.Active(),
+		Title: c.title(f), Detail: c.detail(f), Fix: c.fix(f, openclaw), Active: f.Active(),
 		Controls: f.Controls, Evidence: f.Evidence,
 	}
 	if f.Suppressed != "" {
-		out.Suppressed = c.say("suppressed: %s", c.text(f.Suppressed))
+		out.Suppressed = c.say("suppressed: %s", c.suppressed(f))
 	}
 	if r, ok := h.rules[f.ID]; ok {
-		out.Why = c.text(squeeze(r.Why))
+		out.Why = c.fixed(r.ID+".why", squeeze(r.Why))
 		// A product that is not OpenClaw has steps of its own, see the finding's text.
 		if openclaw {
-			out.Steps = c.block(r.ID+".steps", r.Steps)
+			out.Steps = c.fixed(r.ID+".steps", r.Steps)
 		}
 	}
 	out.Commands = strings.Join(h.commands(f), "\n")
@@ -442,7 +442,7 @@ func (h *htmlSink) advised(a *event.Advisory) advised {
 	c := h.c
 	out := advised{
 		ID: a.ID, URL: advisoryURL(a.ID), CVE: a.CVE, Severity: c.severity(a.Severity), Tone: severityClass(a.Severity), Score: score(a.Score),
-		Status: c.text(string(a.Status)), Reach: c.text(reachWords(a.Reach)), Fixed: a.Fixed, Summary: a.Summary,
+		Status: c.word(string(a.Status)), Reach: c.reach(a.Reach), Fixed: a.Fixed, Summary: a.Summary,
 	}
 	if a.Suppressed != "" {
 		out.Suppressed = c.say("suppressed: %s", a.Suppressed)

@@ -3,56 +3,44 @@ package report
 import (
 	"embed"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/strict"
 )
 
-// One file a language. English is the source: it is what the code and the
-// stream say, and the key of every text.
+// The reports' own words, one file for each language but English: their English is
+// what the code says, and the key of each. What the stream says is in package
+// message.
 //
 //go:embed lang/*.yaml
 var languages embed.FS
 
 // Languages returns the languages of the reports, English first.
-func Languages() []string { return []string{"en", "zh"} }
+func Languages() []string {
+	var out []string
+	for _, l := range message.Languages() {
+		out = append(out, l.Code)
+	}
+	return out
+}
 
-// catalogue turns English into another language. A nil one leaves it as it is,
-// and so does what a catalogue does not hold.
+// catalogue puts texts into a language that is not English. A nil one leaves them in
+// English, and so does what it does not hold.
 type catalogue struct {
-	exact    map[string]string
-	patterns []pattern // those with more text of their own first
-	rules    []event.Rule
-	blocks   map[string]block
-}
-
-// block is a text that keeps its lines, with the digest of its English.
-type block struct{ of, text string }
-
-// pattern is a text with holes: {1}, {2} and so on stand for what differs;
-// {1:ids} in the translation stands for the ids of advisories in it.
-type pattern struct {
-	source string
-	match  *regexp.Regexp
-	out    string
-}
-
-// entry is one text of a language file.
-type entry struct {
-	EN   string `yaml:"en"`
-	Text string `yaml:"text"`
+	*message.Language
+	exact map[string]string
 }
 
 // loadCatalogue returns the catalogue of a language; "" is English.
-func loadCatalogue(lang string, rules []event.Rule) (*catalogue, error) {
-	if lang == "" || lang == "en" {
+func loadCatalogue(lang string) (*catalogue, error) {
+	if lang == "" || lang == message.English.Code {
 		return nil, nil
 	}
-	if !slices.Contains(Languages(), lang) {
+	i := slices.Index(Languages(), lang)
+	if i < 0 {
 		return nil, fmt.Errorf("unknown language %q: use one of %s", CleanN(lang, 20), strings.Join(Languages(), ", "))
 	}
 	name := "lang/" + lang + ".yaml"
@@ -60,100 +48,30 @@ func loadCatalogue(lang string, rules []event.Rule) (*catalogue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("built-in texts: %w", err)
 	}
-	c, err := parseCatalogue(name, data)
-	if err != nil {
-		return nil, err
-	}
-	c.rules = rules
-	name = "lang/" + lang + "-explain.yaml"
-	if data, err = languages.ReadFile(name); err != nil {
-		return nil, fmt.Errorf("built-in texts: %w", err)
-	}
-	if c.blocks, err = parseBlocks(name, data); err != nil {
-		return nil, err
-	}
-	return c, nil
+	exact, err := parseWords(name, data)
+	return &catalogue{message.Languages()[i], exact}, err
 }
 
-// parseBlocks reads the texts that are looked up by id.
-func parseBlocks(name string, data []byte) (map[string]block, error) {
+func parseWords(name string, data []byte) (map[string]string, error) {
 	var entries []struct {
-		ID   string `yaml:"id"`
-		Of   string `yaml:"of"` // see digestOf
+		EN   string `yaml:"en"`
 		Text string `yaml:"text"`
 	}
 	if err := strict.YAML(name, data, &entries); err != nil {
 		return nil, err
 	}
-	out := map[string]block{}
+	out := map[string]string{}
 	for _, e := range entries {
-		if e.ID == "" || strings.TrimSpace(e.Text) == "" {
-			return nil, fmt.Errorf("%s: a text is empty: %q", name, e.ID+e.Text)
+		if e.EN == "" || e.Text == "" {
+			return nil, fmt.Errorf("%s: a text is empty: %q", name, e.EN+e.Text)
 		}
-		if _, ok := out[e.ID]; ok {
-			return nil, fmt.Errorf("%s: %q is there twice", name, e.ID)
+		if _, ok := out[e.EN]; ok {
+			return nil, fmt.Errorf("%s: %q is there twice", name, e.EN)
 		}
-		out[e.ID] = block{e.Of, strings.TrimSpace(e.Text)}
+		out[e.EN] = e.Text
 	}
 	return out, nil
 }
-
-func parseCatalogue(name string, data []byte) (*catalogue, error) {
-	var entries []entry
-	if err := strict.YAML(name, data, &entries); err != nil {
-		return nil, err
-	}
-	c := &catalogue{exact: map[string]string{}}
-	for _, e := range entries {
-		source, text := unfold(e.EN), unfold(e.Text)
-		if strings.TrimSpace(source) == "" || strings.TrimSpace(text) == "" {
-			return nil, fmt.Errorf("%s: a text is empty: %q", name, source+text)
-		}
-		if _, ok := c.exact[source]; ok {
-			return nil, fmt.Errorf("%s: %q is there twice", name, source)
-		}
-		c.exact[source] = text
-		if !hole.MatchString(source) {
-			continue
-		}
-		// A pattern that says little of its own, such as "{1} to {2}", is one for
-		// single words: prose would fit it, too.
-		any := "(.+?)"
-		if len(hole.ReplaceAllString(source, "")) < 6 {
-			any = `(\S+)`
-		}
-		quoted := quotedHole.ReplaceAllString(regexp.QuoteMeta(source), strings.ReplaceAll(any, "$", "$$"))
-		re, err := regexp.Compile("^(?s:" + quoted + ")$")
-		if err != nil {
-			return nil, fmt.Errorf("%s: %q: %w", name, source, err)
-		}
-		c.patterns = append(c.patterns, pattern{source, re, text})
-	}
-	// "A {1} B" goes before "{1} B": the more that is fixed, the surer the match.
-	slices.SortStableFunc(c.patterns, func(a, b pattern) int {
-		return len(hole.ReplaceAllString(b.source, "")) - len(hole.ReplaceAllString(a.source, ""))
-	})
-	return c, nil
-}
-
-var (
-	hole       = regexp.MustCompile(`\{[1-9](?::ids)?\}`)
-	quotedHole = regexp.MustCompile(`\\\{[1-9]\\\}`)
-
-	advisoryIDs = regexp.MustCompile(`\b(?:GHSA(?:-[0-9a-z]{4}){3}|CVE-[0-9]{4}-[0-9]{4,})\b`)
-)
-
-// unfold makes one line of a text that is written over several. One that is not
-// keeps its spaces.
-func unfold(s string) string {
-	if strings.Contains(strings.TrimSpace(s), "\n") {
-		return squeeze(s)
-	}
-	return strings.Trim(s, "\n")
-}
-
-// squeeze makes one line of a text that was wrapped.
-func squeeze(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // say is fmt.Sprintf in the catalogue's language. The format must be a constant:
 // a test looks them up.
@@ -178,174 +96,73 @@ func (c *catalogue) count(n int, one, many string) string {
 	return c.say(many, n)
 }
 
-// text translates what the stream says: the whole of it, or else each of its
-// sentences that the catalogue holds. What it does not hold stays English.
-func (c *catalogue) text(s string) string {
-	if c == nil || s == "" {
+// word is one of the words of the stream, such as the state of a surface.
+func (c *catalogue) word(s string) string {
+	if c == nil {
 		return s
 	}
-	s = squeeze(s)
-	out, _ := c.translate(s)
-	return out
+	return c.Word(s)
 }
 
-// block is a text of several lines, by its id; what the catalogue does not hold
-// stays English.
-func (c *catalogue) block(id, english string) string {
+// fixed is a text that is looked up by its id, and stands in English beside the fact
+// that it is about. Where that has changed since it was translated, it stays English.
+func (c *catalogue) fixed(id, english string) string {
 	if c != nil {
-		if b, ok := c.blocks[id]; ok && b.of == digestOf(english) {
-			return b.text
+		if text, ok := c.FixedOf(id, english); ok {
+			return text
 		}
 	}
 	return strings.TrimSpace(english)
 }
 
-// digestOf is what a block says of the English that it was made from, so that a
-// text that has changed since is not shown, and a test names it.
-func digestOf(english string) string { return hexKey(squeeze(english))[:8] }
-
-// translate is text, and says whether all of it was translated. A hole of a
-// pattern spans sentences only if nothing else fits.
-func (c *catalogue) translate(s string) (string, bool) {
-	if out, ok := c.exact[s]; ok {
-		return out, true
-	}
-	parts := sentences(s)
-	if len(parts) == 1 {
-		return c.whole(s)
-	}
-	var b strings.Builder
-	all := true
-	for _, part := range parts {
-		out, ok := c.whole(part)
-		if !ok && b.Len() > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString(out)
-		all = all && ok
-	}
-	if !all {
-		if out, ok := c.whole(s); ok && !strings.HasPrefix(c.source(s), "{1}") {
-			return out, true
+// messages is what several messages say. Streams of early versions have none: there
+// the English that they hold stands in, as it does for messages of a later version.
+func (c *catalogue) messages(english string, ms ...message.Message) string {
+	if c != nil {
+		if text, ok := c.Texts(ms); ok {
+			return text
 		}
 	}
-	return b.String(), all
+	return english
 }
 
-// whole translates s if the catalogue holds it, or a pattern that fits it.
-func (c *catalogue) whole(s string) (string, bool) {
-	if out, ok := c.exact[s]; ok {
-		return out, true
+// optional is messages for a text that may have no message.
+func (c *catalogue) optional(english string, m *message.Message) string {
+	if m == nil {
+		return c.word(english)
 	}
-	for _, p := range c.patterns {
-		m := p.match.FindStringSubmatch(s)
-		if m == nil {
-			continue
-		}
-		return hole.ReplaceAllStringFunc(p.out, func(h string) string {
-			i := int(h[1] - '0')
-			if i >= len(m) {
-				return ""
-			}
-			if strings.HasSuffix(h, ":ids}") {
-				return strings.Join(advisoryIDs.FindAllString(m[i], -1), c.say(", "))
-			}
-			return c.inner(m[i])
-		}), true
-	}
-	return s, false
+	return c.messages(english, *m)
 }
 
-// inner translates what fills a hole: a text of its own, or a list of words, whose
-// commas and "or" are of the language.
-func (c *catalogue) inner(s string) string {
-	if text := c.exactOr(s); text != s {
-		return text
-	}
-	for _, sep := range []string{", ", " or "} {
-		words := strings.Split(s, sep)
-		if len(words) > 1 && !slices.ContainsFunc(words, func(w string) bool { return strings.Contains(w, " ") }) {
-			return strings.Join(words, c.exactOr(sep))
+// title gives the title of a finding, which is that of its check.
+func (c *catalogue) title(f *event.Finding) string {
+	if c != nil && f.Title != "" {
+		if text, ok := c.Fixed(f.ID + ".title"); ok {
+			return text
 		}
 	}
-	return s
+	return f.Title
 }
 
-// exactOr is the catalogue's word for s, else s.
-func (c *catalogue) exactOr(s string) string {
-	if text, ok := c.exact[s]; ok {
-		return text
-	}
-	return s
-}
+func (c *catalogue) detail(f *event.Finding) string { return c.messages(f.Detail, f.Said().Detail...) }
 
-// source returns the pattern that fits s.
-func (c *catalogue) source(s string) string {
-	for _, p := range c.patterns {
-		if p.match.MatchString(s) {
-			return p.source
+// fix gives what to do about a finding. Where the stream does not say which of the
+// texts it is, it is that of the check, which is about OpenClaw.
+func (c *catalogue) fix(f *event.Finding, openclaw bool) string {
+	if c != nil && openclaw && len(f.Said().Remediation) == 0 && f.Remediation != "" {
+		if text, ok := c.Fixed(f.ID + ".fix"); ok {
+			return text
 		}
 	}
-	return ""
+	return c.messages(f.Remediation, f.Said().Remediation...)
 }
 
-// has reports whether the catalogue holds a text of the stream.
-func (c *catalogue) has(s string) bool {
-	_, ok := c.translate(squeeze(s))
-	return ok
+func (c *catalogue) suppressed(f *event.Finding) string {
+	return c.optional(f.Suppressed, f.Said().Suppressed)
 }
 
-// sentences splits a text after a full stop that a space and something other
-// than a small letter follow.
-func sentences(s string) []string {
-	var out []string
-	start := 0
-	for i := 0; i+2 < len(s); i++ {
-		if s[i] == '.' && s[i+1] == ' ' && !unicode.IsLower(rune(s[i+2])) {
-			out = append(out, s[start:i+1])
-			start = i + 2
-		}
-	}
-	return append(out, s[start:])
-}
+// squeeze makes one line of a text that was wrapped.
+func squeeze(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// title, why and fix give the texts of a finding. A stored stream may hold the
-// words of another version, which the catalogue does not: the words of this
-// version's check stand in.
-func (c *catalogue) title(id, text string) string {
-	return c.ruleText(id, text, func(r *event.Rule) string { return r.Title })
-}
-
-func (c *catalogue) fix(id, text string) string {
-	return c.ruleText(id, text, func(r *event.Rule) string { return r.Fix })
-}
-
-func (c *catalogue) ruleText(id, text string, of func(*event.Rule) string) string {
-	if c == nil || text == "" || c.has(text) {
-		return c.text(text)
-	}
-	for i := range c.rules {
-		if s := squeeze(of(&c.rules[i])); c.rules[i].ID == id && c.has(s) {
-			return c.text(s)
-		}
-	}
-	return c.text(text)
-}
-
-// Missing names the texts of the rules that the catalogue of a language does not
-// hold, one a line; none for English.
-func Missing(lang string, rules []event.Rule) ([]string, error) {
-	c, err := loadCatalogue(lang, rules)
-	if err != nil || c == nil {
-		return nil, err
-	}
-	var out []string
-	for _, r := range rules {
-		for _, part := range []struct{ name, text string }{{"title", r.Title}, {"why", r.Why}, {"fix", r.Fix}} {
-			if part.text != "" && !c.has(part.text) {
-				out = append(out, fmt.Sprintf("%s: %s of %s: %s", lang, part.name, r.ID, squeeze(part.text)))
-			}
-		}
-	}
-	return out, nil
-}
+// isOpenClaw reports whether a target is what the texts of the checks are about.
+func isOpenClaw(t *event.Target) bool { return t.Product != nil && t.Product.ID == "openclaw" }

@@ -238,13 +238,13 @@ func (m *markdown) block(x *card, open bool) string {
 			others++
 			continue
 		}
-		b.WriteString(m.finding(&x.Findings[i]))
+		b.WriteString(m.finding(&x.Findings[i], isOpenClaw(x.Target)))
 	}
 	if others > 0 {
 		fmt.Fprintf(&b, "- %s\n", md(c.count(others, "%d finding of another severity is not shown.", "%d findings of other severities are not shown.")))
 	}
-	for _, n := range x.Notes {
-		fmt.Fprintf(&b, "- %s\n", md(c.say("Note: %s", c.text(n))))
+	for _, n := range x.AllNotes() {
+		fmt.Fprintf(&b, "- %s\n", md(c.say("Note: %s", c.messages(n.English, n.Message))))
 	}
 	if text := m.advisories(x.Target); text != "" {
 		fmt.Fprintf(&b, "- %s\n", text)
@@ -253,21 +253,21 @@ func (m *markdown) block(x *card, open bool) string {
 	return b.String()
 }
 
-func (m *markdown) finding(f *event.Finding) string {
+func (m *markdown) finding(f *event.Finding, openclaw bool) string {
 	c := m.c
-	title := md(c.say("%s: %s", c.severity(f.Severity), c.title(f.ID, f.Title)))
+	title := md(c.say("%s: %s", c.severity(f.Severity), c.title(f)))
 	switch {
 	case f.Suppressed != "":
-		return fmt.Sprintf("- ~~%s~~ %s (%s)\n", title, mdCode(f.ID), md(c.say("suppressed: %s", c.text(f.Suppressed))))
+		return fmt.Sprintf("- ~~%s~~ %s (%s)\n", title, mdCode(f.ID), md(c.say("suppressed: %s", c.suppressed(f))))
 	case !f.Active():
 		return fmt.Sprintf("- ~~%s~~ %s\n", c.join(md(c.changeMark(f.Change)), title), mdCode(f.ID))
 	}
 	if f.Change != "" {
 		title = c.join(md(c.changeMark(f.Change)), title)
 	}
-	out := fmt.Sprintf("- **%s** %s\n  <br>%s\n", title, mdCode(f.ID), md(c.text(f.Detail)))
+	out := fmt.Sprintf("- **%s** %s\n  <br>%s\n", title, mdCode(f.ID), md(c.detail(f)))
 	if f.Remediation != "" && f.Severity.Rank() > event.Info.Rank() {
-		out += fmt.Sprintf("  <br>**%s** %s\n", md(c.say("Fix:")), md(c.fix(f.ID, f.Remediation)))
+		out += fmt.Sprintf("  <br>**%s** %s\n", md(c.say("Fix:")), md(c.fix(f, openclaw)))
 	}
 	return out
 }

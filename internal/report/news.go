@@ -116,7 +116,7 @@ func (t *tally) newsBlocks() []newsBlock {
 		out = append(out, b)
 	}
 	finding := func(l newsLine) newsRow {
-		return newsRow{severity: l.severity, text: c.title(l.finding.ID, l.finding.Title), id: l.finding.ID}
+		return newsRow{severity: l.severity, text: c.title(&l.finding), id: l.finding.ID}
 	}
 	add(c.say("Opened"), bad, t.news.opened, finding)
 	add(c.say("Fixed"), good, t.news.closed, finding)

@@ -123,7 +123,7 @@ func New(format string, w io.Writer, o Options) (Sink, error) {
 	if o.View != "" && !slices.Contains(Views(), o.View) {
 		return nil, fmt.Errorf("unknown view %q: use %s", CleanN(o.View, 40), strings.Join(Views(), ", "))
 	}
-	c, err := loadCatalogue(o.Lang, o.Rules)
+	c, err := loadCatalogue(o.Lang)
 	if err != nil {
 		return nil, err
 	}

@@ -172,7 +172,7 @@ func (s *sarif) target(t *event.Target) error {
 		err := s.keep(severity, sarifResult{
 			RuleID: a.ID, RuleIndex: s.rule(a.ID, func() sarifRule { return advisoryRule(a) }), Level: level(severity), Locations: loc,
 			Message: plainText(fmt.Sprintf("%s, %s: %s (%s; %s). %s", where(t.Target), (*catalogue)(nil).product(t),
-				a.Summary, a.Status, reachWords(a.Reach), fixed)),
+				a.Summary, a.Status, (*catalogue)(nil).reach(a.Reach), fixed)),
 			Fingerprints: map[string]string{"primaryLocationLineHash": derivedKey(a.ID, t)},
 			Suppressions: suppressions(a.Suppressed),
 			Properties:   map[string]any{"severity": a.Severity, "status": a.Status, "reach": a.Reach},
@@ -405,14 +405,14 @@ func semantic(version string) string {
 	return "0.0.0"
 }
 
-func reachWords(reach event.AdvisoryReach) string {
+func (c *catalogue) reach(reach event.AdvisoryReach) string {
 	switch reach {
 	case event.Reachable:
-		return "reachable without a credential"
+		return c.say("reachable without a credential")
 	case event.NeedsCredential:
-		return "needs a credential"
+		return c.say("needs a credential")
 	case event.Elsewhere:
-		return "not through the gateway's port"
+		return c.say("not through the gateway's port")
 	}
 	return string(reach)
 }

@@ -154,11 +154,12 @@ func (t *table) fill(r *row, x *event.Target) {
 	if t.o.Verbose {
 		limit = maxVerbose
 	}
-	for _, n := range x.Notes[:min(limit, len(x.Notes))] {
-		r.remarks = append(r.remarks, t.c.say("Note: %s", t.said(n, clean.Limit)))
+	notes := x.AllNotes()
+	for _, n := range notes[:min(limit, len(notes))] {
+		r.remarks = append(r.remarks, t.c.say("Note: %s", t.ascii(t.c.messages(n.English, n.Message), clean.Limit)))
 	}
 	if x.Error != "" && t.o.Verbose {
-		r.remarks = append(r.remarks, t.c.say("Error: %s", t.said(x.Error, clean.Limit)))
+		r.remarks = append(r.remarks, t.c.say("Error: %s", t.ascii(t.c.optional(x.Error, x.ErrorMessage), clean.Limit)))
 	}
 
 	var fs []*event.Finding
@@ -190,10 +191,10 @@ func (t *table) fill(r *row, x *event.Target) {
 		g := event.Finding{
 			ID:          t.ascii(f.ID, 60),
 			Severity:    f.Severity,
-			Title:       t.ascii(t.c.title(f.ID, CleanN(f.Title, textLimit)), 200),
-			Detail:      t.said(f.Detail, clean.Limit),
-			Remediation: t.ascii(t.c.fix(f.ID, CleanN(f.Remediation, textLimit)), 2*clean.Limit),
-			Suppressed:  t.said(f.Suppressed, 100),
+			Title:       t.ascii(t.c.title(f), 200),
+			Detail:      t.ascii(t.c.detail(f), clean.Limit),
+			Remediation: t.ascii(t.c.fix(f, isOpenClaw(x)), 2*clean.Limit),
+			Suppressed:  t.ascii(t.c.suppressed(f), 100),
 			Change:      f.Change,
 		}
 		if t.o.Verbose {
@@ -507,11 +508,6 @@ func (t *table) ascii(s string, limit int) string {
 		}
 		return r
 	}, s)
-}
-
-// said cleans and translates a text of the stream.
-func (t *table) said(s string, limit int) string {
-	return t.ascii(t.c.text(CleanN(s, textLimit)), limit)
 }
 
 // summing writes what a manager asks: how many, how bad, how sure.

@@ -440,8 +440,9 @@ func (t *tally) facts() []fact {
 	if t.scan != nil {
 		out = append(out, t.provenance()...)
 	}
-	for _, n := range s.Notes[:min(len(s.Notes), 20)] {
-		out = append(out, fact{c.say("Note"), c.text(t.clean(n, clean.Limit)), doubt})
+	notes := s.AllNotes()
+	for _, n := range notes[:min(len(notes), 20)] {
+		out = append(out, fact{c.say("Note"), t.clean(c.messages(n.English, n.Message), clean.Limit), doubt})
 	}
 	return out
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/olekukonko/tablewriter/pkg/twwidth"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 )
 
 // Texts are the texts of one language, for the commands that print prose of their
@@ -13,8 +14,8 @@ import (
 type Texts struct{ c *catalogue }
 
 // NewTexts returns the texts of a language, see Languages; "" is English.
-func NewTexts(lang string, rules []event.Rule) (Texts, error) {
-	c, err := loadCatalogue(lang, rules)
+func NewTexts(lang string) (Texts, error) {
+	c, err := loadCatalogue(lang)
 	return Texts{c}, err
 }
 
@@ -22,42 +23,23 @@ func NewTexts(lang string, rules []event.Rule) (Texts, error) {
 // them up.
 func (t Texts) Say(format string, args ...any) string { return t.c.say(format, args...) }
 
-// Has reports whether Say and Text would give English words; never in English.
-func (t Texts) Has(s string) bool { return t.c == nil || t.c.has(s) }
-
-// Knows reports whether Say has the format in the language.
-func (t Texts) Knows(format string) bool {
-	if t.c == nil {
-		return true
-	}
-	_, ok := t.c.exact[format]
-	return ok
-}
-
-// HasBlock reports whether Block would give English words; never in English.
-func (t Texts) HasBlock(id, english string) bool {
-	return t.c == nil || strings.TrimSpace(english) == "" || t.c.blocks[id].of == digestOf(english)
-}
-
 // Severity names a severity.
 func (t Texts) Severity(s event.Severity) string { return t.c.severity(s) }
 
-// Text translates one of the texts of checks and fingerprints. English keeps its
-// lines, another language is wrapped at 80 columns.
-func (t Texts) Text(s string) string {
-	if t.c == nil {
-		return strings.TrimSpace(s)
-	}
-	return wrapped(t.c.text(s))
-}
+// Word is one of the words of the stream.
+func (t Texts) Word(s string) string { return t.c.word(s) }
 
-// Block is Text for what is looked up by its id, and has lines of its own.
-func (t Texts) Block(id, english string) string {
+// Message is what a message says.
+func (t Texts) Message(m message.Text) string { return t.c.messages(m.English, m.Message) }
+
+// Fixed is one of the texts of checks and fingerprints, by its id. English keeps its
+// lines, another language is wrapped at 80 columns.
+func (t Texts) Fixed(id, english string) string {
 	if t.c == nil {
 		return strings.TrimSpace(english)
 	}
 	var out []string
-	for line := range strings.Lines(t.c.block(id, english)) {
+	for line := range strings.Lines(t.c.fixed(id, english)) {
 		out = append(out, wrapped(strings.TrimRight(line, "\n")))
 	}
 	return strings.Join(out, "\n")

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 )
 
 const (
@@ -22,10 +23,11 @@ type totals struct {
 
 // group is one line of the totals. It is JSON as the document has it.
 type group struct {
-	Name     string         `json:"name"`
-	Severity event.Severity `json:"severity,omitempty"` // of a check: the worst seen
-	Targets  int            `json:"targets"`
-	Open     int            `json:"open"` // of them, gateways that let anybody in
+	Name     string          `json:"name"`
+	Severity event.Severity  `json:"severity,omitempty"` // of a check: the worst seen
+	Targets  int             `json:"targets"`
+	Open     int             `json:"open"` // of them, gateways that let anybody in
+	said     message.Message // what Name was made of, where that has arguments
 }
 
 // otherGroups is the name of what goes beyond groupLimit.
@@ -55,7 +57,10 @@ func (s *totals) add(t *event.Target) {
 		}
 	}
 	if t.Outcome == event.OutcomeIdentified {
-		count(lookUp(s.releases, releaseName(t)), open)
+		name := t.Version.Said()
+		g := lookUp(s.releases, CleanN(name.English, 100))
+		g.said = name.Message
+		count(g, open)
 	}
 	count(lookUp(s.networks, network(t.Target.IP)), open)
 }
@@ -77,20 +82,6 @@ func lookUp(m map[string]*group, name string) *group {
 		m[name] = g
 	}
 	return g
-}
-
-// releaseName is the release, or the span of those that fit; "" if it is unknown.
-func releaseName(t *event.Target) string {
-	v := t.Version
-	switch {
-	case v == nil || v.Exact == "" && len(v.Candidates) == 0:
-		return ""
-	case v.Exact != "":
-		return CleanN(v.Exact, 40)
-	case len(v.Candidates) == 1:
-		return CleanN(v.Candidates[0], 40)
-	}
-	return CleanN(v.Candidates[0], 40) + " to " + CleanN(v.Candidates[len(v.Candidates)-1], 40)
 }
 
 // network is the /24, or /48, of an address; "" if the address is not known, or
@@ -161,7 +152,7 @@ func (t *tally) totalled() []totalled {
 			case otherGroups:
 				g.Name = c.say("(others)")
 			default:
-				g.Name = c.text(g.Name)
+				g.Name = CleanN(c.messages(g.Name, g.said), 100)
 			}
 		}
 		out = append(out, k)

@@ -253,7 +253,7 @@ func (c *catalogue) join(parts ...string) string {
 
 // change says what is no longer as it was.
 func (c *catalogue) change(ch event.Change) string {
-	ch = event.Change{What: CleanN(ch.What, 40), Old: c.text(CleanN(ch.Old, 100)), New: c.text(CleanN(ch.New, 100))}
+	ch = event.Change{What: CleanN(ch.What, 40), Old: CleanN(c.optional(ch.Old, ch.OldMessage), 100), New: CleanN(c.optional(ch.New, ch.NewMessage), 100)}
 	switch ch.What {
 	case event.ChangedTarget:
 		if ch.New == "" {
@@ -270,7 +270,7 @@ func (c *catalogue) change(ch event.Change) string {
 
 // changeShort is change for a table that says where and that it is a change.
 func (c *catalogue) changeShort(ch event.Change) string {
-	old, now := c.text(CleanN(ch.Old, 100)), c.text(CleanN(ch.New, 100))
+	old, now := CleanN(c.optional(ch.Old, ch.OldMessage), 100), CleanN(c.optional(ch.New, ch.NewMessage), 100)
 	switch {
 	case ch.What == event.ChangedTarget && ch.New == "":
 		return c.say("no longer seen (was: %s)", old)

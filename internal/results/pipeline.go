@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/policy"
 	"github.com/clawsonar/clawsonar/internal/redact"
 	"github.com/clawsonar/clawsonar/internal/stored"
@@ -88,7 +89,9 @@ func (p *Pipeline) render(name string) error {
 	}
 	return stored.Merge(sources, func(e event.Event) error {
 		if s, ok := e.(*event.Summary); ok {
-			s.Notes = slices.DeleteFunc(s.Notes, func(n string) bool { return slices.Contains(mine, n) })
+			s.DropNotes(func(n message.Text) bool {
+				return slices.ContainsFunc(mine, func(m message.Text) bool { return m.English == n.English })
+			})
 		}
 		e = p.Filter.Event(e)
 		p.Gate.Event(e)

@@ -69,8 +69,8 @@ func TestAdvisories(t *testing.T) {
 		for _, e := range a.list(as) {
 			got = append(got, strings.Join([]string{e.ID, string(e.Status), string(e.Reach), e.Suppressed}, " "))
 		}
-		if !slices.Equal(got, tt.want) || !strings.HasPrefix(as.Reason, tt.reason) || (as.Reason == "") != (tt.reason == "") {
-			t.Errorf("%s: %q, reason %q; want %q, %q", tt.name, got, as.Reason, tt.want, tt.reason)
+		if !slices.Equal(got, tt.want) || !strings.HasPrefix(as.Reason.English, tt.reason) || (as.Reason.ID == "") != (tt.reason == "") {
+			t.Errorf("%s: %q, reason %q; want %q, %q", tt.name, got, as.Reason.English, tt.want, tt.reason)
 		}
 	}
 	for name, v := range map[string]fingerprint.Verdict{

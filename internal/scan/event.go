@@ -27,10 +27,13 @@ func (e *engine) event(t target.Target, c *fingerprint.Case, findings []event.Fi
 		Surfaces: v.Surfaces,
 		Evidence: c.Describe(e.sealed),
 		Findings: findings,
-		Notes:    v.Notes,
 		Requests: o.Requests, Connections: o.Connections,
 		DurationMS: o.Duration.Milliseconds(),
 		Error:      o.Err,
+	}
+	ev.AddNotes(v.Notes...)
+	if o.Cause.ID != "" {
+		ev.ErrorMessage = &o.Cause
 	}
 	if t.Addr.Addr().IsValid() {
 		ev.Target.IP = t.Addr.Addr().String()

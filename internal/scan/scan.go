@@ -23,6 +23,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/pace"
 	"github.com/clawsonar/clawsonar/internal/probe"
 	"github.com/clawsonar/clawsonar/internal/target"
@@ -151,7 +152,7 @@ func Run(ctx context.Context, cfg Config) (event.Summary, error) {
 	e.summary.Complete = complete && ctx.Err() == nil
 	e.unheard()
 	if n := e.chosen.Load(); n > 0 {
-		e.summary.Notes = append(e.summary.Notes, fmt.Sprintf("Of names with more than %d addresses, only so many were tried, which the seed chooses: their lines say so.", n))
+		e.summary.AddNotes(message.Say("names.chosen", message.Number("count", int(n))))
 	}
 	e.summary.Finished = time.Now().UTC().Truncate(time.Millisecond)
 	final := e.summary
@@ -426,7 +427,7 @@ func (e *engine) target(ctx context.Context, t target.Target, p *position) (whol
 	defer e.cfg.Count.Done.Add(1)
 	// Dialling checks this again, on the address that is dialled.
 	if err := e.cfg.Scope.CheckTarget(t); err != nil {
-		return true, e.excluded(t, err)
+		return true, e.excluded(t, message.Text{English: err.Error()})
 	}
 	if t.Addr.Addr().IsValid() {
 		return true, e.probe(ctx, t, p)
@@ -437,9 +438,9 @@ func (e *engine) target(ctx context.Context, t target.Target, p *position) (whol
 	case err != nil:
 		c.Outcome, c.Err = event.OutcomeInterrupted, "stopped"
 		return true, e.done(t, c)
-	case trouble != "":
+	case trouble.English != "":
 		// What is missing has a line of its own: the others are not all there is.
-		c.Err, t.Note = trouble, trouble
+		c.Err, c.Cause, t.Note = trouble.English, trouble.Message, &trouble
 		if err := e.done(t, c); err != nil {
 			return true, err
 		}
@@ -451,11 +452,12 @@ func (e *engine) target(ctx context.Context, t target.Target, p *position) (whol
 		return true, e.done(t, c)
 	}
 	if n := len(answer.Addrs); answer.Total > n {
-		t.Note = fmt.Sprintf("the name has %d addresses: %d of them are tried", answer.Total, n)
+		note := message.Say("name.tried", message.Number("count", answer.Total), message.Number("tried", n))
+		t.Note = &note
 		e.chosen.Store(int64(n))
 		rest := t
 		rest.Swept = false // listed, too: it stands for many
-		if err := e.excluded(rest, errors.New(t.Note)); err != nil {
+		if err := e.excluded(rest, note); err != nil {
 			return true, err
 		}
 	}
@@ -493,17 +495,17 @@ func (e *engine) addresses(ctx context.Context, t target.Target, addrs []netip.A
 // resolved probes a target at an address that a look-up gave.
 func (e *engine) resolved(ctx context.Context, t target.Target, p *position) error {
 	if err := e.cfg.Scope.CheckTarget(t); err != nil {
-		return e.excluded(t, err)
+		return e.excluded(t, message.Text{English: err.Error()})
 	}
 	// The form that an AAAA record has given it has been judged.
 	t.Addr = netip.AddrPortFrom(t.Addr.Addr().Unmap(), t.Addr.Port())
 	return e.probe(ctx, t, p)
 }
 
-func (e *engine) excluded(t target.Target, why error) error {
+func (e *engine) excluded(t target.Target, why message.Text) error {
 	return e.done(t, e.open(&evidence.Observation{
 		Time: time.Now(), Addr: t.Addr, Name: t.Name, Base: t.Base,
-		Outcome: event.OutcomeExcluded, Err: why.Error(),
+		Outcome: event.OutcomeExcluded, Err: why.English, Cause: why.Message,
 	}))
 }
 
@@ -605,15 +607,15 @@ func (e *engine) judged(t target.Target, c *fingerprint.Case, w *ways) error {
 	})
 	ev := e.event(t, c, findings)
 	ev.SameAs = w.sameAs
-	ev.Notes = append(slices.Clip(ev.Notes), w.notes...)
+	ev.AddNotes(w.notes...)
 	if advisories != nil {
 		ev.Advisories = e.cfg.Advisories.list(advisories)
-		if advisories.Reason != "" {
-			ev.Notes = append(slices.Clip(ev.Notes), advisories.Reason)
+		if advisories.Reason.ID != "" {
+			ev.AddNotes(advisories.Reason)
 		}
 	}
-	if t.Note != "" && t.Note != c.Err {
-		ev.Notes = append(slices.Clip(ev.Notes), t.Note)
+	if n := t.Note; n != nil && n.English != c.Err {
+		ev.AddNotes(*n)
 	}
 
 	e.mu.Lock()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/target"
 )
 
@@ -28,10 +29,10 @@ type held struct {
 
 // ways is what the other listeners of this machine mean for a gateway.
 type ways struct {
-	forwards bool          // what listens is not the gateway itself: it hands one on
-	sameAs   *event.SameAs // the line of the gateway itself, if it could be told
-	others   []string      // URLs that lead here, or may
-	notes    []string      // all that in words
+	forwards bool           // what listens is not the gateway itself: it hands one on
+	sameAs   *event.SameAs  // the line of the gateway itself, if it could be told
+	others   []string       // URLs that lead here, or may
+	notes    []message.Text // all that in words
 }
 
 // listening is what ways are told by.
@@ -110,10 +111,10 @@ func tellWays(all []listening) []ways {
 		sockets[i] = g
 		if l.PID != 0 {
 			out[i].link(all[g].url, event.Certain, "one process")
-			out[i].notes = append(out[i].notes, "This is the gateway of "+all[g].url+": one process listens at both.")
+			out[i].notes = append(out[i].notes, message.Say("way.same-process", message.Of("url", all[g].url)))
 		} else {
 			out[i].link(all[g].url, event.Firm, "same port", "same release", "same page")
-			out[i].notes = append(out[i].notes, "This is the gateway of "+all[g].url+", as far as can be told: the same port, release and page.")
+			out[i].notes = append(out[i].notes, message.Say("way.same-port", message.Of("url", all[g].url)))
 		}
 		out[g].from(l)
 	}
@@ -125,8 +126,7 @@ func tellWays(all []listening) []ways {
 		if len(gateways) == 1 && l.alike(&all[gateways[0]]) {
 			g := gateways[0]
 			out[i].link(all[g].url, event.Firm, "same release", "same page", "only gateway that listens here")
-			out[i].notes = append(out[i].notes, "This is another way in to the gateway of "+all[g].url+
-				", as far as can be told: the same release and page, and no other gateway listens on this machine.")
+			out[i].notes = append(out[i].notes, message.Say("way.another", message.Of("url", all[g].url)))
 			out[g].from(l)
 			continue
 		}
@@ -163,16 +163,16 @@ func (w *ways) from(l *listening) {
 		return
 	}
 	w.others = append(w.others, l.url)
-	note := "Another way in to this gateway: " + l.url + "."
+	note := message.Say("way.leads-here", message.Of("url", l.url))
 	if l.auth.State == event.AuthOpen {
-		note = "Another way in to this gateway stands open: " + l.url + "."
+		note = message.Say("way.leads-here-open", message.Of("url", l.url))
 	}
 	w.notes = append(w.notes, note)
 }
 
 func (w *ways) perhaps(l *listening) {
 	w.others = append(w.others, l.url)
-	w.notes = append(w.notes, "It may be the same gateway as that of "+l.url+".")
+	w.notes = append(w.notes, message.Say("way.perhaps", message.Of("url", l.url)))
 }
 
 // release judges what was held and emits it, in the order of addresses.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 )
 
 // Which listeners of a machine lead to the same gateway. Nothing is said to be
@@ -90,7 +91,7 @@ func TestTellWays(t *testing.T) {
 					text += " <- " + strings.Join(w.others, " ")
 				}
 				if len(w.notes) > 0 {
-					text += ": " + strings.Join(w.notes, " ")
+					text += ": " + strings.Join(message.Plain(w.notes), " ")
 				}
 				got = append(got, text)
 			}

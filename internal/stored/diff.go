@@ -3,12 +3,12 @@ package stored
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -19,7 +19,7 @@ type before struct {
 	found    bool          // the newer scan has a line for it
 	ips      []string      // a name may stand for several
 	verdict  string
-	release  string
+	release  message.Text
 	findings []event.Finding // those that stand
 	known    map[string]bool // ids of advisories
 }
@@ -160,8 +160,9 @@ func (d *differ) compare(t *event.Target) error {
 	if now := verdict(t); now != b.verdict {
 		out.Changes = append(out.Changes, event.Change{What: event.ChangedVerdict, Old: b.verdict, New: now})
 	}
-	if now := release(t); now != b.release {
-		out.Changes = append(out.Changes, event.Change{What: event.ChangedRelease, Old: b.release, New: now})
+	if now := release(t); now.English != b.release.English {
+		out.Changes = append(out.Changes, event.Change{What: event.ChangedRelease, Old: b.release.English, New: now.English,
+			OldMessage: made(b.release), NewMessage: made(now)})
 	}
 	if len(out.Changes)+len(out.Findings)+len(out.Advisories) == 0 {
 		return d.unjudged(out)
@@ -255,15 +256,16 @@ func verdict(t *event.Target) string {
 	return cmp.Or(words[t.Auth.State], string(t.Auth.State))
 }
 
-func release(t *event.Target) string {
-	v := t.Version
-	switch {
-	case v == nil || v.Exact == "" && len(v.Candidates) == 0:
-		return "release unknown"
-	case v.Exact != "":
-		return v.Exact
-	case len(v.Candidates) == 1:
-		return v.Candidates[0]
+func release(t *event.Target) message.Text {
+	said := t.Version.Said()
+	said.English = cmp.Or(said.English, "release unknown")
+	return said
+}
+
+// made is what a text was made of, if it has arguments.
+func made(t message.Text) *message.Message {
+	if t.ID == "" {
+		return nil
 	}
-	return fmt.Sprintf("%s to %s", v.Candidates[0], v.Candidates[len(v.Candidates)-1])
+	return &t.Message
 }

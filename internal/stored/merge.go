@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 )
 
 // Merge makes one stream of several: the scans of parts, or of the same targets
@@ -171,16 +172,16 @@ func (m *merger) heads() (out []*event.Scan) {
 }
 
 // lacks notes what the whole lacks.
-func (m *merger) lacks(what string) {
+func (m *merger) lacks(what message.Text) {
 	m.sum.Complete = false
-	if !slices.Contains(m.sum.Notes, what) {
-		m.sum.Notes = append(m.sum.Notes, what)
+	if !slices.Contains(m.sum.Notes, what.English) {
+		m.sum.AddNotes(what)
 	}
 }
 
-func missingRun(s *event.Scan, r event.Run) string {
-	return fmt.Sprintf("a run of this scan is missing: that of %s (shard %s), which went on from target %d; give its jsonl file as well",
-		r.Started.UTC().Format(time.RFC3339), s.Shard, r.From)
+func missingRun(s *event.Scan, r event.Run) message.Text {
+	return message.Say("merge.run-missing", message.Of("started", r.Started.UTC().Format(time.RFC3339)),
+		message.Of("shard", s.Shard), message.Of("from", strconv.FormatUint(r.From, 10)))
 }
 
 // lackingShards looks which shards of a scan are not there.
@@ -204,7 +205,7 @@ func (m *merger) lackingShards() {
 			}
 		}
 		if len(missing) > 0 {
-			m.lacks("shards of this scan are missing: " + strings.Join(missing, ", ") + "; give their jsonl files as well")
+			m.lacks(message.Say("merge.shards-missing", message.Of("shards", missing...)))
 		}
 	}
 }
@@ -236,7 +237,7 @@ func (a *Alone) Event(e event.Event) event.Event {
 	s := *sum
 	s.Complete = false
 	for _, r := range missing {
-		s.Notes = append(slices.Clip(s.Notes), missingRun(a.head, r))
+		s.AddNotes(missingRun(a.head, r))
 	}
 	return &s
 }
@@ -343,7 +344,6 @@ func (g *group) merge() *event.Target {
 	out := *g.lines[best]
 	out.Findings = slices.Clone(out.Findings)
 	out.Advisories = slices.Clone(out.Advisories)
-	out.Notes = slices.Clone(out.Notes)
 	for i, t := range g.lines {
 		if i == best {
 			continue
@@ -360,9 +360,9 @@ func (g *group) merge() *event.Target {
 				out.Advisories = append(out.Advisories, a)
 			}
 		}
-		for _, n := range t.Notes {
-			if !slices.Contains(out.Notes, n) {
-				out.Notes = append(out.Notes, n)
+		for _, n := range t.AllNotes() {
+			if !slices.Contains(out.Notes, n.English) {
+				out.AddNotes(n)
 			}
 		}
 		out.Requests += t.Requests

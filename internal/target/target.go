@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 )
 
 // Target is one thing to probe. It is comparable.
@@ -35,8 +36,8 @@ type Target struct {
 	Implied bool
 	// Resolved targets have an address that a look-up of Name gave.
 	Resolved bool
-	// Note is what is to be said of the look-up in the target's line, or "".
-	Note string
+	// Note is what is to be said of the look-up in the target's line; nil for nothing.
+	Note *message.Text
 	// Swept targets are members of a range or of a set of ports, or come from a
 	// list: when closed, silent or excluded they are counted, not listed.
 	Swept bool

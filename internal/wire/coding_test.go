@@ -147,7 +147,7 @@ func TestWrongAccept(t *testing.T) {
 	for _, field := range []string{"", "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"} {
 		s := serve(t, func(p *peer) {
 			p.request()
-			p.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" + field + "\r\n" + frame(message("challenge")))
+			p.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" + field + "\r\n" + frame(textFrame("challenge")))
 			p.hold()
 		})
 		req := get("ws")

@@ -41,12 +41,12 @@ func TestConverse(t *testing.T) {
 
 		body, err string
 	}{
-		{name: "text", first: message("nonce"), next: frame(message("refused")), body: "refused"},
+		{name: "text", first: textFrame("nonce"), next: frame(textFrame("refused")), body: "refused"},
 		{name: "binary", first: ws.NewBinaryFrame([]byte("nonce")), next: frame(ws.NewBinaryFrame([]byte{1, 2})), body: "\x01\x02"},
-		{name: "closes instead", first: message("nonce"), next: frame(ws.NewCloseFrame(ws.NewCloseFrameBody(1008, "no"))), err: "closed before"},
-		{name: "says nothing more", first: message("nonce"), err: "no answer in time"},
-		{name: "nothing to say", first: message("nonce"), reply: func([]byte) ([]byte, error) { return nil, errors.New("not a challenge") }, err: "not a challenge"},
-		{name: "hostile second frame", first: message("nonce"), next: "\x81\x7f\x7f\xff\xff\xff\xff\xff\xff\xff", err: "larger than its cap"},
+		{name: "closes instead", first: textFrame("nonce"), next: frame(ws.NewCloseFrame(ws.NewCloseFrameBody(1008, "no"))), err: "closed before"},
+		{name: "says nothing more", first: textFrame("nonce"), err: "no answer in time"},
+		{name: "nothing to say", first: textFrame("nonce"), reply: func([]byte) ([]byte, error) { return nil, errors.New("not a challenge") }, err: "not a challenge"},
+		{name: "hostile second frame", first: textFrame("nonce"), next: "\x81\x7f\x7f\xff\xff\xff\xff\xff\xff\xff", err: "larger than its cap"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -38,7 +38,8 @@ var (
 func (w *Wire) exchange(c *conn, t target.Target, req evidence.Request, reply Reply, x *evidence.Exchange) (keep bool, err error) {
 	if req.RFB {
 		if err := w.rfb(c, x); err != nil {
-			_, x.Err = classify(err)
+			_, why := classify(err)
+			x.Err = why.English
 		}
 		return false, nil
 	}
@@ -81,7 +82,8 @@ func (w *Wire) exchange(c *conn, t target.Target, req evidence.Request, reply Re
 	w.decode(x, limit)
 	if err != nil {
 		// The head is an answer; a body that breaks off is a fact about it.
-		_, x.Err = classify(err)
+		_, why := classify(err)
+		x.Err = why.English
 		return false, nil
 	}
 	// What follows an answer unasked would be taken for the next one.
@@ -451,7 +453,8 @@ func (w *Wire) converse(c *conn, limit int, reply Reply, x *evidence.Exchange) {
 		}
 	}
 	if err != nil {
-		_, x.Err = classify(err)
+		_, why := classify(err)
+		x.Err = why.English
 	}
 	bye := ws.MaskFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusNormalClosure, "")))
 	if err := ws.WriteFrame(c, bye); err != nil {

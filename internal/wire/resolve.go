@@ -10,10 +10,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/clawsonar/clawsonar/internal/message"
+	"github.com/clawsonar/clawsonar/internal/target"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/singleflight"
-
-	"github.com/clawsonar/clawsonar/internal/target"
 )
 
 // Families say which of a name's addresses are taken.
@@ -53,18 +53,18 @@ type FamilyError struct {
 
 // Trouble says in words what could not be found out, without the name; "" when
 // everything was.
-func (a *Answer) Trouble() string {
-	if len(a.Failed) == 0 {
-		return ""
-	}
-	families, why := a.Failed[0].Family, lookupText(a.Failed[0].Err)
-	if len(a.Failed) > 1 {
-		families += " and " + a.Failed[1].Family
-		if other := lookupText(a.Failed[1].Err); other != why {
-			why += ", " + other
+func (a *Answer) Trouble() message.Text {
+	var families, why []string
+	for _, f := range a.Failed {
+		families = append(families, f.Family)
+		if text := lookupText(f.Err); !slices.Contains(why, text) {
+			why = append(why, text)
 		}
 	}
-	return "its " + families + " addresses could not be looked up: " + why
+	if len(families) == 0 {
+		return message.Text{}
+	}
+	return message.Say("name.failed", message.Of("families", families...), message.Of("trouble", why...))
 }
 
 // lookupText is the text of an error of a look-up. What names the servers of

@@ -59,7 +59,7 @@ func TestResolver(t *testing.T) {
 	}
 	asked.Store(0)
 	for range 2 {
-		if a, err := r.Resolve(t.Context(), "nowhere.example"); err != nil || len(a.Addrs)+len(a.Failed) > 0 || a.Trouble() != "" {
+		if a, err := r.Resolve(t.Context(), "nowhere.example"); err != nil || len(a.Addrs)+len(a.Failed) > 0 || a.Trouble().English != "" {
 			t.Errorf("%v, %v", a, err)
 		}
 	}
@@ -248,7 +248,7 @@ func TestResolverFamilies(t *testing.T) {
 		a := r.find(t.Context(), c.name, c.family)
 		a = r.choose(a)
 		got := strings.Trim(fmt.Sprint(a.Addrs), "[]")
-		if trouble := a.Trouble(); trouble != "" {
+		if trouble := a.Trouble().English; trouble != "" {
 			got += ": " + trouble
 		}
 		if got != c.want {
@@ -276,7 +276,7 @@ func TestResolverSilentFamily(t *testing.T) {
 		return system.LookupNetIP(ctx, network, name)
 	}
 	a, err := r.Resolve(t.Context(), "gw.example")
-	if got := fmt.Sprint(a.Addrs, a.Trouble()); err != nil || got != "[192.0.2.1]its IPv6 addresses could not be looked up: no answer in time" {
+	if got := fmt.Sprint(a.Addrs, a.Trouble().English); err != nil || got != "[192.0.2.1]its IPv6 addresses could not be looked up: no answer in time" {
 		t.Errorf("%s, %v", got, err)
 	}
 }
@@ -333,7 +333,7 @@ func TestResolverOfC(t *testing.T) {
 			return system.LookupNetIP(ctx, network, name)
 		}
 		a, err := r.Resolve(t.Context(), name)
-		if got := fmt.Sprint(a.Addrs, a.Trouble()); err != nil || got != want {
+		if got := fmt.Sprint(a.Addrs, a.Trouble().English); err != nil || got != want {
 			t.Errorf("%s: %s, %v, want %s", name, got, err, want)
 		}
 	}

@@ -80,7 +80,7 @@ func TestScarceForGood(t *testing.T) {
 	for _, no := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOBUFS, syscall.ENOMEM} {
 		err := dialError("socket", no)
 		outcome, why := classify(err)
-		if !scarce(err) || outcome != event.OutcomeLocalError || !strings.HasPrefix(why, "this machine: ") {
+		if !scarce(err) || outcome != event.OutcomeLocalError || why.ID != "error.this-machine" || !strings.HasPrefix(why.English, "this machine: ") {
 			t.Errorf("%v: scarce %t, outcome %s (%s)", no, scarce(err), outcome, why)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/target"
 )
 
@@ -105,7 +106,7 @@ func (s *Session) Converse(req evidence.Request, reply Reply) bool {
 			s.obs.Outcome = event.OutcomeOther
 			if x.Err != "" && s.ctx.Err() != nil {
 				x.Err = stopped
-				s.obs.Outcome, s.obs.Err = event.OutcomeInterrupted, stopped
+				s.fail(event.OutcomeInterrupted, plain(stopped))
 			}
 			s.obs.Exchanges = append(s.obs.Exchanges, x)
 			return s.obs.Outcome != event.OutcomeInterrupted && time.Now().Before(s.deadline)
@@ -123,16 +124,21 @@ func (s *Session) Converse(req evidence.Request, reply Reply) bool {
 		if s.settled {
 			// The target has answered before: this request failed, which is a
 			// fact about the request and not the outcome of the target.
-			x.Err = why
+			x.Err = why.English
 			s.obs.Exchanges = append(s.obs.Exchanges, x)
 			if outcome == event.OutcomeInterrupted {
-				s.obs.Outcome, s.obs.Err = outcome, why
+				s.fail(outcome, why)
 			}
 			return outcome != event.OutcomeInterrupted && time.Now().Before(s.deadline)
 		}
-		s.obs.Outcome, s.obs.Err = outcome, why
+		s.fail(outcome, why)
 		return false
 	}
+}
+
+// fail sets the outcome of the target.
+func (s *Session) fail(outcome event.Outcome, why message.Text) {
+	s.obs.Outcome, s.obs.Err, s.obs.Cause = outcome, why.English, why.Message
 }
 
 // turn switches between plain text and TLS, after the first way failed.
@@ -144,14 +150,14 @@ func (s *Session) turn(err error) {
 // outcome classifies a failure in the light of the way that was tried before:
 // a service that closes at once does so in plain text and TLS alike, and that
 // is then what it is, not a TLS server.
-func (s *Session) outcome(err error) (event.Outcome, string) {
+func (s *Session) outcome(err error) (event.Outcome, message.Text) {
 	outcome, why := classify(err)
 	if outcome == event.OutcomeExcluded {
 		return outcome, why
 	}
 	if s.ctx.Err() != nil {
 		// However it shows: a dial given up, a connection closed under a read.
-		return event.OutcomeInterrupted, stopped
+		return event.OutcomeInterrupted, plain(stopped)
 	}
 	var handshake *handshakeError
 	var op *net.OpError
@@ -165,15 +171,15 @@ func (s *Session) outcome(err error) (event.Outcome, string) {
 		if silent && !s.turned {
 			return outcome, why
 		}
-		return event.OutcomeTLSError, "TLS handshake: " + why
+		return event.OutcomeTLSError, message.Say("error.handshake", message.Of("trouble", why.English))
 	case errors.As(err, &op) && op.Op == "remote error":
 		// A TLS 1.3 server's refusal, such as of a client without a
 		// certificate, comes after the client's side of the handshake is done.
-		return event.OutcomeTLSError, "TLS handshake: " + why
+		return event.OutcomeTLSError, message.Say("error.handshake", message.Of("trouble", why.English))
 	case s.turned && errors.As(err, &op) && op.Op == "dial":
 		// There was a connection before: this port is not closed or silent.
 		if s.first == errTLSRecord {
-			return event.OutcomeTLSError, "TLS handshake: " + why
+			return event.OutcomeTLSError, message.Say("error.handshake", message.Of("trouble", why.English))
 		}
 		return classify(s.first)
 	}

@@ -543,7 +543,7 @@ func TestClassify(t *testing.T) {
 		{errNotHTTP, event.OutcomeProtocolError},
 	}
 	for _, tt := range tests {
-		if got, text := classify(tt.err); got != tt.want || text == "" {
+		if got, text := classify(tt.err); got != tt.want || text.English == "" {
 			t.Errorf("%v: %s %q, want %s", tt.err, got, text, tt.want)
 		}
 	}

@@ -23,12 +23,12 @@ func accepted(request string) string {
 
 func frame(f ws.Frame) string { return string(ws.MustCompileFrame(f)) }
 
-func message(s string) ws.Frame { return ws.NewTextFrame([]byte(s)) }
+func textFrame(s string) ws.Frame { return ws.NewTextFrame([]byte(s)) }
 
 func TestWebSocket(t *testing.T) {
 	ping := ws.NewPingFrame([]byte("are you there"))
 	closing := ws.NewCloseFrame(ws.NewCloseFrameBody(1008, "no"))
-	masked := message("x")
+	masked := textFrame("x")
 	masked.Header.Masked = true
 	tests := []struct {
 		name    string
@@ -41,15 +41,15 @@ func TestWebSocket(t *testing.T) {
 		truncated bool
 		err       string
 	}{
-		{name: "text", frames: frame(message("challenge")), body: "challenge"},
+		{name: "text", frames: frame(textFrame("challenge")), body: "challenge"},
 		{name: "binary", frames: frame(ws.NewBinaryFrame([]byte("b"))), body: "b"},
-		{name: "empty", frames: frame(message(""))},
-		{name: "after a ping", frames: frame(ping) + frame(message("challenge")), body: "challenge"},
+		{name: "empty", frames: frame(textFrame(""))},
+		{name: "after a ping", frames: frame(ping) + frame(textFrame("challenge")), body: "challenge"},
 		{name: "in fragments", frames: frame(ws.NewFrame(ws.OpText, false, []byte("chal"))) + frame(ping) +
 			frame(ws.NewFrame(ws.OpContinuation, false, nil)) + frame(ws.NewFrame(ws.OpContinuation, true, []byte("lenge"))), body: "challenge"},
-		{name: "two messages", frames: frame(message("one")) + frame(message("two")), body: "one"},
-		{name: "at cap", cap: 4, frames: frame(message("1234")), body: "1234"},
-		{name: "beyond cap", cap: 4, frames: frame(message("12345")), truncated: true, err: "larger than its cap"},
+		{name: "two messages", frames: frame(textFrame("one")) + frame(textFrame("two")), body: "one"},
+		{name: "at cap", cap: 4, frames: frame(textFrame("1234")), body: "1234"},
+		{name: "beyond cap", cap: 4, frames: frame(textFrame("12345")), truncated: true, err: "larger than its cap"},
 		{name: "fragments beyond cap", cap: 4, frames: frame(ws.NewFrame(ws.OpText, false, []byte("123"))) + frame(ws.NewFrame(ws.OpContinuation, true, []byte("45"))),
 			body: "123", truncated: true, err: "larger than its cap"},
 		{name: "huge", frames: "\x81\x7f\x7f\xff\xff\xff\xff\xff\xff\xff", truncated: true, err: "larger than its cap"},
@@ -160,7 +160,7 @@ func TestWebSocketOverTLS(t *testing.T) {
 				return
 			}
 			if strings.Contains(head, "Upgrade: websocket") {
-				p.send(accepted(head) + frame(message("challenge")))
+				p.send(accepted(head) + frame(textFrame("challenge")))
 				codes <- closeCode(p)
 				return
 			}
@@ -191,7 +191,7 @@ func TestFrameWithinDeadline(t *testing.T) {
 }
 
 func FuzzReadMessage(f *testing.F) {
-	f.Add([]byte(frame(message("challenge"))), uint16(16))
+	f.Add([]byte(frame(textFrame("challenge"))), uint16(16))
 	f.Add([]byte(frame(ws.NewPingFrame(nil))+frame(ws.NewFrame(ws.OpText, false, []byte("a")))), uint16(1))
 	f.Add([]byte("\x81\x7f\x7f\xff\xff\xff\xff\xff\xff\xff"), uint16(1))
 	f.Fuzz(func(t *testing.T, data []byte, limit uint16) {

@@ -23,6 +23,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/pace"
 	"github.com/clawsonar/clawsonar/internal/target"
 )
@@ -119,7 +120,7 @@ func (w *Wire) Resolve(ctx context.Context, name string) (Answer, error) {
 }
 
 // classify turns an error of the network into an outcome and a short text.
-func classify(err error) (event.Outcome, string) {
+func classify(err error) (event.Outcome, message.Text) {
 	var scope *scopeError
 	var proxy *proxyError
 	var timeout net.Error
@@ -128,33 +129,36 @@ func classify(err error) (event.Outcome, string) {
 	err = portable(err)
 	switch {
 	case errors.As(err, &scope):
-		return event.OutcomeExcluded, scope.Error()
+		return event.OutcomeExcluded, plain(scope.Error())
 	case errors.Is(err, context.Canceled):
-		return event.OutcomeInterrupted, stopped
+		return event.OutcomeInterrupted, plain(stopped)
 	case errors.As(err, &proxy):
-		return event.OutcomeLocalError, proxy.Error()
+		return event.OutcomeLocalError, plain(proxy.Error())
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return event.OutcomeClosed, "connection refused"
+		return event.OutcomeClosed, plain("connection refused")
 	case errors.Is(err, io.EOF):
-		return event.OutcomeReset, "closed without an answer"
+		return event.OutcomeReset, plain("closed without an answer")
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return event.OutcomeProtocolError, "answer breaks off"
+		return event.OutcomeProtocolError, plain("answer breaks off")
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNABORTED):
-		return event.OutcomeReset, "connection reset"
+		return event.OutcomeReset, plain("connection reset")
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTDOWN):
-		return event.OutcomeUnreachable, "no route to the target"
+		return event.OutcomeUnreachable, plain("no route to the target")
 	case scarce(err), errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM),
 		errors.Is(err, syscall.EAFNOSUPPORT), errors.Is(err, syscall.EINVAL):
-		return event.OutcomeLocalError, "this machine: " + text(given)
+		return event.OutcomeLocalError, message.Say("error.this-machine", message.Of("trouble", text(given)))
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),
 		errors.As(err, &timeout) && timeout.Timeout():
-		return event.OutcomeSilent, "no answer in time"
+		return event.OutcomeSilent, plain("no answer in time")
 	case errors.As(given, &op) && op.Op == "dial":
 		// Rare answers of routers, such as ENOPROTOOPT: no target has spoken.
-		return event.OutcomeUnreachable, text(given)
+		return event.OutcomeUnreachable, plain(text(given))
 	}
-	return event.OutcomeProtocolError, text(given)
+	return event.OutcomeProtocolError, plain(text(given))
 }
+
+// plain is a text that is looked up as it is, or not at all.
+func plain(text string) message.Text { return message.Text{English: text} }
 
 // scarce reports whether this machine has run short of something, which may pass.
 func scarce(err error) bool {

@@ -19,10 +19,11 @@ import (
 func homonyms() map[string][]string {
 	return map[string][]string{
 		"internal/advisory":    {"affected", "credential", "none", "summary"},                                         // keys and words of OSV, VEX and our own files; what a change is from
-		"internal/check":       {"claimable"},                                                                         // id of a check
+		"internal/check":       {"claimable", "elsewhere", "name", "possible", "reachable"},                           // id of a check; names of arguments
 		"internal/cli":         {"interrupted", "release", "scan", "silent", "target"},                                // commands, flags, an error, how notes of old streams begin
 		"internal/fingerprint": {"deep", "gated", "helper", "none", "other", "passive", "release", "unseen"},          // keys and values of the language
 		"internal/local":       {"loopback"},                                                                          // flag of an interface
+		"internal/message":     {"elsewhere", "host", "name", "other", "possible", "reachable", "release"},            // names and kinds of arguments, a plural form
 		"internal/policy":      {"none", "target"},                                                                    // value of -fail-on; key of an ignore file
 		"internal/redact":      {"name", "other"},                                                                     // kinds of pseudonyms; name of a fact
 		"internal/release":     {"none", "release"},                                                                   // how assets fit; part of a version
