@@ -13,6 +13,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/replica"
+	"github.com/clawsonar/clawsonar/internal/test/nameserver"
 	"github.com/clawsonar/clawsonar/testdata/captures"
 )
 
@@ -70,6 +71,25 @@ func TestCaptures(t *testing.T) {
 	}
 	if tested < 10 {
 		t.Errorf("only %d captures could be tested", tested)
+	}
+}
+
+// A wrapper that adds the gateway's token is named by an answer of its own, which
+// is asked for only under the domain of its host: within the limit of requests,
+// however much the gateway itself has to answer.
+func TestWrappersAreNamed(t *testing.T) {
+	all := recorded(t)
+	zone := nameserver.Zone{}
+	for _, c := range []struct{ capture, note string }{
+		{"openclaw/moltworker-open.yaml", "This is moltworker."},
+		{"openclaw/railway-open.yaml", "This is the template for Railway "},
+	} {
+		zone[all[c.capture].Host+" A"] = "127.0.0.1"
+		answerDNS(t, zone)
+		ev := one(t, config(t, builtin(t), named(all[c.capture].Host, start(t, all[c.capture]).Addr.Port())))
+		if ev.Requests > 12 || !slices.ContainsFunc(ev.Notes, func(n string) bool { return strings.HasPrefix(n, c.note) }) {
+			t.Errorf("%s: %d requests, notes %q, want one that begins %q", c.capture, ev.Requests, ev.Notes, c.note)
+		}
 	}
 }
 
