@@ -45,7 +45,7 @@ func (s streams) inOrder() (undo func()) {
 }
 
 // sayState says what is to be known of the journal before the scan.
-func (o *scanOptions) sayState(s streams, p *results.Pipeline, journal *results.Keeper) {
+func (o *scanOptions) sayState(s streams, p *results.Pipeline, journal *results.JournalFile) {
 	if journal == nil || o.silent {
 		return
 	}

@@ -289,11 +289,11 @@ func (o *scanOptions) prepare(ctx context.Context, s streams, set *fingerprint.S
 		agent += " (+" + o.contact + ")"
 	}
 	inFlight := o.inFlight(s)
-	room := pace.NewGate(inFlight)
+	places := pace.NewInFlight(inFlight)
 	if o.family {
 		set = set.Everywhere()
 	}
-	options := wire.Options{Scope: scope, Limiter: pace.New(o.rate, o.hostRate), Gate: room, Resolver: resolver, UserAgent: agent}
+	options := wire.Options{Scope: scope, Limiter: pace.New(o.rate, o.hostRate), InFlight: places, Resolver: resolver, UserAgent: agent}
 	network, err := o.networkOptions.apply(&options)
 	if err != nil {
 		return nil, nil, err
@@ -307,7 +307,7 @@ func (o *scanOptions) prepare(ctx context.Context, s streams, set *fingerprint.S
 		},
 		Checks:      check.All(),
 		Advisories:  advisories,
-		Concurrency: inFlight, Gate: room, Retries: o.retries, ListAll: o.verbose,
+		Concurrency: inFlight, InFlight: places, Retries: o.retries, ListAll: o.verbose,
 		Wait: o.wait, Waiting: o.sayWaiting(s),
 		// Whoever names ports means those, unless he asks for the helpers' as well.
 		Helpers: o.ports == "" || o.helpers, AllHelpers: o.helpers,
@@ -342,7 +342,7 @@ func (o *scanOptions) notes() []message.Text {
 }
 
 // run scans and writes the reports.
-func (o *scanOptions) run(ctx context.Context, s streams, cfg *scan.Config, gate *policy.Gate, journal *results.Keeper) error {
+func (o *scanOptions) run(ctx context.Context, s streams, cfg *scan.Config, gate *policy.Gate, journal *results.JournalFile) error {
 	defer s.inOrder()()
 	out, err := openPipeline(s, cfg.Prober.Set, &o.outputOptions, &o.gateOptions, gate, journal, cfg.Head)
 	if err != nil {

@@ -16,7 +16,7 @@ type scopeOptions struct {
 	allow, exclude             []string
 	scope, excludeFile, asFile string
 	unresolved                 string
-	unknown                    int // names of rules that were not looked up
+	unknown                    int // names of entries that were not looked up
 }
 
 // What -exclude-unresolved takes.
@@ -43,7 +43,7 @@ func (o *scopeOptions) flags(f *flags) {
 }
 
 func checkRule(s string) error {
-	_, err := target.ParseRule(s)
+	_, err := target.ParseEntry(s)
 	return err
 }
 
@@ -52,10 +52,10 @@ func checkRule(s string) error {
 func (o *scanOptions) makeScope(ctx context.Context, s streams, resolver *wire.Resolver) (*target.Scope, error) {
 	b := target.Bounds{Public: o.authorized && o.contact != "", Unresolved: o.unresolved == unresolvedOK}
 	var err error
-	if b.Allow, err = scopeRules("-allow", o.allow, "-scope", o.scope); err != nil {
+	if b.Allow, err = scopeEntries("-allow", o.allow, "-scope", o.scope); err != nil {
 		return nil, err
 	}
-	if b.Deny, err = scopeRules("-exclude", o.exclude, "-exclude-file", o.excludeFile); err != nil {
+	if b.Deny, err = scopeEntries("-exclude", o.exclude, "-exclude-file", o.excludeFile); err != nil {
 		return nil, err
 	}
 	if o.scope != "" && len(b.Allow) == len(o.allow) {
@@ -82,15 +82,15 @@ func (o *scanOptions) makeScope(ctx context.Context, s streams, resolver *wire.R
 	return l.Scope(), nil
 }
 
-// scopeRules reads those of a flag, and those of the file that another flag names.
-func scopeRules(flag string, texts []string, fileFlag, file string) ([]target.Sourced, error) {
+// scopeEntries reads those of a flag, and those of the file that another flag names.
+func scopeEntries(flag string, texts []string, fileFlag, file string) ([]target.Sourced, error) {
 	var out []target.Sourced
 	for _, text := range texts {
-		r, err := target.ParseRule(text)
+		r, err := target.ParseEntry(text)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", flag, err)
 		}
-		out = append(out, target.Sourced{Rule: r, Source: flag})
+		out = append(out, target.Sourced{Entry: r, Source: flag})
 	}
 	if file == "" {
 		return out, nil
@@ -100,14 +100,14 @@ func scopeRules(flag string, texts []string, fileFlag, file string) ([]target.So
 		return nil, fmt.Errorf("%s: %w", fileFlag, err)
 	}
 	defer in.Close()
-	more, err := target.Rules(in, file)
+	more, err := target.Entries(in, file)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", fileFlag, err)
 	}
 	return append(out, more...), nil
 }
 
-// readASFile reads the blocks of the AS numbers that rules are about, if any is.
+// readASFile reads the blocks of the AS numbers of the entries, if any is.
 func (o *scanOptions) readASFile(b *target.Bounds) error {
 	numbers := b.Numbers()
 	if len(numbers) == 0 {
@@ -127,19 +127,19 @@ func (o *scanOptions) readASFile(b *target.Bounds) error {
 	return nil
 }
 
-// lookUp finds the addresses of the names that rules are about, of both families,
+// lookUp finds the addresses of the names of the entries, of both families,
 // whatever -addresses says of targets. One that does not exist has none; that not
 // all can be found out is an error.
 func lookUp(ctx context.Context, resolver *wire.Resolver, b *target.Bounds) error {
 	b.Addrs = map[string][]netip.Addr{}
-	rules := b.Names()
+	entries := b.Names()
 	var names []string
-	for _, r := range rules {
+	for _, r := range entries {
 		names = append(names, r.Name)
 	}
 	return resolver.Each(ctx, names, func(i int, a wire.Answer) error {
 		if trouble := a.Trouble().English; trouble != "" {
-			return fmt.Errorf("%s: %s: %s", rules[i].Source, names[i], trouble)
+			return fmt.Errorf("%s: %s: %s", entries[i].Source, names[i], trouble)
 		}
 		b.Addrs[names[i]] = a.Addrs
 		return nil

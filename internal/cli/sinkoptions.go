@@ -208,7 +208,7 @@ func (o *gateOptions) filter() (*policy.Filter, error) {
 }
 
 // openPipeline opens the outputs; an error is the user's to fix.
-func openPipeline(s streams, set *fingerprint.Set, o *outputOptions, g *gateOptions, gate *policy.Gate, journal *results.Keeper, head event.Scan) (*results.Pipeline, error) {
+func openPipeline(s streams, set *fingerprint.Set, o *outputOptions, g *gateOptions, gate *policy.Gate, journal *results.JournalFile, head event.Scan) (*results.Pipeline, error) {
 	if err := o.checkView(); err != nil {
 		return nil, err
 	}

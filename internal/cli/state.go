@@ -78,7 +78,7 @@ func (o *scanOptions) digest(cfg *scan.Config) string {
 
 // openJournal takes the journal, if there is to be one, and has the scan go on
 // from it. The caller closes it. A dry run only looks.
-func (o *scanOptions) openJournal(cfg *scan.Config) (*results.Keeper, error) {
+func (o *scanOptions) openJournal(cfg *scan.Config) (*results.JournalFile, error) {
 	path, flag, err := o.journalFile()
 	if err != nil || path == "" {
 		return nil, err

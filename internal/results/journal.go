@@ -85,8 +85,8 @@ func (j *Journal) sane() bool {
 	return true
 }
 
-// Keeper holds the journal of a run: nobody else writes it meanwhile.
-type Keeper struct {
+// JournalFile holds the journal of a run: nobody else writes it meanwhile.
+type JournalFile struct {
 	Before  Journal // as it was; of a new scan, without runs
 	Resumed bool    // it was there
 
@@ -101,7 +101,7 @@ type Keeper struct {
 // goes on from one that is there, unless that is finished or of a scan of
 // something else than want; must says that there has to be one. A new one is
 // not written before Begin.
-func OpenJournal(path string, want Journal, must bool, started time.Time) (*Keeper, error) {
+func OpenJournal(path string, want Journal, must bool, started time.Time) (*JournalFile, error) {
 	real, direct := follow(path)
 	if direct {
 		return nil, fmt.Errorf("%s is not a plain file: name another", path)
@@ -115,7 +115,7 @@ func OpenJournal(path string, want Journal, must bool, started time.Time) (*Keep
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	k := &Keeper{claim: c, Before: want}
+	k := &JournalFile{claim: c, Before: want}
 	switch j, err := ReadJournal(path, want); {
 	case err == nil:
 		k.Before, k.Resumed = j, true
@@ -131,10 +131,10 @@ func OpenJournal(path string, want Journal, must bool, started time.Time) (*Keep
 
 // Begin writes the journal for the first time: one that cannot be written is
 // better known before the scan than after it.
-func (k *Keeper) Begin() error { return k.write(k.now.Mark) }
+func (k *JournalFile) Begin() error { return k.write(k.now.Mark) }
 
 // write puts a mark on disk.
-func (k *Keeper) write(m Mark) error {
+func (k *JournalFile) write(m Mark) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.held {
@@ -150,7 +150,7 @@ func (k *Keeper) write(m Mark) error {
 }
 
 // hold keeps the journal where it is.
-func (k *Keeper) hold() {
+func (k *JournalFile) hold() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.held = true
@@ -158,7 +158,7 @@ func (k *Keeper) hold() {
 
 // finish says that nothing remains to be done, if that is so, and returns the
 // error of the last writing.
-func (k *Keeper) finish(finished bool) error {
+func (k *JournalFile) finish(finished bool) error {
 	k.mu.Lock()
 	k.now.Finished = finished && !k.held
 	m, retry := k.now.Mark, k.err != nil
@@ -175,7 +175,7 @@ func (k *Keeper) finish(finished bool) error {
 }
 
 // Close gives the journal up. It may be called more than once.
-func (k *Keeper) Close() {
+func (k *JournalFile) Close() {
 	if k != nil {
 		k.claim.release()
 	}

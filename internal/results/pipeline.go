@@ -33,7 +33,7 @@ type Pipeline struct {
 }
 
 // Open opens the outputs; see the function Open.
-func (p *Pipeline) Open(outputs []Output, journal *Keeper, head *event.Scan) (err error) {
+func (p *Pipeline) Open(outputs []Output, journal *JournalFile, head *event.Scan) (err error) {
 	if journal != nil {
 		p.alone = &stored.Alone{}
 	}

@@ -56,7 +56,7 @@ type Output struct {
 // concurrent use.
 type Set struct {
 	sinks   []*sink
-	journal *Keeper
+	journal *JournalFile
 	whole   string // the file that the run goes on with and that holds all before
 
 	mu     sync.Mutex // guards what follows
@@ -79,7 +79,7 @@ type sink struct {
 // Open opens the outputs. With a journal that goes on, a jsonl file that is there
 // must be of the same scan, whose head is head as it will be written, and is gone
 // on with. No file is changed if an error is returned.
-func Open(outputs []Output, journal *Keeper, head *event.Scan) (*Set, error) {
+func Open(outputs []Output, journal *JournalFile, head *event.Scan) (*Set, error) {
 	s := &Set{journal: journal}
 	cut := map[*sink]int64{}
 	for _, o := range outputs {

@@ -109,7 +109,7 @@ func TestManyAddresses(t *testing.T) {
 	})
 	tried := func(seed uint64, specs ...target.Spec) []string {
 		cfg := config(t, builtin(t), specs...)
-		cfg.Concurrency, cfg.Seed, cfg.Gate = 2*most, seed, nil
+		cfg.Concurrency, cfg.Seed, cfg.InFlight = 2*most, seed, nil
 		cfg.Prober.Wire = seeded(cfg.Scope, seed)
 		targets, summary := run(t, t.Context(), cfg)
 		var out []string

@@ -39,7 +39,7 @@ func (m *Meter) Read(now time.Time, last bool) Progress {
 		Type: "stats", ElapsedS: elapsed, Completed: last,
 		Done: c.Done.Load(), Total: c.Total.Load(), Found: c.Found.Load(),
 	}
-	st.InFlight, st.Limit, st.Strained = m.cfg.Gate.Load()
+	st.InFlight, st.Limit, st.Strained = m.cfg.InFlight.Load()
 	if d := now.Sub(m.before).Seconds(); d > 0 {
 		st.Rate = float64(st.Done-m.done) / d
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 func TestMeter(t *testing.T) {
-	cfg := &Config{Count: new(Count), Gate: pace.NewGate(7)}
+	cfg := &Config{Count: new(Count), InFlight: pace.NewInFlight(7)}
 	start := time.Now()
 	m := NewMeter(cfg, start)
 	for _, tt := range []struct {

@@ -40,13 +40,13 @@ type Config struct {
 	Scope       *target.Scope
 	Prober      *probe.Prober
 	Checks      []check.Check
-	Advisories  *Advisories // nil: none are matched
-	Concurrency int         // targets in flight, at least 1
-	Gate        *pace.Gate  // lets as many in at a time; nil for one of Concurrency
-	Retries     int         // further attempts after a reset or a fault of this machine
-	ListAll     bool        // emit closed, silent and excluded members of ranges, too
-	Helpers     bool        // where a gateway is found on a host that was named without a port, also try the ports of its helpers
-	AllHelpers  bool        // with Helpers: also where the port was named
+	Advisories  *Advisories    // nil: none are matched
+	Concurrency int            // targets in flight, at least 1
+	InFlight    *pace.InFlight // bounds the targets in flight; nil for one of Concurrency
+	Retries     int            // further attempts after a reset or a fault of this machine
+	ListAll     bool           // emit closed, silent and excluded members of ranges, too
+	Helpers     bool           // where a gateway is found on a host that was named without a port, also try the ports of its helpers
+	AllHelpers  bool           // with Helpers: also where the port was named
 	// Machine is set when the machine that this runs on is scanned: the lines of
 	// its gateways come last then, and say which of its listeners lead to the same.
 	Machine Machine
@@ -116,8 +116,8 @@ func Run(ctx context.Context, cfg Config) (event.Summary, error) {
 	if e.cfg.Count == nil {
 		e.cfg.Count = new(Count)
 	}
-	if e.cfg.Gate == nil {
-		e.cfg.Gate = pace.NewGate(cfg.Concurrency)
+	if e.cfg.InFlight == nil {
+		e.cfg.InFlight = pace.NewInFlight(cfg.Concurrency)
 	}
 	head := cfg.Head
 	if err := cfg.Emit(&head); err != nil {
@@ -239,14 +239,14 @@ func (e *engine) sweep(ctx, probing context.Context) (complete bool, err error) 
 // work has as many workers as targets may be in flight do one after the other,
 // until do reports false.
 func (e *engine) work(ctx context.Context, n uint64, do func() (bool, error)) error {
-	gate := e.cfg.Gate
-	defer context.AfterFunc(ctx, gate.Close)()
+	inFlight := e.cfg.InFlight
+	defer context.AfterFunc(ctx, inFlight.Close)()
 	var group errgroup.Group
 	for range min(uint64(max(e.cfg.Concurrency, 1)), n) {
 		group.Go(func() error {
-			for gate.Enter() {
+			for inFlight.Enter() {
 				more, err := do()
-				gate.Leave()
+				inFlight.Leave()
 				if !more {
 					return err
 				}
@@ -477,17 +477,17 @@ func (e *engine) addresses(ctx context.Context, t target.Target, addrs []netip.A
 	var left atomic.Bool
 	for _, addr := range addrs[1:] {
 		group.Go(func() error {
-			if !e.cfg.Gate.Enter() {
+			if !e.cfg.InFlight.Enter() {
 				left.Store(true)
 				return nil
 			}
-			defer e.cfg.Gate.Leave()
+			defer e.cfg.InFlight.Leave()
 			return e.resolved(ctx, t.WithAddr(addr), p)
 		})
 	}
 	err = e.resolved(ctx, t.WithAddr(addrs[0]), p)
 	if len(addrs) > 1 {
-		e.cfg.Gate.Outside(func() { err = errors.Join(err, group.Wait()) })
+		e.cfg.InFlight.Outside(func() { err = errors.Join(err, group.Wait()) })
 	}
 	return !left.Load(), err
 }

@@ -7,16 +7,16 @@ import (
 	"slices"
 )
 
-// Sourced is a rule, and the flag or line that gave it.
+// Sourced is an entry, and the flag or line that gave it.
 type Sourced struct {
-	Rule
+	Entry
 	Source string
 }
 
-// Rules reads rules, one a line, from the file of that name.
-func Rules(in io.Reader, name string) (out []Sourced, err error) {
+// Entries reads entries, one a line, from the file of that name.
+func Entries(in io.Reader, name string) (out []Sourced, err error) {
 	return out, Lines(in, name, func(text, source string) error {
-		r, err := ParseRule(text)
+		r, err := ParseEntry(text)
 		if err != nil {
 			return fmt.Errorf("%s: %w", source, err)
 		}
@@ -25,7 +25,7 @@ func Rules(in io.Reader, name string) (out []Sourced, err error) {
 	})
 }
 
-// Bounds are the rules that a scope is made from, and what their names and AS
+// Bounds are the entries that a scope is made from, and what their names and AS
 // numbers stand for.
 type Bounds struct {
 	Allow, Deny []Sourced
@@ -34,11 +34,11 @@ type Bounds struct {
 	// cannot widen the scope. Nil if nothing was looked up.
 	Addrs  map[string][]netip.Addr
 	Public bool // see Limits
-	// Unresolved lets a name to exclude be one that does not exist.
+	// Unresolved: a name to exclude need not exist.
 	Unresolved bool
 }
 
-// each yields one rule of those with the same key; the zero key is none.
+// each yields one entry of those with the same key; the zero key is none.
 func each[K comparable](b *Bounds, key func(Sourced) K) (out []Sourced) {
 	var none K
 	seen := map[K]bool{none: true}
@@ -51,13 +51,13 @@ func each[K comparable](b *Bounds, key func(Sourced) K) (out []Sourced) {
 	return out
 }
 
-// Names are the rules about names, one of each.
+// Names are the entries with names, one of each.
 func (b *Bounds) Names() []Sourced { return each(b, func(r Sourced) string { return r.Name }) }
 
-// Numbers are the rules about AS numbers, one of each.
+// Numbers are the entries with AS numbers, one of each.
 func (b *Bounds) Numbers() []Sourced { return each(b, func(r Sourced) uint32 { return r.AS }) }
 
-// ReadSystems reads which blocks belong to the AS numbers of the rules; see
+// ReadSystems reads which blocks belong to the AS numbers of the entries; see
 // ASBlocks.
 func (b *Bounds) ReadSystems(in io.Reader, name string) error {
 	wanted := map[uint32]bool{}
@@ -76,8 +76,8 @@ func (b *Bounds) ReadSystems(in io.Reader, name string) error {
 	return nil
 }
 
-// Limits returns the limits that the rules stand for; notes name the rules about
-// names that have no address.
+// Limits returns the limits that the entries stand for; notes name the entries
+// whose names have no address.
 func (b *Bounds) Limits() (l Limits, notes []string, err error) {
 	none := func(r Sourced) bool {
 		if r.Name == "" || b.Addrs == nil || len(b.Addrs[r.Name]) > 0 {
@@ -99,7 +99,7 @@ func (b *Bounds) Limits() (l Limits, notes []string, err error) {
 			l.Allow = append(l.Allow, r.Blocks...)
 		}
 		for _, a := range b.Addrs[r.Name] {
-			// An IPv4-mapped one is no way to let a special address in.
+			// An IPv4-mapped one does not allow a special address.
 			if a.Is4In6() {
 				l.Wide = append(l.Wide, single(a))
 			} else {
@@ -109,7 +109,7 @@ func (b *Bounds) Limits() (l Limits, notes []string, err error) {
 	}
 	for _, r := range b.Deny {
 		if none(r) && !b.Unresolved {
-			return l, nil, fmt.Errorf("%s: %s does not exist, so what it stands for would not be excluded: correct it, or go on with -exclude-unresolved ok", r.Source, r.Name)
+			return l, nil, fmt.Errorf("%s: %s does not exist, so what it stands for would not be excluded: correct it, or continue with -exclude-unresolved ok", r.Source, r.Name)
 		}
 		l.Deny = append(append(l.Deny, r.Blocks...), b.Systems[r.AS]...)
 		for _, a := range b.Addrs[r.Name] {

@@ -31,7 +31,7 @@ func TestBounds(t *testing.T) {
 		{name: "nothing is looked up", allow: "one.example", deny: "none.example", dry: true, want: "allow [], wide [], deny [] [none.example], notes []"},
 		{name: "systems", allow: "AS64500", deny: "AS64501", want: "allow [], wide [192.0.2.0/24], deny [198.51.100.0/24] [], notes []"},
 		{name: "a system that no line is about", allow: "AS64502", err: "a:1: AS64502 is not in table"},
-		{name: "no rule", allow: "a b", err: "a:1: "},
+		{name: "not an entry", allow: "a b", err: "a:1: "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := Bounds{Addrs: addrs, Unresolved: tt.unresolved}
@@ -39,8 +39,8 @@ func TestBounds(t *testing.T) {
 				b.Addrs = nil
 			}
 			var err error
-			if b.Allow, err = Rules(strings.NewReader(tt.allow), "a"); err == nil {
-				b.Deny, err = Rules(strings.NewReader(tt.deny), "d")
+			if b.Allow, err = Entries(strings.NewReader(tt.allow), "a"); err == nil {
+				b.Deny, err = Entries(strings.NewReader(tt.deny), "d")
 			}
 			if err == nil {
 				err = b.ReadSystems(strings.NewReader(systems), "table")
@@ -52,7 +52,7 @@ func TestBounds(t *testing.T) {
 				l, notes, err = b.Limits()
 				got = fmt.Sprintf("allow %v, wide %v, deny %v %v, notes %v", l.Allow, l.Wide, l.Deny, l.Names, notes)
 				if len(b.Allow) > 0 && l.Allow == nil {
-					t.Error("an allow list lets everything in")
+					t.Error("an allow list allows everything")
 				}
 			}
 			if tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) || tt.err == "" && (err != nil || got != tt.want) {
@@ -60,7 +60,7 @@ func TestBounds(t *testing.T) {
 			}
 		})
 	}
-	b := Bounds{Allow: []Sourced{{Rule{Name: "a"}, "1"}, {Rule{AS: 1}, "2"}, {Rule{}, "3"}}, Deny: []Sourced{{Rule{Name: "a"}, "4"}, {Rule{Name: "b"}, "5"}, {Rule{AS: 1}, "6"}}}
+	b := Bounds{Allow: []Sourced{{Entry{Name: "a"}, "1"}, {Entry{AS: 1}, "2"}, {Entry{}, "3"}}, Deny: []Sourced{{Entry{Name: "a"}, "4"}, {Entry{Name: "b"}, "5"}, {Entry{AS: 1}, "6"}}}
 	if got := fmt.Sprint(b.Names(), b.Numbers()); got != "[{{[] false a 0} 1} {{[] false b 0} 5}] [{{[] false  1} 2}]" {
 		t.Error(got)
 	}

@@ -330,7 +330,7 @@ func csvHeader(text string) []string {
 }
 
 // csvText returns the text of the record that begins with a line. A quoted field
-// may go on on the next line. Where that looks like a record of its own, a quote
+// may continue on the next line. Where that looks like a record of its own, a quote
 // is where none should be, and the targets up to the next one would be lost.
 func (in *input) csvText(header []string, text string) (string, error) {
 	at := *in
@@ -370,7 +370,7 @@ func (in *input) csvText(header []string, text string) (string, error) {
 		case in.unended:
 			return "", in.fail(errCut)
 		case recordLike(header, more):
-			return "", at.fail(fmt.Errorf("a quote begins a field that goes on over line %d, which looks like a target: remove the quote, or close it", in.line))
+			return "", at.fail(fmt.Errorf("a quote begins a field that continues over line %d, which looks like a target: remove the quote, or close it", in.line))
 		}
 		text = more
 	}
@@ -456,7 +456,7 @@ func (h *host) add(text string, http, tls bool) {
 	h.open = append(h.open, service{port: n, http: http, tls: tls})
 }
 
-// short cuts a stranger's text for an error.
+// short cuts foreign text for an error.
 func short(text string) string {
 	if len(text) > 80 {
 		return strings.ToValidUTF8(text[:80], "") + "…"

@@ -250,7 +250,7 @@ func TestReadLines(t *testing.T) {
 		{"masscan", "open tcp\n", nil, "l.txt:1: not a line of masscan"},
 		{"CSV", "saddr,sport\n10.0.0.1,80\n10.0.0.1,x\n", []string{"l.txt:2 10.0.0.1"}, `l.txt:3: "x" is not a port`},
 		{"CSV, field over lines", "saddr,title\n10.0.0.1,\"a, b\nc\"\n10.0.0.2,x\n", []string{"l.txt:2 10.0.0.1", "l.txt:4 10.0.0.2"}, ""},
-		{"CSV, stray quote", "saddr,title\n10.0.0.1,\"x\n10.0.0.2,y\n10.0.0.3,z\n", nil, "l.txt:2: a quote begins a field that goes on over line 3, which looks like a target"},
+		{"CSV, stray quote", "saddr,title\n10.0.0.1,\"x\n10.0.0.2,y\n10.0.0.3,z\n", nil, "l.txt:2: a quote begins a field that continues over line 3, which looks like a target"},
 		{"CSV, stray quotes that pair up", "saddr,sport\n10.0.0.1,80\n10.0.0.2,\"80\n10.0.0.3,\"\n10.0.0.4,80\n", []string{"l.txt:2 10.0.0.1"}, "l.txt:3: a quote begins"},
 		{"CSV, quote before the end", "saddr,title\n10.0.0.1,\"x\nfoo\n", nil, "l.txt:2: a quote begins a field that has no end"},
 		{"CSV, quote within a field", "saddr,title\n10.0.0.1,a\"b\"\n", nil, "l.txt:2: not a line of CSV: bare"},

@@ -14,8 +14,8 @@ import (
 
 // special returns the ranges that are not globally reachable, most specific
 // first. Source: IANA IPv4 and IPv6 Special-Purpose Address Registries.
-func special() []rule {
-	return []rule{
+func special() []reachBlock {
+	return []reachBlock{
 		{netip.MustParsePrefix("127.0.0.0/8"), event.ReachLoopback},
 		{netip.MustParsePrefix("10.0.0.0/8"), event.ReachPrivate},
 		{netip.MustParsePrefix("172.16.0.0/12"), event.ReachPrivate},
@@ -62,14 +62,14 @@ func special() []rule {
 	}
 }
 
-type rule struct {
+type reachBlock struct {
 	prefix netip.Prefix
 	reach  event.Reach
 }
 
-// never returns the addresses that are not contacted whatever the user says:
+// never returns the addresses that are not contacted even if the user names them:
 // where no single host answers, and where a cloud's metadata service hands
-// out credentials to whoever asks.
+// out credentials to any client.
 func never() []barred {
 	return []barred{
 		{netip.MustParsePrefix("0.0.0.0/8"), "not a host address"},
@@ -105,12 +105,12 @@ type barred struct {
 type Scope struct {
 	allow, deny blocks
 	// inside are those blocks of allow that were written down as (a part of) a
-	// special block: only they let in what nobody wrote down as a target.
+	// special block: only they allow what nobody wrote down as a target.
 	inside     blocks
 	names      map[string]bool // denied
 	everything bool            // there is no allow list
 	public     bool
-	special    []rule
+	special    []reachBlock
 	never      []barred
 	text       string
 }

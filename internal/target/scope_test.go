@@ -16,7 +16,7 @@ func prefixes(t testing.TB, texts ...string) []netip.Prefix {
 	t.Helper()
 	var out []netip.Prefix
 	for _, text := range texts {
-		r, err := ParseRule(text)
+		r, err := ParseEntry(text)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,7 +158,7 @@ func TestReach(t *testing.T) {
 	}
 }
 
-func TestParseRule(t *testing.T) {
+func TestParseEntry(t *testing.T) {
 	tests := []struct{ in, want, err string }{
 		{"10.0.0.1", "10.0.0.1/32", ""},
 		{"10.0.0.0/8", "10.0.0.0/8", ""},
@@ -186,17 +186,17 @@ func TestParseRule(t *testing.T) {
 		{"0177.0.0.1", "", "not a valid address, and no host name ends in a number"},
 		{"017700000001", "", "not a valid address, and no host name ends in a number"},
 		{"http://10.0.0.1/", "", "is not an address, CIDR block, address range, host name or AS number"},
-		// Read as an address it would let in, or shut out, all other ports.
+		// Read as an address it would allow, or exclude, all other ports.
 		{"10.0.0.1:80", "", "is not an address, CIDR block"},
 		{"gw.example:1", "", "is not an address, CIDR block"},
 		{"10.0.0.1/8", "", "bits set beyond its prefix"},
 		{"*.example", "", "not an address or host name"},
 	}
 	for _, tt := range tests {
-		got, err := ParseRule(tt.in)
+		got, err := ParseEntry(tt.in)
 		if tt.err != "" {
 			if err == nil || !strings.Contains(err.Error(), tt.err) {
-				t.Errorf("ParseRule(%q): error %v, want one with %q", tt.in, err, tt.err)
+				t.Errorf("ParseEntry(%q): error %v, want one with %q", tt.in, err, tt.err)
 			}
 			continue
 		}
@@ -208,7 +208,7 @@ func TestParseRule(t *testing.T) {
 			text = fmt.Sprint("AS ", got.AS)
 		}
 		if err != nil || text != tt.want {
-			t.Errorf("ParseRule(%q) = %s, %v; want %s", tt.in, text, err, tt.want)
+			t.Errorf("ParseEntry(%q) = %s, %v; want %s", tt.in, text, err, tt.want)
 		}
 	}
 }
@@ -297,12 +297,12 @@ func TestImplied(t *testing.T) {
 	}
 }
 
-// limits makes a scope that allows what the rules say, as they are written.
+// limits makes a scope that allows what the entries say, as they are written.
 func limits(t testing.TB, deny []string, allow ...string) *Scope {
 	t.Helper()
 	l := Limits{Public: true, Deny: prefixes(t, deny...)}
 	for _, text := range allow {
-		r, err := ParseRule(text)
+		r, err := ParseEntry(text)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -338,8 +338,8 @@ func leading() map[string]func(a, b, c, d byte) netip.Addr {
 	}
 }
 
-// Whatever leads to a special address is not contacted, however it was named and
-// whatever is allowed, unless somebody wrote down the special address itself.
+// What leads to a special address is not contacted, however it was named and
+// regardless of what is allowed, unless somebody wrote down the special address itself.
 func TestLeadingToSpecial(t *testing.T) {
 	scopes := map[string]*Scope{
 		"no allow list":  NewScope(nil, nil, true),
@@ -395,8 +395,8 @@ func TestLeadingToSpecial(t *testing.T) {
 	}
 }
 
-// A wide allow list lets in special addresses only as targets that were written
-// down; one that names the special range lets in what resolves there, too.
+// A wide allow list allows special addresses only as targets that were written
+// down; one that names the special range allows what resolves there, too.
 func TestWideAllow(t *testing.T) {
 	literal := func(text string) Target { return Target{Addr: netip.MustParseAddrPort(text)} }
 	name := Target{Name: "gw.example", Addr: netip.MustParseAddrPort("0.0.0.0:80")}

@@ -85,7 +85,7 @@ func (s *spool) at(i uint64) (spec Spec, entry, place uint64, err error) {
 	k := sort.Search(len(s.starts), func(k int) bool { return i < s.starts[k].index }) - 1
 	entry = uint64(k) * perBlock
 	i -= s.starts[k].index
-	err = s.walk(k, func(data []byte, n uint64) (more bool, err error) {
+	err = s.each(k, func(data []byte, n uint64) (more bool, err error) {
 		if i < n {
 			spec, err = s.decode(data)
 			return false, err
@@ -104,7 +104,7 @@ func (s *spool) input(i uint64) string {
 	if k >= len(s.starts) {
 		return ""
 	}
-	_ = s.walk(k, func(data []byte, _ uint64) (bool, error) {
+	_ = s.each(k, func(data []byte, _ uint64) (bool, error) {
 		if at > 0 {
 			at--
 			return true, nil
@@ -116,9 +116,9 @@ func (s *spool) input(i uint64) string {
 	return out
 }
 
-// walk goes through the entries of block k, encoded and with how many targets
+// each reads the entries of block k, encoded and with how many targets
 // each makes, until do wants no more.
-func (s *spool) walk(k int, do func(data []byte, n uint64) (more bool, err error)) error {
+func (s *spool) each(k int, do func(data []byte, n uint64) (more bool, err error)) error {
 	start := s.starts[k]
 	data := s.block
 	if start.offset < s.size {

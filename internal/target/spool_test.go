@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Whatever an entry says comes back as it was, for each of its targets.
+// Each member of an entry comes back as it was, for each of its targets.
 func TestSpoolProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s, err := newSpool()

@@ -145,7 +145,7 @@ func (r *Resolver) Resolve(ctx context.Context, name string) (Answer, error) {
 }
 
 // All looks up all addresses of a name, of whatever family the resolver is: what
-// a rule is about. Nothing of it is remembered.
+// a scope entry is about. Nothing of it is remembered.
 func (r *Resolver) All(ctx context.Context, name string) Answer {
 	return r.find(ctx, name, everyAddress)
 }

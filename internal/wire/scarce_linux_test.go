@@ -38,8 +38,8 @@ func TestScarceChild(t *testing.T) {
 	if err != nil {
 		t.Skip("run by TestScarce")
 	}
-	gate := pace.NewGate(100)
-	w := newWire(Options{Gate: gate})
+	inFlight := pace.NewInFlight(100)
+	w := newWire(Options{InFlight: inFlight})
 	var before syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
 		t.Fatal(err)
@@ -56,13 +56,13 @@ func TestScarceChild(t *testing.T) {
 	for range 100 {
 		group.Go(func() {
 			for range 5 {
-				if !gate.Enter() {
+				if !inFlight.Enter() {
 					return
 				}
 				session := w.Open(t.Context(), target.Target{Addr: addr}, plenty)
 				session.Do(get("x"))
 				session.Close()
-				gate.Leave()
+				inFlight.Leave()
 				if o := session.Observation(); o.Outcome != event.OutcomeOther {
 					t.Errorf("outcome %s (%s)", o.Outcome, o.Err)
 				}
@@ -70,7 +70,7 @@ func TestScarceChild(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if _, limit, strained := gate.Load(); strained == 0 {
+	if _, limit, strained := inFlight.Load(); strained == 0 {
 		t.Errorf("never short of descriptors: the test tests nothing (limit %d)", limit)
 	}
 }

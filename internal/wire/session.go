@@ -281,7 +281,7 @@ func (s *Session) dial(secure bool, newest uint16) (*conn, *evidence.TLSInfo, er
 		if err == nil || !scarce(err) {
 			return c, info, err
 		}
-		s.w.opt.Gate.Strained()
+		s.w.opt.InFlight.Strained()
 		if waited >= maxScarce {
 			return nil, nil, err
 		}

@@ -32,8 +32,8 @@ import (
 type Options struct {
 	Scope   *target.Scope // required
 	Limiter *pace.Limiter // nil = no limit
-	// Gate is told when this machine runs short of something; may be nil.
-	Gate           *pace.Gate
+	// InFlight is told when this machine runs short of something; may be nil.
+	InFlight       *pace.InFlight
 	Resolver       *Resolver     // nil = one for all addresses
 	ConnectTimeout time.Duration // bounds one TCP connect; default ConnectTimeout
 	// FrameTimeout bounds the wait for the first frame after an accepted

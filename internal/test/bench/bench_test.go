@@ -251,11 +251,11 @@ func engine(b testing.TB, space *target.Space, inFlight int) scan.Config {
 	if err != nil {
 		b.Fatal(err)
 	}
-	scope, gate := target.NewScope(nil, nil, false), pace.NewGate(inFlight)
+	scope, places := target.NewScope(nil, nil, false), pace.NewInFlight(inFlight)
 	return scan.Config{
-		Space: space, Scope: scope, Gate: gate,
+		Space: space, Scope: scope, InFlight: places,
 		Prober: &probe.Prober{
-			Wire: wire.New(wire.Options{Scope: scope, Gate: gate}), Set: set,
+			Wire: wire.New(wire.Options{Scope: scope, InFlight: places}), Set: set,
 			Level: event.LevelStandard, Timeout: 10 * time.Second,
 		},
 		Checks: check.All(), Concurrency: inFlight, Retries: 1,
@@ -266,7 +266,7 @@ func engine(b testing.TB, space *target.Space, inFlight int) scan.Config {
 // ours scans all of a space, of which each target has the same outcome.
 func ours(b *testing.B, cfg scan.Config, want event.Outcome) {
 	b.Helper()
-	cfg.Gate = pace.NewGate(cfg.Concurrency) // a closed one does not open again
+	cfg.InFlight = pace.NewInFlight(cfg.Concurrency) // a closed one does not open again
 	summary, err := scan.Run(context.Background(), cfg)
 	if err != nil {
 		b.Fatal(err)

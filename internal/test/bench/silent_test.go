@@ -114,7 +114,7 @@ func scanSilence() {
 		out.Skip = err.Error()
 	}
 	out.Outcomes = summary.Outcomes
-	_, _, out.Strained = cfg.Gate.Load()
+	_, _, out.Strained = cfg.InFlight.Load()
 	var u syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
 	out.CPU = (time.Duration(u.Utime.Nano()) + time.Duration(u.Stime.Nano())).Seconds()

@@ -13,39 +13,39 @@ import (
 	"github.com/clawsonar/clawsonar/internal/bounded"
 )
 
-// Rule is one entry of an allow or deny list: blocks, a host name, or an
+// Entry is one entry of an allow or deny list: blocks, a host name, or an
 // autonomous system.
-type Rule struct {
+type Entry struct {
 	Blocks []netip.Prefix
 	Wide   bool // the blocks are more than a part of the special range that they overlap
 	Name   string
 	AS     uint32
 }
 
-// ParseRule reads an address, CIDR block or address range, a host name, or the
+// ParseEntry reads an address, CIDR block or address range, a host name, or the
 // number of an autonomous system such as AS64500.
-func ParseRule(text string) (Rule, error) {
+func ParseEntry(text string) (Entry, error) {
 	if rest, ok := cutAS(text); ok {
 		n, err := strconv.ParseUint(rest, 10, 32)
 		if err == nil && n > 0 {
-			return Rule{AS: uint32(n)}, nil
+			return Entry{AS: uint32(n)}, nil
 		}
 		if strings.Trim(rest, "0123456789") == "" {
-			return Rule{}, fmt.Errorf("%q is neither an address nor a name, and no AS number: they go from 1 to 4294967295", text)
+			return Entry{}, fmt.Errorf("%q is neither an address nor a name, and no AS number: they go from 1 to 4294967295", text)
 		}
 	}
 	spec, err := Parse(text, "", nil)
 	if err != nil {
-		return Rule{}, err
+		return Entry{}, err
 	}
-	// With a port, it would let in, or shut out, all other ports.
+	// With a port, it would seem to allow, or exclude, all other ports.
 	if spec.Ports != nil || spec.Scheme != "" {
-		return Rule{}, fmt.Errorf("%q is not an address, CIDR block, address range, host name or AS number", text)
+		return Entry{}, fmt.Errorf("%q is not an address, CIDR block, address range, host name or AS number", text)
 	}
 	if spec.Name != "" {
-		return Rule{Name: spec.Name}, nil
+		return Entry{Name: spec.Name}, nil
 	}
-	return Rule{Blocks: cover(spec.First, spec.Last), Wide: beyondSpecial(spec.First, spec.Last)}, nil
+	return Entry{Blocks: cover(spec.First, spec.Last), Wide: beyondSpecial(spec.First, spec.Last)}, nil
 }
 
 func cutAS(text string) (rest string, ok bool) {
@@ -95,7 +95,7 @@ func ASBlocks(r io.Reader, name string, wanted map[uint32]bool) (map[uint32][]ne
 				if err != nil {
 					break
 				}
-				// Here a mistake either lets in or shuts out what it should not.
+				// Here a mistake allows or excludes what it should not.
 				if wanted[more[0]] {
 					return in.fail(fmt.Errorf("whether AS%d is one of a set here, or something else, cannot be told: write the set in quotes, or as 64500_64501", more[0]))
 				}

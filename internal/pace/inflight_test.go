@@ -9,25 +9,25 @@ import (
 )
 
 // Never more are inside than may be, and all get in.
-func TestGate(t *testing.T) {
-	g := NewGate(7)
+func TestInFlight(t *testing.T) {
+	f := NewInFlight(7)
 	var inside, most, total atomic.Int32
 	var group sync.WaitGroup
 	for range 50 {
 		group.Go(func() {
 			for range 100 {
-				if !g.Enter() {
+				if !f.Enter() {
 					t.Error("closed")
 				}
 				n := inside.Add(1)
 				for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
 				}
 				if n%3 == 0 {
-					g.Strained()
+					f.Strained()
 				}
 				total.Add(1)
 				inside.Add(-1)
-				g.Leave()
+				f.Leave()
 			}
 		})
 	}
@@ -39,54 +39,54 @@ func TestGate(t *testing.T) {
 
 // A shortage takes the limit down once, however many feel it; each round
 // without one takes it up by one.
-func TestGateShrinks(t *testing.T) {
+func TestInFlightShrinks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := NewGate(100)
-		limit := func() int { _, n, _ := g.Load(); return n }
+		f := NewInFlight(100)
+		limit := func() int { _, n, _ := f.Load(); return n }
 		for range 100 {
-			g.Enter()
+			f.Enter()
 		}
 		for range 20 {
-			g.Strained()
+			f.Strained()
 		}
 		if limit() != 75 {
 			t.Errorf("limit %d, want 75", limit())
 		}
 		time.Sleep(time.Second)
-		g.Strained()
+		f.Strained()
 		if limit() != 56 {
 			t.Errorf("limit %d, want 56", limit())
 		}
 		for range 56 {
-			g.Leave()
+			f.Leave()
 		}
 		if limit() != 57 {
 			t.Errorf("after a round limit %d, want 57", limit())
 		}
 		for range 44 {
-			g.Leave()
+			f.Leave()
 		}
 		for range 20_000 {
-			g.Enter()
-			g.Leave()
+			f.Enter()
+			f.Leave()
 		}
 		if limit() != 100 {
 			t.Errorf("in the end limit %d, want 100", limit())
 		}
 		for range 100 {
 			time.Sleep(time.Second)
-			g.Strained()
+			f.Strained()
 		}
-		if limit() != 1 || !g.Enter() {
+		if limit() != 1 || !f.Enter() {
 			t.Errorf("limit %d, want 1", limit())
 		}
-		// Whoever waits is let go.
+		// Close ends the waiting.
 		waits := make(chan bool)
-		go func() { waits <- g.Enter() }()
+		go func() { waits <- f.Enter() }()
 		synctest.Wait()
-		g.Close()
-		if <-waits || g.Enter() {
-			t.Error("a closed gate lets in")
+		f.Close()
+		if <-waits || f.Enter() {
+			t.Error("Enter succeeds after Close")
 		}
 	})
 }
@@ -97,25 +97,25 @@ func TestDescriptors(t *testing.T) {
 	}
 }
 
-// Whoever waits for others makes room for them, and has a place again afterwards,
-// also once the gate is closed.
-func TestGateOutside(t *testing.T) {
+// A worker that waits for others gives its place up meanwhile, and has one again
+// afterwards, also once the bound is closed.
+func TestInFlightOutside(t *testing.T) {
 	for _, closed := range []bool{false, true} {
-		g := NewGate(1)
-		g.Enter()
+		f := NewInFlight(1)
+		f.Enter()
 		entered := false
-		g.Outside(func() {
-			entered = g.Enter()
-			g.Leave()
+		f.Outside(func() {
+			entered = f.Enter()
+			f.Leave()
 			if closed {
-				g.Close()
+				f.Close()
 			}
 		})
-		if inside, _, _ := g.Load(); !entered || inside != 1 {
+		if inside, _, _ := f.Load(); !entered || inside != 1 {
 			t.Errorf("closed %t: entered %t, %d inside, want 1", closed, entered, inside)
 		}
-		g.Leave()
-		if inside, _, _ := g.Load(); inside != 0 {
+		f.Leave()
+		if inside, _, _ := f.Load(); inside != 0 {
 			t.Errorf("closed %t: %d inside at the end", closed, inside)
 		}
 	}
