@@ -17,7 +17,7 @@ import (
 )
 
 // Doc is a rule as its check declares it.
-type Doc event.Rule
+type Doc event.CheckInfo
 
 // Subject is what a check looks at.
 type Subject struct {
@@ -58,7 +58,7 @@ func (s *Subject) alone() bool {
 	return s.Bound.IsValid() && s.Bound.Addr().IsLoopback() && !s.Forwards && len(s.Ways) == 0 && s.Verdict.Front.Kind == ""
 }
 
-// Check is one rule.
+// Check is what is known of a check, and the function that makes it.
 type Check struct {
 	Doc   Doc
 	Judge func(Subject) []event.Finding
@@ -105,11 +105,11 @@ func All() []Check {
 	}
 }
 
-// Rules returns the rules of all checks.
-func Rules() []event.Rule {
-	var out []event.Rule
+// Infos returns what reports know of each check.
+func Infos() []event.CheckInfo {
+	var out []event.CheckInfo
 	for _, c := range All() {
-		out = append(out, event.Rule(c.Doc))
+		out = append(out, event.CheckInfo(c.Doc))
 	}
 	return out
 }

@@ -84,7 +84,7 @@ All formats; -fail-on looks at what is new only.`,
 				}
 				whole[i] = func(yield func(event.Event) error) error { return stored.Merge(parts, yield) }
 			}
-			return stored.Diff(whole[0], whole[1], check.Rules(), emit)
+			return stored.Diff(whole[0], whole[1], check.Infos(), emit)
 		})
 	})
 }

@@ -93,7 +93,7 @@ func (o *outputOptions) shown() []event.Severity {
 
 // reportOptions are what all formats have in common.
 func (o *outputOptions) reportOptions() report.Options {
-	return report.Options{Verbose: o.verbose, Rules: check.Rules(), Lang: o.language(), View: o.view, Severities: o.shown()}
+	return report.Options{Verbose: o.verbose, Checks: check.Infos(), Lang: o.language(), View: o.view, Severities: o.shown()}
 }
 
 // checkView refuses a view of a format that is not asked for.

@@ -239,7 +239,7 @@ type Finding struct {
 	Suppressed string `json:"suppressed,omitempty"`
 	// Change is set in a comparison of two scans: Opened, Closed or Unseen.
 	Change FindingChange `json:"change,omitempty"`
-	// Step names which of the check's commands mend it here (see Rule.First);
+	// Step names which of the check's commands fix it here (see CheckInfo.First);
 	// "" when none does. Release is the release to go to; "" when there is none.
 	Step    string `json:"step,omitempty"`
 	Release string `json:"release,omitempty"`

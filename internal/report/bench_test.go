@@ -26,7 +26,7 @@ func BenchmarkFormats(b *testing.B) {
 }
 
 func held(b *testing.B, f string, n int) {
-	s, err := New(f, io.Discard, Options{Rules: fixtureRules()})
+	s, err := New(f, io.Discard, Options{Checks: fixtureChecks()})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -61,9 +61,9 @@ func scheme(dark bool) []string {
 func pages(t *testing.T) map[string]string {
 	t.Helper()
 	return map[string]string{
-		"replicas":   render(t, "html", Options{Rules: fixtureRules()}, replicas(t)...),
-		"everything": render(t, "html", Options{Rules: fixtureRules(), Lang: "zh"}, mixed()...),
-		"hostile":    render(t, "html", Options{Rules: fixtureRules(), Verbose: true}, hostile(500)...),
+		"replicas":   render(t, "html", Options{Checks: fixtureChecks()}, replicas(t)...),
+		"everything": render(t, "html", Options{Checks: fixtureChecks(), Lang: "zh"}, mixed()...),
+		"hostile":    render(t, "html", Options{Checks: fixtureChecks(), Verbose: true}, hostile(500)...),
 	}
 }
 
@@ -180,7 +180,7 @@ func TestSARIFMultitool(t *testing.T) {
 	}
 	for name, events := range map[string][]event.Event{"replicas": replicas(t), "everything": mixed(), "diff": changed(), "hostile": hostile(500), "empty": nil} {
 		out := filepath.Join(t.TempDir(), "out.sarif")
-		in := write(t, "in.sarif", render(t, "sarif", Options{Rules: fixtureRules()}, events...))
+		in := write(t, "in.sarif", render(t, "sarif", Options{Checks: fixtureChecks()}, events...))
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		cmd := exec.CommandContext(ctx, tool, "validate", in, "--rule-kind", "Sarif;Gh;Ghas", "--level", "Error;Warning;Note", "--output", out)
 		cmd.Env = append(os.Environ(), "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1") // it has no need of ICU here

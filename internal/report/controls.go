@@ -69,8 +69,7 @@ const controlTargets = 5
 // keeps counts, and of each finding the first targets.
 type controls struct {
 	*tally
-	w     io.Writer
-	rules []event.Rule
+	w io.Writer
 
 	gateways int
 	judged   map[string]int        // gateways for which a check was answered, by check
@@ -86,7 +85,7 @@ type failure struct {
 }
 
 func newControls(w io.Writer, o Options, c *catalogue) Sink {
-	return &controls{tally: newTally(c, o), w: w, rules: o.Rules, judged: map[string]int{}, failed: map[string][]*failure{}}
+	return &controls{tally: newTally(c, o), w: w, judged: map[string]int{}, failed: map[string][]*failure{}}
 }
 
 func (s *controls) Event(e event.Event) error {
@@ -116,9 +115,9 @@ func (s *controls) gateway(t *event.Target) {
 		level = s.scan.Level
 	}
 	s.gateways++
-	for i := range s.rules {
-		if ok, _ := s.rules[i].Judged(level, t); ok {
-			s.judged[s.rules[i].ID]++
+	for i := range s.checks {
+		if ok, _ := s.checks[i].Judged(level, t); ok {
+			s.judged[s.checks[i].ID]++
 		}
 	}
 }
@@ -184,8 +183,8 @@ func (s *controls) judge(id string) (result, behind string) {
 	}
 	var checks []string
 	least, any := s.gateways, false
-	for i := range s.rules {
-		r := &s.rules[i]
+	for i := range s.checks {
+		r := &s.checks[i]
 		// A check that only informs cannot pass a control.
 		if r.Severity == event.Info || !slices.Contains(r.Controls, id) {
 			continue
@@ -203,7 +202,7 @@ func (s *controls) judge(id string) (result, behind string) {
 		return md(c.say("not failed as far as seen")), strings.Join(checks, ", ")
 	case any:
 		return md(c.say("not failed as far as seen")), strings.Join(checks, ", ") + "; " + md(c.say("not every check could be answered for every gateway"))
-	case slices.ContainsFunc(s.rules, func(r event.Rule) bool { return slices.Contains(r.Controls, id) }):
+	case slices.ContainsFunc(s.checks, func(r event.CheckInfo) bool { return slices.Contains(r.Controls, id) }):
 		return md(c.say("not assessable remotely")), md(c.say("no gateway in this scan shows it"))
 	}
 	return md(c.say("not assessable remotely")), "–"

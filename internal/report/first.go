@@ -59,23 +59,27 @@ func (t *tally) first() []todo {
 	return out
 }
 
+// place is the index of a check, or how many there are when it is not known.
+func (t *tally) place(id string) int {
+	for i := range t.checks {
+		if t.checks[i].ID == id {
+			return i
+		}
+	}
+	return len(t.checks)
+}
+
 // lead is the finding to begin with: the worst, and of several the one whose
 // check comes first. What only informs is none, but for a gateway that could not
 // be judged.
 func (t *tally) lead(x *event.Target) *event.Finding {
 	var lead *event.Finding
-	place := func(f *event.Finding) int {
-		if i := slices.IndexFunc(t.checks, func(r event.Rule) bool { return r.ID == f.ID }); i >= 0 {
-			return i
-		}
-		return len(t.checks)
-	}
 	for i := range x.Findings {
 		f := &x.Findings[i]
 		if !f.Active() || !t.shows(f) || f.Severity.Rank() <= event.Info.Rank() && f.ID != "auth-unverified" {
 			continue
 		}
-		if lead == nil || cmp.Or(cmp.Compare(lead.Severity.Rank(), f.Severity.Rank()), cmp.Compare(place(f), place(lead))) < 0 {
+		if lead == nil || cmp.Or(cmp.Compare(lead.Severity.Rank(), f.Severity.Rank()), cmp.Compare(t.place(f.ID), t.place(lead.ID))) < 0 {
 			lead = f
 		}
 	}
@@ -109,8 +113,8 @@ func (t *tally) todo(x *event.Target, lead *event.Finding) todo {
 
 // commands are those of the finding's check, with the release filled in.
 func (t *tally) commands(f *event.Finding) []string {
-	i := slices.IndexFunc(t.checks, func(r event.Rule) bool { return r.ID == f.ID })
-	if i < 0 || f.Step == "" {
+	i := t.place(f.ID)
+	if i == len(t.checks) || f.Step == "" {
 		return nil
 	}
 	var out []string

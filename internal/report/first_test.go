@@ -12,9 +12,9 @@ import (
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
-// firstRules are checks that have commands.
-func firstRules() []event.Rule {
-	return []event.Rule{
+// firstChecks are checks that have commands.
+func firstChecks() []event.CheckInfo {
+	return []event.CheckInfo{
 		{ID: "auth-missing", Title: "Anybody is let in", Severity: event.Critical, Fix: "Ask for a credential.", First: map[string][]string{
 			"token": {`openclaw config set gateway.auth.token "$(openssl rand -hex 32)"`, "openclaw config set gateway.auth.mode token", "openclaw gateway restart"},
 		}},
@@ -69,7 +69,7 @@ func TestDoFirst(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			head := scanEvent()
 			head.(*event.Scan).Authorization = event.Authorization{Authorized: true, Contact: "me@example.org"}
-			out := render(t, "table", Options{Rules: firstRules(), Width: 100}, append([]event.Event{head}, tt.events...)...)
+			out := render(t, "table", Options{Checks: firstChecks(), Width: 100}, append([]event.Event{head}, tt.events...)...)
 			_, block, _ := strings.Cut(out, "\n\n")
 			block, _, _ = strings.Cut(block, "\n\n")
 			rest := block
@@ -108,7 +108,7 @@ func TestCommandsAreWhole(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		width := rapid.IntRange(60, 200).Draw(rt, "width")
 		var b strings.Builder
-		s, err := New("table", &b, Options{Rules: firstRules(), Width: width})
+		s, err := New("table", &b, Options{Checks: firstChecks(), Width: width})
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -122,7 +122,7 @@ func TestCommandsAreWhole(t *testing.T) {
 		}
 		out := b.String()
 		joined := strings.ReplaceAll(out, " \\\n       ", " ")
-		for _, c := range firstRules()[0].First["token"] {
+		for _, c := range firstChecks()[0].First["token"] {
 			if !strings.Contains(joined, "     "+c+"\n") {
 				rt.Errorf("width %d: %q is not whole in:\n%s", width, c, out)
 			}

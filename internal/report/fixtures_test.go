@@ -210,10 +210,10 @@ func many(n int, severity func(i int) event.Severity) []event.Event {
 	return events
 }
 
-// fixtureRules stand for the checks, which this package does not know.
-func fixtureRules() []event.Rule {
+// fixtureChecks stand for the checks, which this package does not know.
+func fixtureChecks() []event.CheckInfo {
 	docs := []string{"https://docs.example.org/gateway/security"}
-	return []event.Rule{
+	return []event.CheckInfo{
 		{ID: "auth-missing", Title: "Anyone who reaches this gateway controls the agent", Severity: event.Critical, Needs: event.NeedsAuth,
 			When: "The gateway let in a request without a credential.", Why: "Whoever can connect can give the agent instructions.", Fix: "Ask for a credential.",
 			Controls: []string{"nvdb:N2", "cncert:C2", "tongbao:T2", "owasp:ASI03"}, References: docs},

@@ -43,13 +43,13 @@ func storedStream(t testing.TB, file string) []event.Event {
 func TestStreamOfFirstVersion(t *testing.T) {
 	old, now := storedStream(t, "replicas-0.1.jsonl"), replicas(t)
 	for _, format := range []string{"table", "csv", "markdown", "html", "sarif", "junit"} {
-		o := Options{Rules: fixtureRules(), Verbose: true}
+		o := Options{Checks: fixtureChecks(), Verbose: true}
 		if render(t, format, o, old...) != render(t, format, o, now...) {
 			t.Errorf("%s: not as before", format)
 		}
 	}
 	for format, ext := range map[string]string{"table": ".txt", "markdown": ".md", "html": ".html"} {
-		golden(t, "replicas-0.1-zh"+ext, render(t, format, Options{Rules: fixtureRules(), Lang: "zh"}, old...))
+		golden(t, "replicas-0.1-zh"+ext, render(t, format, Options{Checks: fixtureChecks(), Lang: "zh"}, old...))
 	}
 }
 
@@ -62,14 +62,14 @@ func TestFormatsGolden(t *testing.T) {
 	}
 	var looks []look
 	for format, ext := range map[string]string{"table": ".txt", "json": ".json", "csv": ".csv", "markdown": ".md", "html": ".html", "sarif": ".sarif", "junit": ".junit.xml"} {
-		looks = append(looks, look{ext, format, Options{Rules: fixtureRules()}})
+		looks = append(looks, look{ext, format, Options{Checks: fixtureChecks()}})
 	}
 	for format, ext := range map[string]string{"table": "-zh.txt", "markdown": "-zh.md", "html": "-zh.html"} {
-		looks = append(looks, look{ext, format, Options{Rules: fixtureRules(), Lang: "zh"}})
+		looks = append(looks, look{ext, format, Options{Checks: fixtureChecks(), Lang: "zh"}})
 	}
 	looks = append(looks,
-		look{"-nvdb.md", "markdown", Options{Rules: fixtureRules(), View: "nvdb"}},
-		look{"-nvdb-zh.md", "markdown", Options{Rules: fixtureRules(), View: "nvdb", Lang: "zh"}})
+		look{"-nvdb.md", "markdown", Options{Checks: fixtureChecks(), View: "nvdb"}},
+		look{"-nvdb-zh.md", "markdown", Options{Checks: fixtureChecks(), View: "nvdb", Lang: "zh"}})
 	for name, events := range map[string][]event.Event{"replicas": replicas(t), "everything": mixed(), "diff": changed()} {
 		for _, l := range looks {
 			t.Run(name+l.suffix, func(t *testing.T) {
@@ -106,7 +106,7 @@ func TestStoredEqualsDirect(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, f := range Formats() {
-			for _, o := range []Options{{Rules: fixtureRules()}, {Rules: fixtureRules(), Lang: "zh", Verbose: true}, {Rules: fixtureRules(), View: "nvdb"}} {
+			for _, o := range []Options{{Checks: fixtureChecks()}, {Checks: fixtureChecks(), Lang: "zh", Verbose: true}, {Checks: fixtureChecks(), View: "nvdb"}} {
 				if render(t, f, o, events...) != render(t, f, o, again...) {
 					t.Errorf("%s as %s: what is stored and read again differs", name, f)
 				}
@@ -133,7 +133,7 @@ func TestHostile(t *testing.T) {
 		}
 	}
 	for _, f := range []string{"csv", "markdown", "html", "sarif", "junit"} {
-		for _, o := range []Options{{Rules: fixtureRules()}, {Rules: fixtureRules(), Verbose: true, Lang: "zh"}, {Rules: fixtureRules(), View: "nvdb"}} {
+		for _, o := range []Options{{Checks: fixtureChecks()}, {Checks: fixtureChecks(), Verbose: true, Lang: "zh"}, {Checks: fixtureChecks(), View: "nvdb"}} {
 			out := render(t, f, o, events...)
 			name := fmt.Sprintf("%s %s%s", f, o.Lang, o.View)
 			if !utf8.ValidString(out) {
@@ -256,7 +256,7 @@ func TestJUnitSchema(t *testing.T) {
 		"testcase": "name! time classname", "skipped": "type message", "error": "type message", "failure": "type message",
 	}
 	for name, events := range map[string][]event.Event{"replicas": replicas(t), "everything": mixed(), "diff": changed(), "hostile": hostile(100), "nothing": nil} {
-		dec := xml.NewDecoder(strings.NewReader(render(t, "junit", Options{Rules: fixtureRules()}, events...)))
+		dec := xml.NewDecoder(strings.NewReader(render(t, "junit", Options{Checks: fixtureChecks()}, events...)))
 		path := []string{""}
 		for {
 			tok, err := dec.Token()
@@ -310,7 +310,7 @@ func junitResults(t *testing.T, e ...event.Event) map[string]string {
 			} `xml:"testcase"`
 		} `xml:"testsuite"`
 	}
-	if err := xml.Unmarshal([]byte(render(t, "junit", Options{Rules: fixtureRules()}, e...)), &doc); err != nil {
+	if err := xml.Unmarshal([]byte(render(t, "junit", Options{Checks: fixtureChecks()}, e...)), &doc); err != nil {
 		t.Fatal(err)
 	}
 	if len(doc.Suites) != 1 {
@@ -499,7 +499,7 @@ func TestSARIFStates(t *testing.T) {
 	suppressed := plainHTTP
 	suppressed.Suppressed = "ignore file: known"
 	events := append(changed(), gateway("10.0.0.8", func(x *event.Target) { x.Findings = []event.Finding{suppressed} }))
-	if err := json.Unmarshal([]byte(render(t, "sarif", Options{Rules: fixtureRules()}, events...)), &doc); err != nil {
+	if err := json.Unmarshal([]byte(render(t, "sarif", Options{Checks: fixtureChecks()}, events...)), &doc); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
@@ -517,7 +517,7 @@ func TestSARIFStates(t *testing.T) {
 	if s := strings.Join(got, "; "); s != want {
 		t.Errorf("got  %s\nwant %s", s, want)
 	}
-	if n := len(doc.Runs[0].Tool.Driver.Rules); n != len(fixtureRules())+1 {
+	if n := len(doc.Runs[0].Tool.Driver.Rules); n != len(fixtureChecks())+1 {
 		t.Errorf("%d rules", n)
 	}
 }
@@ -540,7 +540,7 @@ func TestUngraded(t *testing.T) {
 			"junit":    {`failures="1"`},
 		} {
 			for _, with := range [][]event.Event{events, events[:2]} {
-				out := render(t, format, Options{Rules: fixtureRules()}, with...)
+				out := render(t, format, Options{Checks: fixtureChecks()}, with...)
 				for _, w := range want {
 					if !strings.Contains(out, w) {
 						t.Errorf("%s, severity %q, %d events: no %q", format, word, len(with), w)
@@ -606,9 +606,9 @@ func TestMarkdownTitle(t *testing.T) {
 
 // TestControls judges: failed, not failed as far as seen, not assessable.
 func TestControls(t *testing.T) {
-	rules := append(fixtureRules(), event.Rule{ID: "helper", Severity: event.High, Needs: event.NeedsHelpers, Controls: []string{"owasp:ASI05"}})
+	checks := append(fixtureChecks(), event.CheckInfo{ID: "helper", Severity: event.High, Needs: event.NeedsHelpers, Controls: []string{"owasp:ASI05"}})
 	judge := func(id string, events ...event.Event) string {
-		s := newControls(io.Discard, Options{Rules: rules}, nil).(*controls)
+		s := newControls(io.Discard, Options{Checks: checks}, nil).(*controls)
 		for _, e := range events {
 			if err := s.Event(e); err != nil {
 				t.Fatal(err)

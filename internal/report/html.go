@@ -32,7 +32,6 @@ type htmlSink struct {
 	*tally
 	o       Options
 	w       io.Writer
-	rules   map[string]event.Rule
 	lang    string
 	ranking ranking
 	months  map[string]int // gateways by the month of their release
@@ -40,11 +39,8 @@ type htmlSink struct {
 
 func newHTML(w io.Writer, o Options, c *catalogue) Sink {
 	h := &htmlSink{
-		tally: newTally(c, o), o: o, w: w, rules: map[string]event.Rule{}, lang: pick(c == nil, "en", "zh-Hans"),
+		tally: newTally(c, o), o: o, w: w, lang: pick(c == nil, "en", "zh-Hans"),
 		ranking: ranking{limit: htmlCards, quiet: o.Verbose}, months: map[string]int{},
-	}
-	for _, r := range o.Rules {
-		h.rules[r.ID] = r
 	}
 	return h
 }
@@ -422,7 +418,8 @@ func (h *htmlSink) found(f *event.Finding, openclaw bool) found {
 	if f.Suppressed != "" {
 		out.Suppressed = c.say("suppressed: %s", c.suppressed(f))
 	}
-	if r, ok := h.rules[f.ID]; ok {
+	if i := h.place(f.ID); i < len(h.checks) {
+		r := &h.checks[i]
 		out.Why = c.fixed(r.ID+".why", squeeze(r.Why))
 		// A product that is not OpenClaw has steps of its own, see the finding's text.
 		if openclaw {

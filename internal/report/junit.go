@@ -15,14 +15,14 @@ import (
 // never passed. A target that could not be probed is a case in error. It is
 // written as the scan goes.
 type junit struct {
-	w     io.Writer
-	rules []event.Rule
-	scan  event.Scan
-	begun bool
-	n     int
+	w      io.Writer
+	checks []event.CheckInfo
+	scan   event.Scan
+	begun  bool
+	n      int
 }
 
-func newJUnit(w io.Writer, o Options, _ *catalogue) Sink { return &junit{w: w, rules: o.Rules} }
+func newJUnit(w io.Writer, o Options, _ *catalogue) Sink { return &junit{w: w, checks: o.Checks} }
 
 // The elements, with the attributes that every published schema allows.
 type (
@@ -206,8 +206,8 @@ func (s *junit) cases(t *event.Target, class string) []junitCase {
 		left[f.ID] = append(left[f.ID], f)
 	}
 	var out []junitCase
-	for i := range s.rules {
-		r := &s.rules[i]
+	for i := range s.checks {
+		r := &s.checks[i]
 		c := verdictCase(r.ID, class, left[r.ID])
 		if c.Failure == nil && c.Skipped == nil {
 			if ok, why := r.Judged(s.scan.Level, t); !ok {

@@ -36,11 +36,11 @@ type Options struct {
 	ASCII   bool // nothing but ASCII, for terminals that cannot show more
 	Verbose bool // also list what the short view only counts
 
-	// Rules are the checks that a scan makes: sarif describes them, junit has a
+	// Checks are those that a scan makes: sarif describes them, junit has a
 	// case for each, html says why they matter.
-	Rules []event.Rule
-	Lang  string // of table, markdown and html, see Languages; "" is English
-	View  string // of markdown, see Views; "" is the usual one
+	Checks []event.CheckInfo
+	Lang   string // of table, markdown and html, see Languages; "" is English
+	View   string // of markdown, see Views; "" is the usual one
 	// Severities of the findings that table, markdown and html spell out; none for
 	// all. Counts, and what is worst at a target, are always of all of them.
 	Severities []event.Severity

@@ -42,8 +42,8 @@ type sarif struct {
 
 func newSARIF(w io.Writer, o Options, _ *catalogue) Sink {
 	s := &sarif{w: w, rules: []sarifRule{}, index: map[string]int{}}
-	for i := range o.Rules {
-		s.rule(o.Rules[i].ID, func() sarifRule { return checkRule(&o.Rules[i]) })
+	for i := range o.Checks {
+		s.rule(o.Checks[i].ID, func() sarifRule { return checkRule(&o.Checks[i]) })
 	}
 	return s
 }
@@ -284,7 +284,7 @@ func securitySeverity(s event.Severity) string {
 	return [...]string{"", "", "2.5", "5.5", "8.0", "9.5"}[s.Rank()]
 }
 
-func checkRule(r *event.Rule) sarifRule {
+func checkRule(r *event.CheckInfo) sarifRule {
 	title := squeeze(r.Title)
 	out := sarifRule{
 		ID: r.ID, Name: pascal(r.ID), Short: sarifText{Text: title + "."},

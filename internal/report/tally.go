@@ -28,7 +28,7 @@ type tally struct {
 	missing  int64
 	ways     waysIn
 
-	checks []event.Rule
+	checks []event.CheckInfo
 	shows  func(*event.Finding) bool // see Options.Severities
 	worst  ranking                   // of what to do first, and of what is named
 	groups totals
@@ -40,7 +40,7 @@ const maxPlaces = 3
 
 func newTally(c *catalogue, o Options) *tally {
 	return &tally{
-		c: c, clean: CleanN[string], checks: o.Rules, shows: o.shows, worst: ranking{limit: firstTargets},
+		c: c, clean: CleanN[string], checks: o.Checks, shows: o.shows, worst: ranking{limit: firstTargets},
 		seen: event.NewSummary(),
 	}
 }

@@ -32,10 +32,10 @@ type before struct {
 // A finding counts as gone only if the newer scan could have shown it. What the
 // newer scan could not judge has a line even if that is as it was: it is no sign
 // that all is well.
-func Diff(older, newer Source, rules []event.Rule, emit func(event.Event) error) error {
-	d := &differ{rules: map[string]event.Rule{}, old: map[string]*before{}, sum: newSummary(), emit: emit}
-	for _, r := range rules {
-		d.rules[r.ID] = r
+func Diff(older, newer Source, checks []event.CheckInfo, emit func(event.Event) error) error {
+	d := &differ{checks: map[string]event.CheckInfo{}, old: map[string]*before{}, sum: newSummary(), emit: emit}
+	for _, r := range checks {
+		d.checks[r.ID] = r
 	}
 	d.sum.Diff = &event.Diff{}
 	whole := false
@@ -93,7 +93,7 @@ func Diff(older, newer Source, rules []event.Rule, emit func(event.Event) error)
 }
 
 type differ struct {
-	rules    map[string]event.Rule
+	checks   map[string]event.CheckInfo
 	old      map[string]*before
 	compared *event.Compared
 	level    event.Level
@@ -206,7 +206,7 @@ func (d *differ) changed(b *before, t *event.Target) *event.Target {
 // past marks a finding of the older scan that a line of the newer one does not
 // have. Where a name stood for several addresses, another of them may have it.
 func (d *differ) past(f event.Finding, b *before, t *event.Target) event.Finding {
-	r := d.rules[f.ID]
+	r := d.checks[f.ID]
 	f.Evidence = []string{} // it is not in the newer scan
 	if ok, _ := r.Judged(d.level, t); ok && len(b.ips) == 1 {
 		f.Change = event.Closed

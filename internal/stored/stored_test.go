@@ -206,7 +206,7 @@ func TestMergeNumbers(t *testing.T) {
 }
 
 func TestDiff(t *testing.T) {
-	rules := []event.Rule{{ID: "auth-missing", Needs: event.NeedsAuth}, {ID: "plain-http"}, {ID: "helper-open", Needs: event.NeedsHelpers}}
+	checks := []event.CheckInfo{{ID: "auth-missing", Needs: event.NeedsAuth}, {ID: "plain-http"}, {ID: "helper-open", Needs: event.NeedsHelpers}}
 	helper := func(state event.AuthState, findings ...event.Finding) event.Event {
 		e := gateway("10.0.0.1", state, "", findings...)
 		e.(*event.Target).Outcome = "helper"
@@ -252,7 +252,7 @@ func TestDiff(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			old, now := summed(0, append([]event.Event{scan(0, "1/1")}, tt.old...)...), summed(0, append([]event.Event{scan(1, "1/1")}, tt.now...)...)
-			out := run(t, func(emit func(event.Event) error) error { return Diff(source(old...), source(now...), rules, emit) })
+			out := run(t, func(emit func(event.Event) error) error { return Diff(source(old...), source(now...), checks, emit) })
 			if c := out[0].(*event.Scan).Compared; c == nil || !c.Started.Equal(noon) {
 				t.Errorf("compared with %+v", c)
 			}

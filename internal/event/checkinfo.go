@@ -1,8 +1,8 @@
 package event
 
-// Rule is what people need to know about a check, and what tells whether the
+// CheckInfo is what people need to know about a check, and what tells whether the
 // absence of its finding means something.
-type Rule struct {
+type CheckInfo struct {
 	ID       string
 	Title    string
 	Severity Severity // the worst its findings can have
@@ -55,18 +55,18 @@ const (
 // Judged reports whether the check was answered for a target by a scan of that
 // level, so that without a finding it counts as passed, as far as seen. If not,
 // why says what was missing.
-func (r *Rule) Judged(level Level, t *Target) (ok bool, why string) {
+func (c *CheckInfo) Judged(level Level, t *Target) (ok bool, why string) {
 	helper := t.Outcome == OutcomeHelper
 	switch {
-	case helper && r.Needs != NeedsTLS && r.Needs != NeedsHelpers:
+	case helper && c.Needs != NeedsTLS && c.Needs != NeedsHelpers:
 		return false, "it is looked at on gateways, and this stands beside one"
 	case helper:
 	case t.Outcome != OutcomeIdentified:
 		return false, "no product was recognised"
-	case t.Product != nil && t.Product.ID != "openclaw" && !r.Relatives:
+	case t.Product != nil && t.Product.ID != "openclaw" && !c.Relatives:
 		return false, "it is looked at on OpenClaw alone"
 	}
-	switch r.Needs {
+	switch c.Needs {
 	case NeedsAuth:
 		if !proven(t.Auth) {
 			return false, "whether the gateway asks for a credential is not proven"

@@ -58,13 +58,13 @@ func TestJudged(t *testing.T) {
 	}
 	relative := gateway(func(x *Target) { x.Product = &Product{ID: "zeroclaw"} })
 	for _, also := range []bool{false, true} {
-		r := Rule{Relatives: also}
+		r := CheckInfo{Relatives: also}
 		if got, why := r.Judged("", relative); got != also || (why == "") != got {
 			t.Errorf("a relative, looked at %t: Judged = %t, %q", also, got, why)
 		}
 	}
 	for _, tt := range tests {
-		r := Rule{Needs: tt.need}
+		r := CheckInfo{Needs: tt.need}
 		got, why := r.Judged(tt.level, tt.target)
 		if got != tt.want || (why == "") != got {
 			t.Errorf("%s: Judged = %t, %q; want %t", tt.name, got, why, tt.want)
