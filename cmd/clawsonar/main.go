@@ -1,5 +1,5 @@
-// Command clawsonar tells whether OpenClaw gateways stand open to whoever
-// reaches them. See the README, or run "clawsonar help".
+// Command clawsonar tells whether OpenClaw gateways are open to anyone
+// who reaches them. See the README, or run "clawsonar help".
 package main
 
 import (

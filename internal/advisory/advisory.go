@@ -1,6 +1,6 @@
 // Package advisory knows the published vulnerabilities of the gateway and tells
 // which of them apply to a release: by the vendor's own order of versions, and
-// sorted by whether a stranger can reach what they are about.
+// sorted by whether an unauthenticated client can reach what they are about.
 //
 // Everything here is pure: a database is built from bytes the caller has, and
 // no function reads a file or the network.
@@ -44,7 +44,7 @@ type Advisory struct {
 	// Gateway says whether it is reached through the port of the gateway: true,
 	// false or unclear.
 	Gateway string `json:"gateway_surface"`
-	// Credential says whether the gateway must have let the attacker in.
+	// Credential says whether the gateway must have accepted the attacker's credential.
 	Credential event.Credential `json:"credential"`
 	Summary    string           `json:"summary"`
 	Source     string           `json:"source"` // where the facts come from: aig, cve, osv; see NOTICE
@@ -254,7 +254,7 @@ type Match struct {
 }
 
 // Sure reports whether nothing about the match is in doubt: neither that the
-// release is affected nor where the way in is.
+// release is affected nor how it is reached.
 func (m Match) Sure() bool {
 	return m.Status == event.StatusAffected && m.Gateway != unclear && m.Credential != event.CredentialUnclear
 }

@@ -404,7 +404,7 @@ func TestLoadErrors(t *testing.T) {
 	}
 }
 
-// Whatever the range, an advisory applies to one run of releases, and is never
+// For any range, an advisory applies to one run of releases, and is never
 // surer at a later release of it.
 func TestRangeProperty(t *testing.T) {
 	_, table := builtin(t)

@@ -9,7 +9,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/release"
 )
 
-// Access says what stands between a stranger and the gateway.
+// Access says what stands between an unauthenticated client and the gateway.
 type Access uint8
 
 const (

@@ -42,9 +42,9 @@ func TestGrade(t *testing.T) {
 		{"3.1, medium", "", vector("CVSS:3.1/AV:N/AC:H/PR:N/UI:N/S:U/C:L/I:L/A:L"), 5.6, event.Medium},
 		{"4.0", "", vector(v40), 9.3, event.Critical},
 		{"4.0, low", "", vector("CVSS:4.0/AV:N/AC:H/AT:P/PR:L/UI:P/VC:L/VI:N/VA:N/SC:N/SI:N/SA:N"), 2.1, event.Low},
-		{"3.1: the base score, whatever is known of attacks", "", vector(v31 + "/E:U/RL:O/RC:U"), 9.8, event.Critical},
-		{"4.0: the base score, whatever is known of attacks", "", vector(v40 + "/E:U"), 9.3, event.Critical},
-		{"4.0: the base score, whatever somebody's environment is", "", vector(v40 + "/E:A/CR:L/MAV:P/MVC:N/MVI:N/MVA:N/S:N/AU:N"), 9.3, event.Critical},
+		{"3.1: the base score, regardless of known attacks", "", vector(v31 + "/E:U/RL:O/RC:U"), 9.8, event.Critical},
+		{"4.0: the base score, regardless of known attacks", "", vector(v40 + "/E:U"), 9.3, event.Critical},
+		{"4.0: the base score, regardless of the environment", "", vector(v40 + "/E:A/CR:L/MAV:P/MVC:N/MVI:N/MVA:N/S:N/AU:N"), 9.3, event.Critical},
 		{"known to be none", "", vector("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:N"), 0, event.Low},
 		{"the first that is one", "", vector("CVSS:3.1/AV:N", v40, v2), 9.3, event.Critical},
 		{"not a vector", "", vector("CVSS:3.1/AV:N", "", "high", "CVSS:5.0/AV:N", "CVSS:", strings.Repeat(v31, 10)), 0, event.Ungraded},
@@ -133,7 +133,7 @@ func TestUpdateGrades(t *testing.T) {
 			text = record(newID, fixedEvents, rest)
 		}
 		text = strings.Replace(text, `"MODERATE"`, `"`+tt.word+`"`, 1)
-		// Whatever is wrong in one record, the others are taken in.
+		// If one record is wrong, the others are taken in.
 		db := known(t)
 		c := add(t, "["+text+","+record("GHSA-ffff-ffff-ffff", fixedEvents, "")+"]").Apply(db)
 		want := "+ " + newID + " " + tt.grade + ", openclaw fixed in 2026.9.7: A hole"

@@ -79,7 +79,7 @@ var (
 	packageForm = regexp.MustCompile(`^(@[a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*$`)
 )
 
-// Bounds on what one advisory may hold: files of strangers pass through here.
+// Bounds on what one advisory may hold: untrusted files pass through here.
 const (
 	maxText  = 300 // bytes of a summary, surface, note or vector
 	maxItems = 200 // ranges, notes, CWEs, scores
@@ -151,7 +151,7 @@ func (a *Advisory) check() error {
 	return nil
 }
 
-// cut shortens a stranger's text for an error.
+// cut shortens untrusted text for an error.
 func cut(s string, n int) string {
 	if len(s) > n {
 		s = strings.ToValidUTF8(s[:n], "") + "…"

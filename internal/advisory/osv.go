@@ -19,10 +19,10 @@ import (
 	"github.com/clawsonar/clawsonar/internal/release"
 )
 
-// Bounds on what is read of a stranger's file. All advisories of the gateway
+// Bounds on what is read of an untrusted file. All advisories of the gateway
 // together are 5 MB as OSV records, 300 KB as we write them.
 const (
-	MaxInput    = 50 << 20 // bytes of one OSV file, of whatever kind
+	MaxInput    = 50 << 20 // bytes of one OSV file, of any kind
 	MaxDocument = 4 << 20  // bytes of a file of advisories, or of an OpenVEX document
 
 	maxRecord    = 4 << 20   // bytes of one OSV record, unpacked
@@ -545,7 +545,7 @@ func (u *Update) convert(in *osv, about []osvAffected) (*Advisory, error) {
 	return a, nil
 }
 
-// oneLine makes a stranger's text fit for a summary.
+// oneLine makes untrusted text fit for a summary.
 func oneLine(s string) string {
 	s = strings.ToValidUTF8(strings.Join(strings.Fields(s), " "), "")
 	if len(s) > maxText {

@@ -296,7 +296,7 @@ func cutPort(s string) (host string, port uint16, ok bool) {
 
 // covers reports whether a product is what is assessed. One that names a
 // version must name every release that fits, so it needs the exact one.
-func (p product) covers(s Subject) bool {
+func (p product) matches(s Subject) bool {
 	switch {
 	case p.hostPort != "" && p.hostPort != strings.ToLower(s.HostPort):
 		return false
@@ -305,7 +305,7 @@ func (p product) covers(s Subject) bool {
 	case !p.version.IsZero() && (s.Hint || len(s.Versions) != 1 || s.Versions[0] != p.version):
 		return false
 	}
-	return len(p.part) == 0 || slices.ContainsFunc(p.part, func(q product) bool { return q.covers(s) })
+	return len(p.part) == 0 || slices.ContainsFunc(p.part, func(q product) bool { return q.matches(s) })
 }
 
 func (s Subject) gateway() bool { return s.Package == "" || gatewayPackage(s.Package) }
@@ -318,7 +318,7 @@ func (v *VEX) suppresses(a *Advisory, s Subject) string {
 	}
 	for _, st := range slices.Backward(v.statements) {
 		named := slices.ContainsFunc(st.ids, func(id string) bool { return strings.EqualFold(id, a.ID) || id == a.CVE })
-		if named && slices.ContainsFunc(st.products, func(p product) bool { return p.covers(s) }) {
+		if named && slices.ContainsFunc(st.products, func(p product) bool { return p.matches(s) }) {
 			return st.why
 		}
 	}

@@ -15,8 +15,8 @@ import (
 	"os"
 )
 
-// File reads a whole file of at most limit bytes. It stops at the limit whatever
-// the system says of the file's size: a device has none, a file may grow.
+// File reads a whole file of at most limit bytes. It stops at the limit regardless
+// of what the system says of the file's size: a device has none, a file may grow.
 func File(name string, limit int64) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -80,7 +80,7 @@ func (f FS) ReadFile(name string) ([]byte, error) {
 const (
 	MaxUnpacked = 4 << 30
 	maxRatio    = 200
-	beginRatio  = 64 << 20 // so much is let through whatever the ratio
+	beginRatio  = 64 << 20 // so much is unpacked at any ratio
 )
 
 // Unpack returns what reads r, unpacked if it is a gzip stream. One that is cut,

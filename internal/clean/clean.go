@@ -71,7 +71,7 @@ func N[S ~string](text S, limit int) S {
 		case Hidden(r):
 			continue
 		case unicode.Is(unicode.M, r):
-			// A mark without a base would join whatever is printed before.
+			// A mark without a base would join what is printed before.
 			if marks++; marks > maxMarks || n == 0 || space {
 				continue
 			}

@@ -3,7 +3,7 @@
 // a Summary. Every report format is made from this stream alone, so a stored
 // stream can be rendered again at any time.
 //
-// A run that goes on with a scan appends a stream of its own, whose Scan names
+// A run that continues a scan appends a stream of its own, whose Scan names
 // the runs before it; a target may have a line in more than one of them.
 package event
 
@@ -112,7 +112,7 @@ type Target struct {
 	Advisories []Advisory `json:"advisories,omitempty"`
 	Evidence   []Evidence `json:"evidence,omitempty"`
 	// SameAs is there only when this machine itself was scanned, and another line
-	// is of the same gateway: this one then is another way in to it.
+	// is of the same gateway: this one is then another way in to it.
 	SameAs *SameAs `json:"same_as,omitempty"`
 	// Notes say in words what a reader needs to weigh the verdict: why a state
 	// is unknown, which sources disagree.
@@ -184,7 +184,7 @@ type Version struct {
 	Confidence Confidence `json:"confidence"`
 }
 
-// Auth says what a stranger needs to be let in.
+// Auth says what a client needs to be accepted.
 type Auth struct {
 	State   AuthState `json:"state"`
 	Mode    AuthMode  `json:"mode"` // what the answers prove; empty when they do not
@@ -223,7 +223,7 @@ type Surface struct {
 	Path  string       `json:"path"`
 }
 
-// Finding is one thing to mend, or to know.
+// Finding is one thing to fix, or to know.
 type Finding struct {
 	ID          string   `json:"id"`
 	Severity    Severity `json:"severity"`
@@ -273,7 +273,7 @@ type Advisory struct {
 	Credential     Credential     `json:"credential"`
 	Fixed          string         `json:"fixed"`
 	Summary        string         `json:"summary"`
-	Reach          AdvisoryReach  `json:"reach"` // what a stranger needs here
+	Reach          AdvisoryReach  `json:"reach"` // what an unauthenticated client needs here
 	// Inherited: the advisory names openclaw alone, the release is a clawdbot.
 	Inherited bool `json:"inherited,omitempty"`
 	// Suppressed says which VEX statement takes it back, and why; "" when none does.

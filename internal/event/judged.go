@@ -7,7 +7,7 @@ import (
 )
 
 // Judged reports whether the scan found out what the target is: a product, and
-// what it asks of a stranger, or certainly something else. Closed, silent and
+// what it asks of an unauthenticated client, or certainly something else. Closed, silent and
 // excluded say nothing of a target that was named; of a member of a range, of one
 // of the ports tried of a host, or of one of the addresses of a name they are an
 // answer: Summary.Unlisted has the hosts and names of which no other came. What
@@ -28,7 +28,7 @@ func (t *Target) Judged() bool {
 	return false
 }
 
-// stated reports whether an auth state says what a stranger meets. Blocked does
+// stated reports whether an auth state says what an unauthenticated client meets. Blocked does
 // not: the gateway refuses before its authentication shows.
 func stated(state AuthState) bool {
 	switch state {

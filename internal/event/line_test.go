@@ -42,7 +42,7 @@ func TestLine(t *testing.T) {
 	}
 	x.Front.Because = nil
 	sameLine(t, &x)
-	// Whatever member is set, or is added to the type: it is written, or the line is
+	// A member that is set, or is added to the type, is written, or the line is
 	// left to encoding/json.
 	set(t, reflect.ValueOf(&x).Elem(), func() { sameLine(t, &x) })
 }
@@ -86,7 +86,7 @@ func set(t *testing.T, v reflect.Value, check func()) {
 	check()
 }
 
-// Whatever a target says, the line is what encoding/json writes, or left to it.
+// For anything that a target says, the line is what encoding/json writes, or left to it.
 func TestLineOfAnything(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		word := rapid.OneOf(rapid.String(), rapid.StringMatching(`[ -~]{0,20}`), rapid.SampledFrom([]string{"\"", `\`, "\n", "<&>", "##", "\u2028", "\xff", "\x7f"}))

@@ -63,7 +63,7 @@ type AuthState string
 
 // The states. Unknown is neither safe nor open.
 const (
-	AuthOpen      AuthState = "open"      // what a stranger sends is let in, proven
+	AuthOpen      AuthState = "open"      // requests without a credential are accepted, proven
 	AuthRequired  AuthState = "required"  // the product itself asked for a credential, proven
 	AuthGated     AuthState = "gated"     // something in front asks before the product is reached
 	AuthBlocked   AuthState = "blocked"   // the product refuses because of its proxy set-up
@@ -140,7 +140,7 @@ func (l Level) rank() int {
 	return 0
 }
 
-// SurfaceState says what a part of a product answers a stranger.
+// SurfaceState says what a part of a product answers an unauthenticated client.
 type SurfaceState string
 
 // The states of surfaces.
@@ -165,7 +165,7 @@ const (
 	StatusPossible AdvisoryStatus = "possible" // some of the releases that fit are, or the range leaves it open
 )
 
-// Credential says whether the gateway must have let the attacker in.
+// Credential says whether the gateway must have accepted the attacker's credential.
 type Credential string
 
 // What an advisory says of the credential.
@@ -173,10 +173,10 @@ const (
 	CredentialNone     Credential = "none"
 	CredentialRequired Credential = "required"
 	CredentialUnclear  Credential = "unclear"
-	CredentialNA       Credential = "n/a" // the way in is another
+	CredentialNA       Credential = "n/a" // not reached through the gateway
 )
 
-// AdvisoryReach says how far a stranger is from what an advisory is about.
+// AdvisoryReach says how far an unauthenticated client is from what an advisory is about.
 type AdvisoryReach string
 
 // The reaches, nearest first.

@@ -18,7 +18,7 @@ const File = "local/listeners.yaml"
 type Known struct {
 	LeftAlone LeftAlone `yaml:"left_alone"`
 	// Own are words in the name or command line of a program that is asked
-	// whatever its port.
+	// on any port.
 	Own []string `yaml:"own"`
 	// Forwarders are names of programs that hand on what is behind them.
 	Forwarders []string `yaml:"forwarders"`

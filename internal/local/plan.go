@@ -95,8 +95,8 @@ func (k *Known) Plan(listeners []Listener, known []uint16, only, interfaces bool
 
 // leave returns what a listener speaks if that is to be left alone: its program
 // tells, or else its port, unless the program is one of ours, or the port one of
-// the product's own. Ports that the user named are no exception: whoever wants
-// such a listener probed names it as a target.
+// the product's own. Ports that the user named are no exception: to have such a
+// listener probed, name it as a target.
 func (k *Known) leave(l Listener, known []uint16, only bool) *Protocol {
 	if !l.Addr.IsValid() {
 		return nil

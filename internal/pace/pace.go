@@ -24,7 +24,7 @@ type Limiter struct {
 
 // host is one that was connected to a moment ago, or that somebody waits for.
 type host struct {
-	turn    chan struct{} // holds one token: whoever has it is next
+	turn    chan struct{} // holds one token: the one who has it is next
 	free    time.Time
 	waiting int
 }

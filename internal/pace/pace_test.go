@@ -115,7 +115,7 @@ func TestUnlimited(t *testing.T) {
 	}
 }
 
-// Connections to one host come at even distances, whatever else is going on;
+// Connections to one host come at even distances, whatever others do;
 // those to others do not wait for it.
 func TestPerHost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

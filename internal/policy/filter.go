@@ -42,7 +42,7 @@ type Filter struct {
 	taken map[event.Severity]int // suppressed here
 }
 
-// Event returns the event as it is to go on; the one given is not changed.
+// Event returns the event as it is passed on; the one given is not changed.
 func (f *Filter) Event(e event.Event) event.Event {
 	switch e := e.(type) {
 	case *event.Target:

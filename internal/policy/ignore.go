@@ -168,7 +168,7 @@ func globMatch(pattern, text []rune) bool {
 
 var cidr = regexp.MustCompile(`^[0-9a-fA-F.:]+/[0-9]+$`)
 
-// matches reports whether the entry is about that finding, whatever its date.
+// matches reports whether the entry is about that finding, regardless of its date.
 func (e *ignored) matches(a event.Address, check string) bool {
 	if e.Check != "*" && e.Check != check {
 		return false

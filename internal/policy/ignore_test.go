@@ -138,7 +138,7 @@ func TestExit(t *testing.T) {
 		{name: "ignored", ignore: ignoreAll, failOn: event.High, auth: "open", findings: []event.Finding{open}, want: Passed, suppressed: 1},
 		{name: "ignored on its last day", ignore: ignoreUntil, failOn: event.High, auth: "open", findings: []event.Finding{open}, want: Passed, suppressed: 1},
 		{name: "ended", ignore: ignoreEnded, failOn: event.High, auth: "open", findings: []event.Finding{open}, want: Findings,
-			notes: []string{"f:2: the entry for auth-missing ended on 2026-10-05: mend it, or set a new date"}},
+			notes: []string{"f:2: the entry for auth-missing ended on 2026-10-05: fix it, or set a new date"}},
 		{name: "ended, but another entry holds", ignore: ignoreBoth, failOn: event.High, auth: "open", findings: []event.Finding{open}, want: Passed, suppressed: 1,
 			notes: []string{"f:2: the entry for auth-missing ended"}},
 		{name: "other target", ignore: ignoreOther, failOn: event.High, auth: "open", findings: []event.Finding{open}, want: Findings,

@@ -17,16 +17,16 @@ func target(state event.AuthState, findings ...event.Finding) event.Event {
 
 func TestGate(t *testing.T) {
 	var (
-		whole    = &event.Summary{Complete: true}
-		part     = &event.Summary{Complete: false}
-		high     = event.Finding{Severity: event.High}
-		medium   = event.Finding{Severity: event.Medium}
-		info     = event.Finding{Severity: event.Info}
-		ignored  = event.Finding{Severity: event.Critical, Suppressed: "baseline"}
-		newKind  = event.Finding{Severity: "apocalyptic"}
-		scan     = &event.Scan{}
-		stranger = &event.Target{Outcome: "other"}
-		of       = func(outcome event.Outcome, member event.Member) event.Event {
+		whole   = &event.Summary{Complete: true}
+		part    = &event.Summary{Complete: false}
+		high    = event.Finding{Severity: event.High}
+		medium  = event.Finding{Severity: event.Medium}
+		info    = event.Finding{Severity: event.Info}
+		ignored = event.Finding{Severity: event.Critical, Suppressed: "baseline"}
+		newKind = event.Finding{Severity: "apocalyptic"}
+		scan    = &event.Scan{}
+		other   = &event.Target{Outcome: "other"}
+		of      = func(outcome event.Outcome, member event.Member) event.Event {
 			return &event.Target{Outcome: outcome, Target: event.Address{IP: "192.0.2.1", Port: 1, Member: member}}
 		}
 		starting = &event.Target{Outcome: "other", Evidence: []event.Evidence{{ID: "root", Status: 502}}}
@@ -49,14 +49,14 @@ func TestGate(t *testing.T) {
 		{"suppressed beside another", event.Low, false, []event.Event{target("open", ignored, medium), whole}, Findings},
 		{"severity not known", event.Critical, false, []event.Event{target("required", newKind), whole}, Findings},
 		{"a later quiet target takes nothing back", event.High, false, []event.Event{target("open", high), target("required"), whole}, Findings},
-		{"whole", "", true, []event.Event{scan, target("required"), stranger, whole}, Passed},
+		{"whole", "", true, []event.Event{scan, target("required"), other, whole}, Passed},
 		{"part", "", true, []event.Event{scan, target("required"), part}, Incomplete},
 		{"part of two", "", true, []event.Event{part, whole}, Incomplete},
 		{"no summary", "", true, []event.Event{scan, target("required")}, Incomplete},
 		{"auth unknown", "", true, []event.Event{target("unknown"), whole}, Incomplete},
 		{"auth missing", "", true, []event.Event{target(""), whole}, Incomplete},
 		{"auth of a kind not known", "", true, []event.Event{target("ajar"), whole}, Incomplete},
-		{"a helper's log-in unknown", "", true, []event.Event{&event.Target{Outcome: "helper", Auth: &event.Auth{State: "unknown"}}, whole}, Incomplete},
+		{"a helper's login unknown", "", true, []event.Event{&event.Target{Outcome: "helper", Auth: &event.Auth{State: "unknown"}}, whole}, Incomplete},
 		{"blocked", "", true, []event.Event{target("blocked"), whole}, Incomplete},
 		{"named and closed", "", true, []event.Event{target("required"), of("closed", ""), whole}, Incomplete},
 		{"named and silent", "", true, []event.Event{of("silent", ""), whole}, Incomplete},

@@ -74,9 +74,9 @@ func (p *Prober) walk(s *wire.Session, c *fingerprint.Case) bool {
 		if req.Say != "" {
 			reply = func(first []byte) ([]byte, error) { return handshake.Message(req.Say, first) }
 		}
-		goOn := s.Converse(req, reply)
+		more := s.Converse(req, reply)
 		c.Take()
-		if !goOn {
+		if !more {
 			_, more := c.Next()
 			c.Unfinished = more && c.Outcome == event.OutcomeOther
 			return false

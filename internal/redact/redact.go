@@ -39,7 +39,7 @@ type Redactor struct {
 }
 
 // New returns a redactor for a key, which must be kept secret: addresses are so
-// few that whoever has it can try them all. known returns what may be shown of a
+// few that anyone who has it can try them all. known returns what may be shown of a
 // fact of an answer, or of a "version".
 func New(key []byte, known func(name, value string) string) (*Redactor, error) {
 	if len(key) < MinKey {
@@ -133,7 +133,7 @@ func (r *Redactor) scan(in *event.Scan) *event.Scan {
 		out.Authorization.Contact = gone
 	}
 	if n := in.Network; n != nil {
-		// Where the operator stands, and what his network is called.
+		// Where the operator stands, and what their network is called.
 		out.Network = &event.Network{
 			Proxy: hide(n.Proxy), SourceIP: hide(n.SourceIP), Interface: hide(n.Interface), Resolver: hide(n.Resolver),
 			Headers: each(n.Headers, hide),
@@ -145,7 +145,7 @@ func (r *Redactor) scan(in *event.Scan) *event.Scan {
 	return out
 }
 
-// hide replaces whatever there is.
+// hide replaces a value, if there is one.
 func hide(s string) string {
 	if s == "" {
 		return ""
@@ -586,7 +586,7 @@ func (r *Redactor) facts(in map[string]string) map[string]string {
 type eraser struct {
 	r     *Redactor
 	known *strings.Replacer
-	// Words of the certificate and the like, whatever their case; nil for none.
+	// Words of the certificate and the like, in any case; nil for none.
 	words   *regexp.Regexp
 	domains []string // registrable ones; what lies below them is the target's as well
 }
@@ -680,7 +680,7 @@ var (
 	host = regexp.MustCompile(`[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+`)
 )
 
-// text replaces what names the target, and whatever looks like an address.
+// text replaces what names the target, and what looks like an address.
 func (x *eraser) text(s string) string {
 	s = x.known.Replace(s)
 	address := func(m string) string {

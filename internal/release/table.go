@@ -170,7 +170,7 @@ func (t *Table) Newest() Release {
 	return Release{}
 }
 
-// Find returns the release of that version, whatever its package.
+// Find returns the release of that version, of any package.
 func (t *Table) Find(v Version) (Release, bool) {
 	i, ok := slices.BinarySearchFunc(t.releases, v, func(r Release, v Version) int {
 		return r.Version.Compare(v)

@@ -252,7 +252,7 @@ func TestRealTable(t *testing.T) {
 }
 
 // TestRealTablePartOfPage feeds parts of real pages, with foreign names between
-// them: the right release must stay among the candidates whatever is missing.
+// them: the right release must stay among the candidates no matter what is missing.
 func TestRealTablePartOfPage(t *testing.T) {
 	table, _ := loadReal(t)
 	releases := slices.DeleteFunc(slices.Collect(table.Releases()), func(r Release) bool { return len(r.Assets) == 0 })

@@ -58,7 +58,7 @@ const extendedPatch = 33
 //
 // Nothing else passes: no blanks, no leading zeros, no build metadata, month 1 to
 // 12, patch and N 1 to 65535. The error quotes at most the beginning of the input,
-// escaped, so it can be shown even when a stranger sent s.
+// escaped, so it can be shown even when s is untrusted.
 func Parse(s string) (Version, error) {
 	v, ok := parse(s)
 	if !ok {
@@ -216,7 +216,7 @@ type Build struct {
 	Time    time.Time // when it was built, UTC; zero when the stamp has none
 }
 
-// maxBuildLen leaves room for the page's build id, which is the stamp with a
+// maxBuildLen leaves space for the page's build id, which is the stamp with a
 // 64 digit digest behind it: 119 characters in 2026.9.6.
 const maxBuildLen = 192
 

@@ -111,8 +111,8 @@ func TestVersionText(t *testing.T) {
 	}
 }
 
-// drawVersion draws a valid version from its text, so that the parser is the only
-// way in.
+// drawVersion draws a valid version from its text, so that versions come from the
+// parser alone.
 func drawVersion(t *rapid.T, label string) Version {
 	text := rapid.StringMatching(`(202[67])\.(1|2|12)\.([1-3]|33)(|-[1-3]|-alpha\.[12]|-beta\.[12]|\.beta\.[12]|-rc\.1)`).Draw(t, label)
 	v, err := Parse(text)

@@ -201,7 +201,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 	r.Close()
 	for name, conversation := range conversations {
 		if _, err := io.Copy(io.Discard, conversation); errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("%s: goes on after Close", name)
+			t.Errorf("%s: continues after Close", name)
 		}
 	}
 	if c, err := net.Dial("tcp", r.Addr.String()); err == nil {

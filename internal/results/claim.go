@@ -85,8 +85,8 @@ func (c *claim) part() (*os.File, error) {
 	return f, nil
 }
 
-// place puts a written part where it belongs, in one step: whatever happens,
-// the old file is there as a whole, or the new one.
+// place puts a written part where it belongs, in one step: at any moment
+// the whole old file is there, or the whole new one.
 func (c *claim) place(f *os.File) error {
 	err := errors.Join(f.Sync(), f.Close())
 	if err == nil {
@@ -114,7 +114,7 @@ func (c *claim) replace(data []byte) error {
 	return c.place(f)
 }
 
-// plain is an error without the path, which the caller names in his own way.
+// plain is an error without the path, which the caller names in its own way.
 func plain(err error) error {
 	var cause *fs.PathError
 	if errors.As(err, &cause) {

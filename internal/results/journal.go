@@ -12,7 +12,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
-// Journal is how far a scan has come, as a file: enough to go on from there
+// Journal is how far a scan has come, as a file: enough to continue from there
 // after the process was killed.
 type Journal struct {
 	Tool    string `json:"tool"`    // version that wrote it
@@ -85,7 +85,7 @@ func (j *Journal) sane() bool {
 	return true
 }
 
-// JournalFile holds the journal of a run: nobody else writes it meanwhile.
+// JournalFile is the journal of a run on disk, locked: no other run writes it.
 type JournalFile struct {
 	Before  Journal // as it was; of a new scan, without runs
 	Resumed bool    // it was there
@@ -98,7 +98,7 @@ type JournalFile struct {
 }
 
 // OpenJournal takes the journal at path for this run, which began at started: it
-// goes on from one that is there, unless that is finished or of a scan of
+// continues one that is there, unless that is finished or of a scan of
 // something else than want; must says that there has to be one. A new one is
 // not written before Begin.
 func OpenJournal(path string, want Journal, must bool, started time.Time) (*JournalFile, error) {

@@ -14,7 +14,7 @@ import (
 // Pipeline is the way of an event: what is known is marked, the gate looks, what
 // identifies is replaced, the reports are written.
 //
-// A run that goes on with a jsonl file which holds all before it writes there
+// A run that continues a jsonl file which holds all before it writes there
 // alone while it scans; the gate and the other outputs then get what "report"
 // makes of that file. If no file holds the runs before, they get this run alone,
 // and are told that this is not all.
@@ -24,7 +24,7 @@ type Pipeline struct {
 	Redact *redact.Redactor    // nil: nothing is replaced
 	Found  func(*event.Target) // told of each line as it is shown; nil: nobody is
 
-	// For a run that goes on with a file: a new filter, and the streams of the file.
+	// For a run that continues a file: a new filter, and the streams of the file.
 	Again  func() (*policy.Filter, error)
 	Stored func(name string) ([]stored.Source, error)
 

@@ -7,7 +7,7 @@
 //     (Distinct), before anything is opened.
 //  2. The journal is locked and read (OpenJournal), the outputs are locked and
 //     opened. Only when all are open is a jsonl file emptied, or, when the run
-//     goes on with it, cut after its last whole line; then the journal is written
+//     continues it, cut after its last whole line; then the journal is written
 //     for the first time.
 //  3. The line of a target goes to each jsonl output, with one write, then to the
 //     other formats; only then does the target count as done.
@@ -57,7 +57,7 @@ type Output struct {
 type Set struct {
 	sinks   []*sink
 	journal *JournalFile
-	whole   string // the file that the run goes on with and that holds all before
+	whole   string // the file that the run continues and that holds all before
 
 	mu     sync.Mutex // guards what follows
 	broken bool       // a stream that the journal relies on is lost
@@ -76,9 +76,9 @@ type sink struct {
 	closed bool
 }
 
-// Open opens the outputs. With a journal that goes on, a jsonl file that is there
-// must be of the same scan, whose head is head as it will be written, and is gone
-// on with. No file is changed if an error is returned.
+// Open opens the outputs. With a journal that is continued, a jsonl file that is
+// there must be of the same scan, whose head is head as it will be written, and is
+// continued. No file is changed if an error is returned.
 func Open(outputs []Output, journal *JournalFile, head *event.Scan) (*Set, error) {
 	s := &Set{journal: journal}
 	cut := map[*sink]int64{}
@@ -143,7 +143,7 @@ func (s *Set) open(k *sink, path string, head *event.Scan) (keep int64, err erro
 		}
 		return -1, err
 	}
-	// Read, too, to see whether it can be gone on with.
+	// Read, too, to see whether it can be continued.
 	if k.f, err = os.OpenFile(real, os.O_RDWR|os.O_CREATE, 0o666); errors.Is(err, fs.ErrPermission) {
 		k.f, err = os.OpenFile(real, os.O_WRONLY, 0)
 	}
@@ -152,7 +152,7 @@ func (s *Set) open(k *sink, path string, head *event.Scan) (keep int64, err erro
 	}
 	if err = lock(k.f); err == nil && s.journal != nil && s.journal.Resumed {
 		var all bool
-		if keep, all, err = goOn(k.f, head); all {
+		if keep, all, err = continues(k.f, head); all {
 			s.whole = real
 		}
 	}
@@ -166,7 +166,7 @@ func (s *Set) open(k *sink, path string, head *event.Scan) (keep int64, err erro
 	return keep, nil
 }
 
-// Whole returns the jsonl file that this run goes on with, if it holds all that
+// Whole returns the jsonl file that this run continues, if it holds all that
 // earlier runs have written, and else "".
 func (s *Set) Whole() string { return s.whole }
 
@@ -202,7 +202,7 @@ func (s *Set) lose(k *sink, err error) {
 	if !k.stream || s.journal == nil {
 		return
 	}
-	// Another run can go on without what went to stdout if a file has it.
+	// Another run can continue without what went to stdout if a file has it.
 	if k.f == nil && slices.ContainsFunc(s.sinks, func(o *sink) bool { return o.stream && o.f != nil && o.err == nil }) {
 		return
 	}

@@ -77,7 +77,7 @@ func TestDistinct(t *testing.T) {
 	has(t, in("list"), "x")
 }
 
-// Replacing a file goes on after a run that was killed, keeps the rights of the
+// Replacing a file works after a run that was killed, keeps the rights of the
 // file, follows a link, and leaves nothing beside it.
 func TestReplace(t *testing.T) {
 	dir := t.TempDir()
@@ -215,8 +215,8 @@ func TestJournal(t *testing.T) {
 	}
 }
 
-// FuzzJournal: whatever a journal holds, reading it neither panics nor gives one
-// that a scan could not go on from.
+// FuzzJournal: for any content of a journal, reading it neither panics nor gives one
+// that a scan could not continue.
 func FuzzJournal(f *testing.F) {
 	f.Add(`{"config":"abc","shard":"1/1","targets":10,"next":3,"pending":[1,2],"runs":[{"started":"2026-11-24T12:00:00Z","from":0}]}`)
 	f.Fuzz(func(t *testing.T, text string) {
@@ -242,7 +242,7 @@ func line(h *event.Scan) string {
 		h.Started.Format(time.RFC3339), h.Shard, h.Config)
 }
 
-// A run goes on with a jsonl file only if that is of the same scan, and cuts off
+// A run continues a jsonl file only if that is of the same scan, and cuts off
 // nothing but half a line; all else stays as it is.
 func TestGoOn(t *testing.T) {
 	first := event.Run{Started: at(0)}

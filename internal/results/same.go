@@ -25,7 +25,7 @@ func (n Named) String() string {
 }
 
 // Distinct returns an error if something that is written is also read, or
-// written twice, by whatever names: the file itself is compared. Nothing is
+// written twice, under any names: the file itself is compared. Nothing is
 // opened for that. Terminals and the like, which nothing can empty, may be both.
 func Distinct(inputs, outputs []Named) error {
 	type known struct {

@@ -162,7 +162,7 @@ func because(t *testing.T, ev *event.Target, signals []string) {
 				t.Errorf("%s because of %q, which no fingerprint knows", what, name)
 			}
 			// root.title was seen in the answer to root; blocked, front.caddy
-			// and gate.http-authentication in whichever.
+			// and gate.http-authentication in any.
 			request, _, dotted := strings.Cut(name, ".")
 			if !dotted || request == "front" || request == "gate" {
 				continue

@@ -51,7 +51,7 @@ type decoy struct {
 	gated   bool
 	// once: it must cost exactly one request on one connection.
 	once bool
-	// thrice: it asks for a log-in at /, and so must cost exactly three.
+	// thrice: it asks for a login at /, and so must cost exactly three.
 	thrice bool
 	// asked names a request that must be made, else the decoy tests nothing.
 	asked string
@@ -110,8 +110,8 @@ func decoys() []decoy {
 		})},
 		{name: "redirect to https, www and a home page", outcome: event.OutcomeOther, once: true, start: handler(always(301, "", "Location", "https://www.example.org/home/?next=/login"))},
 		{name: "redirect to a path with a slash", outcome: event.OutcomeOther, once: true, start: handler(always(308, "", "Location", "/authors/"))},
-		{name: "redirect to a log-in from everywhere", outcome: event.OutcomeOther, thrice: true, start: handler(always(302, "", "Location", "/users/sign_in?back=/"))},
-		{name: "redirect to another host's log-in", outcome: event.OutcomeOther, thrice: true, start: handler(always(302, "", "Location", "https://login.example.org/"))},
+		{name: "redirect to a login from everywhere", outcome: event.OutcomeOther, thrice: true, start: handler(always(302, "", "Location", "/users/sign_in?back=/"))},
+		{name: "redirect to another host's login", outcome: event.OutcomeOther, thrice: true, start: handler(always(302, "", "Location", "https://login.example.org/"))},
 		{name: "401 at / alone", outcome: event.OutcomeOther, thrice: true, start: routes(always(404, nginx404, "Server", "nginx/1.22.1", "Content-Type", "text/html"),
 			map[string]http.HandlerFunc{"GET /": always(401, "log in", "WWW-Authenticate", `Basic realm="x"`, "Content-Type", textType)})},
 		{name: "plain page, compressed unasked", outcome: event.OutcomeOther, once: true, start: handler(always(200,
@@ -346,7 +346,7 @@ func at(t testing.TB, ports []string) *fingerprint.Set {
 }
 
 // No decoy is taken for a gateway or raises a finding, on a port of nobody's
-// and on the product's own; each gets one line, and the run goes on.
+// and on the product's own; each gets one line, and the run continues.
 func TestDecoys(t *testing.T) {
 	for _, slow := range []bool{false, true} {
 		for _, own := range []bool{false, true} {

@@ -40,7 +40,7 @@ func backend(t *testing.T, capture string) http.Handler {
 }
 
 // Fronts that hand out answers of others, spread requests over backends, or ask
-// for a log-in here and there. The end-to-end tests have the same with nginx and
+// for a login here and there. The end-to-end tests have the same with nginx and
 // real gateways.
 func TestMisleadingFronts(t *testing.T) {
 	const (
@@ -126,7 +126,7 @@ func TestMisleadingFronts(t *testing.T) {
 		{name: "two that ask", start: func(t *testing.T) *server {
 			return perConnection(t, backend(t, tokenOne), backend(t, tokenOne))
 		}, level: event.LevelStandard, outcome: "identified", auth: "required"},
-		{name: "a log-in that is skipped on upgrades", start: func(t *testing.T) *server {
+		{name: "a login that is skipped on upgrades", start: func(t *testing.T) *server {
 			token := backend(t, tokenOne)
 			return front(t, func(r *http.Request) http.Handler {
 				if upgrade(r) {
@@ -135,7 +135,7 @@ func TestMisleadingFronts(t *testing.T) {
 				return basic
 			})
 		}, level: event.LevelStandard, outcome: "identified", auth: "unknown", note: "skipped for WebSocket", finding: "auth-unverified"},
-		{name: "a log-in everywhere", start: func(t *testing.T) *server {
+		{name: "a login everywhere", start: func(t *testing.T) *server {
 			return front(t, func(*http.Request) http.Handler { return basic })
 		}, level: event.LevelStandard, outcome: "other", auth: "gated", mode: "http-authentication"},
 		{name: "401 at / alone over an open gateway", start: func(t *testing.T) *server {

@@ -72,8 +72,8 @@ func (e *engine) helpers(ctx context.Context, gateway target.Target, c *fingerpr
 	return group.Wait()
 }
 
-// wantsHelpers reports whether the ports beside a target are to be tried. Whoever
-// names a port means that one.
+// wantsHelpers reports whether the ports beside a target are to be tried. A user
+// who names a port means that one.
 func (e *engine) wantsHelpers(t target.Target, c *fingerprint.Case) bool {
 	return e.cfg.Helpers && (!t.Exact || e.cfg.AllHelpers) && c.Outcome == event.OutcomeIdentified && e.cfg.Prober.Level >= event.LevelStandard
 }

@@ -132,7 +132,7 @@ func TestHelpers(t *testing.T) {
 	}
 }
 
-// Whoever names a port means that one: beside it nothing is tried, unless the
+// A port that is named means that one: beside it nothing is tried, unless the
 // helpers were asked for.
 func TestHelpersOfANamedPort(t *testing.T) {
 	set := builtin(t)

@@ -143,7 +143,7 @@ func TestManyAddresses(t *testing.T) {
 }
 
 // A name is done when all its addresses are: an interrupt in between leaves it to
-// the run that goes on. One place in flight is enough for any number of names.
+// the run that continues. One place in flight is enough for any number of names.
 func TestAddressesInterrupted(t *testing.T) {
 	answerDNS(t, manyAddresses(12))
 	addr := everywhere(t)
@@ -176,7 +176,7 @@ func TestAddressesInterrupted(t *testing.T) {
 			t.Errorf("interrupted: %d lines, done before %d, %+v", lines, next.Next, summary)
 		}
 		if limit == 1000 && (next.Next != 2 || !summary.Complete || lines != 24) {
-			t.Errorf("gone on: %d lines, done before %d, %+v", lines, next.Next, summary)
+			t.Errorf("continued: %d lines, done before %d, %+v", lines, next.Next, summary)
 		}
 	}
 	if len(seen) != 12 {

@@ -98,7 +98,7 @@ func TestShards(t *testing.T) {
 }
 
 // What is held back for the second look is not done: a run that is killed before
-// that has written no line of it, and the one that goes on does. What has no line
+// that has written no line of it, and the one that continues does. What has no line
 // is counted once.
 func TestResumeHeldBack(t *testing.T) {
 	l, err := net.Listen("tcp4", "0.0.0.0:0")
@@ -138,10 +138,10 @@ func TestResumeHeldBack(t *testing.T) {
 			clear(found) // the second look of a killed run never came
 			summary := run(mark)
 			if summary.Targets != 5 || summary.Outcomes["silent"] != 5 || !summary.Complete {
-				t.Errorf("gone on: %+v", summary)
+				t.Errorf("continued: %+v", summary)
 			}
 			if want := 5; list && len(found) != want {
-				t.Errorf("gone on: %d lines, want %d", len(found), want)
+				t.Errorf("continued: %d lines, want %d", len(found), want)
 			}
 			if mark.Next != 32 || len(mark.Pending)+mark.Unlisted["silent"]+atMark < 5 {
 				t.Errorf("mark after it: %+v", mark)

@@ -32,7 +32,7 @@ func outcomes(targets []*event.Target) map[event.Outcome]int {
 }
 
 // Closed and silent members of ranges are counted, and listed only on demand;
-// whatever else they are, and whoever is named by himself, has a line.
+// with any other outcome, or named by itself, a target has a line.
 func TestLines(t *testing.T) {
 	t.Parallel()
 	set := builtin(t)
@@ -76,7 +76,7 @@ func TestLines(t *testing.T) {
 }
 
 // answerDNS has names looked up in a zone, within this process, until the test
-// ends. Whoever uses it must not be parallel.
+// ends. A test that uses it must not be parallel.
 func answerDNS(t *testing.T, z nameserver.Zone) {
 	t.Helper()
 	s, err := nameserver.Start(z)
@@ -373,7 +373,7 @@ func TestConcurrency(t *testing.T) {
 		case <-full:
 		case <-time.After(plenty / 3):
 		}
-		// Counted down before the answer: the client cannot go on earlier.
+		// Counted down before the answer: the client cannot continue earlier.
 		busy.Add(-1)
 	})
 	cfg := config(t, builtin(t), swept(s.addr, n))
@@ -384,7 +384,7 @@ func TestConcurrency(t *testing.T) {
 	}
 }
 
-// Whatever the targets are and however they are named, the summary is the sum
+// For any targets, named in any way, the summary is the sum
 // of the lines and of what is only counted.
 func TestSummaryIsTheSum(t *testing.T) {
 	set := builtin(t)
@@ -494,7 +494,7 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// Every target is in exactly one line, whatever the order they end in.
+// Every target is in exactly one line, in whatever order they end in.
 func TestEachTargetOnce(t *testing.T) {
 	var specs []target.Spec
 	var want []int

@@ -34,7 +34,7 @@ type Config struct {
 	Space *target.Space
 	// Stream, if set, hands out what to scan instead of Space, as it comes: the
 	// entries in their order, each in its seeded order. It has no shards and
-	// nothing to go on from. An error of it ends the run as an interrupt does,
+	// nothing to continue from. An error of it ends the run as an interrupt does,
 	// and is what Run returns.
 	Stream      func(yield func(target.Spec) error) error
 	Scope       *target.Scope
@@ -54,7 +54,7 @@ type Config struct {
 	// Emit receives the stream, one event at a time. An error of it ends the
 	// run: it is not called again, and targets in flight are given up.
 	Emit func(event.Event) error
-	// Grace is how long targets in flight may go on after an interrupt;
+	// Grace is how long targets in flight may continue after an interrupt;
 	// default 2 s.
 	Grace time.Duration
 	// Count, if set, is kept up to date while the scan runs.
@@ -574,7 +574,7 @@ func (e *engine) done(t target.Target, c *fingerprint.Case) error {
 	case recognised:
 		c.Outcome = event.OutcomeIdentified
 	case root != nil && root.Unreadable:
-		// Whatever it is, it was not looked at.
+		// Not readable: it was not looked at.
 		c.Outcome, c.Err = event.OutcomeProtocolError, root.Err
 	}
 	if e.cfg.Machine != nil && recognised && !verdict.Helper {

@@ -24,7 +24,7 @@ type window struct {
 }
 
 // books count what has no line in the stream, up to the mark exactly: a run that
-// goes on from there counts the rest.
+// continues from there counts the rest.
 type books struct {
 	counts  [kinds]int
 	ahead   [kinds][]uint64        // rings of bits, of positions behind the mark
@@ -174,7 +174,7 @@ func (w *window) state(held map[uint64][]int) Mark {
 }
 
 // wait blocks while position i is too far ahead of the low-water mark to be
-// followed, and the run goes on.
+// followed, and the run continues.
 func (w *window) wait(i uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -183,7 +183,7 @@ func (w *window) wait(i uint64) {
 	}
 }
 
-// end lets go whoever waits: the run is given up, and with it the targets that
+// end ends all waiting: the run is given up, and with it the targets that
 // hold the mark back.
 func (w *window) end() {
 	w.mu.Lock()

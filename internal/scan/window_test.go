@@ -11,7 +11,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
-// Whatever the order in which positions are finished, the mark is the first
+// In whatever order positions are finished, the mark is the first
 // that is not.
 func TestWindow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -56,7 +56,7 @@ func TestWindowWraps(t *testing.T) {
 	}
 }
 
-// Who waits for a target that holds the mark back goes on when it is finished,
+// A worker that waits for a target that holds the mark back continues when it is finished,
 // and when the run is given up, so that it will never be.
 func TestWindowWait(t *testing.T) {
 	for name, release := range map[string]func(*window){
@@ -87,7 +87,7 @@ func TestWindowWait(t *testing.T) {
 }
 
 // TestBooks: at any moment, what is counted as having no line is what is done,
-// each once, whatever the order; and a run that goes on from there ends with all.
+// each once, in any order; and a run that continues from there ends with all.
 func TestBooks(t *testing.T) {
 	outcomes := []event.Outcome{event.OutcomeClosed, event.OutcomeSilent, event.OutcomeExcluded, event.OutcomeIdentified}
 	rapid.Check(t, func(t *rapid.T) {

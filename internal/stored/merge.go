@@ -141,7 +141,7 @@ func (m *merger) total() {
 	}
 }
 
-// superseded reports whether another stream goes on with stream i, or is a copy
+// superseded reports whether another stream continues stream i, or is a copy
 // of it.
 func (m *merger) superseded(i int) bool {
 	s := m.streams[i]
@@ -152,7 +152,7 @@ func (m *merger) superseded(i int) bool {
 		if o.head == nil || j == i {
 			continue
 		}
-		if GoesOn(o.head, s.head) {
+		if Continues(o.head, s.head) {
 			return true
 		}
 		if same(o.head, s.head) && o.head.Started.Equal(s.head.Started) && (o.summary != nil && s.summary == nil || j < i && (o.summary != nil) == (s.summary != nil)) {
@@ -213,7 +213,7 @@ func (m *merger) lackingShards() {
 // maxShards is more than anybody names one by one.
 const maxShards = 1 << 12
 
-// Alone makes of a run that goes on with a scan what it is without the runs
+// Alone makes of a run that continues a scan what it is without the runs
 // before it: incomplete. It takes the events of one stream, and changes none of
 // those that it is given. A nil one changes nothing.
 type Alone struct{ head *event.Scan }

@@ -21,7 +21,7 @@ var scanLine = []byte(`{"type":"scan"`)
 // maxHead is the longest scan line that is taken, in bytes.
 const maxHead = 1 << 20
 
-// Parts returns the streams that a file holds, if each goes on with the one
+// Parts returns the streams that a file holds, if each continues the one
 // before it, and else none: then it is one stream, or none of ours. Lines of any
 // length cost no memory.
 func Parts(r io.ReaderAt, size int64) ([]Part, error) {
@@ -46,7 +46,7 @@ func Parts(r io.ReaderAt, size int64) ([]Part, error) {
 			e, _ := event.Decode(head)
 			if scan, ok := e.(*event.Scan); ok {
 				if n := len(out); n > 0 {
-					if !GoesOn(scan, out[n-1].Head) {
+					if !Continues(scan, out[n-1].Head) {
 						return nil, nil
 					}
 					out[n-1].End = begin
@@ -89,8 +89,8 @@ func same(a, b *event.Scan) bool {
 	return a.Config != "" && a.Config == b.Config && a.Shard == b.Shard
 }
 
-// GoesOn reports whether a run goes on with the scan that other was a run of.
-func GoesOn(s, other *event.Scan) bool {
+// Continues reports whether a run continues the scan that other was a run of.
+func Continues(s, other *event.Scan) bool {
 	if !same(s, other) {
 		return false
 	}

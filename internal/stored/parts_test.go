@@ -106,8 +106,8 @@ func lines(t testing.TB, events ...event.Event) string {
 
 func TestParts(t *testing.T) {
 	first, second := part(0, 0, 0), part(1, 4, 3, ran(0, 0))
-	stranger := scan(1, "1/1")
-	stranger.(*event.Scan).Config = "abd"
+	unrelated := scan(1, "1/1")
+	unrelated.(*event.Scan).Config = "abd"
 	long := other("10.0.0.1", "other")
 	long.(*event.Target).Error = strings.Repeat("x", 300<<10)
 	for _, c := range []struct {
@@ -118,7 +118,7 @@ func TestParts(t *testing.T) {
 		{"one", lines(t, summed(0, first)...), 1},
 		{"with a mark", "\ufeff" + lines(t, summed(0, first)...), 0},
 		{"two runs", lines(t, first, long) + lines(t, summed(0, second)...), 2},
-		{"two scans", lines(t, first) + lines(t, stranger), 0},
+		{"two scans", lines(t, first) + lines(t, unrelated), 0},
 		{"the same twice", lines(t, first) + lines(t, first), 0},
 		{"something before", "x\n" + lines(t, first) + lines(t, second), 0},
 		{"a line that looks so", lines(t, first) + `{"type":"scan"` + "\n", 1},

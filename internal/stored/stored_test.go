@@ -154,7 +154,7 @@ func TestTwoStreamsInOneFile(t *testing.T) {
 	}
 }
 
-// TestMergeNumbers: whatever is merged, the summary is what its lines add up to,
+// TestMergeNumbers: for any streams that are merged, the summary is what its lines add up to,
 // and no target and no key comes twice.
 func TestMergeNumbers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

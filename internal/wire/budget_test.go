@@ -41,7 +41,7 @@ func TestBudget(t *testing.T) {
 		b.Take(3 * time.Second)
 		left(4 * time.Second)
 		if want := time.Now().Add(4 * time.Second); !b.run().Equal(want) {
-			t.Error("it does not go on from where it stood still")
+			t.Error("it does not continue from where it stood still")
 		}
 		time.Sleep(5 * time.Second)
 		left(-time.Second)

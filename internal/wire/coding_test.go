@@ -142,7 +142,7 @@ func TestAcceptFor(t *testing.T) {
 	}
 }
 
-// A 101 from what has not read the request is not believed, whatever follows.
+// A 101 from what has not read the request is not believed, regardless of what follows.
 func TestWrongAccept(t *testing.T) {
 	for _, field := range []string{"", "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"} {
 		s := serve(t, func(p *peer) {
@@ -159,7 +159,7 @@ func TestWrongAccept(t *testing.T) {
 	}
 }
 
-// A fresh request goes on a connection of its own.
+// A fresh request is sent on a connection of its own.
 func TestFresh(t *testing.T) {
 	s := serve(t, func(p *peer) {
 		for p.request() != "" {

@@ -63,7 +63,7 @@ func (w *Wire) connect(run context.Context, deadline time.Time, addr netip.AddrP
 	return s, stop, nil
 }
 
-// connected waits for the end of a connect that goes on by itself.
+// connected waits for the end of a connect in progress.
 func (s *socket) connected(deadline time.Time) error {
 	if err := s.SetWriteDeadline(deadline); err != nil {
 		return dialError("connect", err)

@@ -73,7 +73,7 @@ func TestConverse(t *testing.T) {
 			req := get("ws")
 			req.WebSocket, req.Say = true, "x"
 			if !session.Converse(req, reply) {
-				t.Error("the session cannot go on")
+				t.Error("the session cannot continue")
 			}
 			session.Close()
 			x := session.Observation().Exchanges[0]
@@ -118,11 +118,11 @@ func TestRFB(t *testing.T) {
 				}
 			})
 			session := newWire(Options{}).Open(t.Context(), s.Target, plenty)
-			goOn := session.Do(evidence.Request{ID: "rfb", Method: evidence.RFB, RFB: true})
+			more := session.Do(evidence.Request{ID: "rfb", Method: evidence.RFB, RFB: true})
 			o := session.Observation()
 			x := o.Exchanges[0]
-			if !goOn || string(x.Body) != tt.body || !strings.Contains(x.Err, tt.err) || x.Answered() != (tt.body != "") {
-				t.Errorf("goes on %t, body %q, error %q; want %q, %q", goOn, x.Body, x.Err, tt.body, tt.err)
+			if !more || string(x.Body) != tt.body || !strings.Contains(x.Err, tt.err) || x.Answered() != (tt.body != "") {
+				t.Errorf("continues %t, body %q, error %q; want %q, %q", more, x.Body, x.Err, tt.body, tt.err)
 			}
 			if tt.body == "" && (!session.Do(get("x")) || o.Outcome != event.OutcomeOther || o.Exchanges[1].Status != 200) {
 				t.Errorf("no page after that: %+v", o)

@@ -70,7 +70,7 @@ func (w *Wire) exchange(c *conn, t target.Target, req evidence.Request, reply Re
 		switch {
 		case !req.WebSocket:
 		case x.Header.Get("Sec-WebSocket-Accept") != acceptFor(key):
-			// Whatever answers has not read the request (RFC 6455 section 4.1), so
+			// What answers has not read the request (RFC 6455 section 4.1), so
 			// what follows is no message of a WebSocket.
 			x.Err = errAccept.Error()
 		default:
@@ -437,7 +437,7 @@ func unexpected(err error) error {
 }
 
 // converse reads the first message after an accepted opening into x.Body and,
-// with a reply, answers it and reads the next one instead. Then, whatever came,
+// with a reply, answers it and reads the next one instead. Then, after any answer,
 // it says goodbye with status 1000 and waits a moment for the answer, so that
 // the other side logs an orderly close.
 func (w *Wire) converse(c *conn, limit int, reply Reply, x *evidence.Exchange) {

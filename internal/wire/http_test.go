@@ -383,7 +383,7 @@ func FuzzAnswer(f *testing.F) {
 // asStandard compares an answer with what the standard library reads, where that
 // reads it at all: it refuses more.
 func asStandard(t *testing.T, answer []byte, method string, h head, body []byte) {
-	// Lines that begin with white space go on with the one before there.
+	// Lines that begin with white space continue the one before there.
 	if bytes.Contains(answer, []byte("\n ")) || bytes.Contains(answer, []byte("\n\t")) {
 		return
 	}

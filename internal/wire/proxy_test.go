@@ -91,7 +91,7 @@ func TestProxy(t *testing.T) {
 		{"SOCKS, no host", "socks5", func(a *string) func(*peer) { return socks(a, 0, 4) }, site, event.OutcomeUnreachable, "no route"},
 		{"SOCKS, refused", "socks5", func(a *string) func(*peer) { return socks(a, 0, 5) }, site, event.OutcomeClosed, "connection refused"},
 		{"SOCKS, no answer", "socks5", func(a *string) func(*peer) { return socks(a, 0, 6) }, site, event.OutcomeSilent, "no answer in time"},
-		{"SOCKS with a log-in", "socks5", func(a *string) func(*peer) { return socks(a, 0xff, 0) }, site, event.OutcomeLocalError, "proxy: it asks for a credential, which is not supported"},
+		{"SOCKS with a login", "socks5", func(a *string) func(*peer) { return socks(a, 0xff, 0) }, site, event.OutcomeLocalError, "proxy: it asks for a credential, which is not supported"},
 		{"no SOCKS", "socks5", func(*string) func(*peer) { return func(p *peer) { p.send("HTTP/1.1 400 Bad Request\r\n\r\n") } }, site, event.OutcomeLocalError, "proxy: it does not speak SOCKS5"},
 		{"a proxy that hangs up", "socks5", func(*string) func(*peer) { return hangUp }, site, event.OutcomeLocalError, "proxy: "},
 		{"HTTP", "http", func(a *string) func(*peer) { return tunnels(a, "200 OK") }, site, event.OutcomeOther, ""},

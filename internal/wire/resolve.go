@@ -24,8 +24,8 @@ const (
 	OnlyIPv6     = "ipv6"
 )
 
-// MaxAddresses is how many addresses of one name are taken: whoever runs the
-// name's server chooses how many there are, and a message has space for thousands.
+// MaxAddresses is how many addresses of one name are taken: the name's
+// server chooses how many there are, and a message has space for thousands.
 const MaxAddresses = 16
 
 const (
@@ -144,7 +144,7 @@ func (r *Resolver) Resolve(ctx context.Context, name string) (Answer, error) {
 	}
 }
 
-// All looks up all addresses of a name, of whatever family the resolver is: what
+// All looks up all addresses of a name, of any family: what
 // a scope entry is about. Nothing of it is remembered.
 func (r *Resolver) All(ctx context.Context, name string) Answer {
 	return r.find(ctx, name, everyAddress)
@@ -157,7 +157,7 @@ const everyAddress = "every"
 func (r *Resolver) Forget(name string) { r.answers.Remove(name) }
 
 // choose leaves of many addresses as many as are taken: the same for the same
-// addresses and seed, in whatever order the server gave them.
+// addresses and seed, in any order the server gave them.
 func (r *Resolver) choose(a Answer) Answer {
 	if r.family == FirstAddress && len(a.Addrs) > 0 {
 		// IPv6 goes without saying once there is an IPv4 address.

@@ -135,7 +135,7 @@ func TestResolverOthersWait(t *testing.T) {
 
 type first struct{}
 
-// Of many addresses the seed chooses, whatever order they come in.
+// Of many addresses the seed chooses, in any order.
 func TestResolverChoice(t *testing.T) {
 	var many []netip.Addr
 	for i := range 3000 {
@@ -154,7 +154,7 @@ func TestResolverChoice(t *testing.T) {
 			t.Fatal(err)
 		}
 		if all := r.All(t.Context(), "many.example"); len(all.Addrs) != len(list) {
-			t.Errorf("a rule has %d addresses, want all %d", len(all.Addrs), len(list))
+			t.Errorf("a scope entry has %d addresses, want all %d", len(all.Addrs), len(list))
 		}
 		return a
 	}

@@ -114,7 +114,7 @@ func TestConnectInterrupted(t *testing.T) {
 	}
 }
 
-// deaf returns a target whose listener has no room for another connection, so
+// deaf returns a target whose listener has no space for another connection, so
 // that a connect to it gets no answer.
 func deaf(t *testing.T) target.Target {
 	t.Helper()

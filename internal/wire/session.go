@@ -73,7 +73,7 @@ func (s *Session) hangUp() {
 type Reply func(first []byte) ([]byte, error)
 
 // Do makes one exchange and records it in the observation. It reports whether
-// the conversation can go on: false after the deadline, an interrupt, or when
+// the conversation can continue: false after the deadline, an interrupt, or when
 // the target does not speak HTTP at all; the observation's outcome then says
 // which.
 func (s *Session) Do(req evidence.Request) bool { return s.Converse(req, nil) }
@@ -229,7 +229,7 @@ func (s *Session) connect() error {
 	first := s.deadline.IsZero()
 	s.rest()
 	if err := s.w.opt.Limiter.Wait(s.ctx, s.t.Addr.Addr()); err != nil {
-		// Whatever the limiter calls it, it is the run that has no more time.
+		// The limiter's error has its own words: here the run has no more time.
 		return context.Canceled
 	}
 	if first {
@@ -304,7 +304,7 @@ func dropped(err error) bool {
 
 // wrongWay reports whether an error is what one sees when plain text is spoken
 // to a TLS server (it closes, resets, or answers with a TLS alert record) or
-// TLS to a plain one. A handshake that succeeded proves TLS, whatever follows.
+// TLS to a plain one. A handshake that succeeded proves TLS, regardless of what follows.
 func wrongWay(err error, secure bool) bool {
 	if secure {
 		var handshake *handshakeError

@@ -223,7 +223,7 @@ func TestGoneAfterFirst(t *testing.T) {
 	}
 }
 
-// Nothing outside the scope is contacted, whichever way it is asked for.
+// Nothing outside the scope is contacted, no matter how it is asked for.
 func TestScope(t *testing.T) {
 	s := serve(t, hello)
 	w := newWire(Options{Scope: target.NewScope(nil, []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, true)})
@@ -283,11 +283,11 @@ func TestInterrupt(t *testing.T) {
 			session := newWire(Options{FrameTimeout: plenty}).Open(ctx, s.Target, plenty)
 			req := get("x")
 			req.WebSocket = tt.webSocket
-			goOn := session.Do(req)
+			more := session.Do(req)
 			session.Close()
 			o := session.Observation()
-			if goOn || o.Outcome != event.OutcomeInterrupted || o.Err != stopped || len(o.Exchanges) != tt.exchanges {
-				t.Errorf("goes on %t, %+v", goOn, o)
+			if more || o.Outcome != event.OutcomeInterrupted || o.Err != stopped || len(o.Exchanges) != tt.exchanges {
+				t.Errorf("continues %t, %+v", more, o)
 			}
 			if o.Duration > plenty/2 {
 				t.Errorf("took %v", o.Duration)
@@ -307,7 +307,7 @@ func TestInterruptOutsideExchange(t *testing.T) {
 	}
 	cancel()
 	if session.Do(get("b")) {
-		t.Error("goes on")
+		t.Error("continues")
 	}
 	session.Close()
 	if o := session.Observation(); o.Outcome != event.OutcomeInterrupted || o.Exchange("a").Err != "" {
@@ -316,7 +316,7 @@ func TestInterruptOutsideExchange(t *testing.T) {
 
 	session = w.Open(ctx, s.Target, plenty)
 	if session.Do(get("a")) {
-		t.Error("goes on")
+		t.Error("continues")
 	}
 	session.Close()
 	if o := session.Observation(); o.Outcome != event.OutcomeInterrupted || o.Connections != 0 {
@@ -328,7 +328,7 @@ func TestInterruptOutsideExchange(t *testing.T) {
 	defer cancel()
 	session = w.Open(ctx, s.Target, plenty)
 	if session.Do(get("a")) {
-		t.Error("goes on")
+		t.Error("continues")
 	}
 	session.Close()
 	if o := session.Observation(); o.Outcome != event.OutcomeInterrupted || o.Connections != 0 {

@@ -1,4 +1,4 @@
-// Package wire is the only room that touches the network. It dials, speaks
+// Package wire is the only package that opens connections. It dials, speaks
 // TLS, makes HTTP/1.1 exchanges and WebSocket openings, and returns what came
 // back as evidence. It judges nothing, follows nothing, and contacts no
 // address that the scope does not allow.
@@ -252,8 +252,8 @@ func (w *Wire) open(run context.Context, deadline time.Time, addr netip.AddrPort
 // The connection lives until the deadline or the end of the run's context. Each
 // TCP connection that is established is counted in connections.
 func (w *Wire) dial(run context.Context, deadline time.Time, t target.Target, secure bool, newest uint16, connections *int) (*conn, *evidence.TLSInfo, error) {
-	// The last gate before a packet leaves: whatever was parsed, resolved or
-	// redirected before, this is the address that is contacted.
+	// The last check before a packet leaves: however the target was parsed,
+	// resolved or redirected, this is the address that is contacted.
 	if err := w.opt.Scope.CheckTarget(t); err != nil {
 		return nil, nil, &scopeError{err}
 	}
@@ -275,7 +275,7 @@ func (w *Wire) dial(run context.Context, deadline time.Time, t target.Target, se
 	if secure {
 		tc := tls.Client(raw, &tls.Config{
 			ServerName: t.Name, // no SNI for a bare address (RFC 6066 section 3)
-			// An auditor looks at whatever certificate is there; whether it
+			// An auditor looks at any certificate; whether it
 			// verifies is found out below and is evidence.
 			InsecureSkipVerify: true,
 			MinVersion:         tls.VersionTLS10,

@@ -71,7 +71,7 @@ func TestThisMachine(t *testing.T) {
 }
 
 // TestMisleadingFronts looks at gateways behind fronts that give answers of
-// others, or ask for a log-in here and there.
+// others, or ask for a login here and there.
 func TestMisleadingFronts(t *testing.T) {
 	l, ctx := open(t, "fronts that mislead")
 	running, stop, err := l.StartMatrix(ctx, t.TempDir(), lab.Misleading(), 2)
@@ -244,7 +244,7 @@ func find(t *testing.T, running []lab.Running, name string) lab.Running {
 func advisories(t *testing.T, running []lab.Running) {
 	var table bytes.Buffer
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "instance\tthrough the gateway\treachable by a stranger\tneed a credential\tworst of them\t")
+	fmt.Fprintln(w, "instance\tthrough the gateway\treachable without a credential\tneed a credential\tworst of them\t")
 	for _, c := range []struct {
 		name string
 		none bool // no advisory is known

@@ -84,7 +84,7 @@ func judge(t *testing.T, from *lab.Namespace, running []lab.Running, args ...str
 			t.Errorf("%s: auth %s because of %v, want %s", r.Name, auth.State, auth.Because, want.AuthState)
 		}
 		// The mode is said only where it is proven, which is that there is none. Of a
-		// log-in in front it is the kind of that.
+		// login in front it is the kind of that.
 		if auth.State != "gated" && auth.Mode != "" && (auth.Mode != "none" || r.Instance.Gateway.Mode != lab.None) {
 			t.Errorf("%s: mode %q, it is %s", r.Name, auth.Mode, r.Instance.Gateway.Mode)
 		}

@@ -25,7 +25,7 @@ import (
 )
 
 // TestSaidToOpenGateways says everything that level deep can say to gateways that
-// let in whoever comes, over loopback and from another host behind every front,
+// are open to anyone, over loopback and from another host behind every front,
 // whether the scanner would say it there or not; then it scans them at level deep.
 // Nothing may come of it but refusals and lines in the log: no file, no row of a
 // table, no pairing, no session.
@@ -79,8 +79,8 @@ func saidToOpen(ctx context.Context, t *testing.T, l *lab.Lab, n *lab.Net, versi
 		}
 	}
 	if version == lab.Newest {
-		// The first request that a gateway of this release ever lets in makes a profile:
-		// its owner's, or that of the user whom a proxy names, whoever sends it.
+		// The first request that a gateway of this release ever accepts makes a profile:
+		// its owner's, or that of the user whom a proxy names, no matter who sends it.
 		for _, r := range running {
 			visit(ctx, t, n.Gateway, r.URL)
 		}
@@ -115,7 +115,7 @@ func saidToOpen(ctx context.Context, t *testing.T, l *lab.Lab, n *lab.Net, versi
 				if c.Kind != lab.LogLine {
 					t.Errorf("%s: the state of %s was changed: %s", what, name, c)
 				} else if strings.Contains(c.Detail, "approved") || strings.Contains(c.Detail, "webchat connected") || strings.Contains(c.Detail, "hello") {
-					t.Errorf("%s: %s let somebody in: %s", what, name, c.Detail)
+					t.Errorf("%s: %s accepted a client: %s", what, name, c.Detail)
 				}
 			}
 			before[name] = after
@@ -140,7 +140,7 @@ func saidToOpen(ctx context.Context, t *testing.T, l *lab.Lab, n *lab.Net, versi
 		}
 		t.Logf("%s: %v", r.Name, answers)
 		for answer, times := range answers {
-			if strings.HasPrefix(answer, letIn) {
+			if strings.HasPrefix(answer, accepted) {
 				t.Errorf("%s: %d times %s", r.Name, times, answer)
 			}
 		}
@@ -171,11 +171,11 @@ func visit(ctx context.Context, t *testing.T, from *lab.Namespace, url string) {
 	resp.Body.Close()
 }
 
-// letIn begins an answer that is no refusal.
-const letIn = "let in"
+// accepted begins an answer that is no refusal.
+const accepted = "accepted"
 
 // say opens a WebSocket, answers its first frame, and returns the refusal that comes
-// back, or what begins with letIn.
+// back, or what begins with accepted.
 func say(ctx context.Context, from *lab.Namespace, url string, s saying) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
@@ -236,7 +236,7 @@ func say(ctx context.Context, from *lab.Namespace, url string, s saying) (string
 		return "", err
 	}
 	if frame.Type != "res" || frame.OK == nil || *frame.OK {
-		return fmt.Sprintf("%s by a frame of %d bytes", letIn, len(raw)), nil
+		return fmt.Sprintf("%s by a frame of %d bytes", accepted, len(raw)), nil
 	}
 	return frame.Error.Message, nil
 }

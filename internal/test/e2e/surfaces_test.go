@@ -11,7 +11,7 @@ import (
 )
 
 // TestSurfaces looks at real gateways that show more than they do by default,
-// and at one with nothing to mend.
+// and at one with nothing to fix.
 func TestSurfaces(t *testing.T) {
 	l, ctx := open(t, "what gateways show")
 	dir := t.TempDir()
@@ -28,7 +28,7 @@ func TestSurfaces(t *testing.T) {
 	t.Cleanup(stop)
 	judge(t, nil, running)
 
-	// What is there without being something to mend.
+	// What is there without being something to fix.
 	for name, want := range map[string]string{
 		"openclaw-2026.3.13-none-extras":  "tools-invoke:open openai-chat:present openai-responses:present hooks:present readiness-details:open",
 		"openclaw-2026.6.11-none-extras":  "tools-invoke: openai-models:open openai-chat:present openai-responses:present hooks:present admin-rpc:present sessions:open",
@@ -59,7 +59,7 @@ func TestSurfaces(t *testing.T) {
 	}
 	for _, f := range targets[0].Findings {
 		if f.Severity.Rank() > event.Info.Rank() {
-			t.Errorf("a gateway with nothing to mend has a finding: %s %s: %s", f.Severity, f.ID, f.Detail)
+			t.Errorf("a gateway with nothing to fix has a finding: %s %s: %s", f.Severity, f.ID, f.Detail)
 		}
 	}
 	if got := targets[0].TLS; got == nil || !got.Enabled || got.VerifyError != "" || !strings.HasPrefix(got.Version, "TLS 1.3") {

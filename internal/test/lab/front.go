@@ -45,7 +45,7 @@ type NginxConfig struct {
 	Addr      netip.AddrPort    // where it listens; zero: on a free port
 
 	Also      string     // a second upstream, "127.0.0.1:PORT": requests go to the two in turn
-	Cache     bool       // keep what the upstream answers, whatever it says about that
+	Cache     bool       // keep what the upstream answers, even if it forbids that
 	Copy      string     // what is answered for the gateway's configuration, from a file
 	SkipLogin bool       // BasicAuth, but not of WebSocket openings
 	RootLogin string     // at / alone: "401" asks for a password, "302" leads to /login

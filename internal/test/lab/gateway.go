@@ -83,7 +83,7 @@ type Gateway struct {
 // below workdir, and returns when it answers and says that it is ready. The
 // context bounds the start only: the gateway runs until Stop, or until this
 // process ends. (Lock files of recent releases, named by a digest of the state
-// folder, go to the system's temporary folder whatever is configured.)
+// folder, go to the system's temporary folder in any configuration.)
 func (l *Lab) Start(ctx context.Context, workdir string, c Config) (*Gateway, error) {
 	g := &Gateway{Config: c, Home: filepath.Join(workdir, "home"), lab: l, release: func() {}}
 	fail := func(err error) (*Gateway, error) {
@@ -256,7 +256,7 @@ func (g *Gateway) configFile() string {
 func (g *Gateway) logFile() string { return filepath.Join(filepath.Dir(g.Home), "file.log") }
 
 // environ is built from nothing: a gateway must not find the API keys and
-// settings of whoever runs the tests.
+// settings of the user who runs the tests.
 func (g *Gateway) environ() []string {
 	env := []string{
 		"PATH=" + filepath.Dir(g.lab.Node()) + string(os.PathListSeparator) + os.Getenv("PATH"),
@@ -325,10 +325,10 @@ func (c Config) file(port uint16, secret, logFile string) map[string]any {
 		"gateway": gateway,
 		"logging": map[string]any{"file": logFile},
 		"update":  map[string]any{"checkOnStart": false},
-		// What the agent does by the clock, whoever asks or does not: a turn every
+		// What the agent does by the clock, asked or not: a turn every
 		// half hour, at a moment that hangs on the device's key, and from 2026.9 jobs
 		// at night. Without a model each leaves errors in the log, which a test would
-		// take for the doing of whoever talked to the gateway meanwhile.
+		// take for the doing of the client that talked to the gateway meanwhile.
 		"agents": map[string]any{"defaults": map[string]any{"heartbeat": map[string]any{"every": "0m"}}},
 		"cron":   map[string]any{"enabled": false},
 	}, c.Extra)

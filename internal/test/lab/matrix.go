@@ -36,7 +36,7 @@ const (
 	NginxPoolFront      FrontKind = "nginx-pool"       // leads to another gateway with every other request, see Instance.Peer
 	NginxSkipLoginFront FrontKind = "nginx-skip-login" // asks for a password, but not when a WebSocket is opened
 	NginxRootLoginFront FrontKind = "nginx-root-login" // asks for a password at / alone
-	NginxRedirectFront  FrontKind = "nginx-redirect"   // leads from / alone to a log-in
+	NginxRedirectFront  FrontKind = "nginx-redirect"   // leads from / alone to a login
 )
 
 // belowPath is the place of a gateway behind NginxBelowFront.
@@ -129,9 +129,9 @@ func Matrix() []Instance {
 	add(NginxBelowFront, event.AuthOpen, named("none", "openclaw", spring, None))
 	add(NginxBelowFront, event.AuthOpen, named("none", "openclaw", newest, None))
 
-	// Whoever comes through gets the token added: as good as none.
+	// Every request gets the token added: as good as none.
 	add(NginxTokenFront, event.AuthOpen, named("token", "openclaw", newest, Token), func(t *Truth) { t.AuthMode = "" })
-	// Nothing of the gateway shows behind another server's log-in.
+	// Nothing of the gateway shows behind another server's login.
 	add(NginxLoginFront, event.AuthGated, named("token", "openclaw", newest, Token), func(t *Truth) {
 		*t = Truth{Release: t.Release, AuthState: t.AuthState, Front: t.Front}
 	})
@@ -149,7 +149,7 @@ func Matrix() []Instance {
 }
 
 // Misleading returns instances whose front gives answers that are not the
-// gateway's answers to a stranger, or not those of one gateway. They share the
+// gateway's answers to an unauthenticated client, or not those of one gateway. They share the
 // gateways of Matrix.
 func Misleading() []Instance {
 	var list []Instance
@@ -159,7 +159,7 @@ func Misleading() []Instance {
 		t := truth(version, state, "nginx")
 		t.Note = note
 		if state == event.AuthOpen {
-			t.AuthMode = None // of the backend that lets strangers in
+			t.AuthMode = None // of the backend that is open to anyone
 		}
 		list = append(list, Instance{Name: c.Name + "-" + string(front), Gateway: c, Front: front, Truth: t})
 		return &list[len(list)-1]
@@ -177,7 +177,7 @@ func Misleading() []Instance {
 			i.Peer = &Config{Name: packageOf(version) + "-" + version + "-" + string(second), Package: packageOf(version), Version: version, Mode: second}
 		}
 	}
-	// The page is behind the log-in, and so is all that tells the release.
+	// The page is behind the login, and so is all that tells the release.
 	hidden := add(newest, Token, NginxSkipLoginFront, event.AuthUnknown, "skipped for WebSocket")
 	hidden.Truth.Candidates, hidden.Truth.Brand = nil, ""
 	for _, front := range []FrontKind{NginxRootLoginFront, NginxRedirectFront} {

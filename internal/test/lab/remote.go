@@ -34,7 +34,7 @@ func packageOf(version string) string {
 	return "openclaw"
 }
 
-// truth is what holds of a gateway of that release, whatever its set-up.
+// truth is what holds of a gateway of that release in any set-up.
 func truth(version string, state event.AuthState, front string) Truth {
 	t := Truth{
 		Product: "openclaw", Brand: packageOf(version), Release: version, Candidates: []string{version},
@@ -104,7 +104,7 @@ func RemoteMatrix(n *Net) []Instance {
 			add(None, NginxUpgradeFront, event.AuthOpen, also("canvas-open", "readiness-details-public"))
 			add(Token, NginxUpgradeFront, event.AuthRequired, also("canvas-open", "everyone-is-local"))
 		default:
-			// Whether somebody is let in as local or by a credential that was added
+			// Whether a client is accepted as local or by a credential that was added
 			// on the way cannot be told.
 			add(None, NginxUpgradeFront, event.AuthOpen, also("readiness-details-public"))
 			add(Token, NginxUpgradeFront, event.AuthRequired, also("everyone-is-local"))
@@ -182,7 +182,7 @@ const Newest = newest
 // Releases lists the releases of the standard matrices, the oldest first.
 func Releases() []string { return []string{oldest, rebrand, spring, summer, newest} }
 
-// OpenMatrix returns gateways of one release that let in whoever comes, with
+// OpenMatrix returns gateways of one release that are open to anyone, with
 // every safeguard of the Control UI switched off that the release lets one switch
 // off, behind every front there is. Behind NginxSplitFront the API is that of a
 // gateway which asks for a token.

@@ -227,7 +227,7 @@ const (
 )
 
 // Settle waits until a gateway that has just started comes to rest, and
-// returns its state then: recent releases go on unpacking files, filling tables
+// returns its state then: recent releases continue unpacking files, filling tables
 // and logging for some time after they say that they are ready.
 func (g *Gateway) Settle(ctx context.Context) (State, error) {
 	ctx, cancel := context.WithTimeout(ctx, settleLimit)

@@ -11,7 +11,7 @@ import (
 )
 
 // SurfaceMatrix returns instances that show more than a gateway does by default,
-// and one that shows nothing to mend, to be looked at over loopback. The
+// and one that shows nothing to fix, to be looked at over loopback. The
 // authority that signs their certificates, and these, are written below dir.
 func SurfaceMatrix(dir string) ([]Instance, *Authority, error) {
 	authority, err := NewAuthority(dir)
@@ -66,7 +66,7 @@ func SurfaceMatrix(dir string) ([]Instance, *Authority, error) {
 		i.Truth.Findings = findings
 		return nil
 	}
-	// Nothing to mend: a credential is asked for, the certificate verifies, the
+	// Nothing to fix: a credential is asked for, the certificate verifies, the
 	// terminal is off.
 	if err := tls("secure", "", time.Now().Add(40*time.Hour)); err != nil {
 		return nil, nil, err

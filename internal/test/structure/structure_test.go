@@ -1,4 +1,5 @@
-// Package structure holds the test that keeps the rooms of the house apart.
+// Package structure holds the tests of the repository as a whole: which package may
+// import which, words and documents.
 package structure
 
 import (
@@ -13,9 +14,9 @@ import (
 
 const module = "github.com/clawsonar/clawsonar/"
 
-// rooms says which of our packages each package may import. A package that is
-// not here fails the test: give it a place first.
-func rooms() map[string][]string {
+// allowedImports says which of our packages each package may import. A package that
+// is not listed fails the test: add it first.
+func allowedImports() map[string][]string {
 	domain := []string{
 		"fingerprints", "testdata/captures",
 		"internal/advisory", "internal/bounded", "internal/check", "internal/clean", "internal/event", "internal/evidence", "internal/fingerprint", "internal/local",
@@ -67,8 +68,8 @@ func rooms() map[string][]string {
 	}
 }
 
-// keepers says which packages alone may import a library.
-func keepers() map[string][]string {
+// exclusiveImports says which packages alone may import a library.
+func exclusiveImports() map[string][]string {
 	lab := []string{"internal/test/lab", "internal/tools/releases"}
 	return map[string][]string{
 		"net":                                         append([]string{"internal/wire", "internal/replica", "internal/test/nameserver"}, lab...),
@@ -114,17 +115,17 @@ func TestImports(t *testing.T) {
 		t.Fatalf("only %d packages listed", len(all))
 	}
 	for _, p := range all {
-		room := strings.TrimPrefix(p.ImportPath, module)
-		allowed, ok := rooms()[room]
+		name := strings.TrimPrefix(p.ImportPath, module)
+		allowed, ok := allowedImports()[name]
 		if !ok {
-			t.Errorf("%s has no place in the table of rooms", room)
+			t.Errorf("%s is not in the table of allowed imports", name)
 		}
 		for _, imp := range p.Imports {
 			if ours, ok := strings.CutPrefix(imp, module); ok && !slices.Contains(allowed, ours) {
-				t.Errorf("%s must not import %s", room, ours)
+				t.Errorf("%s must not import %s", name, ours)
 			}
-			if keep, ok := keepers()[imp]; ok && !slices.Contains(keep, room) {
-				t.Errorf("%s must not import %s: only %s may", room, imp, strings.Join(keep, ", "))
+			if only, ok := exclusiveImports()[imp]; ok && !slices.Contains(only, name) {
+				t.Errorf("%s must not import %s: only %s may", name, imp, strings.Join(only, ", "))
 			}
 		}
 	}

@@ -61,19 +61,19 @@ func TestWords(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		room, _ := filepath.Rel(root, filepath.Dir(path))
-		room = filepath.ToSlash(room)
+		dir, _ := filepath.Rel(root, filepath.Dir(path))
+		dir = filepath.ToSlash(dir)
 		switch {
 		case d.IsDir() && (d.Name() == "testdata" || d.Name() == ".git"):
 			return fs.SkipDir
-		case d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || room == "internal/event":
+		case d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || dir == "internal/event":
 			return nil
 		}
 		for _, w := range literals(parse(t, path)) {
 			switch {
 			case !words[w.text]:
-			case slices.Contains(homonyms()[room], w.text):
-				used[room+" "+w.text] = true
+			case slices.Contains(homonyms()[dir], w.text):
+				used[dir+" "+w.text] = true
 			default:
 				t.Errorf("%s:%d: %q is a word of the result stream: use the constant of package event", path, w.line, w.text)
 			}
@@ -83,10 +83,10 @@ func TestWords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for room, list := range maps.All(homonyms()) {
+	for dir, list := range maps.All(homonyms()) {
 		for _, w := range list {
-			if !used[room+" "+w] {
-				t.Errorf("%s: no literal is %q: take it off the list", room, w)
+			if !used[dir+" "+w] {
+				t.Errorf("%s: no literal is %q: take it off the list", dir, w)
 			}
 		}
 	}

@@ -161,7 +161,7 @@ func extra(base string) []evidence.Request {
 type look struct {
 	URL     string
 	Product string
-	Deep    bool // go on at level deep, as the scanner would
+	Deep    bool // continue at level deep, as the scanner would
 }
 
 // answers are what it brings back.
@@ -260,7 +260,7 @@ func ask(ctx context.Context, l look) (answers, error) {
 	var out answers
 	more := c.Next
 	if l.Product == "openclaw" {
-		// Whatever the plan has, whether the scanner would ask for it or not, and
+		// All that the plan has, whether the scanner would ask for it or not, and
 		// some more. The page comes first; with it the plan grows.
 		more = func() (evidence.Request, bool) {
 			all := append(c.Plan(l.Product), extra(t.Base)...)

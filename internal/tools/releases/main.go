@@ -5,7 +5,7 @@
 //
 //	go run ./internal/tools/releases
 //
-// It asks the npm client, so it uses whatever registry that client is set up for,
+// It asks the npm client, so it uses the registry that client is set up for,
 // and writes no name of it anywhere. A package is read as it streams past and only
 // until its facts are complete; nothing of it is kept. The table is saved after
 // every release, so a run that was cut short is continued by the next, and a run
@@ -115,7 +115,7 @@ func run(ctx context.Context, out io.Writer, file string, src source) error {
 	fmt.Fprintf(out, "%s: %d releases, %d of them new; read %.0f MB in %.0f s\n",
 		file, len(t.releases), t.added, float64(read)/1e6, time.Since(began).Seconds())
 	if err := ctx.Err(); err != nil {
-		return errors.New("interrupted; run again to go on")
+		return errors.New("interrupted; run again to continue")
 	}
 	if len(failed) > 0 {
 		return fmt.Errorf("%d of %d releases could not be read, run again to try them once more: %w",

@@ -145,7 +145,7 @@ func (s *registry) open(_ context.Context, _, version string) (io.ReadCloser, in
 }
 
 // TestRun goes through the life of a table: a first run with a release that cannot
-// be read, a second that goes on from there, a third with nothing to do.
+// be read, a second that continues from there, a third with nothing to do.
 func TestRun(t *testing.T) {
 	infoOf := func(version string) file {
 		return file{"package/dist/build-info.json", strings.Replace(info, "2026.9.6", version, 1)}
@@ -220,7 +220,7 @@ func TestRunInterrupted(t *testing.T) {
 	cancel()
 	src := &registry{list: map[string][]string{"openclaw": {"2026.9.6"}}}
 	err := run(ctx, io.Discard, filepath.Join(t.TempDir(), "table.json"), src)
-	if err == nil || err.Error() != "interrupted; run again to go on" || len(src.opened) > 0 {
+	if err == nil || err.Error() != "interrupted; run again to continue" || len(src.opened) > 0 {
 		t.Errorf("got %v, fetched %v", err, src.opened)
 	}
 }

@@ -13,10 +13,10 @@ import (
 // begins is how each stream begins.
 const begins = `{"type":"scan"`
 
-// goOn looks whether a jsonl file is a stream that a run with that head goes on
-// with, and returns how much of it is whole: the rest is a line that was cut off.
+// continues looks whether a jsonl file is a stream that a run with that head
+// continues, and returns how much of it is whole: the rest is a line that was cut off.
 // all reports whether it holds the lines of all earlier runs.
-func goOn(f *os.File, head *event.Scan) (whole int64, all bool, err error) {
+func continues(f *os.File, head *event.Scan) (whole int64, all bool, err error) {
 	info, err := f.Stat()
 	if err != nil || info.Size() == 0 {
 		return 0, false, err
@@ -35,7 +35,7 @@ func goOn(f *os.File, head *event.Scan) (whole int64, all bool, err error) {
 	if whole == 0 && strings.HasPrefix(begins, string(first)) { // killed within the first line
 		return 0, false, nil
 	}
-	if len(heads) == 0 || !stored.GoesOn(head, heads[len(heads)-1]) {
+	if len(heads) == 0 || !stored.Continues(head, heads[len(heads)-1]) {
 		return 0, false, errors.New("it is not a stream that this scan was writing: name that, or a new file")
 	}
 	return whole, len(stored.Missing(head, heads)) == 0, nil
