@@ -49,8 +49,8 @@ func TestMakeHelp(t *testing.T) {
 		if names, ok := strings.CutPrefix(line, ".PHONY: "); ok {
 			targets = strings.Fields(names)
 		}
-		if rule, help, ok := strings.Cut(line, " ## "); ok {
-			name, _, _ := strings.Cut(rule, ":")
+		if target, help, ok := strings.Cut(line, " ## "); ok {
+			name, _, _ := strings.Cut(target, ":")
 			said[name] = strings.TrimSpace(help) != ""
 		}
 	}
