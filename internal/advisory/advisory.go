@@ -57,9 +57,9 @@ type Score struct {
 	// or NVD), cna (the CNA's, where it is another one), tracker (a third party
 	// that quotes the vendor), osv.
 	Source string `json:"source"`
-	// Version is that of CVSS; "" when it is not told.
+	// Version is that of CVSS; "" when it is not given.
 	Version string `json:"version,omitempty"`
-	// Score is 0.1 to 10; 0 when only the vector is told: Base computes it.
+	// Score is 0.1 to 10; 0 when only the vector is given: Base computes it.
 	Score  float64 `json:"score,omitempty"`
 	Vector string  `json:"vector,omitempty"`
 }
@@ -69,7 +69,7 @@ type Score struct {
 type Range struct {
 	Introduced   release.Version `json:"introduced,omitzero"`    // the first affected; zero: from the start
 	Fixed        release.Version `json:"fixed,omitzero"`         // the first not affected; zero: none is known
-	LastAffected release.Version `json:"last_affected,omitzero"` // the last known to be affected; zero: not told
+	LastAffected release.Version `json:"last_affected,omitzero"` // the last known to be affected; zero: not given
 }
 
 // status places one release. Between the last release known to be affected and
@@ -259,7 +259,7 @@ func (m Match) Sure() bool {
 	return m.Status == event.StatusAffected && m.Gateway != unclear && m.Credential != event.CredentialUnclear
 }
 
-// unclear is the value of Surface and Gateway for what nobody has told.
+// unclear is the value of Surface and Gateway for what is not known.
 const unclear = string(event.CredentialUnclear)
 
 // Result is what applies to a release.

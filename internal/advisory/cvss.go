@@ -11,7 +11,7 @@ import (
 	gocvss40 "github.com/pandatix/go-cvss/40"
 )
 
-// Base is the base score: as it is told, else as the vector gives it.
+// Base is the base score: as it is given, else as the vector gives it.
 func (s Score) Base() (float64, error) {
 	if s.Score > 0 {
 		return s.Score, nil
@@ -58,7 +58,7 @@ func compute[V any](parse func(string) (V, error), score func(V) float64, vector
 }
 
 // base40 leaves out threat and environment, which in CVSS 4.0 lower the one score
-// there is: they are those of somebody else.
+// there is: they are those of another environment.
 func base40(v *gocvss40.CVSS40) float64 {
 	for _, metric := range []string{"E", "CR", "IR", "AR", "MAV", "MAC", "MAT", "MPR", "MUI", "MVC", "MVI", "MVA", "MSC", "MSI", "MSA"} {
 		_ = v.Set(metric, "X") // not defined; every one of them takes it

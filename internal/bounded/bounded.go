@@ -227,7 +227,7 @@ func (s *Scanner) Next(c byte) {
 // Quoted reports whether the scanner is within a string.
 func (s *Scanner) Quoted() bool { return s.quoted }
 
-// Elements hands out the elements of a valid JSON array.
+// Elements yields the elements of a valid JSON array.
 func Elements(array []byte, yield func(element []byte) error) error {
 	array = bytes.TrimSpace(array)
 	if len(array) < 2 || array[0] != '[' {

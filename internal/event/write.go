@@ -56,7 +56,7 @@ func (c *Encoder) Encode(v any) ([]byte, error) {
 		c.raw.Write(b)
 	} else {
 		enc := json.NewEncoder(&c.raw)
-		enc.SetEscapeHTML(false) // this is data; "\u0026" in an address helps nobody
+		enc.SetEscapeHTML(false) // this is data; "\u0026" in an address is of no use
 		if err := enc.Encode(v); err != nil {
 			return nil, fmt.Errorf("encode event: %w", err)
 		}

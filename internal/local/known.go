@@ -20,11 +20,11 @@ type Known struct {
 	// Own are words in the name or command line of a program that is asked
 	// on any port.
 	Own []string `yaml:"own"`
-	// Forwarders are names of programs that hand on what is behind them.
+	// Forwarders are names of programs that forward to what is behind them.
 	Forwarders []string `yaml:"forwarders"`
 }
 
-// Forwards reports whether a listener's program hands on what is behind it.
+// Forwards reports whether a listener's program forwards to what is behind it.
 func (k *Known) Forwards(l Listener) bool {
 	return l.Process != "" && slices.Contains(k.Forwarders, l.name())
 }

@@ -261,7 +261,7 @@ func (e *engine) settledBy(t target.Target, c *fingerprint.Case) {
 	e.settled[t.Entry] = true
 }
 
-// settle hands on what has answered for good, and what is part of an entry that is
+// settle passes on what has answered for good, and what is part of an entry that is
 // settled.
 func (e *engine) settle(ctx context.Context) error {
 	for _, w := range e.pending {

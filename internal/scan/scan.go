@@ -1,5 +1,5 @@
 // Package scan is the engine: it takes targets out of their space, has a
-// bounded number of them probed at a time, judges what was seen, and hands out
+// bounded number of them probed at a time, judges what was seen, and yields
 // the result stream. Its memory depends on the targets in flight, not on the
 // number of targets.
 package scan
@@ -32,7 +32,7 @@ import (
 // Config says what to scan and how.
 type Config struct {
 	Space *target.Space
-	// Stream, if set, hands out what to scan instead of Space, as it comes: the
+	// Stream, if set, yields what to scan instead of Space, as it comes: the
 	// entries in their order, each in its seeded order. It has no shards and
 	// nothing to continue from. An error of it ends the run as an interrupt does,
 	// and is what Run returns.

@@ -17,7 +17,7 @@ type Machine map[netip.AddrPort]Listener
 // Listener is one of them.
 type Listener struct {
 	PID      int32 // of its process; 0 when this user may not see it
-	Forwards bool  // its program hands on what is behind it
+	Forwards bool  // its program forwards to what is behind it
 }
 
 // held is a gateway of this machine whose line waits for the others: what is said
@@ -62,7 +62,7 @@ func (h *held) listening(m Machine) listening {
 	return l
 }
 
-// forwards reports whether what listens hands on a gateway and is none itself, by
+// forwards reports whether what listens forwards to a gateway and is none itself, by
 // its program or its answers.
 func (l *listening) forwards() bool { return l.Forwards || l.front != "" }
 

@@ -1,4 +1,4 @@
-// Package suggest finds the word that somebody meant.
+// Package suggest finds the word that was meant.
 package suggest
 
 import "fmt"

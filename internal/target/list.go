@@ -53,7 +53,7 @@ var errPorts = fmt.Errorf("more than %d ports of one host", maxPorts)
 // errCut is the end of a list before its end.
 var errCut = errors.New("the list is cut: its end is missing (-stream scans a list while it is written)")
 
-// Read hands out the entries one by one, as they can be read: r may be a pipe
+// Read yields the entries one by one, as they can be read: r may be a pipe
 // that is still being written to. Errors name list and line.
 func (l *List) Read(r io.Reader, yield func(Spec) error) error {
 	br, err := bounded.Unpack(r)
@@ -156,7 +156,7 @@ func spaceFor(b []byte, n int) []byte {
 	return b
 }
 
-// Lines hands out the lines of a list with their source, "hosts.txt:3". Blank
+// Lines yields the lines of a list with their source, "hosts.txt:3". Blank
 // lines and lines that begin with "#" are skipped, so is what follows a "#"
 // after a space or tab.
 func Lines(r io.Reader, name string, yield func(text, source string) error) error {
@@ -165,7 +165,7 @@ func Lines(r io.Reader, name string, yield func(text, source string) error) erro
 	return in.lines(maxLine, nil, func(text string) error { return yield(bare(text), in.source()) })
 }
 
-// lines hands out what is not blank, comments apart.
+// lines yields what is not blank, comments apart.
 func (in *input) lines(limit int, comment func(text string), yield func(text string) error) error {
 	for ; ; in.line++ {
 		text, err := in.text(limit)
@@ -466,7 +466,7 @@ func short(text string) string {
 
 func (l *List) wants(port uint16) bool { return l.isWanted[port] }
 
-// take hands out the wanted ports of a host, under each of its names.
+// take yields the wanted ports of a host, under each of its names.
 func (l *List) take(in *input, h host, yield func(Spec) error) error {
 	if h.addr == "" && len(h.names) == 0 {
 		return in.fail(errors.New("names no host"))

@@ -105,7 +105,7 @@ type barred struct {
 type Scope struct {
 	allow, deny blocks
 	// inside are those blocks of allow that were written down as (a part of) a
-	// special block: only they allow what nobody wrote down as a target.
+	// special block: only they allow what was not written down as a target.
 	inside     blocks
 	names      map[string]bool // denied
 	everything bool            // there is no allow list
@@ -120,7 +120,7 @@ type Limits struct {
 	// Allow and Wide are what may be contacted; both nil is everything. Each block
 	// of Allow was written down by itself. Those of Wide are parts of a wider
 	// range, or of an autonomous system: 10.0.0.0/8 as a part of "9.0.0.0-11.0.0.0"
-	// is not what somebody wrote who meant private addresses.
+	// does not mean private addresses.
 	Allow, Wide []netip.Prefix
 	Deny        []netip.Prefix
 	Names       []string // denied
@@ -296,7 +296,7 @@ func (s *Scope) permit(addr netip.Addr) error {
 	return nil
 }
 
-// unwritten judges a special address that is not a target somebody wrote down.
+// unwritten judges a special address that is not a target that was written down.
 func (s *Scope) unwritten(addr netip.Addr) error {
 	reach := s.Reach(addr)
 	if reach == event.ReachPublic {

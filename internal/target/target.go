@@ -30,7 +30,7 @@ type Target struct {
 	Base   string // base path without the final slash: "" or "/claw"
 	Input  string // as the user wrote it
 	Source string // where: "args", "stdin:3", "hosts.txt:3", "local"
-	// Implied targets have an address that nobody wrote down: it is what a name
+	// Implied targets have an address that was not written down: it is what a name
 	// in a list resolves to, or part of a range that goes beyond the special
 	// block it lies in. Such a target is not contacted at special addresses.
 	Implied bool
