@@ -150,11 +150,11 @@ func cases() []struct {
 			s.Verdict = &fingerprint.Verdict{
 				Product: event.Product{ID: "toy", Name: "Toy", Confidence: event.Certain, Because: []string{"root"}}, Relative: true,
 				Auth:   event.Auth{State: state, Because: []string{"root"}},
-				Advice: fingerprint.Advice{Means: "Whoever comes plays with it.", Fix: "Put it away.", Steps: "1. Put it away."},
+				Advice: fingerprint.Advice{Means: "Anyone who reaches it can play with it.", Fix: "Put it away.", Steps: "1. Put it away."},
 			}
 		}
 	}
-	advised := func(s *check.Subject) { s.Verdict.Advice.Means = "Whoever comes plays with it." }
+	advised := func(s *check.Subject) { s.Verdict.Advice.Means = "Anyone who reaches it can play with it." }
 	scanned := time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC)
 	tls := func(i evidence.TLSInfo) func(*check.Subject) {
 		return func(s *check.Subject) {
@@ -693,7 +693,7 @@ func TestEvidenceExists(t *testing.T) {
 	}
 }
 
-// evidenceNames returns what a finding may name: signals, fronts and gates, and
+// evidenceNames returns what a finding may name: signals, fronts, and
 // the sources of releases.
 func evidenceNames(t *testing.T) map[string]bool {
 	t.Helper()
@@ -708,11 +708,12 @@ func evidenceNames(t *testing.T) map[string]bool {
 			t.Fatal(err)
 		}
 		var file struct {
-			Requests      []struct{ Signals map[string]any }
-			Answers       map[string]any // some are signals of the same name
-			Signals       map[string]any
-			Version       []struct{ Source string }
-			Fronts, Gates []struct{ ID string }
+			Requests    []struct{ Signals map[string]any }
+			Answers     map[string]any // some are signals of the same name
+			Signals     map[string]any
+			Version     []struct{ Source string }
+			Fronts      []struct{ ID string }
+			LoginFronts []struct{ ID string } `yaml:"login_fronts"`
 		}
 		if err := yaml.Unmarshal(data, &file); err != nil {
 			t.Fatal(err)
@@ -732,7 +733,7 @@ func evidenceNames(t *testing.T) map[string]bool {
 		for _, f := range file.Fronts {
 			out["front."+f.ID] = true
 		}
-		for _, g := range file.Gates {
+		for _, g := range file.LoginFronts {
 			out["gate."+g.ID] = true
 		}
 	}

@@ -97,14 +97,14 @@ func TestRelativeSeverity(t *testing.T) {
 	s.Verdict = &fingerprint.Verdict{
 		Product: event.Product{ID: "toy", Name: "Toy", Confidence: event.Certain}, Relative: true,
 		Auth:   event.Auth{State: event.AuthOpen, Because: []string{"root"}},
-		Advice: fingerprint.Advice{Means: "Whoever comes plays with it.", Fix: "Put it away.", References: []string{"https://example.org/toy"}},
+		Advice: fingerprint.Advice{Means: "Anyone who reaches it can play with it.", Fix: "Put it away.", References: []string{"https://example.org/toy"}},
 	}
 	s.Reach = "loopback"
 	got := check.Run(check.All(), s)
 	if len(got) != 1 || got[0].ID != "auth-missing" || got[0].Severity != event.Critical {
 		t.Fatalf("%+v", got)
 	}
-	if got[0].Detail != "Whoever comes plays with it. Shown by root." || got[0].Remediation != "Put it away. Runbook: clawsonar explain toy" || !slices.Equal(got[0].References, []string{"https://example.org/toy"}) {
+	if got[0].Detail != "Anyone who reaches it can play with it. Shown by root." || got[0].Remediation != "Put it away. Runbook: clawsonar explain toy" || !slices.Equal(got[0].References, []string{"https://example.org/toy"}) {
 		t.Errorf("%+v", got[0])
 	}
 	// Words that nobody has translated are passed on.

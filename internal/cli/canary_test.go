@@ -211,7 +211,7 @@ func like(t *testing.T, file string, change func(body string) string) func(*http
 	return func(req *http.Request) canaryAnswer {
 		opening := strings.EqualFold(req.Header.Get("Upgrade"), "websocket")
 		for _, x := range c.Exchanges {
-			if x.WebSocket == opening && x.Say == "" && x.Method == req.Method && x.Path == req.URL.RequestURI() {
+			if x.WebSocket == opening && x.Reply == "" && x.Method == req.Method && x.Path == req.URL.RequestURI() {
 				return canaryAnswer{status: x.Status, header: slices.DeleteFunc(slices.Clone(x.Header), func(h string) bool {
 					return strings.HasPrefix(h, "Content-Length:") || strings.HasPrefix(h, "Strict-Transport") || strings.ContainsAny(h, "\n")
 				}), body: change(x.Body)}

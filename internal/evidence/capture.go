@@ -26,7 +26,7 @@ type Capture struct {
 	Comment string `yaml:"comment,omitempty"` // what is special
 	Port    uint16 `yaml:"port,omitempty"`    // 0 for one that says nothing
 	Host    string `yaml:"host,omitempty"`    // the name it was asked by; "" for a bare address
-	// Reach says where it was looked at from, in the words of the result stream;
+	// Reach says from where it was scanned, in the words of the result stream;
 	// "" for the same machine.
 	Reach event.Reach `yaml:"reach,omitempty"`
 	Bound string      `yaml:"bound,omitempty"` // what its listener is bound to, where this machine is looked at
@@ -45,7 +45,7 @@ type Expectation struct {
 	Brand      string          `yaml:"brand,omitempty"`
 	Candidates []string        `yaml:"candidates,omitempty,flow"` // one: that exact release
 	Auth       event.AuthState `yaml:"auth,omitempty"`
-	Gate       event.AuthMode  `yaml:"gate,omitempty"` // what asks, when the auth state is gated; "" where that has not been looked at
+	Gate       event.AuthMode  `yaml:"gate,omitempty"` // what asks, when the auth state is gated; "" where that was not checked
 	Front      string          `yaml:"front,omitempty"`
 	// Findings are the checks that must raise something; nil where that has not
 	// been looked at.
@@ -64,7 +64,7 @@ type CapturedExchange struct {
 	// WebSocket: it was an opening; Say names what was said to the first frame.
 	// Replicas do not answer what is said.
 	WebSocket bool   `yaml:"websocket,omitempty"`
-	Say       string `yaml:"say,omitempty"`
+	Reply     string `yaml:"say,omitempty"`
 }
 
 // Original stands in for a body that was reduced to the facts in it: the body
@@ -114,7 +114,7 @@ func (c *Capture) Deep() bool {
 }
 
 // Observation returns what a probe that made every recorded request would have
-// seen.
+// observed.
 func (c *Capture) Observation() Observation {
 	port := c.Port
 	if port == 0 {

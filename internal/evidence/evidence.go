@@ -1,4 +1,4 @@
-// Package evidence holds what was seen at a target, as plain data: no
+// Package evidence holds what was observed at a target, as plain data: no
 // judgement, no I/O. Everything in it that a target controls is hostile until
 // it has been cleaned for the place where it is shown.
 package evidence
@@ -84,7 +84,7 @@ type Exchange struct {
 	// that came back for what was said to it. For RFB it is two lines: the
 	// version as sent, and "security types: 1 2" with the numbers offered.
 	Body      []byte
-	Truncated bool   // the body went on beyond the cap
+	Truncated bool   // the body continued beyond the cap
 	Err       string // why there is no (whole) answer; "" when there is
 	// Unreadable: the body has a content coding that was not asked for and cannot
 	// be undone, as Err says. There is no body then.
@@ -187,7 +187,7 @@ func Reason(text string) string {
 	return ""
 }
 
-// Observation is everything seen at one target.
+// Observation is everything observed at one target.
 type Observation struct {
 	Time      time.Time       // start of the probe
 	Addr      netip.AddrPort  // what was dialled; zero when a name did not resolve
@@ -267,7 +267,7 @@ type Request struct {
 	Header    Header // beyond User-Agent, Accept, Accept-Encoding; a Host replaces the target's
 	Body      string
 	WebSocket bool   // an opening handshake (RFC 6455 section 4.1), then one frame
-	Say       string // what is said to the first frame, see package handshake; "" for nothing
+	Reply     string // what is said to the first frame, see package handshake; "" for nothing
 	RFB       bool   // no HTTP: the opening of RFB up to the list of security types (RFC 6143 section 7.1)
 	Fresh     bool   // on a connection of its own, which may lead to another backend
 	MaxBody   int    // cap on the body kept, in bytes; 0 means the wire's default

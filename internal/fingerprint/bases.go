@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Bases returns the usual base paths that may lead to a product whose page does
-// not show at /: those that the answer to / names, in a redirect to the same
+// Bases returns the usual base paths that may lead to a product whose page is
+// not at /: those that the answer to / names, in a redirect to the same
 // host or in a link, or with all set every one.
 func (c *Case) Bases(all bool) []string {
 	root := c.answer(rootID)
@@ -30,14 +30,14 @@ func (c *Case) Bases(all bool) []string {
 	return out
 }
 
-// Paged reports whether a product shows at the base path that the case stands at:
-// its page, or all of it.
+// Paged reports whether a product is at the base path of the case: its page, or
+// all of it.
 func (c *Case) Paged() bool { return slices.ContainsFunc(c.views, (*view).paged) }
 
-// paged reports whether a surface shows at the base path itself, or all of the
-// product below it.
+// paged reports whether a surface is at the base path itself, or all of the product
+// below it.
 func (v *view) paged() bool {
-	return v.mount() != "" || slices.ContainsFunc(v.p.Surfaces, func(r surfaceRule) bool { return r.Path == rootPath && v.holds(&r.cond) })
+	return v.mount() != "" || slices.ContainsFunc(v.p.Surfaces, func(r surfaceRule) bool { return r.Path == rootPath && v.matches(&r.cond) })
 }
 
 // hints reports whether an answer leads to a base path.

@@ -8,7 +8,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/evidence"
 )
 
-// Case is what is known of one target: what was seen there, and what follows from
+// Case is what is known of one target: what was observed there, and what follows from
 // it. It asks for the next request, takes what came back, and gives the verdict.
 // Each answer is looked at once, when it is taken. It is not safe for concurrent
 // use.
@@ -17,12 +17,12 @@ type Case struct {
 	set     *Set
 	level   event.Level
 	answers []answer // of Exchanges, by the same index
-	views   []*view  // of the products of which anything shows, see consider
+	views   []*view  // of the products of which a signal matches, see consider
 	verdict *Verdict // once it has been asked for
 }
 
 // Open begins a case on an observation. What is in it already is taken; what is
-// added to it, by whoever makes the requests, is to be taken with Take.
+// added to it later has to be taken with Take.
 func (s *Set) Open(o *evidence.Observation, level event.Level) *Case {
 	c := &Case{Observation: o, set: s, level: level}
 	c.Take()
@@ -31,7 +31,7 @@ func (s *Set) Open(o *evidence.Observation, level event.Level) *Case {
 
 // Take looks at the exchanges that the observation has got since. The answer to a
 // request that may hold a secret, or in which a signal says so, is emptied: what
-// the fingerprints saw is kept, of the body nothing is, not even a hash.
+// the fingerprints matched is kept, of the body nothing is, not even a hash.
 func (c *Case) Take() {
 	before := len(c.answers)
 	if before == len(c.Exchanges) {
@@ -73,7 +73,7 @@ func (c *Case) lookAround() {
 		}
 	}
 	for _, l := range x.names {
-		if l.signal.named(c.Observation) {
+		if l.signal.matchesTarget(c.Observation) {
 			c.consider(l.product, true)
 		}
 	}
@@ -88,7 +88,7 @@ func (c *Case) hint(a *answer) {
 		c.consider(place, true)
 	}
 	for _, l := range c.set.index.logins {
-		if slices.Contains(l.Login, a.ID) && c.asksLogin(a) {
+		if slices.Contains(l.Login, a.ID) && c.requiresLogin(a) {
 			c.consider(l.product, true)
 		}
 	}
@@ -111,7 +111,7 @@ func (c *Case) consider(place int, hinted bool) {
 	slices.SortFunc(c.views, func(a, b *view) int { return cmp.Compare(a.order, b.order) })
 }
 
-// view returns a product's look at the case, whether anything shows of it or not.
+// view returns a product's view of the case, whether any of its signals matches or not.
 func (c *Case) view(p *product) *view {
 	if at := slices.IndexFunc(c.views, func(v *view) bool { return v.p == p }); at >= 0 {
 		return c.views[at]
@@ -138,7 +138,7 @@ func (c *Case) maxRequests() int {
 	return 12
 }
 
-// Next returns the request to make now, given what has been seen so far, or
+// Next returns the request to make now, given what has been observed so far, or
 // false when nothing that may be asked would add to the verdict.
 func (c *Case) Next() (evidence.Request, bool) {
 	made := c.Requests
@@ -189,8 +189,8 @@ func (c *Case) Recognised() bool {
 	return slices.ContainsFunc(c.views, func(v *view) bool { return v.confidence().Rank() >= event.Firm.Rank() })
 }
 
-// Verdict returns what follows from what was seen. Of several products that fit
-// it takes the one that is most sure, and of equals the first.
+// Verdict returns what follows from the observation. Of several products that match
+// it takes the one with the highest confidence, and of equals the first.
 func (c *Case) Verdict() *Verdict {
 	if c.verdict == nil {
 		c.verdict = c.judge()
@@ -198,7 +198,7 @@ func (c *Case) Verdict() *Verdict {
 	return c.verdict
 }
 
-// best is the product that is most sure, or nil.
+// best is the product with the highest confidence, or nil.
 func (c *Case) best() *view {
 	var best *view
 	rank := 0
@@ -215,20 +215,20 @@ func (c *Case) judge() *Verdict {
 	if best := c.best(); best != nil {
 		best.judge(out)
 	}
-	if front := c.shown(c.set.fronts, c.answers); front != nil {
+	if front := c.front(c.set.fronts, c.answers); front != nil {
 		out.Front = event.Front{Kind: front.ID, Because: front.because}
 	}
 	if out.Auth.State == "" || out.Auth.State == event.AuthUnknown {
-		if gate := c.gated(out); gate != nil {
-			out.Auth = event.Auth{State: event.AuthGated, Mode: event.AuthMode(gate.ID), Because: gate.because}
+		if front := c.gatedBy(out); front != nil {
+			out.Auth = event.Auth{State: event.AuthGated, Mode: event.AuthMode(front.ID), Because: front.because}
 		}
 	}
 	return out
 }
 
-// shown returns the first front, or gate, that shows in one of the answers, the
-// name or the certificate; nil if none does.
-func (c *Case) shown(rules []frontRule, answers []answer) *frontRule {
+// front returns the first of the fronts that matches: one of the answers, the name
+// or the certificate; nil if none does.
+func (c *Case) front(rules []frontRule, answers []answer) *frontRule {
 	for i := range rules {
 		r := &rules[i]
 		if r.Host != nil && !r.Host.MatchString(c.Name) ||
@@ -236,7 +236,7 @@ func (c *Case) shown(rules []frontRule, answers []answer) *frontRule {
 			continue
 		}
 		for j := range answers {
-			if !r.match.set() || r.match.holds(&answers[j]) {
+			if !r.match.set() || r.match.matches(&answers[j]) {
 				return r
 			}
 		}
@@ -244,8 +244,8 @@ func (c *Case) shown(rules []frontRule, answers []answer) *frontRule {
 	return nil
 }
 
-// Plan returns every request of a product up to level standard, whatever its
-// condition: what a recorder makes. Those that need what has not been seen,
+// Plan returns every request of a product up to level standard, regardless of its
+// condition: what a recorder makes. Those that need what has not been observed,
 // another name for the target, or a base path, are left out, and so are those
 // that only ask again.
 func (c *Case) Plan(product string) []evidence.Request {
@@ -273,6 +273,6 @@ func (c *Case) Plan(product string) []evidence.Request {
 func (p *product) mayBeAsked(r *requestSpec, o *evidence.Observation) bool {
 	return !slices.ContainsFunc(r.When.All, func(name string) bool {
 		s := p.signals[name]
-		return s.Host != nil && !s.named(o) || s.Based && o.Base == ""
+		return s.Host != nil && !s.matchesTarget(o) || s.Based && o.Base == ""
 	})
 }

@@ -27,28 +27,29 @@ const frontsFile = "fronts.yaml"
 type Set struct {
 	products []*product // gateways, then helpers, then relatives; each in the order of their files
 	fronts   []frontRule
-	gates    []frontRule
-	logins   []string
-	unseen   []Unseen
-	index    *index
-	known    *known
+	// Fronts that require a login, and words that lead to one.
+	loginFronts []frontRule
+	loginWords  []string
+	unseen      []Unseen
+	index       *index
+	known       *known
 	// Relatives are asked for on every port, not only on their own.
 	everywhere bool
 }
 
 // Product describes one fingerprint of a set.
 type Product struct {
-	ID, Name string
-	File     string
-	Ports    []uint16
-	Requests []string // "GET /" and so on, in the order they may be made
-	Markers  []string // the signals that alone make the identity certain
-	Helper   bool     // it stands beside a gateway
-	Near     []uint16 // a helper's ports, as distances from the gateway's
-	Relative bool     // it is a relative of OpenClaw
-	About    string
-	Advice   map[event.AuthState]Advice
-	Notes    map[string]string // by the ids of their messages
+	ID, Name    string
+	File        string
+	Ports       []uint16
+	Requests    []string // "GET /" and so on, in the order they may be made
+	Markers     []string // the signals that alone make the identity certain
+	Helper      bool     // it stands beside a gateway
+	PortOffsets []uint16 // a helper's ports, as distances from the gateway's
+	Relative    bool     // it is a relative of OpenClaw
+	About       string
+	Advice      map[event.AuthState]Advice
+	Notes       map[string]string // by the ids of their messages
 }
 
 // product is a compiled fingerprint.
@@ -153,19 +154,22 @@ func (s *Set) loadFronts(data []byte) error {
 	if err := decode(data, frontsFile, &f); err != nil {
 		return err
 	}
-	s.fronts, s.gates, s.logins = f.Fronts, f.Gates, f.Logins
-	for i, word := range f.Logins {
+	s.fronts, s.loginFronts, s.loginWords = f.Fronts, f.LoginFronts, f.LoginWords
+	for i, word := range f.LoginWords {
 		if word == "" || strings.Trim(word, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
-			return strict.At(frontsFile, data, fmt.Errorf("login word %q: use small letters and digits alone", word), "logins", i)
+			return strict.At(frontsFile, data, fmt.Errorf("login word %q: use small letters and digits alone", word), "login_words", i)
 		}
 	}
-	for key, rules := range map[string][]frontRule{"fronts": f.Fronts, "gates": f.Gates} {
-		for i, r := range rules {
+	for _, list := range []struct {
+		key, signal string
+		rules       []frontRule
+	}{{"fronts", "front.", f.Fronts}, {"login_fronts", "gate.", f.LoginFronts}} {
+		for i, r := range list.rules {
 			if r.ID == "" || !r.match.set() && r.Host == nil && r.Subject == nil {
-				return strict.At(frontsFile, data, errors.New("a front needs an id and something to see"), key, i)
+				return strict.At(frontsFile, data, errors.New("a front needs an id and something to match"), list.key, i)
 			}
-			rules[i].match.list()
-			rules[i].because = []string{strings.TrimSuffix(key, "s") + "." + r.ID}
+			list.rules[i].match.list()
+			list.rules[i].because = []string{list.signal + r.ID}
 		}
 	}
 	return nil
@@ -222,7 +226,7 @@ func (s *Set) distinct() error {
 // key identifies a request by all that goes over the wire.
 func (r *requestSpec) key() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s %t %t %q %q", r.method(), strings.TrimPrefix(r.Path, "{mount}"), r.WebSocket, r.Fresh, r.Say, r.Body)
+	fmt.Fprintf(&b, "%s %s %t %t %q %q", r.method(), strings.TrimPrefix(r.Path, "{mount}"), r.WebSocket, r.Fresh, r.Reply, r.Body)
 	for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
 		fmt.Fprintf(&b, " %q=%q", strings.ToLower(name), r.Headers[name])
 	}
@@ -243,7 +247,7 @@ func (r *requestSpec) method() string {
 func (s *Set) Products() []Product {
 	var out []Product
 	for _, p := range s.products {
-		d := Product{ID: p.ID, Name: p.Name, File: p.file, Ports: p.Ports, Markers: p.markers(), Helper: p.Helper, Near: p.Near,
+		d := Product{ID: p.ID, Name: p.Name, File: p.file, Ports: p.Ports, Markers: p.markers(), Helper: p.Helper, PortOffsets: p.PortOffsets,
 			Relative: p.Relative, About: p.About, Advice: p.Advice, Notes: map[string]string{}}
 		for i := range p.Requests {
 			r := &p.Requests[i]
@@ -265,7 +269,7 @@ func (s *Set) Products() []Product {
 }
 
 // HelperPorts returns the ports on which the helpers of a gateway at the given
-// port may show themselves. Helpers that show nothing beside any of the releases
+// port may show themselves. Helpers that cannot be recognised beside any of the releases
 // that the gateway may be are left out.
 func (s *Set) HelperPorts(gateway uint16, releases []string) []uint16 {
 	var out []uint16
@@ -281,7 +285,7 @@ func (s *Set) HelperPorts(gateway uint16, releases []string) []uint16 {
 		for _, port := range p.Ports {
 			add(port)
 		}
-		for _, distance := range p.Near {
+		for _, distance := range p.PortOffsets {
 			add(gateway + distance)
 		}
 	}
@@ -408,7 +412,7 @@ func (c *compiler) collect() error {
 	for i := range c.Requests {
 		r := &c.Requests[i]
 		for j, name := range r.Shows {
-			if err := c.below(r, []any{"requests", i, "shows", j}, name, shape{Answer: []string{name}}); err != nil {
+			if err := c.below(r, []any{"requests", i, "shows", j}, name, signalSpec{Answer: []string{name}}); err != nil {
 				return err
 			}
 		}
@@ -429,12 +433,12 @@ func (c *compiler) collect() error {
 const badName = "signal name %q: use small letters, digits, dots and hyphens"
 
 // below adds a signal that stands below a request. The same name below several
-// requests is one signal, which shows if it shows in any of their answers.
-func (c *compiler) below(r *requestSpec, at []any, name string, seen shape) error {
+// requests is one signal, which matches if it matches any of their answers.
+func (c *compiler) below(r *requestSpec, at []any, name string, spec signalSpec) error {
 	if !validID(name) {
 		return c.errorf(at, badName, name)
 	}
-	s, err := c.shape(r, at, name, seen)
+	s, err := c.combine(r, at, name, spec)
 	if err != nil {
 		return err
 	}
@@ -445,16 +449,16 @@ func (c *compiler) below(r *requestSpec, at []any, name string, seen shape) erro
 	case len(first.On)+len(first.Login) == 0:
 		return c.errorf(at, "signal %q stands among the signals of no request as well", name)
 	case (first.Login == nil) != (s.Login == nil), first.written() != s.written(), first.Secret != s.Secret, first.Common != s.Common:
-		return c.errorf(at, "signal %q looks for something else here than below request %q: give it another name", name, slices.Concat(first.On, first.Login)[0])
+		return c.errorf(at, "signal %q matches something else here than below request %q: give it another name", name, slices.Concat(first.On, first.Login)[0])
 	default:
 		first.On, first.Login = append(first.On, s.On...), append(first.Login, s.Login...)
 	}
 	return nil
 }
 
-// shape puts what a signal looks for together with the answers that it names.
-func (c *compiler) shape(r *requestSpec, at []any, name string, s shape) (*signal, error) {
-	sum := s.seen
+// combine puts what a signal matches together with the answers that it names.
+func (c *compiler) combine(r *requestSpec, at []any, name string, s signalSpec) (*signal, error) {
+	sum := s.answerSpec
 	for _, answer := range s.Answer {
 		a, ok := c.Answers[answer]
 		if !ok {
@@ -467,11 +471,11 @@ func (c *compiler) shape(r *requestSpec, at []any, name string, s shape) (*signa
 	}
 	switch {
 	case sum.Login && (sum.match.set() || sum.Secret):
-		return nil, c.errorf(at, "signal %q: login goes with nothing else to see in the answer", name)
+		return nil, c.errorf(at, "signal %q: login goes with nothing else to match in the answer", name)
 	case sum.Login:
 		return &signal{Login: []string{r.ID}, Common: sum.Common}, nil
 	case !sum.match.set():
-		return nil, c.errorf(at, "signal %q looks for nothing in the answer", name)
+		return nil, c.errorf(at, "signal %q has nothing to match in the answer", name)
 	}
 	return &signal{On: []string{r.ID}, match: sum.match, Secret: sum.Secret, Common: sum.Common}, nil
 }
@@ -515,8 +519,8 @@ func (c *compiler) basics() error {
 	if err := c.cond([]any{"gated"}, c.Gated.cond); err != nil {
 		return err
 	}
-	if c.Gated.onlyNone() {
-		return c.errorf([]any{"gated"}, "gated would hold where nothing shows: add all or any")
+	if c.Gated.onlyNot() {
+		return c.errorf([]any{"gated"}, "gated would match where no signal does: add all or any")
 	}
 	if len(c.Identity) == 0 {
 		return c.errorf(nil, "identity is missing: nothing would ever be recognised")
@@ -561,13 +565,13 @@ func (c *compiler) requests() error {
 		if err := c.outOf(at, r); err != nil {
 			return err
 		}
-		if r.When.onlyNone() || !isRoot && r.When.empty() && !r.First {
+		if r.When.onlyNot() || !isRoot && r.When.empty() && !r.SpeaksFirst {
 			return c.errorf(at, "request %q has no condition: it would be sent to every web server; add when", r.ID)
 		}
 		if strings.HasPrefix(r.Path, "{mount}") && c.Mount == "" {
-			return c.errorf(at, "request %q: {mount} needs mount: the signal that shows where it is", r.ID)
+			return c.errorf(at, "request %q: {mount} needs mount: the signal that tells where it is", r.ID)
 		}
-		if r.First && len(c.Ports) == 0 {
+		if r.SpeaksFirst && len(c.Ports) == 0 {
 			return c.errorf(at, "request %q: speaks_first needs ports: it is made on the product's own alone", r.ID)
 		}
 		for _, q := range r.For {
@@ -585,7 +589,7 @@ func (c *compiler) requests() error {
 	return nil
 }
 
-// permitted refuses whatever could harm a target. It is the whole of what a
+// permitted refuses anything that could harm a target. It is the whole of what a
 // fingerprint may ask for.
 func (r *requestSpec) permitted() error {
 	switch r.method() {
@@ -616,11 +620,11 @@ func (r *requestSpec) permitted() error {
 	default:
 		return fmt.Errorf("method %q may not be sent: use GET or HEAD", r.Method)
 	}
-	if r.Say != "" && (!r.WebSocket || !handshake.Known(r.Say)) {
-		return fmt.Errorf("reply %q: use control-ui or rfb, with websocket: true", r.Say)
+	if r.Reply != "" && (!r.WebSocket || !handshake.Known(r.Reply)) {
+		return fmt.Errorf("reply %q: use control-ui or rfb, with websocket: true", r.Reply)
 	}
-	if r.Say != "" && (!r.Level.Includes(event.LevelStandard) || r.Say != handshake.RFB && !r.Level.Includes(event.LevelDeep)) {
-		return fmt.Errorf("reply %q needs level: deep (rfb: standard)", r.Say)
+	if r.Reply != "" && (!r.Level.Includes(event.LevelStandard) || r.Reply != handshake.RFB && !r.Level.Includes(event.LevelDeep)) {
+		return fmt.Errorf("reply %q needs level: deep (rfb: standard)", r.Reply)
 	}
 	rest := place(r.Path, "", "")
 	rest = strings.Replace(rest, "/{script}", "/script", 1)
@@ -653,7 +657,7 @@ func (r *requestSpec) permitted() error {
 }
 
 // deepHeader reports whether a header may be sent at level deep: an origin that
-// nobody has, or the target's own; a host that nobody has; a forwarding header
+// does not exist, or the target's own; a host that does not exist; a forwarding header
 // that names a documentation address (RFC 5737).
 func deepHeader(name, value string) bool {
 	switch name {
@@ -723,8 +727,8 @@ func (c *compiler) signalNames() error {
 		if kinds != 1 {
 			return c.errorf(at, "signal %q must be exactly one of: a condition on other signals, default_port, based, loopback, subject_regex, host_regex, versions, releases", name)
 		}
-		if s.cond.onlyNone() {
-			return c.errorf(at, "signal %q would hold where nothing shows: add all or any", name)
+		if s.cond.onlyNot() {
+			return c.errorf(at, "signal %q would match where no signal does: add all or any", name)
 		}
 		if v := s.Version; v != nil && (v.From == "" && v.Before == "" || !v.valid()) {
 			return c.errorf(at, `signal %q: write versions as {from: "1.2.3", before: "1.4"}, or with one of the two`, name)
@@ -770,10 +774,10 @@ func (c *compiler) cycles() error {
 	return nil
 }
 
-// onlyNone reports whether a condition holds where nothing shows.
-func (c cond) onlyNone() bool { return len(c.None) > 0 && len(c.All)+len(c.Any) == 0 }
+// onlyNot reports whether a condition matches where no signal does.
+func (c cond) onlyNot() bool { return len(c.Not) > 0 && len(c.All)+len(c.Any) == 0 }
 
-func (c cond) names() []string { return slices.Concat(c.All, c.Any, c.None) }
+func (c cond) names() []string { return slices.Concat(c.All, c.Any, c.Not) }
 
 // cond checks that a condition names signals that exist.
 func (c *compiler) cond(at []any, cond cond) error {
@@ -788,7 +792,7 @@ func (c *compiler) cond(at []any, cond cond) error {
 }
 
 // rules checks the ordered lists: every rule must be able to be the first that
-// holds.
+// matches.
 func (c *compiler) rules() error {
 	lists := map[string][]cond{}
 	for i, r := range c.Identity {
@@ -810,13 +814,13 @@ func (c *compiler) rules() error {
 		for i, cond := range lists[key] {
 			at := []any{key, i}
 			if cond.empty() {
-				return c.errorf(at, "rule has no condition: it would always hold")
+				return c.errorf(at, "rule has no condition: it would always match")
 			}
 			if err := c.cond(at, cond); err != nil {
 				return err
 			}
 			if !c.reachable(lists[key][:i], cond) {
-				return c.errorf(at, "rule can never be reached: whenever it holds, a rule before it holds as well")
+				return c.errorf(at, "rule can never be reached: whenever it matches, a rule before it matches as well")
 			}
 		}
 	}
@@ -864,8 +868,8 @@ func (c *compiler) surface(at []any, r *requestSpec, s *surfaceSpec) error {
 		if rule.cond.empty() {
 			continue
 		}
-		if rule.cond.onlyNone() {
-			return c.errorf(at, "surface %q would show where nothing does: add all or any", s.ID)
+		if rule.cond.onlyNot() {
+			return c.errorf(at, "surface %q would match where no signal does: add all or any", s.ID)
 		}
 		if err := c.cond(at, rule.cond); err != nil {
 			return err
@@ -878,20 +882,20 @@ func (c *compiler) surface(at []any, r *requestSpec, s *surfaceSpec) error {
 	return nil
 }
 
-// proof makes sure that whatever decides alone, on what a product is or that it
-// lets strangers in, is seen in an answer's content: many servers answer 200 to
+// proof makes sure that a signal that decides alone, on what a product is or that it
+// is open to anyone, looks at an answer's content: many servers answer 200 to
 // everything.
 func (c *compiler) proof() error {
 	for i, r := range c.Identity {
 		if r.Confidence == event.Certain && len(r.All) <= 1 {
-			if err := c.seen([]any{"identity", i}, r.cond); err != nil {
+			if err := c.looksAtContent([]any{"identity", i}, r.cond); err != nil {
 				return err
 			}
 		}
 	}
 	for i, r := range c.Auth {
 		if (r.State == event.AuthOpen || r.State == event.AuthClaimable) && len(r.All) <= 1 {
-			if err := c.seen([]any{"auth", i}, r.cond); err != nil {
+			if err := c.looksAtContent([]any{"auth", i}, r.cond); err != nil {
 				return err
 			}
 		}
@@ -899,8 +903,8 @@ func (c *compiler) proof() error {
 	return nil
 }
 
-// seen checks that each signal that makes a condition hold looks at content.
-func (c *compiler) seen(at []any, cond cond) error {
+// looksAtContent checks that each signal that makes a condition match looks at content.
+func (c *compiler) looksAtContent(at []any, cond cond) error {
 	deciding := cond.Any
 	if len(deciding) == 0 {
 		deciding = cond.All
@@ -909,7 +913,7 @@ func (c *compiler) seen(at []any, cond cond) error {
 		s := c.signals[name]
 		if !s.cond.empty() {
 			if len(s.All) <= 1 {
-				if err := c.seen(at, s.cond); err != nil {
+				if err := c.looksAtContent(at, s.cond); err != nil {
 					return err
 				}
 			}
@@ -929,7 +933,7 @@ func (c *compiler) advised() error {
 			return c.errorf(at, "advice %q needs means, fix and steps", state)
 		}
 	}
-	for key, given := range map[string]bool{"port_offsets": len(c.Near) > 0, "gateway_releases": c.Gateways != nil} {
+	for key, given := range map[string]bool{"port_offsets": len(c.PortOffsets) > 0, "gateway_releases": c.Gateways != nil} {
 		if given && !c.Helper {
 			return c.errorf([]any{key}, "%s is for helpers", key)
 		}
@@ -937,13 +941,13 @@ func (c *compiler) advised() error {
 	if c.Relative && c.Helper {
 		return c.errorf([]any{"helper"}, "a product is a helper or a relative, not both")
 	}
-	// Whoever reports that a product of this kind stands open says what to do.
+	// A finding on an open product of this kind says what to do.
 	for i, r := range c.Auth {
 		if _, ok := c.Advice[r.State]; c.Relative && !ok && (r.State == event.AuthOpen || r.State == event.AuthClaimable) {
 			return c.errorf([]any{"auth", i}, "a relative that can be %s needs advice for it", r.State)
 		}
 	}
-	for i, r := range c.Spare {
+	for i, r := range c.NeverAsk {
 		at := []any{"never_ask", i}
 		if r.Request == "" || len(r.All)+len(r.Any) == 0 {
 			return c.errorf(at, "never_ask needs a request and a condition with all or any")
@@ -1052,7 +1056,7 @@ func (r *requestSpec) request(c *Case, mount string) (evidence.Request, bool) {
 	path = strings.Replace(path, "{random}", random, 1)
 	req := evidence.Request{
 		ID: r.ID, Method: r.method(), Path: path,
-		Body: r.Body, WebSocket: r.WebSocket, Say: r.Say, RFB: r.RFB, Fresh: r.Fresh, MaxBody: r.MaxBody,
+		Body: r.Body, WebSocket: r.WebSocket, Reply: r.Reply, RFB: r.RFB, Fresh: r.Fresh, MaxBody: r.MaxBody,
 	}
 	if r.Secret && req.MaxBody == 0 {
 		req.MaxBody = maxSecret

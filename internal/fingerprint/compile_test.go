@@ -86,7 +86,7 @@ func TestInvalid(t *testing.T) {
 		{"a list", "- id: toy\n", `toy.yaml:1: expected a mapping, found a list`},
 		{"alias", replace("name: Toy", "name: &a Toy\nabout: *a"), `toy.yaml:3: an alias, *a: write out what it stands for`},
 		// Keys of the first edition name those of today.
-		{"old key on", replace("{status: 401}", "{on: status, status: 401}"), `toy.yaml:12: unknown key "on": a signal stands below the request whose answer it looks at`},
+		{"old key on", replace("{status: 401}", "{on: status, status: 401}"), `toy.yaml:12: unknown key "on": a signal stands below the request whose answer it reads`},
 		{"old key on of a version source", replace("request: status", "on: status"), `toy.yaml:20: unknown key "on": it is "request" now`},
 		{"old key none", replace("{any: [hint]}", "{any: [hint], none: [refused]}"), `toy.yaml:9: unknown key "none": it is "not" now`},
 		{"old key say", more("say: rfb"), `toy.yaml:9: unknown key "say": it is "reply" now`},
@@ -103,7 +103,7 @@ func TestInvalid(t *testing.T) {
 		{"old key release", own("old: {release: {to: 2026.1.1}}"), `toy.yaml:14: unknown key "release": it is "releases" now`},
 		{"old key version", own("old: {version: {from: 1.2.3}}"), `toy.yaml:14: unknown key "version": it is "versions" now`},
 		{"old key releases", valid + "releases: openclaw\n", `toy.yaml:21: unknown key "releases": it is "release_table" now`},
-		{"old key surfaces", valid + "surfaces: []\n", `toy.yaml:21: unknown key "surfaces": a surface stands at the request that shows it`},
+		{"old key surfaces", valid + "surfaces: []\n", `toy.yaml:21: unknown key "surfaces": a surface stands at the request whose answer it is about`},
 		{"old key gateways", valid + "gateways: {to: 2026.1.1}\n", `toy.yaml:21: unknown key "gateways": it is "gateway_releases" now`},
 		{"old key bases", valid + "bases: [/claw]\n", `toy.yaml:21: unknown key "bases": it is "base_paths" now`},
 		// What may be sent.
@@ -136,10 +136,10 @@ func TestInvalid(t *testing.T) {
 		{"reply without a WebSocket", more("reply: control-ui\n    level: deep"), `toy.yaml:6: request "status": reply "control-ui": use control-ui or rfb, with websocket: true`},
 		{"reply below level deep", more("reply: control-ui\n    websocket: true\n    level: standard"), `toy.yaml:6: request "status": reply "control-ui" needs level: deep (rfb: standard)`},
 		{"speaks_first without ports", strings.Replace(request(`{id: status, rfb: true, speaks_first: true, level: standard}`), "ports: [4711]\n", "", 1), `toy.yaml:5: request "status": speaks_first needs ports: it is made on the product's own alone`},
-		{"mount without its signal", request(`{id: status, path: "{mount}/x", when: {any: [hint]}}`), `toy.yaml:6: request "status": {mount} needs mount: the signal that shows where it is`},
+		{"mount without its signal", request(`{id: status, path: "{mount}/x", when: {any: [hint]}}`), `toy.yaml:6: request "status": {mount} needs mount: the signal that tells where it is`},
 		{"mount that is no signal", valid + "mount: nowhere\n", `toy.yaml:21: no signal is called "nowhere"`},
 		{"no condition", request(`{id: status, path: /status}`), `toy.yaml:6: request "status" has no condition: it would be sent to every web server; add when`},
-		{"condition that holds where nothing shows", request(`{id: status, path: /status, when: {not: [hint]}}`), `toy.yaml:6: request "status" has no condition: it would be sent to every web server; add when`},
+		{"condition that matches where no signal does", request(`{id: status, path: /status, when: {not: [hint]}}`), `toy.yaml:6: request "status" has no condition: it would be sent to every web server; add when`},
 		{"unknown question", replace("for: [identity]", "for: [fun]"), `toy.yaml:8: unknown question "fun": use identity, auth, version, surfaces, passive or deep`},
 		{"first request is another", replace(`path: "{base}/"`, `path: /x`), `toy.yaml:5: request "root": the first request, and only the first, is GET {base}/ with the id root`},
 		{"request twice", replace("id: status\n", "id: root\n"), `toy.yaml:6: request id "root" is used twice`},
@@ -151,24 +151,24 @@ func TestInvalid(t *testing.T) {
 		{"surface without a state", more("surfaces: [{id: page}]"), `toy.yaml:9: a surface needs an id and a condition: open, gated or present`},
 		{"surface without an id", more("surfaces: [{open: marker}]"), `toy.yaml:9: a surface needs an id and a condition: open, gated or present`},
 		{"surface by no signal", more("surfaces: [{id: page, open: makrer}]"), `toy.yaml:9: no signal is called "makrer": did you mean "marker"?`},
-		{"surface that shows where nothing does", more("surfaces: [{id: page, open: {not: marker}}]"), `toy.yaml:9: surface "page" would show where nothing does: add all or any`},
+		{"surface that matches where no signal does", more("surfaces: [{id: page, open: {not: marker}}]"), `toy.yaml:9: surface "page" would match where no signal does: add all or any`},
 		{"surface without a path of its own", strings.Replace(more("surfaces: [{id: page, open: marker}]"), "path: /status", `path: "/status/{random}"`, 1), `toy.yaml:9: surface "page" needs a path: that of the request is not always the same`},
 		// Signals and answers.
-		{"nothing to see", replace("refused: {status: 401}", "refused: {}"), `toy.yaml:12: signal "refused" looks for nothing in the answer`},
-		{"login and more", replace("refused: {status: 401}", "refused: {login: true, status: 401}"), `toy.yaml:12: signal "refused": login goes with nothing else to see in the answer`},
-		{"secret beside a login", replace("refused: {status: 401}", "refused: {login: true, secret: true}"), `toy.yaml:12: signal "refused": login goes with nothing else to see in the answer`},
+		{"nothing to see", replace("refused: {status: 401}", "refused: {}"), `toy.yaml:12: signal "refused" has nothing to match in the answer`},
+		{"login and more", replace("refused: {status: 401}", "refused: {login: true, status: 401}"), `toy.yaml:12: signal "refused": login goes with nothing else to match in the answer`},
+		{"secret beside a login", replace("refused: {status: 401}", "refused: {login: true, secret: true}"), `toy.yaml:12: signal "refused": login goes with nothing else to match in the answer`},
 		{"unknown answer", replace("refused: {status: 401}", "refused: rfused") + "answers:\n  refused: {status: 401}\n", `toy.yaml:12: no answer is called "rfused": did you mean "refused"?`},
-		{"unknown answer that is shown", more("shows: nope"), `toy.yaml:9: no answer is called "nope"`},
+		{"unknown answer below shows", more("shows: nope"), `toy.yaml:9: no answer is called "nope"`},
 		{"answer that gives a key twice", replace("refused: {status: 401}", "refused: {answer: no, status: 401}") + "answers:\n  no: {status: 403}\n", `toy.yaml:12: signal "refused": answer "no" gives "status" a second time`},
 		{"answers that give a value twice", replace("refused: {status: 401}", "refused: {answer: no, json: {a: b}}") + "answers:\n  no: {json: {a: c}}\n", `toy.yaml:12: signal "refused": answer "no" gives "a" a second time`},
 		{"answer of an answer", valid + "answers:\n  no: {answer: yes}\n", `toy.yaml:22: unknown key "answer": an answer names no other`},
 		{"unused answer", valid + "answers:\n  no: {status: 403}\n", `toy.yaml:22: answer "no" is never used`},
-		{"one name for two things to see", replace("      refused:", "      hint: {status: 200}\n      refused:"), `toy.yaml:12: signal "hint" looks for something else here than below request "root": give it another name`},
+		{"one name for two things to see", replace("      refused:", "      hint: {status: 200}\n      refused:"), `toy.yaml:12: signal "hint" matches something else here than below request "root": give it another name`},
 		{"one name below a request and by itself", own("refused: {any: [hint]}"), `toy.yaml:12: signal "refused" stands among the signals of no request as well`},
 		{"two kinds", own("both: {any: [hint], default_port: true}"), `toy.yaml:14: signal "both" must be exactly one of: a condition on other signals, default_port, based, loopback, subject_regex, host_regex, versions, releases`},
 		{"no kind", own("none: {}"), `toy.yaml:14: signal "none" must be exactly one of: a condition on other signals, default_port, based, loopback, subject_regex, host_regex, versions, releases`},
 		{"depends on itself", own("here: {any: [there]}\n  there: {any: [here, hint]}"), `toy.yaml:14: signal "here" depends on itself`},
-		{"signal that holds where nothing shows", own("quiet: {not: [hint]}"), `toy.yaml:14: signal "quiet" would hold where nothing shows: add all or any`},
+		{"signal that matches where no signal does", own("quiet: {not: [hint]}"), `toy.yaml:14: signal "quiet" would match where no signal does: add all or any`},
 		{"unknown signal in a signal", own("quiet: {all: [hnit]}"), `toy.yaml:14: no signal is called "hnit": did you mean "hint"?`},
 		{"bad signal name", own("Quiet: {all: [hint]}"), `toy.yaml:14: signal name "Quiet": use small letters, digits, dots and hyphens`},
 		{"unused signal", own("quiet: {all: [hint]}"), `toy.yaml:14: signal "quiet" is never used`},
@@ -185,13 +185,13 @@ func TestInvalid(t *testing.T) {
 		{"a status that makes certain", replace("json: {product: toy}", "type: application/json"), `toy.yaml:14: signal "marker" decides this alone, and looks at no content: a status or a port proves nothing`},
 		{"a port that makes open", strings.Replace(own("port: {default_port: true}"), "{state: open, all: [marker]}", "{state: open, all: [port]}", 1), `toy.yaml:19: signal "port" decides this alone, and looks at no content: a status or a port proves nothing`},
 		{"a status that makes open", replace("  - {state: open, all: [marker]}\n  - {state: required, all: [refused]}", "  - {state: open, all: [refused]}"), `toy.yaml:17: signal "refused" decides this alone, and looks at no content: a status or a port proves nothing`},
-		{"unreachable rule", replace("  - {confidence: tentative, any: [hint]}", "  - {confidence: tentative, any: [hint]}\n  - {confidence: firm, all: [hint, refused]}"), `toy.yaml:16: rule can never be reached: whenever it holds, a rule before it holds as well`},
-		{"unreachable by contradiction", replace("{state: required, all: [refused]}", "{state: required, all: [refused], not: [refused]}"), `toy.yaml:18: rule can never be reached: whenever it holds, a rule before it holds as well`},
-		{"unconditional rule", replace("{state: open, all: [marker]}", "{state: open}"), `toy.yaml:17: rule has no condition: it would always hold`},
+		{"unreachable rule", replace("  - {confidence: tentative, any: [hint]}", "  - {confidence: tentative, any: [hint]}\n  - {confidence: firm, all: [hint, refused]}"), `toy.yaml:16: rule can never be reached: whenever it matches, a rule before it matches as well`},
+		{"unreachable by contradiction", replace("{state: required, all: [refused]}", "{state: required, all: [refused], not: [refused]}"), `toy.yaml:18: rule can never be reached: whenever it matches, a rule before it matches as well`},
+		{"unconditional rule", replace("{state: open, all: [marker]}", "{state: open}"), `toy.yaml:17: rule has no condition: it would always match`},
 		{"rule without a state", replace("{state: open, all: [marker]}", "{all: [marker]}"), `toy.yaml:17: an auth rule needs a state`},
 		{"rule without a confidence", replace("{confidence: tentative, any: [hint]}", "{any: [hint]}"), `toy.yaml:15: an identity rule needs a confidence`},
 		{"unknown signal in a rule", replace("{state: open, all: [marker]}", "{state: open, all: [makrer]}"), `toy.yaml:17: no signal is called "makrer": did you mean "marker"?`},
-		{"trait that always holds", valid + "traits:\n  - {id: x, not: [refused]}\n", `toy.yaml:22: a trait needs an id and a condition with all or any`},
+		{"trait that always matches", valid + "traits:\n  - {id: x, not: [refused]}\n", `toy.yaml:22: a trait needs an id and a condition with all or any`},
 		{"note without a text", valid + "notes:\n  - {id: x, all: [refused]}\n", `toy.yaml:22: a note needs a text and a condition; its id has small letters, digits, dots and hyphens`},
 		{"note with a bad id", valid + "notes:\n  - {id: X, text: x, all: [refused]}\n", `toy.yaml:22: a note needs a text and a condition; its id has small letters, digits, dots and hyphens`},
 		{"two notes of one id", valid + "notes:\n  - {id: x, text: x, all: [refused]}\n  - {id: x, text: y, all: [hint]}\n", `toy.yaml:23: note id "x" is used twice`},
@@ -208,7 +208,7 @@ func TestInvalid(t *testing.T) {
 		{"port_offsets of no helper", valid + "port_offsets: [3]\n", `toy.yaml:21: port_offsets is for helpers`},
 		{"gateway_releases of no helper", valid + "gateway_releases: {to: 2026.2.16}\n", `toy.yaml:21: gateway_releases is for helpers`},
 		{"never_ask without a condition", valid + "never_ask:\n  - {request: health}\n", `toy.yaml:22: never_ask needs a request and a condition with all or any`},
-		{"gated where nothing shows", valid + "gated: {not: [refused]}\n", `toy.yaml:21: gated would hold where nothing shows: add all or any`},
+		{"gated where no signal matches", valid + "gated: {not: [refused]}\n", `toy.yaml:21: gated would match where no signal does: add all or any`},
 		{"gated by no signal", valid + "gated: {all: [nope]}\n", `toy.yaml:21: no signal is called "nope"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -241,7 +241,7 @@ func TestInvalidSet(t *testing.T) {
 
 var oneLine = regexp.MustCompile(`^(toy\.yaml:\d+: [^\n]+|no fingerprint of a product: [^\n]+)$`)
 
-// FuzzLoad: whatever a fingerprint file holds, loading it ends with a set or
+// FuzzLoad: loading any fingerprint file ends with a set or
 // an error of one line that says where.
 func FuzzLoad(f *testing.F) {
 	f.Add(valid)
@@ -255,14 +255,14 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-// A marker needs a capture that shows it, and one that does not.
+// A marker needs a capture that it matches, and one that it does not.
 func TestMarkerWithoutCaptures(t *testing.T) {
 	set, err := fingerprint.Load(fstest.MapFS{"a.yaml": {Data: []byte(valid)}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	problems, idle := set.Test(nil)
-	want := `a.yaml: marker "marker": no capture shows it
+	want := `a.yaml: marker "marker": it matches in no capture
 a.yaml: marker "marker": no capture has another answer to its request
 a.yaml:14: toy: identity certain: it decides in no capture
 a.yaml:17: toy: auth open: it decides in no capture`
@@ -278,7 +278,7 @@ a.yaml:20: toy: version status`
 }
 
 // What is written as JSON is looked for in JSON alone: many servers have a page,
-// or text, for whatever path is asked for.
+// or text, for every path.
 func TestJSONByName(t *testing.T) {
 	set, err := fingerprint.Load(fstest.MapFS{"a.yaml": {Data: []byte(valid)}})
 	if err != nil {

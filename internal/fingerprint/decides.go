@@ -14,7 +14,7 @@ type rule struct {
 	says  string
 	at    []any // where it stands in the file
 	cond  cond
-	alarm bool // it makes a product certain, or says that strangers get in
+	alarm bool // it makes a product certain, or says that it is open to anyone
 }
 
 // rules returns every rule of a product, list by list, in the order of the file.
@@ -49,23 +49,23 @@ func (p *product) rules() []rule {
 }
 
 // decides reports whether a rule is part of the verdict: of identity, brand and
-// authentication only the first that holds is. before says whether one did.
+// authentication only the first that matches is. before says whether one did.
 func (v *view) decides(r rule, before bool) bool {
 	switch r.list {
 	case "identity", "brand":
-		return !before && v.holds(&r.cond)
+		return !before && v.matches(&r.cond)
 	case "auth", "traits":
-		return v.confidence().Rank() >= event.Firm.Rank() && !(before && r.list == "auth") && v.holds(&r.cond)
+		return v.confidence().Rank() >= event.Firm.Rank() && !(before && r.list == "auth") && v.matches(&r.cond)
 	case "version":
 		src := &v.p.Version[r.index]
 		a := v.c.answer(src.On)
-		if a == nil || !v.holds(&r.cond) {
+		if a == nil || !v.matches(&r.cond) {
 			return false
 		}
 		got, _ := v.ask(src, a)
 		return len(got.Candidates) > 0
 	}
-	return v.holds(&r.cond)
+	return v.matches(&r.cond)
 }
 
 // undecided returns what each rule that decides in no capture is to be called,

@@ -74,7 +74,7 @@ func (s *Set) facts(a *answer, d evidence.Digest, sealed func(text string) strin
 	return facts
 }
 
-// digestOf is what Describe's callers make of a text that is not shown.
+// digestOf is what Describe's callers make of a text that is not quoted.
 var digestOf = regexp.MustCompile(`^digest:[0-9a-f]{12}$`)
 
 // Withheld stands for a text that is not known, where there is no digest of it.
@@ -133,8 +133,8 @@ func (a *answer) shownPath() string {
 }
 
 // Evidence returns the ids of the exchanges in which what the verdict rests on was
-// seen: the names are those of the product's signals and version sources, or of
-// exchanges. Each id is there once; what no exchange showed (a port, a
+// matched: the names are those of the product's signals and version sources, or of
+// exchanges. Each id is there once; what is in no exchange (a port, a
 // certificate) has none.
 func (c *Case) Evidence(names ...string) []string {
 	out := []string{}
@@ -162,11 +162,11 @@ func (c *Case) Evidence(names ...string) []string {
 			return
 		}
 		for _, next := range slices.Concat(s.cond.All, s.cond.Any) {
-			if v.sees(next) {
+			if v.signalMatches(next) {
 				trace(next)
 			}
 		}
-		add(v.showing(s)...)
+		add(v.matchedIn(s)...)
 	}
 	for _, name := range names {
 		trace(name)

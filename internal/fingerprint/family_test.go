@@ -75,7 +75,7 @@ func TestCapturesEverywhere(t *testing.T) {
 }
 
 // Of each relative and helper there is a capture in every state that its rules
-// can prove, and of each with a version one that shows it.
+// can prove, and of each with a version one that has it.
 func TestStatesCovered(t *testing.T) {
 	set, all := builtin(t), recorded(t)
 	seen := map[string]bool{}
@@ -104,7 +104,7 @@ func TestStatesCovered(t *testing.T) {
 			}
 		}
 		if strings.Contains(string(data), "\nversion:") && !seen[p.ID+" version"] {
-			t.Errorf("%s: no capture shows its version", p.ID)
+			t.Errorf("%s: no capture has its version", p.ID)
 		}
 	}
 	if relatives < 25 {
@@ -161,7 +161,7 @@ func TestFewRequests(t *testing.T) {
 	}
 }
 
-// A body that may hold a secret is gone once it has been looked at, and what it
+// A body that may hold a secret is gone once it has been evaluated, and what it
 // showed is not.
 func TestDrop(t *testing.T) {
 	const secret = "planted-1f8e2a-not-a-real-token"

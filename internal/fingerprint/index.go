@@ -8,15 +8,15 @@ import (
 )
 
 // index says which signals of which products look at what, so that the cost of
-// an answer does not grow with the number of products: each signal is looked at
-// once, and a product of which nothing shows is not thought about.
+// an answer does not grow with the number of products: each signal is evaluated
+// once, and a product of which no signal matches is not considered.
 type index struct {
 	products []*product
 	answers  map[string][]leaf // by request
 	elements []string          // that signals look for
 	ports    map[uint16][]int  // products that ask for more on a port, by its number
 	names    []leaf            // signals on certificates and host names
-	logins   []leaf            // signals on log-ins
+	logins   []leaf            // signals on logins
 	first    []opener
 	secret   map[string]bool   // requests whose answers are dropped once looked at
 	based    map[string]bool   // requests below the base path
@@ -65,7 +65,7 @@ func newIndex(products []*product) *index {
 		}
 		for j := range p.Requests {
 			r := &p.Requests[j]
-			if r.First {
+			if r.SpeaksFirst {
 				x.first = append(x.first, opener{r, p.Ports})
 			}
 			if r.Secret {
@@ -82,9 +82,9 @@ func newIndex(products []*product) *index {
 	return x
 }
 
-// markReasons marks the signals that, seen, can make a request be sent or the
-// product be recognised. Where none of them is, no condition of the two holds:
-// each has something that must be seen.
+// markReasons marks the signals that, if they match, can make a request be sent or
+// the product be recognised. Where none of them matches, no such condition does:
+// each needs one that does.
 func (p *product) markReasons() {
 	type visit struct {
 		*signal
@@ -114,30 +114,30 @@ func (p *product) markReasons() {
 	}
 }
 
-// look finds the products that an answer gives a reason to think about. What
-// else their signals look at is read when it is asked for.
+// look finds the products that an answer gives a reason to consider. Their other
+// signals are evaluated when they are asked for.
 func (a *answer) look() {
 	for _, l := range a.index.answers[a.ID] {
-		if !l.reason || !l.match.holds(a) {
+		if !l.reason || !l.match.matches(a) {
 			continue
 		}
-		a.held = append(a.held, l.signal)
+		a.matched = append(a.matched, l.signal)
 		if n := len(a.products); n == 0 || a.products[n-1] != l.product {
 			a.products = append(a.products, l.product)
 		}
 	}
 }
 
-// shows reports whether a signal is seen in an answer.
-func (a *answer) shows(s *signal) bool {
+// matches reports whether a signal matches an answer.
+func (a *answer) matches(s *signal) bool {
 	if s.reason || a.sealed {
-		return slices.Contains(a.held, s)
+		return slices.Contains(a.matched, s)
 	}
-	return s.match.holds(a)
+	return s.match.matches(a)
 }
 
-// named reports whether a signal on the certificate or the host name holds.
-func (s *signal) named(o *evidence.Observation) bool {
+// matchesTarget reports whether a signal on the certificate or the host name matches.
+func (s *signal) matchesTarget(o *evidence.Observation) bool {
 	if s.Subject != nil {
 		return o.TLS != nil && s.Subject.MatchString(o.TLS.Subject)
 	}
@@ -146,12 +146,12 @@ func (s *signal) named(o *evidence.Observation) bool {
 
 // drop empties an answer that may hold a secret, see Case.Take.
 func (a *answer) drop() {
-	if !a.index.secret[a.ID] && !slices.ContainsFunc(a.held, func(s *signal) bool { return s.Secret }) {
+	if !a.index.secret[a.ID] && !slices.ContainsFunc(a.matched, func(s *signal) bool { return s.Secret }) {
 		return
 	}
 	for _, l := range a.index.answers[a.ID] {
-		if !l.reason && l.match.holds(a) {
-			a.held = append(a.held, l.signal)
+		if !l.reason && l.match.matches(a) {
+			a.matched = append(a.matched, l.signal)
 		}
 	}
 	page := Page{}

@@ -10,12 +10,12 @@ import (
 	"github.com/clawsonar/clawsonar/internal/release"
 )
 
-// view is one product's look at a case.
+// view is one product's view of a case.
 type view struct {
 	p       *product
 	c       *Case
 	order   int            // see Case.consider
-	memo    []int8         // by a signal's index: 0 not looked at, 1 shows, -1 does not
+	memo    []int8         // by a signal's index: 0 not evaluated, 1 matches, -1 does not
 	release event.Version  // once it has been asked for
 	said    []message.Text // with the release: what there is to say of its sources
 	asked   bool
@@ -23,7 +23,7 @@ type view struct {
 	looked  bool
 }
 
-// forget has everything looked at anew that the answer to a request may change.
+// forget has every signal evaluated anew that the answer to a request may change.
 func (v *view) forget(id string) {
 	v.asked, v.looked = false, false
 	for i, known := range v.memo {
@@ -33,8 +33,8 @@ func (v *view) forget(id string) {
 	}
 }
 
-// sees reports whether a signal shows.
-func (v *view) sees(name string) bool {
+// signalMatches reports whether a signal matches.
+func (v *view) signalMatches(name string) bool {
 	if v.memo == nil {
 		v.memo = make([]int8, len(v.p.ordered))
 	}
@@ -45,7 +45,7 @@ func (v *view) sees(name string) bool {
 	var seen bool
 	switch {
 	case !s.cond.empty():
-		seen = v.holds(&s.cond)
+		seen = v.matches(&s.cond)
 	case s.DefaultPort:
 		seen = v.c.set.everywhere && v.p.Relative || slices.Contains(v.p.Ports, v.c.Addr.Port())
 	case s.Based:
@@ -53,14 +53,14 @@ func (v *view) sees(name string) bool {
 	case s.Loopback:
 		seen = v.c.Addr.Addr().Unmap().IsLoopback()
 	case s.Subject != nil || s.Host != nil:
-		seen = s.named(v.c.Observation)
+		seen = s.matchesTarget(v.c.Observation)
 	case s.Version != nil:
 		version, _ := v.version()
 		seen = version.Exact != "" && s.Version.contains(version.Exact)
 	case s.Release != nil:
 		seen = v.within(s.Release)
 	default:
-		seen = len(v.showing(s)) > 0
+		seen = len(v.matchedIn(s)) > 0
 	}
 	v.memo[s.index] = -1
 	if seen {
@@ -69,16 +69,16 @@ func (v *view) sees(name string) bool {
 	return seen
 }
 
-// showing returns the requests in whose answers a signal shows.
-func (v *view) showing(s *signal) []string {
+// matchedIn returns the requests whose answers a signal matches.
+func (v *view) matchedIn(s *signal) []string {
 	var out []string
 	for _, id := range s.Login {
-		if a := v.c.answer(id); a != nil && v.c.asksLogin(a) {
+		if a := v.c.answer(id); a != nil && v.c.requiresLogin(a) {
 			out = append(out, id)
 		}
 	}
 	for _, id := range s.On {
-		if a := v.c.answer(id); a != nil && a.shows(s) {
+		if a := v.c.answer(id); a != nil && a.matches(s) {
 			out = append(out, id)
 		}
 	}
@@ -89,7 +89,7 @@ func (v *view) showing(s *signal) []string {
 func (v *view) next() (evidence.Request, bool) {
 	for i := range v.p.Requests {
 		r := &v.p.Requests[i]
-		if !v.c.level.Includes(r.Level) || r.First || v.c.answer(r.ID) != nil || !v.holds(&r.When.cond) || !v.wanted(r) || v.c.spared(r.ID) {
+		if !v.c.level.Includes(r.Level) || r.SpeaksFirst || v.c.answer(r.ID) != nil || !v.matches(&r.When.cond) || !v.wanted(r) || v.c.neverAsked(r.ID) {
 			continue
 		}
 		if req, ok := r.request(v.c, v.mount()); ok {
@@ -100,13 +100,13 @@ func (v *view) next() (evidence.Request, bool) {
 }
 
 // spared reports whether a product that this may be must not be asked that.
-func (c *Case) spared(id string) bool {
+func (c *Case) neverAsked(id string) bool {
 	return slices.ContainsFunc(c.views, func(v *view) bool {
-		return slices.ContainsFunc(v.p.Spare, func(r spareRule) bool { return r.Request == id && v.holds(&r.cond) })
+		return slices.ContainsFunc(v.p.NeverAsk, func(r neverAskRule) bool { return r.Request == id && v.matches(&r.cond) })
 	})
 }
 
-// judge fills in the verdict on a product of which a rule on its identity holds.
+// judge fills in the verdict on a product of which a rule on its identity matches.
 func (v *view) judge(out *Verdict) {
 	p, rule := v.p, v.identity()
 	out.Product = event.Product{ID: p.ID, Brand: v.brand(), Name: p.Name, Confidence: rule.Confidence, Because: v.because(&rule.cond)}
@@ -132,14 +132,14 @@ func (v *view) judge(out *Verdict) {
 // mount returns the base path where a proxy has the whole product below it, else
 // "".
 func (v *view) mount() string {
-	if v.p.Mount != "" && v.c.Base != "" && v.sees(v.p.Mount) {
+	if v.p.Mount != "" && v.c.Base != "" && v.signalMatches(v.p.Mount) {
 		return v.c.Base
 	}
 	return ""
 }
 
-// within reports whether every release that fits lies in the range, and one
-// does.
+// within reports whether all candidate releases lie in the range, and there is
+// one.
 func (v *view) within(r *releaseRange) bool {
 	version, _ := v.version()
 	return len(version.Candidates) > 0 && !slices.ContainsFunc(version.Candidates, func(c string) bool {
@@ -148,21 +148,21 @@ func (v *view) within(r *releaseRange) bool {
 	})
 }
 
-func (v *view) holds(c *cond) bool {
+func (v *view) matches(c *cond) bool {
 	for _, name := range c.All {
-		if !v.sees(name) {
+		if !v.signalMatches(name) {
 			return false
 		}
 	}
-	// What must not show is often a release, to find which costs more.
-	return (len(c.Any) == 0 || slices.ContainsFunc(c.Any, v.sees)) && !slices.ContainsFunc(c.None, v.sees)
+	// What must not match is often a release, to find which costs more.
+	return (len(c.Any) == 0 || slices.ContainsFunc(c.Any, v.signalMatches)) && !slices.ContainsFunc(c.Not, v.signalMatches)
 }
 
-// because names the signals that made a condition hold.
+// because names the signals that made a condition match.
 func (v *view) because(c *cond) []string {
 	out := slices.Clone(c.All)
 	for _, name := range c.Any {
-		if v.sees(name) {
+		if v.signalMatches(name) {
 			out = append(out, name)
 		}
 	}
@@ -191,12 +191,12 @@ func (v *view) wanted(r *requestSpec) bool {
 	})
 }
 
-// identity returns the first rule on what it is that holds, or nil.
+// identity returns the first rule on what it is that matches, or nil.
 func (v *view) identity() *identityRule {
 	if !v.looked {
 		v.looked, v.is = true, nil
 		for i := range v.p.Identity {
-			if r := &v.p.Identity[i]; v.holds(&r.cond) {
+			if r := &v.p.Identity[i]; v.matches(&r.cond) {
 				v.is = r
 				break
 			}
@@ -224,17 +224,17 @@ func (v *view) unfinished() bool {
 
 func (v *view) brand() string {
 	for _, r := range v.p.Brand {
-		if v.holds(&r.cond) {
+		if v.matches(&r.cond) {
 			return r.Brand
 		}
 	}
 	return ""
 }
 
-// auth returns the first rule on authentication that holds, or nil.
+// auth returns the first rule on authentication that matches, or nil.
 func (v *view) auth() *authRule {
 	for i := range v.p.Auth {
-		if r := &v.p.Auth[i]; v.holds(&r.cond) {
+		if r := &v.p.Auth[i]; v.matches(&r.cond) {
 			return r
 		}
 	}
@@ -244,7 +244,7 @@ func (v *view) auth() *authRule {
 func (v *view) surfaces() []event.Surface {
 	var out []event.Surface
 	for _, r := range v.p.Surfaces {
-		if v.holds(&r.cond) {
+		if v.matches(&r.cond) {
 			out = append(out, event.Surface{ID: r.ID, State: r.State, Path: place(r.Path, v.c.Base, v.mount())})
 		}
 	}
@@ -254,7 +254,7 @@ func (v *view) surfaces() []event.Surface {
 func (v *view) traits() []Trait {
 	var out []Trait
 	for _, r := range v.p.Traits {
-		if v.holds(&r.cond) {
+		if v.matches(&r.cond) {
 			out = append(out, Trait{ID: r.ID, Because: v.because(&r.cond)})
 		}
 	}
@@ -267,7 +267,7 @@ func (p *product) noteID(n *noteRule) string { return "note." + p.ID + "." + n.I
 func (v *view) notes() []message.Text {
 	var out []message.Text
 	for _, r := range v.p.Notes {
-		if v.holds(&r.cond) {
+		if v.matches(&r.cond) {
 			out = append(out, message.Fixed(v.p.noteID(&r), r.Text))
 		}
 	}
@@ -276,7 +276,7 @@ func (v *view) notes() []message.Text {
 
 // version asks the sources in order of trust. Those that agree narrow each
 // other down; one that contradicts what was found before it lowers the
-// confidence, and is said.
+// confidence, and a note says so.
 func (v *view) version() (event.Version, []message.Text) {
 	if !v.asked {
 		v.release, v.said = v.askAll()
@@ -291,7 +291,7 @@ func (v *view) askAll() (event.Version, []message.Text) {
 	for i := range v.p.Version {
 		src := &v.p.Version[i]
 		a := v.c.answer(src.On)
-		if a == nil || !v.holds(&src.cond) {
+		if a == nil || !v.matches(&src.cond) {
 			continue
 		}
 		got, note := v.ask(src, a)
@@ -337,7 +337,7 @@ func (v *view) askAll() (event.Version, []message.Text) {
 	case newest.Compare(exact) < 0:
 		notes = append(notes, message.Say("release.newer", message.Of("release", exact.String()), message.Of("newest", newest.String())))
 	default:
-		// It may say what it likes: no such release was ever published.
+		// No such release was ever published.
 		notes = append(notes, message.Say("release.unpublished", message.Of("release", exact.String())))
 		out.Exact, out.Confidence = "", event.Tentative
 	}
@@ -392,7 +392,7 @@ func (v *view) ask(src *versionSource, a *answer) (event.Version, message.Text) 
 		}
 		out.Exact = parsed.String()
 	default:
-		// Whatever else it says there is not repeated.
+		// Any other text is not repeated.
 		if out.Exact = v.p.known.version(src.JSON, text); out.Exact == "" {
 			return out, message.Say("release.no-version", message.Of("source", src.Source))
 		}

@@ -81,21 +81,21 @@ func TestAuthProof(t *testing.T) {
 			only(c, "root config tools tools-get challenge")
 			refuse(exchange(t, c, "tools"))
 		}, event.AuthUnknown},
-		{"configuration from a cache, tool call refused, then let in", "openclaw-2026.9.6-none", func(t *testing.T, c *evidence.Capture) {
+		{"configuration from a cache, tool call refused, then accepted", "openclaw-2026.9.6-none", func(t *testing.T, c *evidence.Capture) {
 			only(c, "root config tools tools-get challenge")
 			again := *exchange(t, c, "tools")
 			again.ID = "tools-again"
 			refuse(exchange(t, c, "tools"))
 			c.Exchanges = append(c.Exchanges, again)
 		}, event.AuthOpen},
-		{"fresh path refused, then let in", "openclaw-2026.9.6-none", func(t *testing.T, c *evidence.Capture) {
+		{"fresh path refused, then accepted", "openclaw-2026.9.6-none", func(t *testing.T, c *evidence.Capture) {
 			only(c, "root audit tools-get challenge")
 			again := *exchange(t, c, "audit")
 			again.ID = "audit-again"
 			refuse(exchange(t, c, "audit"))
 			c.Exchanges = append(c.Exchanges, again)
 		}, event.AuthOpen},
-		{"fresh path let in, then refused", "openclaw-2026.9.6-none", func(t *testing.T, c *evidence.Capture) {
+		{"fresh path accepted, then refused", "openclaw-2026.9.6-none", func(t *testing.T, c *evidence.Capture) {
 			only(c, "root audit tools-get challenge")
 			again := *exchange(t, c, "audit")
 			again.ID = "audit-again"
@@ -111,7 +111,7 @@ func TestAuthProof(t *testing.T) {
 		{"public configuration of older releases", "openclaw-2026.3.13-none", func(t *testing.T, c *evidence.Capture) {
 			only(c, "root config challenge")
 		}, event.AuthUnknown},
-		{"tool call let in though the configuration is refused", "openclaw-2026.6.11-token", func(t *testing.T, c *evidence.Capture) {
+		{"tool call accepted though the configuration is refused", "openclaw-2026.6.11-token", func(t *testing.T, c *evidence.Capture) {
 			x := exchange(t, c, "tools")
 			x.Status, x.Body = 403, `{"ok":false,"error":{"type":"forbidden","message":"missing scope: operator.write"}}`
 		}, event.AuthOpen},
@@ -123,14 +123,14 @@ func TestAuthProof(t *testing.T) {
 			x := exchange(t, c, "tools")
 			x.Status, x.Body = 429, `{"error":{"message":"Too many failed authentication attempts. Please try again later.","type":"rate_limited"}}`
 		}, event.AuthUnknown},
-		{"a log-in in front of all but the WebSocket", "openclaw-2026.9.6-token", func(t *testing.T, c *evidence.Capture) {
+		{"a login in front of all but the WebSocket", "openclaw-2026.9.6-token", func(t *testing.T, c *evidence.Capture) {
 			for i := range c.Exchanges {
 				if x := &c.Exchanges[i]; x.ID != "challenge" {
 					x.Status, x.Header, x.Body = 401, []string{"WWW-Authenticate: Basic", "Content-Type: text/html"}, "401"
 				}
 			}
 		}, event.AuthUnknown},
-		{"a log-in in front of everything", "openclaw-2026.9.6-token", func(t *testing.T, c *evidence.Capture) {
+		{"a login in front of everything", "openclaw-2026.9.6-token", func(t *testing.T, c *evidence.Capture) {
 			for i := range c.Exchanges {
 				x := &c.Exchanges[i]
 				x.Status, x.Header, x.Body = 401, []string{"WWW-Authenticate: Basic", "Content-Type: text/html"}, "401"
@@ -166,7 +166,7 @@ func TestIconHash(t *testing.T) {
 	}
 }
 
-// Evidence is traced from what was seen to the exchanges that show it.
+// Evidence is traced from signals to the exchanges in which they matched.
 func TestEvidence(t *testing.T) {
 	recording := recorded(t)["openclaw/openclaw-2026.9.6-none.yaml"]
 	o := recording.Observation()

@@ -24,7 +24,7 @@ type knownSpec struct {
 }
 
 // known is what may be quoted of an answer: the words that the fingerprints look
-// for. Whatever else a target says may be a secret of its owner's.
+// for. Any other text of a target may be a secret of its owner's.
 type known struct {
 	titles   map[string]bool
 	keys     map[string]bool            // of JSON objects
@@ -53,7 +53,7 @@ func newKnown(s *Set, extra knownSpec) *known {
 	for _, part := range extra.Paths {
 		k.segments[part] = true
 	}
-	for _, rules := range [][]frontRule{s.fronts, s.gates} {
+	for _, rules := range [][]frontRule{s.fronts, s.loginFronts} {
 		for i := range rules {
 			k.match(&rules[i].match)
 		}
@@ -98,14 +98,14 @@ func (k *known) match(m *match) {
 			k.values[path][text] = true
 		}
 	}
-	for path, p := range m.JSONMatch {
+	for path, p := range m.JSONRegex {
 		k.key(path)
 		// What matches a pattern with "any character" in it may be anything.
 		if _, all := words(p); all {
 			k.begin[path] = append(k.begin[path], p)
 		}
 	}
-	for _, path := range slices.Concat(m.Keys, m.NoKeys) {
+	for _, path := range slices.Concat(m.Has, m.Lacks) {
 		k.key(path)
 	}
 	k.headers(m.Header)
@@ -218,7 +218,7 @@ func spellAll(parts []*syntax.Regexp) (found []string, all bool) {
 	return append(found, run...), all
 }
 
-// seal stands for a text that must not be shown: equal ones get the same.
+// seal stands for a text that must not be quoted: equal ones get the same.
 type seal func(text string) string
 
 func (k *known) title(s string, sealed seal) string {
@@ -364,7 +364,7 @@ func (k *known) place(s string) string {
 var schemes = []string{"Basic", "Bearer", "Concealed", "Digest", "DPoP", "GNAP", "HOBA", "Mutual", "Negotiate", "OAuth",
 	"PrivateToken", "SCRAM-SHA-1", "SCRAM-SHA-256", "vapid"}
 
-// scheme is that of a challenge; realm, nonce and whatever else belongs to it are
+// scheme is that of a challenge; realm, nonce and its other parts are
 // left out.
 func scheme(challenge string) string {
 	name, _, _ := strings.Cut(strings.TrimSpace(challenge), " ")

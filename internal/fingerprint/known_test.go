@@ -89,7 +89,7 @@ func TestFacts(t *testing.T) {
 	}
 }
 
-// TestFactsHoldKnownWordsOnly: whatever an answer says, a fact consists of words
+// TestFactsHoldKnownWordsOnly: with any answer, a fact consists of words
 // from the fingerprints and numbers, and what is stored stays as it is.
 func TestFactsHoldKnownWordsOnly(t *testing.T) {
 	set := builtin(t)

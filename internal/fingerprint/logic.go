@@ -2,7 +2,7 @@ package fingerprint
 
 import "slices"
 
-// literal is a signal that is seen, or (negated) not seen.
+// literal is a signal that matches, or (negated) does not.
 type literal struct {
 	name    string
 	negated bool
@@ -14,7 +14,7 @@ type term []literal
 // maxTerms bounds the expansion; a condition beyond it is taken as reachable.
 const maxTerms = 512
 
-// reachable reports whether cond can hold while none of the conditions before
+// reachable reports whether cond can match while none of the conditions before
 // it does. It compares the conditions' disjunctive normal forms literal by
 // literal, so it finds rules that are shadowed by the shape of the rules; what
 // one answer excludes of another it does not know.
@@ -36,7 +36,7 @@ func (p *product) reachable(before []cond, c cond) bool {
 	})
 }
 
-// implies reports whether t holds only if u does: u's literals are all in t.
+// implies reports whether t matches only if u does: u's literals are all in t.
 func (t term) implies(u term) bool {
 	for _, l := range u {
 		if !slices.Contains(t, l) {
@@ -64,7 +64,7 @@ func (p *product) form(c cond, negate bool) ([]term, bool) {
 			}
 			out = append(out, t...)
 		}
-		for _, name := range c.None {
+		for _, name := range c.Not {
 			t, ok := p.atom(name, false)
 			if !ok {
 				return nil, false
@@ -84,7 +84,7 @@ func (p *product) form(c cond, negate bool) ([]term, bool) {
 	if !ok {
 		return nil, false
 	}
-	none, ok := p.conjunction(c.None, true)
+	none, ok := p.conjunction(c.Not, true)
 	if !ok {
 		return nil, false
 	}

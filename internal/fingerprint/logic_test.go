@@ -20,7 +20,7 @@ func TestReachableAgainstTruthTable(t *testing.T) {
 			pick := func(part string) []string {
 				return rapid.SliceOfNDistinct(rapid.SampledFrom(names), 0, 2, rapid.ID[string]).Draw(t, label+part)
 			}
-			return cond{All: pick(" all"), Any: pick(" any"), None: pick(" none")}
+			return cond{All: pick(" all"), Any: pick(" any"), Not: pick(" none")}
 		}
 		// Two combined signals, the second of which may use the first.
 		for _, name := range []string{"x", "y"} {
@@ -45,7 +45,7 @@ func TestReachableAgainstTruthTable(t *testing.T) {
 				}
 			}
 			v := view{p: p, memo: seen}
-			if v.holds(&last) && !slices.ContainsFunc(before, func(c cond) bool { return v.holds(&c) }) {
+			if v.matches(&last) && !slices.ContainsFunc(before, func(c cond) bool { return v.matches(&c) }) {
 				possible = true
 			}
 		}

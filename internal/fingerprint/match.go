@@ -17,22 +17,22 @@ import (
 	"github.com/clawsonar/clawsonar/internal/evidence"
 )
 
-// match is what must be seen in one answer; all that is set must hold.
+// match is what one answer must have; all that is set must match.
 type match struct {
-	Status  statuses            `yaml:"status"`
-	Type    string              `yaml:"type"`          // media type
-	Header  map[string]*pattern `yaml:"header_regex"`  // of one of the fields of that name
-	Without oneOrMore           `yaml:"lacks_headers"` // header fields that must not be there
-	Title   oneOrMore           `yaml:"title"`         // the page's title is one of these
-	Element string              `yaml:"element"`       // the page has such an element
+	Status       statuses            `yaml:"status"`
+	Type         string              `yaml:"type"`          // media type
+	Header       map[string]*pattern `yaml:"header_regex"`  // of one of the fields of that name
+	LacksHeaders oneOrMore           `yaml:"lacks_headers"` // header fields that must not be there
+	Title        oneOrMore           `yaml:"title"`         // the page's title is one of these
+	Element      string              `yaml:"element"`       // the page has such an element
 	// Attribute are patterns on attributes of the html element.
 	Attribute map[string]*pattern `yaml:"attribute_regex"`
 	Text      string              `yaml:"text"` // the whole body, white space around it trimmed
 	Body      *pattern            `yaml:"body_regex"`
 	JSON      map[string]scalar   `yaml:"json"` // values by dotted path
-	JSONMatch map[string]*pattern `yaml:"json_regex"`
-	Keys      oneOrMore           `yaml:"has"`   // dotted paths that exist, whatever their value
-	NoKeys    oneOrMore           `yaml:"lacks"` // dotted paths that do not
+	JSONRegex map[string]*pattern `yaml:"json_regex"`
+	Has       oneOrMore           `yaml:"has"`   // dotted paths that exist, with any value
+	Lacks     oneOrMore           `yaml:"lacks"` // dotted paths that do not
 	SHA256    string              `yaml:"sha256"`
 	Icon      *int32              `yaml:"icon_hash"` // see evidence.Digest
 
@@ -63,7 +63,7 @@ func (m *match) written() string {
 
 // set reports whether the match asks for anything.
 func (m *match) set() bool {
-	return len(m.Status) > 0 || m.Type != "" || len(m.Header) > 0 || len(m.Without) > 0 ||
+	return len(m.Status) > 0 || m.Type != "" || len(m.Header) > 0 || len(m.LacksHeaders) > 0 ||
 		len(m.Title) > 0 || m.Element != "" || len(m.Attribute) > 0 || m.Text != "" || m.Body != nil ||
 		m.json() || m.SHA256 != "" || m.Icon != nil
 }
@@ -71,16 +71,16 @@ func (m *match) set() bool {
 // content reports whether the match looks at more than the status and the type.
 func (m *match) content() bool {
 	rest := *m
-	rest.Status, rest.Type, rest.Without = nil, "", nil
+	rest.Status, rest.Type, rest.LacksHeaders = nil, "", nil
 	return rest.set()
 }
 
 func (m *match) json() bool {
-	return len(m.JSON) > 0 || len(m.JSONMatch) > 0 || len(m.Keys) > 0 || len(m.NoKeys) > 0
+	return len(m.JSON) > 0 || len(m.JSONRegex) > 0 || len(m.Has) > 0 || len(m.Lacks) > 0
 }
 
-// holds reports whether the answer in a is what m asks for; cheap tests first.
-func (m *match) holds(a *answer) bool {
+// matches reports whether an answer has what m asks for; cheap tests first.
+func (m *match) matches(a *answer) bool {
 	x := a.Exchange
 	if !x.Answered() || len(m.Status) > 0 && !slices.Contains(m.Status, x.Status) {
 		return false
@@ -95,7 +95,7 @@ func (m *match) holds(a *answer) bool {
 			return false
 		}
 	}
-	for _, name := range m.Without {
+	for _, name := range m.LacksHeaders {
 		if _, ok := x.Header.Lookup(name); ok {
 			return false
 		}
@@ -112,10 +112,10 @@ func (m *match) holds(a *answer) bool {
 	if m.Icon != nil && x.IconHash() != *m.Icon {
 		return false
 	}
-	return m.holdsPage(a) && m.holdsJSON(a)
+	return m.matchesPage(a) && m.matchesJSON(a)
 }
 
-func (m *match) holdsPage(a *answer) bool {
+func (m *match) matchesPage(a *answer) bool {
 	if len(m.Title) == 0 && m.Element == "" && len(m.Attribute) == 0 {
 		return true
 	}
@@ -132,7 +132,7 @@ func (m *match) holdsPage(a *answer) bool {
 		(m.Element == "" || slices.Contains(a.page().Elements, m.Element))
 }
 
-func (m *match) holdsJSON(a *answer) bool {
+func (m *match) matchesJSON(a *answer) bool {
 	if !m.json() {
 		return true
 	}
@@ -145,19 +145,19 @@ func (m *match) holdsJSON(a *answer) bool {
 			return false
 		}
 	}
-	for path, p := range m.JSONMatch {
+	for path, p := range m.JSONRegex {
 		got, ok := lookup(doc, path)
 		s, isString := got.(string)
 		if !ok || !isString || !p.MatchString(s) {
 			return false
 		}
 	}
-	for _, path := range m.Keys {
+	for _, path := range m.Has {
 		if _, ok := lookup(doc, path); !ok {
 			return false
 		}
 	}
-	for _, path := range m.NoKeys {
+	for _, path := range m.Lacks {
 		if _, ok := lookup(doc, path); ok {
 			return false
 		}
@@ -189,11 +189,11 @@ type answer struct {
 	typed   bool // media has been looked up
 	tags    tags
 	scanned bool // so have tags
-	login   int8 // whether it asks for a log-in: 0 not looked at, 1 yes, -1 no
+	login   int8 // whether it requires a login: 0 not evaluated, 1 yes, -1 no
 
-	// What the fingerprints see in it, see look.
+	// What the fingerprints match in it, see look.
 	index    *index
-	held     []*signal
+	matched  []*signal
 	products []int
 	sealed   bool // its body has been dropped
 }
@@ -213,7 +213,7 @@ func (a *answer) mayBeTitled(title string) bool {
 	return bytes.Contains(a.scan().title, []byte(word))
 }
 
-// mayHave reports whether the body holds the beginning of an element that a
+// mayHave reports whether the body has the beginning of an element that a
 // fingerprint of the set looks for.
 func (a *answer) mayHave(element string) bool {
 	return slices.Contains(a.scan().elements, element)
@@ -324,7 +324,7 @@ func (a *answer) page() *Page {
 }
 
 // json returns the JSON object of an answer that says it is JSON, or of a
-// WebSocket's message. Many servers have a page for whatever path is asked for,
+// WebSocket's message. Many servers have a page for every path,
 // so what is not called JSON is not taken for it.
 func (a *answer) json() (any, bool) {
 	if a.parsed == 0 {
@@ -365,8 +365,8 @@ func (s *scalar) UnmarshalYAML(n *yaml.Node) error {
 // MarshalYAML writes the value as it was read.
 func (s scalar) MarshalYAML() (any, error) { return s.value, nil }
 
-// pattern is a regular expression (RE2 syntax: linear in the input, whatever a
-// target sends).
+// pattern is a regular expression (RE2 syntax: linear in the input,
+// regardless of what a target sends).
 type pattern struct{ *regexp.Regexp }
 
 // UnmarshalText compiles the expression.

@@ -51,7 +51,7 @@ func TestTitleAsWritten(t *testing.T) {
 		"nothing":                             false,
 	} {
 		body := []byte("<html><head><TITLE>" + title + "</title></head><svg><title>x</title></svg>")
-		if got := m.holdsPage(&answer{index: new(index), Exchange: &evidence.Exchange{Body: body}}); got != want {
+		if got := m.matchesPage(&answer{index: new(index), Exchange: &evidence.Exchange{Body: body}}); got != want {
 			t.Errorf("%q: %t, want %t", title, got, want)
 		}
 	}

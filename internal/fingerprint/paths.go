@@ -20,7 +20,7 @@ func LoadOwn(fsys fs.FS, list []byte, confirmed []string) (*Set, error) {
 	var file struct {
 		Paths []struct {
 			Path string `yaml:"path"`
-			Why  string `yaml:"why"` // it changes nothing and holds no secret
+			Why  string `yaml:"why"` // it changes nothing and has no secret
 		} `yaml:"paths"`
 	}
 	if err := decode(list, "paths.yaml", &file); err != nil {
@@ -66,8 +66,8 @@ func (p paths) permit(r *requestSpec) error {
 		return fmt.Errorf("method %q may not be sent: use GET or HEAD", r.Method)
 	case r.Body != "":
 		return fmt.Errorf("%s has no body", r.method())
-	case r.Say != "":
-		return fmt.Errorf("reply is for built-in files: a WebSocket is opened, and nothing said")
+	case r.Reply != "":
+		return fmt.Errorf("reply is for built-in files: a WebSocket is opened, and nothing is sent in it")
 	case len(r.Headers) > 0:
 		return fmt.Errorf("headers are for built-in files")
 	}

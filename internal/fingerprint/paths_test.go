@@ -19,7 +19,7 @@ import (
 var update = flag.Bool("update", false, "write the golden files")
 
 // Every request that a built-in file can make stands in a reviewed list, so that a
-// new one shows in review. Refresh with: go test ./internal/fingerprint -run
+// new one is visible in review. Refresh with: go test ./internal/fingerprint -run
 // TestRequestsReviewed -update
 func TestRequestsReviewed(t *testing.T) {
 	const golden = "../../testdata/golden/requests.txt"
@@ -66,8 +66,8 @@ func (r *requestSpec) line() string {
 		is   bool
 		text string
 	}{
-		{r.Body != "", " body " + r.Body}, {r.WebSocket, " websocket"}, {r.Say != "", " say " + r.Say},
-		{r.Fresh, " fresh"}, {r.First, " first"}, {r.Secret, " secret"},
+		{r.Body != "", " body " + r.Body}, {r.WebSocket, " websocket"}, {r.Reply != "", " say " + r.Reply},
+		{r.Fresh, " fresh"}, {r.SpeaksFirst, " first"}, {r.Secret, " secret"},
 	} {
 		if part.is {
 			out += part.text
@@ -150,7 +150,7 @@ func TestOwnRequests(t *testing.T) {
 		`path: /health, headers: {Accept: x}`:            `headers are for built-in files`,
 		`path: /health, level: deep, headers: {Host: x}`: `headers are for built-in files`,
 		`rfb: true, level: standard`:                     `rfb is for built-in files`,
-		`path: /health, websocket: true, reply: control-ui, level: deep`:                                                                     `reply is for built-in files: a WebSocket is opened, and nothing said`,
+		`path: /health, websocket: true, reply: control-ui, level: deep`:                                                                     `reply is for built-in files: a WebSocket is opened, and nothing is sent in it`,
 		`path: /tools/invoke, method: POST, body: "{}", level: standard, headers: {Content-Type: application/json, X-OpenClaw-Scopes: none}`: `method "POST" may not be sent: use GET or HEAD`,
 	} {
 		set, err := loadOwn(strings.Replace(own, "path: /health", request, 1), "/api/toy")
@@ -203,7 +203,7 @@ func TestPathList(t *testing.T) {
 	}
 }
 
-// checkOwn makes every request of a set, whatever its conditions, and holds each
+// checkOwn makes every request of a set, regardless of its conditions, and holds each
 // against the list.
 func checkOwn(t *testing.T, set *Set, confirmed ...string) {
 	t.Helper()
@@ -219,7 +219,7 @@ func checkOwn(t *testing.T, set *Set, confirmed ...string) {
 				path := strings.TrimPrefix(req.Path, base)
 				listed := strings.Contains(string(fingerprints.Paths), "{path: "+path+",")
 				if !listed && !slices.Contains(confirmed, path) || base != "" && base != "/toy" ||
-					req.Method != "GET" && req.Method != "HEAD" || req.Body != "" || req.Say != "" || req.RFB || len(req.Header) > 0 {
+					req.Method != "GET" && req.Method != "HEAD" || req.Body != "" || req.Reply != "" || req.RFB || len(req.Header) > 0 {
 					t.Errorf("%+v can be sent", req)
 				}
 			}
@@ -227,7 +227,7 @@ func checkOwn(t *testing.T, set *Set, confirmed ...string) {
 	}
 }
 
-// FuzzOwnRequests: whatever a file of a user's own says, nothing outside the list
+// FuzzOwnRequests: with any file of a user's own, nothing outside the list
 // becomes a request.
 func FuzzOwnRequests(f *testing.F) {
 	for _, path := range []string{"/health", "{base}/health", "{mount}/health", "/health/../logout", "/%68ealth", "//health", "/health?x", "/{script}", "/{random}", "/HEALTH", "{base}{mount}/health", "/.well-known/agent.json"} {

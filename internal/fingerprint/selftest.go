@@ -49,7 +49,7 @@ func sameRequest(o *evidence.Observation, req evidence.Request) *evidence.Exchan
 }
 
 // Test judges every capture and returns what is wrong, one line each: verdicts
-// that are not the expected ones, markers without a capture that shows them or
+// that are not the expected ones, markers without a capture that they match or
 // without one whose answer to the same request does not, and rules that say open,
 // claimable or certain and decide in no capture. The other rules that decide in
 // none are idle.
@@ -65,7 +65,7 @@ func (s *Set) Test(captures map[string]evidence.Capture) (problems, idle []strin
 		for _, marker := range p.markers() {
 			positive, negative := s.coverage(p, marker, captures)
 			if !positive {
-				problems = append(problems, fmt.Sprintf("%s: marker %q: no capture shows it", p.file, marker))
+				problems = append(problems, fmt.Sprintf("%s: marker %q: it matches in no capture", p.file, marker))
 			}
 			if !negative {
 				problems = append(problems, fmt.Sprintf("%s: marker %q: no capture has another answer to its request", p.file, marker))
@@ -116,14 +116,14 @@ func (v *Verdict) differs(want evidence.Expectation) []string {
 	return out
 }
 
-// coverage looks for captures that show a signal, and for ones that answer its
+// coverage looks for captures that a signal matches, and for ones that answer its
 // request otherwise.
 func (s *Set) coverage(p *product, name string, captures map[string]evidence.Capture) (positive, negative bool) {
 	for _, c := range captures {
 		o := c.Observation()
 		v := s.Open(&o, event.LevelDeep).view(p)
 		switch {
-		case v.sees(name):
+		case v.signalMatches(name):
 			positive = true
 		case slices.ContainsFunc(p.signals[name].On, func(id string) bool { return o.Exchange(id) != nil }):
 			negative = true

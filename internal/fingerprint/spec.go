@@ -26,16 +26,16 @@ type spec struct {
 	Ports []uint16 `yaml:"ports"`         // where the product listens by default
 	// Helper products stand beside a gateway: their ports are tried only where
 	// one was found, or when asked for.
-	Helper   bool          `yaml:"helper"`
-	Near     []uint16      `yaml:"port_offsets"`     // a helper's ports, as distances from the gateway's
-	Gateways *releaseRange `yaml:"gateway_releases"` // the releases beside which a helper shows itself; nil for all
+	Helper      bool          `yaml:"helper"`
+	PortOffsets []uint16      `yaml:"port_offsets"`     // a helper's ports, as distances from the gateway's
+	Gateways    *releaseRange `yaml:"gateway_releases"` // the releases beside which a helper can be recognised; nil for all
 	// Relative products are no OpenClaw: on ports that are not their own they are
 	// asked for more only if / gives a hint, unless everything is to be asked.
-	Relative bool            `yaml:"relative"`
-	About    string          `yaml:"about"`      // what it is, and what can be seen of it from outside
-	Bases    []string        `yaml:"base_paths"` // usual base paths, tried when / hints at one or when asked for
-	Answers  map[string]seen `yaml:"answers"`    // shapes that several signals have
-	Requests []requestSpec   `yaml:"requests"`
+	Relative bool                  `yaml:"relative"`
+	About    string                `yaml:"about"`      // what it is, and what can be seen of it from outside
+	Bases    []string              `yaml:"base_paths"` // usual base paths, tried when / hints at one or when asked for
+	Answers  map[string]answerSpec `yaml:"answers"`    // shapes that several signals have
+	Requests []requestSpec         `yaml:"requests"`
 	// Signals are those that do not stand below a request.
 	Signals  map[string]ownSignal `yaml:"signals"`
 	Identity []identityRule       `yaml:"identity"`
@@ -43,29 +43,29 @@ type spec struct {
 	Auth     []authRule           `yaml:"auth"`
 	Version  []versionSource      `yaml:"version"` // in order of trust
 	Traits   []traitRule          `yaml:"traits"`
-	// Mount names the signal that shows a proxy to have the whole product below
+	// Mount names the signal that tells that a proxy has the whole product below
 	// the base path, and not its page alone. See requestSpec.Path.
 	Mount string     `yaml:"mount"`
 	Notes []noteRule `yaml:"notes"`
-	// Gated holds where a login in front keeps everybody from all of the product.
-	// Only then is it said, as long as nothing else is recognised.
+	// Gated matches where a login in front keeps every client from all of the
+	// product. Only then is the state gated, if the product is not recognised.
 	Gated condition `yaml:"gated"`
 	// Advice is what to do about the product in a state of authentication: open,
-	// claimable, or required with a password that everybody knows.
+	// claimable, or required with a password that is publicly known.
 	Advice map[event.AuthState]Advice `yaml:"advice"`
 	// Spare names requests that this product must not be sent, for any product.
-	Spare []spareRule `yaml:"never_ask"`
+	NeverAsk []neverAskRule `yaml:"never_ask"`
 }
 
-// spareRule keeps a request from what may be the product.
-type spareRule struct {
+// neverAskRule keeps a request from what may be the product.
+type neverAskRule struct {
 	Request string `yaml:"request"`
 	cond    `yaml:",inline"`
 }
 
 // Advice is the product's own part of a finding.
 type Advice struct {
-	Means      string   `yaml:"means"` // what a stranger can do, one sentence
+	Means      string   `yaml:"means"` // what anyone can do, one sentence
 	Fix        string   `yaml:"fix"`   // what to do, in a sentence or two
 	Steps      string   `yaml:"steps"` // the same as a runbook
 	References []string `yaml:"references"`
@@ -74,13 +74,14 @@ type Advice struct {
 // frontSpec is the file of fronts: what stands before a product.
 type frontSpec struct {
 	Fronts []frontRule `yaml:"fronts"`
-	Gates  []frontRule `yaml:"gates"`
-	// Logins are words in the target of a redirect that leads to a login.
-	Logins []string `yaml:"logins"`
+	// LoginFronts require a login of their own.
+	LoginFronts []frontRule `yaml:"login_fronts"`
+	// LoginWords are words in the target of a redirect that leads to a login.
+	LoginWords []string `yaml:"login_words"`
 }
 
-// frontRule holds when all that it names is seen: in one answer, in the name
-// that was asked for, in the certificate.
+// frontRule matches when all that it names does: one answer, the name that was
+// asked for, the certificate.
 type frontRule struct {
 	ID      string   `yaml:"id"`
 	Name    string   `yaml:"name"`
@@ -95,7 +96,7 @@ type requestSpec struct {
 	ID     string `yaml:"id"`
 	Method string `yaml:"method"` // default GET
 	// Path: "{base}" stands for the base path; "{mount}" for the same where the
-	// product's mount shows, else for nothing; "{script}" for the name of the
+	// product's mount matches, else for nothing; "{script}" for the name of the
 	// page's first script; without one the request is not made; "{random}" for 12
 	// hex digits that are new in each probe, and others in a fresh request, so that
 	// no cache knows the answer.
@@ -104,18 +105,18 @@ type requestSpec struct {
 	// several backends, another one may answer.
 	Fresh     bool `yaml:"fresh"`
 	WebSocket bool `yaml:"websocket"`
-	// Say names the message with which a WebSocket's first one is answered, see
+	// Reply names the message with which a WebSocket's first one is answered, see
 	// package handshake. What counts is then the message that comes back.
-	Say     string            `yaml:"reply"`
-	RFB     bool              `yaml:"rfb"`          // the opening of a VNC connection, see evidence.Request
-	First   bool              `yaml:"speaks_first"` // before GET / on the product's own ports: there the server speaks first
-	Headers map[string]string `yaml:"headers"`
-	Body    string            `yaml:"body"`
-	Level   event.Level       `yaml:"level"` // default passive
+	Reply       string            `yaml:"reply"`
+	RFB         bool              `yaml:"rfb"`          // the opening of a VNC connection, see evidence.Request
+	SpeaksFirst bool              `yaml:"speaks_first"` // before GET / on the product's own ports: there the server speaks first
+	Headers     map[string]string `yaml:"headers"`
+	Body        string            `yaml:"body"`
+	Level       event.Level       `yaml:"level"` // default passive
 	// For names the questions that the request can answer; it is sent only
 	// while one of them is open. "surfaces" is open on a product that is
 	// recognised, "deep" and "passive" at that level. Empty: sent whenever its
-	// condition holds.
+	// condition matches.
 	For      oneOrMore      `yaml:"for"`
 	When     condition      `yaml:"when"`
 	Releases *releaseBounds `yaml:"releases"` // those that have what is asked for; part of the condition
@@ -124,19 +125,19 @@ type requestSpec struct {
 	Secret bool `yaml:"secret"`
 	// Shows names answers that are signals of the same name here.
 	Shows oneOrMore `yaml:"shows"`
-	// Signals are what else is to be seen in the answer, Surfaces what that shows.
-	Signals  map[string]shape `yaml:"signals"`
-	Surfaces []surfaceSpec    `yaml:"surfaces"`
+	// Signals are evaluated on the answer; Surfaces follow from them.
+	Signals  map[string]signalSpec `yaml:"signals"`
+	Surfaces []surfaceSpec         `yaml:"surfaces"`
 }
 
-// releaseBounds holds when every release that fits lies in the range, and one
-// does; or when one of Or shows, for where the release may not.
+// releaseBounds matches when all candidate releases lie in the range, and there is
+// one; or when one of Or matches, for where the release is not known.
 type releaseBounds struct {
 	releaseRange `yaml:",inline"`
 	Or           oneOrMore `yaml:"or"`
 }
 
-// surfaceSpec is a part of the product that the answer shows, in up to three
+// surfaceSpec is a part of the product that the answer is about, in up to three
 // states.
 type surfaceSpec struct {
 	ID      string    `yaml:"id"`
@@ -146,12 +147,12 @@ type surfaceSpec struct {
 	Present condition `yaml:"present"`
 }
 
-// cond holds when all of All, at least one of Any (if there are any), and none
-// of None hold. They are names of signals.
+// cond matches when all of All, at least one of Any (if there are any), and none
+// of Not match. They are names of signals.
 type cond struct {
-	All  oneOrMore `yaml:"all"`
-	Any  oneOrMore `yaml:"any"`
-	None oneOrMore `yaml:"not"`
+	All oneOrMore `yaml:"all"`
+	Any oneOrMore `yaml:"any"`
+	Not oneOrMore `yaml:"not"`
 }
 
 // condition is a cond where it stands by itself.
@@ -159,7 +160,7 @@ type condition struct {
 	cond `yaml:",inline"`
 }
 
-// UnmarshalYAML takes the name of one signal for the condition that it shows.
+// UnmarshalYAML takes the name of one signal for the condition that it matches.
 func (c *condition) UnmarshalYAML(n *yaml.Node) error {
 	if n.Kind == yaml.ScalarNode {
 		return strict.Node(n, &c.All)
@@ -167,40 +168,40 @@ func (c *condition) UnmarshalYAML(n *yaml.Node) error {
 	return strict.Node(n, &c.cond)
 }
 
-func (c cond) empty() bool { return len(c.All)+len(c.Any)+len(c.None) == 0 }
+func (c cond) empty() bool { return len(c.All)+len(c.Any)+len(c.Not) == 0 }
 
-// shape is something to see in an answer: what it says itself, and what the
-// answers that it names say as well.
-type shape struct {
-	Answer oneOrMore `yaml:"answer"`
-	seen   `yaml:",inline"`
+// signalSpec is a signal below a request: it matches an answer that has what is
+// written in it and what the answers that it names ask for.
+type signalSpec struct {
+	Answer     oneOrMore `yaml:"answer"`
+	answerSpec `yaml:",inline"`
 }
 
-// seen is something to see in an answer.
-type seen struct {
+// answerSpec is what an answer must have.
+type answerSpec struct {
 	match `yaml:",inline"`
-	// Login holds when the answer asks for a login: 401, a gate of fronts.yaml, or
-	// a redirect to what is called so there.
+	// Login matches when the answer requires a login: 401, a login front of fronts.yaml, or
+	// a redirect with one of the login words there.
 	Login bool `yaml:"login"`
-	// Secret: what is seen stands beside a secret, so the body is dropped.
+	// Secret: what matches stands beside a secret, so the body is dropped.
 	Secret bool `yaml:"secret"`
-	// Common: it shows in many answers of others as well, and alone is no reason to
-	// think about the product: whatever needs it needs something else to be seen.
+	// Common: it matches many answers of other servers as well, and alone is no
+	// reason to consider the product: a condition that needs it needs another signal.
 	Common bool `yaml:"common"`
 }
 
 // UnmarshalYAML takes the name of an answer for what the answer asks for.
-func (s *shape) UnmarshalYAML(n *yaml.Node) error {
+func (s *signalSpec) UnmarshalYAML(n *yaml.Node) error {
 	if n.Kind == yaml.ScalarNode {
 		return strict.Node(n, &s.Answer)
 	}
-	type plain shape
+	type plain signalSpec
 	return strict.Node(n, (*plain)(s))
 }
 
 // add asks for what o asks for as well. Of a key that both give
 // it returns the name, unless the two go together.
-func (s *seen) add(o seen) (twice string) {
+func (s *answerSpec) add(o answerSpec) (twice string) {
 	s.Login, s.Secret, s.Common = s.Login || o.Login, s.Secret || o.Secret, s.Common || o.Common
 	to, from := reflect.ValueOf(&s.match).Elem(), reflect.ValueOf(o.match)
 	for i := range to.NumField() {
@@ -238,36 +239,36 @@ type ownSignal struct {
 
 // outside is what is known of a target without looking at an answer.
 type outside struct {
-	// DefaultPort holds on the product's own ports.
+	// DefaultPort matches on the product's own ports.
 	DefaultPort bool `yaml:"default_port"`
-	// Loopback holds when the target is reached over loopback: some products let
-	// in everybody who comes from their own host.
+	// Loopback matches when the target is reached over loopback: some products
+	// accept every client on their own host.
 	Loopback bool `yaml:"loopback"`
-	// Based holds when the target is looked at below a base path.
+	// Based matches when the target is looked at below a base path.
 	Based bool `yaml:"based"`
 	// Subject is a pattern on the certificate's subject (RFC 2253 form).
 	Subject *pattern `yaml:"subject_regex"`
 	// Host is a pattern on the name that the target was given by.
 	Host *pattern `yaml:"host_regex"`
-	// Version holds when the version lies in the range, for products without a
+	// Version matches when the version lies in the range, for products without a
 	// release table.
 	Version *versionRange `yaml:"versions"`
-	// Release holds when every release that fits lies in the range, and one
-	// does.
+	// Release matches when all candidate releases lie in the range, and there is
+	// one.
 	Release *releaseRange `yaml:"releases"`
 }
 
 // signal is a signal as it is judged.
 type signal struct {
-	On    []string // the requests in whose answers it may be seen
-	Login []string // the requests whose answers may ask for a login
+	On    []string // the requests whose answers it may match
+	Login []string // the requests whose answers may require a login
 	match
 	cond
 	outside
-	Secret, Common bool // see shape
+	Secret, Common bool // see answerSpec
 
 	index  int  // of its product's signals
-	reason bool // seen, it is a reason to think about the product
+	reason bool // if it matches, it is a reason to consider the product
 }
 
 // releaseRange is a range of releases, both ends included; an end that is
@@ -388,8 +389,8 @@ const maxPatterns = 100_000
 
 var repetition = regexp.MustCompile(`\{[0-9]`)
 
-// patternSize is at least how many steps the patterns of a file have, whatever
-// else its texts are; small files without repetitions are not looked at.
+// patternSize is at least how many steps the patterns of a file have, regardless
+// of its other texts; small files without repetitions are not looked at.
 func patternSize(data []byte) int {
 	if len(data) <= maxPatterns && !repetition.Match(data) {
 		return len(data)
@@ -447,7 +448,7 @@ func decode(data []byte, name string, into any) error {
 const renames = `none:not say:reply spare:never_ask first:speaks_first near:port_offsets keys:has no_keys:lacks
 	body:body_regex header:header_regex attribute:attribute_regex json_match:json_regex without:lacks_headers icon:icon_hash
 	subject:subject_regex host:host_regex json:json_path stamp:build_stamp on:request release:releases version:versions
-	releases:release_table gateways:gateway_releases bases:base_paths`
+	releases:release_table gateways:gateway_releases bases:base_paths gates:login_fronts logins:login_words`
 
 // renamed says what stands for a key of the first edition.
 func renamed(key string, known []string) string {
@@ -458,9 +459,9 @@ func renamed(key string, known []string) string {
 	}
 	switch key {
 	case "on":
-		return "a signal stands below the request whose answer it looks at"
+		return "a signal stands below the request whose answer it reads"
 	case "surfaces":
-		return "a surface stands at the request that shows it"
+		return "a surface stands at the request whose answer it is about"
 	case "answer":
 		return "an answer names no other"
 	}

@@ -1,8 +1,8 @@
 // Package fingerprint knows products by their answers. A product is a YAML
-// file: which requests to make and when, what to see in the answers, and what
+// file: which requests to make and when, what to match in the answers, and what
 // follows from it for identity, release and authentication. The package reads
 // such files strictly, says which request comes next, and judges what was
-// seen. It is pure: it never touches the network.
+// observed. It is pure: it never touches the network.
 package fingerprint
 
 import (
@@ -44,7 +44,7 @@ func (v *Verdict) Trait(id string) []string {
 	return nil
 }
 
-// Surface returns the state of a surface, "" when it did not show.
+// Surface returns the state of a surface, "" when it was not found.
 func (v *Verdict) Surface(id string) event.SurfaceState {
 	for _, s := range v.Surfaces {
 		if s.ID == id {

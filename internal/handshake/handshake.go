@@ -2,7 +2,7 @@
 // the first message of the gateway's protocol (method connect), and a VNC client's
 // version.
 //
-// Nothing here can complete, whoever answers. The answer that permits a message may
+// Nothing here can complete, regardless of which server answers. The answer that permits a message may
 // have come from another gateway than the one that gets it: a front can lead the API
 // and the WebSocket to different ones, one that asks for a credential and one that
 // does not. What keeps a message from completing is therefore in the message itself.
@@ -17,9 +17,9 @@
 //     credential it misses, and one with a right signature is paired, or left
 //     waiting for it, by a gateway that asks for none. There is no asking that
 //     question without the risk, on any release;
-//   - a connect without device and credential is let in by nobody in role node: all
+//   - a connect without device and credential is accepted by no gateway in role node: all
 //     exceptions (dangerouslyDisableDeviceAuth, a trusted proxy's user, a shared
-//     credential) are for role operator. In that role one is let in by an open
+//     credential) are for role operator. In that role one is accepted by an open
 //     gateway of 2026.3.13 to 2026.7.35 with dangerouslyDisableDeviceAuth, and by one
 //     behind a proxy that names a user for everybody.
 package handshake

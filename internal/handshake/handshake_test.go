@@ -12,7 +12,7 @@ import (
 
 const challenge = `{"type":"event","event":"connect.challenge","payload":{"nonce":"n-1","ts":1}}`
 
-// A gateway lets in nobody who has neither a device nor a credential and does not
+// A gateway accepts no client that has neither a device nor a credential and does not
 // come as an operator. Nothing else may be said to it, since a gateway that asks
 // for no credential may be the one that hears it.
 func TestNothingCanComplete(t *testing.T) {

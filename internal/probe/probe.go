@@ -38,7 +38,7 @@ func (p *Prober) Probe(ctx context.Context, t target.Target, budget *Budget) *fi
 	s := p.Wire.OpenWithin(ctx, t, budget)
 	c := p.Set.Open(s.Observation(), p.Level)
 	c.Random = random()
-	if p.walk(s, c) && p.elsewhere(s, c) && c.TLS != nil && c.Recognised() {
+	if p.ask(s, c) && p.elsewhere(s, c) && c.TLS != nil && c.Recognised() {
 		s.Legacy()
 	}
 	s.Close()
@@ -51,7 +51,7 @@ func (p *Prober) Probe(ctx context.Context, t target.Target, budget *Budget) *fi
 func (p *Prober) elsewhere(s *wire.Session, c *fingerprint.Case) bool {
 	for _, base := range c.Bases(p.Bases) {
 		c.Move(base)
-		if !p.walk(s, c) {
+		if !p.ask(s, c) {
 			return false
 		}
 		if c.Paged() {
@@ -62,21 +62,21 @@ func (p *Prober) elsewhere(s *wire.Session, c *fingerprint.Case) bool {
 	return true
 }
 
-// walk makes the requests that the case asks for and reports whether more could
+// ask makes the requests that the case asks for and reports whether more could
 // follow.
-func (p *Prober) walk(s *wire.Session, c *fingerprint.Case) bool {
+func (p *Prober) ask(s *wire.Session, c *fingerprint.Case) bool {
 	for {
 		req, ok := c.Next()
 		if !ok {
 			return c.Outcome == event.OutcomeOther
 		}
 		var reply wire.Reply
-		if req.Say != "" {
-			reply = func(first []byte) ([]byte, error) { return handshake.Message(req.Say, first) }
+		if req.Reply != "" {
+			reply = func(first []byte) ([]byte, error) { return handshake.Message(req.Reply, first) }
 		}
-		more := s.Converse(req, reply)
+		open := s.Converse(req, reply)
 		c.Take()
-		if !more {
+		if !open {
 			_, more := c.Next()
 			c.Unfinished = more && c.Outcome == event.OutcomeOther
 			return false

@@ -90,7 +90,7 @@ func find(c evidence.Capture, req *http.Request) *evidence.CapturedExchange {
 		switch {
 		case x.ID == "nothing-there":
 			other = x
-		case x.WebSocket != opening || x.Say != "":
+		case x.WebSocket != opening || x.Reply != "":
 		case x.Method == req.Method && x.Path == recordedPath(req.URL.RequestURI()):
 			return x
 		}

@@ -88,7 +88,7 @@ func TestAnswersLikeItsCapture(t *testing.T) {
 				t.Fatal("no plan")
 			}
 			for _, x := range c.Exchanges {
-				if x.Say == "" && !slices.ContainsFunc(reqs, func(r evidence.Request) bool { return r.ID == x.ID }) {
+				if x.Reply == "" && !slices.ContainsFunc(reqs, func(r evidence.Request) bool { return r.ID == x.ID }) {
 					reqs = append(reqs, evidence.Request{ID: x.ID, Method: x.Method, Path: x.Path})
 				}
 			}

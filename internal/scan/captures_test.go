@@ -188,11 +188,11 @@ func signalNames(t testing.TB) []string {
 			t.Fatal(err)
 		}
 		var file struct {
-			Requests []struct{ Signals map[string]any }
-			Answers  map[string]any // some are signals of the same name
-			Signals  map[string]any
-			Fronts   []struct{ ID string }
-			Gates    []struct{ ID string }
+			Requests    []struct{ Signals map[string]any }
+			Answers     map[string]any // some are signals of the same name
+			Signals     map[string]any
+			Fronts      []struct{ ID string }
+			LoginFronts []struct{ ID string } `yaml:"login_fronts"`
 		}
 		if err := yaml.Unmarshal(data, &file); err != nil {
 			t.Fatal(err)
@@ -205,7 +205,7 @@ func signalNames(t testing.TB) []string {
 		for _, f := range file.Fronts {
 			out = append(out, "front."+f.ID)
 		}
-		for _, g := range file.Gates {
+		for _, g := range file.LoginFronts {
 			out = append(out, "gate."+g.ID)
 		}
 	}

@@ -71,7 +71,7 @@ func TestConverse(t *testing.T) {
 			}
 			session := newWire(Options{FrameTimeout: timeout}).Open(t.Context(), s.Target, plenty)
 			req := get("ws")
-			req.WebSocket, req.Say = true, "x"
+			req.WebSocket, req.Reply = true, "x"
 			if !session.Converse(req, reply) {
 				t.Error("the session cannot continue")
 			}

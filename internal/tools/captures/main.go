@@ -308,16 +308,16 @@ func ask(ctx context.Context, l look) (answers, error) {
 }
 
 func reply(req evidence.Request) wire.Reply {
-	if req.Say == "" {
+	if req.Reply == "" {
 		return nil
 	}
-	return func(first []byte) ([]byte, error) { return handshake.Message(req.Say, first) }
+	return func(first []byte) ([]byte, error) { return handshake.Message(req.Reply, first) }
 }
 
 // add reduces and keeps the exchange that has just been made.
 func (a *answers) add(o *evidence.Observation, req evidence.Request) {
 	x := reduce(&o.Exchanges[len(o.Exchanges)-1])
-	x.WebSocket, x.Say = req.WebSocket, req.Say
+	x.WebSocket, x.Reply = req.WebSocket, req.Reply
 	a.Exchanges = append(a.Exchanges, x)
 }
 

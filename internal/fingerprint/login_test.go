@@ -8,9 +8,9 @@ import (
 	"github.com/clawsonar/clawsonar/internal/evidence"
 )
 
-// A redirect to a log-in is told by its words; one to the same site is none,
-// whatever the site is called.
-func TestAsksLogin(t *testing.T) {
+// A redirect to a login is told by its words; one to the same site is none,
+// regardless of the site's name.
+func TestRequiresLogin(t *testing.T) {
 	data, err := os.ReadFile("../../fingerprints/fronts.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +37,7 @@ func TestAsksLogin(t *testing.T) {
 		{"another host", "https://sso.example.org/", 302, true},
 		{"another host's path", "https://www.example.org/oauth2/authorize?x=1", 302, true},
 		{"an identity provider", "https://idp.example.org/realms/x/protocol/openid-connect/auth", 302, true},
-		{"a known gate", "https://team.cloudflareaccess.com/cdn-cgi/access/login/x", 302, true},
+		{"a known login front", "https://team.cloudflareaccess.com/cdn-cgi/access/login/x", 302, true},
 		{"the same host by https", "https://auth.example.com/", 301, false},
 		{"the same host with www", "https://www.auth.example.com/", 301, false},
 		{"https", "https://example.org/", 301, false},
@@ -50,7 +50,7 @@ func TestAsksLogin(t *testing.T) {
 	} {
 		x := evidence.Exchange{ID: rootID, Status: tt.status, Header: evidence.Header{{Name: "Location", Value: tt.location}}}
 		c := Case{set: &s, Observation: &evidence.Observation{Name: "auth.example.com", Addr: netip.MustParseAddrPort("127.0.0.1:80")}}
-		if got := c.asksLogin(&answer{Exchange: &x}); got != tt.want {
+		if got := c.requiresLogin(&answer{Exchange: &x}); got != tt.want {
 			t.Errorf("%s: %d %s: %t", tt.name, tt.status, tt.location, got)
 		}
 	}
