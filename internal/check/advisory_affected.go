@@ -16,25 +16,28 @@ func advisoryAffected() Check {
 		Title:    "Published vulnerabilities apply to this release",
 		Severity: event.Critical,
 		Needs:    event.NeedsRelease,
-		When: `The release, or some release that fits what the gateway serves, lies in the range
-of a published advisory, by the vendor's own order of versions. One finding a
-target, with the severity of the worst advisory that is about the gateway's own
-port and needs no credential from where the scan stands; with authentication
-open, a credential is no obstacle. Those that do need a credential, and those
-that are only possible (several releases fit, an extended-stable line, a range or
-a way in that the advisory leaves open), make it medium at most. One that has neither
-a severity nor a score counts as critical. Advisories that are about something else
-(local files, chat channels, other ports) are counted, and alone make it low.
-Nothing is listed when the release is not known, or newer than the advisories: the
-notes then say so, and that is not a clean bill.`,
-		Why: `An advisory tells everybody how an older release is attacked. One that needs no
-credential works for whoever can connect.`,
-		Fix: `Update to the release that fixes all of them; if that has to wait, at least to the
-one that fixes those a stranger can reach. Each: clawsonar advisories show ID`,
-		Steps: `1. Look at what applies: "clawsonar advisories check VERSION", and at one of them
+		When: `The release, or some release that matches what the gateway serves, is in the
+range of a published advisory, by the vendor's own order of versions. One
+finding a target, with the severity of the worst advisory that is about the
+gateway's own port and needs no credential from where the scan runs; with
+authentication open, a credential is no obstacle. Those that do need a
+credential, and those that are only possible (several releases match, an
+extended-stable line, a range or a way in that the advisory leaves open), make
+it medium at most. One that has neither a severity nor a score counts as
+critical. Advisories that are about something else (local files, chat channels,
+other ports) are counted, and alone make it low. Nothing is listed when the
+release is not known, or newer than the advisories: the notes then say so, which
+does not mean that none applies.`,
+		Why: `An advisory tells everyone how an older release can be attacked. One that needs
+no credential works for anyone who can connect.`,
+		Fix: `Update to the release that fixes all of them; if that has to wait, at least to
+the one that fixes those reachable without a credential. Details: clawsonar
+advisories show ID`,
+		Steps: `1. See what applies: "clawsonar advisories check VERSION", and at one of them
    with "clawsonar advisories show ID".
 2. Back up ~/.openclaw, update to the release the finding names ("npm install -g
-   openclaw@VERSION"; with Docker the image of that release), restart the gateway.
+   openclaw@VERSION"; with Docker the image of that release), restart the
+   gateway.
 3. What does not concern you (a feature that is off, a fix ported back) can be
    stated in an OpenVEX file: "clawsonar scan -vex FILE".
 4. Scan again.`,
@@ -55,9 +58,9 @@ one that fixes those a stranger can reach. Each: clawsonar advisories show ID`,
 	}}
 }
 
-// advisorySeverity is that of the worst advisory a stranger can reach. What is
-// not sure, or needs a credential, does not go beyond medium. What nobody grades
-// counts as the worst it can be.
+// advisorySeverity is that of the worst advisory that can be reached. What is
+// not sure, or needs a credential, is medium at most. What has no grade counts as
+// the worst it can be.
 func advisorySeverity(a *advisory.Assessment) event.Severity {
 	severity := event.Low
 	for _, m := range slices.Concat(a.Reachable, a.Behind) {

@@ -8,15 +8,14 @@ import (
 func assistantNamePublic() Check {
 	doc := Doc{
 		ID:       "assistant-name-public",
-		Title:    "The assistant's name stands in the public page",
+		Title:    "The assistant's name is in the public page",
 		Severity: event.Low,
 		Needs:    event.NeedsProduct,
 		When: `The page sets the assistant's name in a script of its own, as releases up to
 2026.2.14 do. Later ones have it in the page's configuration: see
 bootstrap-config-public.`,
-		Why: `The name that the owner gave his assistant, often with his own in it, is there for
-everybody who asks: enough to tell whose agent this is, and to write to it as a
-friend would.`,
+		Why: `Anyone can read the name of the assistant, which often contains that of its
+owner: enough to tell whose agent this is, and to write to it as a friend would.`,
 		Fix: `Update to a current release.`,
 		Steps: `1. Update: "npm install -g openclaw@latest", or pull the current image.
 2. Until then give the assistant a name that says nothing of its owner.

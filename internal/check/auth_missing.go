@@ -11,12 +11,12 @@ func authMissing() Check {
 		Title:    "Anyone who reaches this gateway controls the agent",
 		Severity: event.Critical,
 		Needs:    event.NeedsAuth,
-		When: `The gateway itself let in a request that carried no credential. Either it
-answered its protected configuration with 200 and, on a protected path that nobody
-asked for before, did not ask for a credential either; or it refused an empty tool
-call for its missing scope or name, which it does only after the caller has passed
-authentication. A public page, and what a cache can give, are never taken as proof.`,
-		Why: `Whoever can connect can give the agent instructions: read and send its mail,
+		When: `The gateway itself accepted a request without a credential. Either it answered a
+request for its protected configuration with 200 and required no credential on a
+fresh protected path either; or it refused an empty tool call for its missing
+scope or name, which it does only after the caller has passed authentication. A
+public page, and anything that a cache can give, is never taken as proof.`,
+		Why: `Anyone who can connect can give the agent instructions: read and send its mail,
 read and write its files, run commands on the host, and take the keys and tokens
 it holds. Being bound to loopback does not help when a proxy, a tunnel or a
 container port forwards to it.`,
@@ -26,36 +26,36 @@ restart, and replace every key the agent could reach. Runbook: clawsonar
 explain auth-missing`,
 		Steps: `1. Cut the exposure now: stop the proxy, tunnel or port mapping that forwards
    to the gateway, or stop the gateway ("openclaw gateway stop").
-2. Ask for a credential: in openclaw.json set gateway.auth.mode to "token" and
+2. Require a credential: in openclaw.json set gateway.auth.mode to "token" and
    gateway.auth.token to a fresh random value of 32 bytes or more ("openssl rand
    -hex 32"); in Clawdbot 2026.1.24 and earlier set gateway.auth.token alone.
    Restart the gateway.
-3. If auth.mode is not "none", something on the way adds the credential for
-   everybody: remove the Authorization or user header that the proxy sets, or
-   put a log-in in front of it.
+3. If auth.mode is not "none", something on the way adds the credential to every
+   request: remove the Authorization or user header that the proxy sets, or put
+   a login in front of it.
 4. Bind to loopback (gateway.bind: "loopback") and reach it through an SSH or
    VPN tunnel.
-5. Take it that everything the agent could reach has been seen: replace its API
-   keys, tokens and passwords, look through its sessions, skills, cron jobs and
-   paired devices for what you did not put there.
+5. Assume that everything the agent could reach is known to others: replace its
+   API keys, tokens and passwords, check its sessions, skills, cron jobs and
+   paired devices for entries that are not yours.
 6. Scan again; this finding must be gone.`,
 		Fixes: map[string]string{
-			// Of a gateway that nothing was seen to hand on.
-			"alone": `Set gateway.auth.mode to "token" with a fresh random gateway.auth.token and restart. Keep gateway.bind at "loopback", and see that no proxy, tunnel (cloudflared, tailscale, ngrok, ssh -R) or container port leads to it: any of them opens it to others. Runbook: clawsonar explain auth-missing`,
+			// Of a gateway that nothing seen forwards to.
+			"alone": `Set gateway.auth.mode to "token" with a fresh random gateway.auth.token and restart. Keep gateway.bind at "loopback", and make sure that no proxy, tunnel (cloudflared, tailscale, ngrok, ssh -R) or container port leads to it: any of them opens it to others. Runbook: clawsonar explain auth-missing`,
 			// Of a front that adds the credential.
-			"added": `Cut the exposure now (stop the proxy in front). Take out of it what adds the credential (an Authorization header, a token, a user's name), or give it a log-in of its own. Then replace gateway.auth.token, which anybody could use, and every key the agent could reach. Runbook: clawsonar explain auth-missing`,
+			"added": `Cut the exposure now (stop the proxy in front). Remove from it what adds the credential (an Authorization header, a token, a user's name), or give it a login of its own. Then replace gateway.auth.token, which anyone could use, and every key the agent could reach. Runbook: clawsonar explain auth-missing`,
 		},
 		Controls:   []string{"nvdb:N2", "cncert:C2", "tongbao:T2", "owasp:ASI03"},
 		References: []string{"https://docs.openclaw.ai/gateway/security"},
 		First: map[string][]string{
 			"token": {
-				// In this order: recent gateways take up each change at once, and a mode
-				// without a token would make them think of one.
+				// In this order: recent gateways apply each change at once, and a mode
+				// without a token would make them generate one.
 				`openclaw config set gateway.auth.token "$(openssl rand -hex 32)"`,
 				"openclaw config set gateway.auth.mode token",
 				"openclaw gateway restart",
 			},
-			// Its own modes begin with a later release.
+			// Modes begin with a later release.
 			"clawdbot-token": {
 				`clawdbot config set gateway.auth.token "$(openssl rand -hex 32)"`,
 				"clawdbot gateway restart",

@@ -13,16 +13,16 @@ func authUnverified() Check {
 		Title:    "Whether a credential is needed could not be proven",
 		Severity: event.Info,
 		Needs:    event.NeedsProduct,
-		When: `The product was recognised, but none of its answers says whether a stranger is
-let in, or they contradict each other: the configuration is answered as for
-somebody who is let in, which a cache or a copy does as well, and the gateway
-refuses another request. The same is said of what looks like OpenClaw and then
-stalls or breaks off. This is neither a pass nor an alarm.`,
-		Why: `An unproven gateway may stand open. A gate that only fails on what is proven
-would let it through; -fail-on-incomplete does not.`,
-		Fix: `Scan again from a place with a direct way to the gateway, at level standard
+		When: `The product was recognised, but its answers do not tell whether it requires a
+credential, or they contradict each other: the configuration is given without
+one, which a cache or a copy does as well, and the gateway refuses another
+request. The same applies to what looks like OpenClaw and then stalls or breaks
+off. This is neither a pass nor an alarm.`,
+		Why: `A gateway that is not proven may be open. -fail-on does not fail for it;
+-fail-on-incomplete does.`,
+		Fix: `Scan again from a place with direct access to the gateway, at level standard
 and with a longer -timeout.`,
-		Steps: `Scan again from a place with a direct way to the gateway (the host itself, or
+		Steps: `Scan again from a place with direct access to the gateway (the host itself, or
 its own network), at level standard, without a proxy in between and with a
 longer -timeout. If a proxy hides the gateway's answers, scan the port behind
 it as well.`,
@@ -37,8 +37,8 @@ it as well.`,
 	}}
 }
 
-// unverifiedReason says which of the questions about authentication went
-// without a usable answer.
+// unverifiedReason says why the requests about authentication gave no usable
+// answer.
 func unverifiedReason(s *Subject) message.Text {
 	o := s.Observation
 	var failed, trouble []string

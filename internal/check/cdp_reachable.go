@@ -8,21 +8,24 @@ import (
 func cdpReachable() Check {
 	doc := Doc{
 		ID:       "cdp-reachable",
-		Title:    "The agent's browser can be steered by anybody who connects",
+		Title:    "Anyone who connects can control the agent's browser",
 		Severity: event.Critical,
 		Needs:    event.NeedsHelpers,
-		When: `A Chrome DevTools endpoint answered /json/version on a port where agents' browsers
-listen. The protocol knows no log-in, so the answer is the proof; nothing was
-opened or attached to. Over loopback, where it belongs, it is for information.`,
-		Why: `Whoever connects sees and steers the browser with all that it is logged in to: mail,
-shops, the owner's accounts. He reads its cookies and files, too.`,
-		Fix: `Bind the port to loopback (--remote-debugging-address=127.0.0.1; in Docker publish
-127.0.0.1:PORT:PORT), end the browser's sessions and change the passwords it knew.`,
-		Steps: `1. Close the port now: firewall, or stop the container or forwarder that publishes it.
-2. Start the browser with its default, --remote-debugging-address=127.0.0.1; in Docker
-   publish the port on loopback only ("127.0.0.1:9222:9222").
-3. Log out everywhere in that browser's profile and change the passwords: cookies can
-   be taken in one request.
+		When: `A Chrome DevTools endpoint answered /json/version on a port where agents'
+browsers listen. The protocol has no login, so the answer is the proof; nothing
+was opened or attached to. Over loopback, as intended, this is for information
+only.`,
+		Why: `Anyone who connects sees and controls the browser with all that it is logged in
+to: mail, shops, the owner's accounts, and can read its cookies and files.`,
+		Fix: `Bind the port to loopback (--remote-debugging-address=127.0.0.1; in Docker
+publish 127.0.0.1:PORT:PORT), end the browser's sessions and change the
+passwords it knew.`,
+		Steps: `1. Close the port now: firewall, or stop the container or forwarder that
+   publishes it.
+2. Start the browser with its default, --remote-debugging-address=127.0.0.1; in
+   Docker publish the port on loopback only ("127.0.0.1:9222:9222").
+3. Log out everywhere in that browser's profile and change the passwords:
+   cookies can be taken in one request.
 4. Scan again from another machine.`,
 		Controls:   []string{"nvdb:N2", "cncert:C1", "tongbao:T2", "owasp:ASI05"},
 		References: []string{"https://docs.openclaw.ai/tools/browser/security"},

@@ -25,7 +25,7 @@ type Subject struct {
 	Reach    event.Reach
 	Bound    netip.AddrPort
 	Process  string
-	// Forwards: what listens is no gateway itself, but hands one on. Ways are the
+	// Forwards: what listens is no gateway itself, but forwards to one. Ways are the
 	// URLs of other listeners of this machine that lead to this gateway, or may.
 	// Both are known only with Bound.
 	Forwards    bool
@@ -45,15 +45,15 @@ func (s *Subject) recognised() bool {
 	return s.Verdict.Product.Confidence.Rank() >= event.Firm.Rank()
 }
 
-// gateway reports whether the product is a gateway, OpenClaw or a relative, and no
-// helper beside one. Which checks look at relatives, see Doc.
+// gateway reports whether the product is a gateway, OpenClaw or a relative, and not
+// a helper of one. Doc says which checks apply to relatives.
 func (s *Subject) gateway() bool { return s.recognised() && !s.Verdict.Helper }
 
 // loopback reports whether the target was reached over loopback.
 func (s *Subject) loopback() bool { return s.Reach == event.ReachLoopback }
 
 // alone reports whether the gateway listens on loopback alone, and nothing that
-// was looked at on its machine hands it on.
+// was seen on its machine forwards to it.
 func (s *Subject) alone() bool {
 	return s.Bound.IsValid() && s.Bound.Addr().IsLoopback() && !s.Forwards && len(s.Ways) == 0 && s.Verdict.Front.Kind == ""
 }
@@ -123,8 +123,7 @@ func IDs() []string {
 	return out
 }
 
-// Run returns the findings of all checks that look at the product. Where none shows
-// there are none.
+// Run returns the findings of all checks that apply to the product.
 func Run(checks []Check, s Subject) []event.Finding {
 	if s.Verdict.Product.ID == "" {
 		return nil

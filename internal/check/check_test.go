@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 
@@ -41,7 +42,7 @@ const table = `{"as_of":"2026-10-01T00:00:00Z","releases":[
 	{"package":"openclaw","version":"2026.9.5","date":"2026-09-20T00:00:00Z"},
 	{"package":"openclaw","version":"2026.9.6","date":"2026-10-01T00:00:00Z"}]}`
 
-// sound returns a gateway that has nothing to mend: recognised, asking for a
+// sound returns a gateway that has nothing to fix: recognised, asking for a
 // credential, over TLS, on a private address, of the newest release.
 func sound(t *testing.T) check.Subject {
 	t.Helper()
@@ -340,14 +341,14 @@ func cases() []struct {
 }
 
 // Every check is raised by some subject and not by another, with the severity
-// that fits; and never on a guess, nor on the gateway that has nothing to mend.
+// that fits; and never on a guess, nor on the gateway that has nothing to fix.
 func TestChecks(t *testing.T) {
 	raised, quiet := map[string]bool{}, map[string]bool{}
 	byID := map[string]check.Check{}
 	for _, c := range check.All() {
 		byID[c.Doc.ID] = c
 		if got := c.Judge(sound(t)); len(got) != 0 {
-			t.Errorf("%s: raised on a gateway that has nothing to mend: %s", c.Doc.ID, got[0].Detail)
+			t.Errorf("%s: raised on a gateway that has nothing to fix: %s", c.Doc.ID, got[0].Detail)
 		}
 	}
 	for _, c := range cases() {
@@ -419,7 +420,7 @@ func TestBinding(t *testing.T) {
 		{name: "binding not known", check: "plain-http", says: "nothing leaves this machine", not: "bound to"},
 
 		{name: "the gateway's own", check: "listens-beyond-loopback", bound: "0.0.0.0:18789", says: "Set gateway.bind", not: "hands the gateway on"},
-		{name: "a proxy's", check: "listens-beyond-loopback", bound: "0.0.0.0:80", forwards: true, says: "What hands the gateway on is bound to 0.0.0.0:80", not: "gateway.bind"},
+		{name: "a proxy's", check: "listens-beyond-loopback", bound: "0.0.0.0:80", forwards: true, says: "What forwards to the gateway is bound to 0.0.0.0:80", not: "gateway.bind"},
 	} {
 		t.Run(tt.check+"/"+tt.name, func(t *testing.T) {
 			s := sound(t)
@@ -596,7 +597,7 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// Whoever runs "clawsonar explain" or reads a report finds every part of it.
+// Readers of "clawsonar explain" and of a report find every part of it.
 func TestDocs(t *testing.T) {
 	ids := map[string]bool{}
 	optional := []string{"References", "Relatives", "FixAny", "Fixes", "Advised", "First"}
@@ -625,6 +626,13 @@ func TestDocs(t *testing.T) {
 		}
 		if doc.Severity.Rank() == 0 {
 			t.Errorf("%s: severity %q", doc.ID, doc.Severity)
+		}
+		for id, text := range doc.Texts() {
+			for line := range strings.Lines(text) {
+				if utf8.RuneCountInString(line) > 81 && !strings.Contains(id, ".fix-") {
+					t.Errorf("%s: a line is longer than 80 columns: %s", id, line)
+				}
+			}
 		}
 		for _, name := range doc.Controls {
 			if !control.MatchString(name) {

@@ -12,18 +12,17 @@ func deviceAuthDisabled() Check {
 		Severity: event.High,
 		Needs:    event.NeedsDeep,
 		When: `Level deep only, on 2026.1.29 to 2026.7.35 (later releases have no such switch).
-A Control UI without a device, in a role that nobody gets without one, was refused as
-any other client is, and not as a Control UI.`,
-		Why: `The token is then all that stands between a stranger and the agent. One that
-leaked, from a log, a link, a screenshot, is enough: no device has to be approved
-by anybody.`,
+A Control UI without a device, in a role that needs one, was refused as any
+other client is, and not as a Control UI.`,
+		Why: `The token is then the only protection of the agent. One that leaked, from a log,
+a link, a screenshot, is enough: no device has to be approved.`,
 		Fix: `In openclaw.json remove gateway.controlUi.dangerouslyDisableDeviceAuth, restart,
 and pair your browsers ("openclaw devices approve").`,
 		Steps: `1. In openclaw.json remove, or set to false:
      gateway.controlUi.dangerouslyDisableDeviceAuth
      gateway.controlUi.allowInsecureAuth
-2. Give the Control UI a secure context, which it needs to make a device key: HTTPS,
-   or http://127.0.0.1 through an SSH tunnel.
+2. Give the Control UI a secure context, which it needs to make a device key:
+   HTTPS, or http://127.0.0.1 through an SSH tunnel.
 3. Restart the gateway, open the Control UI and approve the browser ("openclaw
    devices list", "openclaw devices approve").
 4. Replace gateway.auth.token, and scan again at -level deep.`,

@@ -12,22 +12,23 @@ func exposedToInternet() Check {
 		Severity: event.High,
 		Needs:    event.NeedsRemote,
 		When: `A recognised product answered on an address that is globally reachable by the
-IANA special-purpose address registries. Its authentication does not matter here.`,
+IANA special-purpose address registries. Its authentication does not matter
+here.`,
 		Why: `Search engines list such gateways within days. From then on a single flaw in
 the gateway, or one leaked token, is enough: everything between the internet and
-the agent's mail, files and shell is that one log-in.`,
+the agent's mail, files and shell is that one login.`,
 		Fix: `Set gateway.bind to "loopback" and reach the gateway through an SSH tunnel or
 a VPN; until then close the port in the firewall.`,
 		Steps: `Set gateway.bind to "loopback" and reach the gateway through an SSH tunnel
 ("ssh -N -L 18789:127.0.0.1:18789 HOST") or a VPN. In Docker publish the port
 on loopback only ("127.0.0.1:18789:18789"). Where it must be public, close the
 port in the firewall for all but known addresses, and put a proxy with TLS and
-a log-in of its own in front. Scan again from outside.`,
+a login of its own in front. Scan again from outside.`,
 		Controls:   []string{"nvdb:N2", "cncert:C1", "tongbao:T2"},
 		References: []string{"https://docs.openclaw.ai/gateway/security"},
 		Relatives:  true,
-		FixAny: `Bind it to loopback and reach it through an SSH tunnel or a VPN; until then close
-the port in the firewall.`,
+		FixAny: `Bind it to loopback and reach it through an SSH tunnel or a VPN; until then
+close the port in the firewall.`,
 	}
 	return Check{doc, func(s Subject) []event.Finding {
 		if !s.gateway() || s.Reach != event.ReachPublic {

@@ -12,8 +12,8 @@ func legacyProduct() Check {
 		Title:    "This is a predecessor of OpenClaw that gets no fixes",
 		Severity: event.High,
 		Needs:    event.NeedsRelease,
-		When: `The gateway's own page says Clawdbot or Moltbot, or every release that fits its
-answers is older than 2026.1.29, the first under the name OpenClaw.`,
+		When: `The gateway's own page says Clawdbot or Moltbot, or every release that matches
+its answers is older than 2026.1.29, the first under the name OpenClaw.`,
 		Why: `Nothing is published under the old names any more. All security fixes since
 the end of January 2026 are missing, and with no token set these releases start
 without authentication.`,

@@ -16,7 +16,7 @@ socket of the gateway found is bound to a wildcard or to an outside address. No
 packet is sent to find that out.`,
 		Why: `Every network that this machine is in, or joins later, can connect: an office
 LAN, a hotel's Wi-Fi, a container network, the internet if nothing filters. Only
-the gateway's own log-in stands in between.`,
+the gateway's own login protects it.`,
 		Fix: `Set gateway.bind to "loopback" and restart the gateway; in a container publish
 the port on 127.0.0.1 only.`,
 		Steps: `Set gateway.bind to "loopback" in openclaw.json and restart the gateway; use an
@@ -25,12 +25,12 @@ there publish the port on loopback only ("127.0.0.1:18789:18789"). If other
 machines must connect directly, limit the port to them in the firewall and
 switch on gateway.tls.`,
 		// Of a proxy or the like in front of the gateway.
-		Fixes:      map[string]string{"forwards": `Bind what listens there to 127.0.0.1 in its own settings (a container's port: "127.0.0.1:18789:18789"), or let only those in who need it: a log-in in front, the firewall.`},
+		Fixes:      map[string]string{"forwards": `Bind what listens there to 127.0.0.1 in its own settings (a container's port: "127.0.0.1:18789:18789"), or limit it to those who need it: a login in front, the firewall.`},
 		Controls:   []string{"nvdb:N2", "cncert:C1", "tongbao:T2"},
 		References: []string{"https://docs.openclaw.ai/gateway/security"},
 		Relatives:  true,
-		FixAny: `Bind it to 127.0.0.1 in its settings and restart it; in a container publish the port
-on 127.0.0.1 only.`,
+		FixAny: `Bind it to 127.0.0.1 in its settings and restart it; in a container publish the
+port on 127.0.0.1 only.`,
 	}
 	return Check{doc, func(s Subject) []event.Finding {
 		if !s.gateway() || !s.Bound.IsValid() || s.Bound.Addr().IsLoopback() {

@@ -8,18 +8,18 @@ import (
 func metricsPublic() Check {
 	doc := Doc{
 		ID:       "metrics-public",
-		Title:    "The gateway's metrics are given to strangers",
+		Title:    "The gateway's metrics are public",
 		Severity: event.Medium,
 		Needs:    event.NeedsProduct,
-		When: `/api/diagnostics/prometheus answered with metrics without a credential (2026.4.25
-and later, with the plugin diagnostics-prometheus).`,
+		When: `/api/diagnostics/prometheus answered with metrics without a credential
+(2026.4.25 and later, with the plugin diagnostics-prometheus).`,
 		Why: `Metrics tell which models and channels are used, how much and when: a picture of
-the owner's days. They show, too, whether an attack works.`,
+the owner's days. They also show whether an attack works.`,
 		Fix: `Switch the gateway's authentication on (clawsonar explain auth-missing) and give
 the collector a token; if nothing collects, remove the plugin.`,
-		Steps: `1. The route asks for the gateway's credential. That it answered without means that
-   the gateway asks for none, or that something in front adds one: follow "clawsonar
-   explain auth-missing".
+		Steps: `1. The route requires the gateway's credential. That it answered without means
+   that the gateway requires none, or that something in front adds one: follow
+   "clawsonar explain auth-missing".
 2. If nothing collects the metrics, switch the plugin off:
      plugins.entries.diagnostics-prometheus.enabled: false
 3. Restart the gateway and scan again.`,

@@ -8,23 +8,25 @@ import (
 func novncReachable() Check {
 	doc := Doc{
 		ID:       "novnc-reachable",
-		Title:    "The agent's screen is offered to anybody who connects",
+		Title:    "The agent's screen is offered to anyone who connects",
 		Severity: event.Critical,
 		Needs:    event.NeedsHelpers,
 		When: `A VNC server, or noVNC's page in front of one, answered on a port where agents'
-sandboxes show their screen. The list of security types tells whether a password is
-asked for; none was tried and no screen opened. Critical without a password or where
-that is not known to be asked, else medium; over loopback for information.`,
-		Why: `Whoever connects sees what the agent's browser shows and can click and type there.
-OpenClaw before 2026.2.21 started its sandbox's VNC server without a password
-(CVE-2026-32064).`,
-		Fix: `Publish the port on loopback only ("127.0.0.1::6080"), give the server a password
-(x11vnc -rfbauth) and update OpenClaw and its sandbox image.`,
+sandboxes show their screen. The list of security types tells whether a password
+is required; none was tried and no screen opened. Critical without a password or
+where it is not known whether one is required, else medium; over loopback for
+information.`,
+		Why: `Anyone who connects sees what the agent's browser shows and can click and type
+there. OpenClaw before 2026.2.21 started its sandbox's VNC server without a
+password (CVE-2026-32064).`,
+		Fix: `Publish the port on loopback only ("127.0.0.1::6080"), give the server a
+password (x11vnc -rfbauth) and update OpenClaw and its sandbox image.`,
 		Steps: `1. Close the port now: firewall, or stop the container that publishes it.
-2. Update OpenClaw and rebuild its sandbox browser's image: from 2026.2.21 on the
-   server asks for a password.
+2. Update OpenClaw and rebuild its sandbox browser's image: from 2026.2.21 on
+   the server requires a password.
 3. Publish the port on loopback only: "-p 127.0.0.1::6080".
-4. Log out of what the browser was logged in to, and scan again from another machine.`,
+4. Log out of what the browser was logged in to, and scan again from another
+   machine.`,
 		Controls:   []string{"nvdb:N2", "cncert:C1", "tongbao:T2", "owasp:ASI05"},
 		References: []string{"https://docs.openclaw.ai/tools/browser/security"},
 	}

@@ -14,12 +14,12 @@ func originHostFallback() Check {
 		When: `Level deep only, on gateways reached without a proxy. A WebSocket opening for
 the host audit.example from the origin http://audit.example was not refused,
 while one from another foreign origin was.`,
-		Why: `Whoever owns a name can have it point at the gateway's address after the owner's
-browser has loaded a page under it (DNS rebinding). Page and Host header then
-agree, and the gateway takes the page for its own.`,
+		Why: `Anyone who owns a name can make it point at the gateway's address after the
+owner's browser has loaded a page under it (DNS rebinding). Page and Host header
+then agree, and the gateway treats the page as its own.`,
 		Fix: `In openclaw.json remove
-gateway.controlUi.dangerouslyAllowHostHeaderOriginFallback and list the origins of
-your Control UI in gateway.controlUi.allowedOrigins.`,
+gateway.controlUi.dangerouslyAllowHostHeaderOriginFallback and list the origins
+of your Control UI in gateway.controlUi.allowedOrigins.`,
 		Steps: `1. In openclaw.json remove, or set to false:
      gateway.controlUi.dangerouslyAllowHostHeaderOriginFallback
 2. List the origins that you open the Control UI from, in full:

@@ -8,15 +8,16 @@ import (
 func plainHTTP() Check {
 	doc := Doc{
 		ID:       "plain-http",
-		Title:    "The gateway is spoken to without encryption",
+		Title:    "The gateway is used without encryption",
 		Severity: event.Medium,
 		Needs:    event.NeedsProduct,
 		When: `A recognised product answered over plain HTTP. Over loopback this is for
 information only, unless the operating system says that the listener is bound
 to more.`,
 		Why: `The token or password, and all that the agent says and does, crosses the network
-in the clear: anybody on the way can read it and take it over.`,
-		Fix: `Put TLS in front, or switch on gateway.tls, and bind the plain port to loopback only.`,
+in the clear: anyone on the way can read it and take it over.`,
+		Fix: `Put TLS in front, or switch on gateway.tls, and bind the plain port to loopback
+only.`,
 		Steps: `Put TLS in front: a reverse proxy with a certificate, "tailscale serve", or the
 gateway's own (gateway.tls.enabled: true, with gateway.tls.certPath and
 gateway.tls.keyPath of a certificate that clients can verify). Then bind the

@@ -6,8 +6,8 @@ import (
 	"github.com/clawsonar/clawsonar/internal/message"
 )
 
-// reword gives a finding on a relative or a helper the product's own words:
-// OpenClaw's settings and documentation are not its.
+// reword gives a finding on a relative or a helper the product's own texts:
+// OpenClaw's settings and documentation do not apply to it.
 func (s *Subject) reword(d *Doc, f *event.Finding) {
 	a := s.Verdict.Advice
 	f.References = a.References
@@ -19,7 +19,7 @@ func (s *Subject) reword(d *Doc, f *event.Finding) {
 	}
 }
 
-// means returns the product's own words on what a state means, or else.
+// means returns the product's own text on what a state means, or otherwise.
 func means(v *fingerprint.Verdict, otherwise message.Text) message.Text {
 	if v.Advice.Means != "" {
 		return message.Fixed(adviceID(v)+".means", v.Advice.Means)
@@ -27,7 +27,7 @@ func means(v *fingerprint.Verdict, otherwise message.Text) message.Text {
 	return otherwise
 }
 
-// adviceID is how the ids of a product's own words on its state begin.
+// adviceID is how the ids of a product's own texts on its state begin.
 func adviceID(v *fingerprint.Verdict) string {
 	return "product." + v.Product.ID + "." + string(v.Auth.State)
 }

@@ -15,7 +15,7 @@ import (
 // Which checks look at OpenClaw's relatives is decided here, on purpose, for each.
 func TestForRelatives(t *testing.T) {
 	want := map[string]bool{
-		// what any product with a log-in and a socket can have
+		// what any product with a login and a socket can have
 		"auth-missing": true, "claimable": true, "default-password": true, "auth-unverified": true,
 		"exposed-to-internet": true, "listens-beyond-loopback": true, "plain-http": true,
 		"tls-expired": true, "tls-name-mismatch": true, "tls-self-signed": true, "tls-old": true,

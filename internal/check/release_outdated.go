@@ -8,9 +8,9 @@ import (
 	"github.com/clawsonar/clawsonar/internal/release"
 )
 
-// How much older than the newest release one must be to weigh more, in days
-// between the builds. The vendor ships every few days, and fixes holes in most
-// releases.
+// How much older than the newest release one must be to count more, in days
+// between the builds. The vendor releases every few days, and most releases fix
+// vulnerabilities.
 const (
 	outdatedMedium = 30
 	outdatedHigh   = 90
@@ -19,23 +19,24 @@ const (
 func releaseOutdated() Check {
 	doc := Doc{
 		ID:       "release-outdated",
-		Title:    "A newer release is out",
+		Title:    "A newer release is available",
 		Severity: event.High,
 		Needs:    event.NeedsRelease,
-		When: `The exact release, or every release that fits what the gateway serves, is older
-than the newest one this version of clawsonar knows. Low when less than 30 days
-lie between the two, medium from 30, high from 90 days on. On an extended-stable
-line (patch number 33 and up) it is the newest of that line that counts.`,
+		When: `The exact release, or every release that matches what the gateway serves, is
+older than the newest one this version of clawsonar knows. Low when less than 30
+days lie between the two, medium from 30, high from 90 days on. On an
+extended-stable line (patch number 33 and up) it is the newest of that line that
+counts.`,
 		Why: `Fixes for published vulnerabilities come with new releases only. The older the
-release, the more of them are open to whoever reads the advisories.`,
+release, the more of them can be exploited by anyone who reads the advisories.`,
 		Fix: `Back up the state folder, update ("npm install -g openclaw@latest", or pull the
 current image), restart the gateway and scan again.`,
 		Steps: `1. Back up ~/.openclaw.
 2. Update: "npm install -g openclaw@latest"; with Docker pull the current image
    and recreate the container. On an extended-stable line: its newest patch.
 3. Restart the gateway and let "openclaw doctor" look at the configuration.
-4. Scan again: the release that is reported must be the new one. If it is not, an
-   older process is still running.`,
+4. Scan again: the release that is reported must be the new one. If it is not,
+   an older process is still running.`,
 		Controls:   []string{"nvdb:N1", "cncert:C7", "tongbao:T1", "owasp:ASI04"},
 		References: []string{"https://docs.openclaw.ai/install/updating"},
 		First:      updating(),
@@ -44,7 +45,7 @@ current image), restart the gateway and scan again.`,
 		if !s.gateway() || s.Releases == nil || len(s.Verdict.Version.Candidates) == 0 {
 			return nil
 		}
-		// The newest of those that fit decides: it is at least as old.
+		// The newest of those that match decides: it is at least as old.
 		candidates := s.Verdict.Version.Candidates
 		have, err := release.Parse(candidates[len(candidates)-1])
 		if err != nil {
@@ -73,7 +74,7 @@ current image), restart the gateway and scan again.`,
 	}}
 }
 
-// updating are the commands of every finding that a newer release mends.
+// updating are the commands of every finding that a newer release fixes.
 func updating() map[string][]string {
 	return map[string][]string{"update": {
 		"openclaw gateway stop",
@@ -83,8 +84,8 @@ func updating() map[string][]string {
 	}}
 }
 
-// goTo names the release to go to, if there is one, and how. The configuration of
-// a predecessor has to be moved first, which no command does by itself.
+// goTo names the release to update to, if there is one, and how. The configuration
+// of a predecessor has to be moved first, which no command does by itself.
 func goTo(f *event.Finding, s *Subject, v release.Version) {
 	if v.IsZero() {
 		return

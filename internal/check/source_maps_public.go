@@ -13,8 +13,8 @@ func sourceMapsPublic() Check {
 		Needs:    event.NeedsProduct,
 		When: `HEAD on the map of the page's main script was answered with 200 and a media type
 of its own (releases up to 2026.3.28 ship them).`,
-		Why: `The source is public anyway; that the maps are there says that this is an
-unmodified old release, whose holes are in the advisories.`,
+		Why: `The source is public anyway; that the maps are there shows that this is an
+unmodified old release, whose vulnerabilities are in the advisories.`,
 		Fix: `Update to a current release: it ships no source maps.`,
 		Steps: `1. Update: "npm install -g openclaw@latest", or pull the current image.
 2. Restart the gateway and scan again.`,

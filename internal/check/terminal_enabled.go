@@ -12,14 +12,13 @@ func terminalEnabled() Check {
 		Severity: event.Critical,
 		Needs:    event.NeedsProduct,
 		When: `The page says so itself (2026.7.1 and later; from 2026.8.1 on it is on unless
-switched off). Critical when the gateway asks for no credential, else low.`,
-		Why: `Whoever gets into the Control UI has a shell on the host, as the user that runs
-the gateway, without asking the agent: what the agent's tools are forbidden does
-not matter there.`,
+switched off). Critical when the gateway requires no credential, else low.`,
+		Why: `Anyone who gets into the Control UI has a shell on the host, as the user that
+runs the gateway. Restrictions of the agent's tools do not apply there.`,
 		Fix: `Set gateway.terminal.enabled to false and restart, unless you use it. On an open
-gateway mend that first: clawsonar explain auth-missing`,
-		Steps: `1. Is the gateway open? Then follow "clawsonar explain auth-missing" first, and take
-   it that the host has been used: look through its processes, cron jobs and
+gateway fix that first: clawsonar explain auth-missing`,
+		Steps: `1. Is the gateway open? Then follow "clawsonar explain auth-missing" first, and
+   assume that the host has been used: check its processes, cron jobs and
    authorized_keys.
 2. In openclaw.json:
      gateway.terminal.enabled: false

@@ -13,13 +13,16 @@ func tlsExpired() Check {
 		Title:    "The certificate is out of date",
 		Severity: event.Medium,
 		Needs:    event.NeedsTLS,
-		When:     `At the time of the scan the certificate's period of validity had ended, or not begun.`,
+		When: `At the time of the scan the certificate's period of validity had ended, or not
+begun.`,
 		Why: `Clients refuse it, or their users click the warning away and would do so for
-anybody's certificate. A renewal that has failed once is likely to go on failing.`,
-		Fix: `Renew the certificate, restart what serves it, and see why the renewal did not run.`,
-		Steps: `1. Renew: "certbot renew", "tailscale cert NAME", or with gateway.tls.autoGenerate
-   remove the old files and restart the gateway.
-2. Restart or reload what serves it: many programs read certificates only at start.
+any certificate. A renewal that has failed once is likely to keep failing.`,
+		Fix: `Renew the certificate, restart what serves it, and see why the renewal did not
+run.`,
+		Steps: `1. Renew: "certbot renew", "tailscale cert NAME", or with
+   gateway.tls.autoGenerate remove the old files and restart the gateway.
+2. Restart or reload what serves it: many programs read certificates only at
+   start.
 3. Find out why the renewal did not run by itself (systemctl list-timers).
 4. Scan again.`,
 		Controls:   []string{"nvdb:N2", "tongbao:T2"},

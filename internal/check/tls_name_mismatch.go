@@ -13,15 +13,15 @@ func tlsNameMismatch() Check {
 		Title:    "The certificate is for another name",
 		Severity: event.Medium,
 		Needs:    event.NeedsTLS,
-		When: `The target was given by a name that is none of the certificate's subject alternative
-names. A target given by its address is not judged.`,
-		Why: `Clients refuse it, or their users click the warning away. It can also mean that the
-name leads to another machine than you think.`,
+		When: `The target was given by a name that is none of the certificate's subject
+alternative names. A target given by its address is not judged.`,
+		Why: `Clients refuse it, or their users click the warning away. It can also mean that
+the name leads to another machine than you think.`,
 		Fix: `Get a certificate with the name that is used, or use the name that is in the
 certificate.`,
 		Steps: `1. Does the name lead where it should? Compare its address with the machine's.
-2. Get a certificate that has this name among its subject alternative names; a common
-   name alone does not count.
+2. Get a certificate that has this name among its subject alternative names; a
+   common name alone does not count.
 3. Restart or reload what serves it, and scan again by the same name.`,
 		Controls:   []string{"nvdb:N2", "tongbao:T2"},
 		References: []string{"https://docs.openclaw.ai/gateway/config-gateway"},

@@ -8,19 +8,19 @@ import (
 func tlsSelfSigned() Check {
 	doc := Doc{
 		ID:       "tls-self-signed",
-		Title:    "The certificate is signed by nobody but itself",
+		Title:    "The certificate is self-signed",
 		Severity: event.Low,
 		Needs:    event.NeedsTLS,
-		When: `The certificate's issuer is its subject, and its own key signed it. The gateway makes
-such a one by itself (CN=openclaw-gateway) when TLS is on and no certificate is
-given.`,
-		Why: `Clients cannot tell the gateway from somebody in between unless they pin this very
-certificate. People get used to clicking the warning away, and then do not notice
-the one that matters.`,
+		When: `The certificate's issuer is its subject, and its own key signed it. The gateway
+makes such a one by itself (CN=openclaw-gateway) when TLS is on and no
+certificate is given.`,
+		Why: `Clients cannot tell the gateway from an attacker in between unless they pin this
+very certificate. Users get used to dismissing the warning, and then do not
+notice the one that matters.`,
 		Fix: `Give the gateway a certificate that clients can verify (gateway.tls.certPath and
 gateway.tls.keyPath), or pin its fingerprint in every client.`,
-		Steps: `1. Get a certificate for the gateway's name: from a public authority, from "tailscale
-   cert", or from an authority of your own that the clients know.
+		Steps: `1. Get a certificate for the gateway's name: from a public authority, from
+   "tailscale cert", or from an authority of your own that the clients know.
 2. In openclaw.json:
      gateway.tls.enabled: true
      gateway.tls.autoGenerate: false
@@ -31,7 +31,8 @@ gateway.tls.keyPath), or pin its fingerprint in every client.`,
 		Controls:   []string{"nvdb:N2", "tongbao:T2"},
 		References: []string{"https://docs.openclaw.ai/gateway/config-gateway"},
 		Relatives:  true,
-		FixAny:     `Give it a certificate that clients can verify, or pin its fingerprint in every client.`,
+		FixAny: `Give it a certificate that clients can verify, or pin its fingerprint in every
+client.`,
 	}
 	return Check{doc, func(s Subject) []event.Finding {
 		i := s.Observation.TLS

@@ -8,35 +8,36 @@ import (
 func trustedProxySpoofable() Check {
 	doc := Doc{
 		ID:       "trusted-proxy-spoofable",
-		Title:    "The gateway takes the scanning machine for its trusted proxy",
+		Title:    "The gateway treats the scanning machine as its trusted proxy",
 		Severity: event.High,
 		Needs:    event.NeedsDeep,
 		When: `Level deep only, on 2026.8.1 and later (earlier releases do not show it). The
-gateway refused to answer without an address to attribute the request to, and went
-on when it was given one, in a header that only its proxy may send, although the
-machine that scanned is none: it is on the list of proxies, or a proxy passes a
-visitor's own headers on. Nobody's name was sent. Which credential the gateway asks
-for is not known: in mode trusted-proxy this is critical.`,
+gateway refused to answer without an address to attribute the request to, and
+continued when it was given one, in a header that only its proxy may send,
+although the scanning machine is not a proxy: it is on the list of proxies, or a
+proxy passes a visitor's own headers on. No user's name was sent. Which
+credential the gateway requires is not known: in mode trusted-proxy this is
+critical.`,
 		Why: `In mode trusted-proxy the gateway believes what its proxy says about who the
-user is. A machine that is taken for the proxy says so, too: one header, and it is
-whoever it likes, without a password. In the other modes it can claim any
-address, that of the gateway's own host included.`,
+user is. A machine that is treated as the proxy can do the same: with one header
+it is any user, without a password. In the other modes it can claim any address,
+that of the gateway's own host included.`,
 		Fix: `In openclaw.json narrow gateway.trustedProxies to the proxy's one address, bind
 the gateway so that only the proxy reaches it (gateway.bind: "loopback", or a
-firewall rule), restart, and look through sessions and paired devices for what you
+firewall rule), restart, and check sessions and paired devices for entries you
 do not know.`,
 		Steps: `1. Close the gateway's port to all but the proxy now: gateway.bind "loopback" if
    the proxy is on the same host, else a firewall rule.
 2. In openclaw.json list the proxy's addresses one by one:
      gateway.trustedProxies: ["10.0.0.5"]
    No range, no container bridge, not the network of the users.
-3. Name who may come in:
+3. List the users who have access:
      gateway.auth.trustedProxy.allowUsers: ["you@example.org"]
    and what the proxy must add:
      gateway.auth.trustedProxy.requiredHeaders: ["x-forwarded-proto"]
 4. Leave gateway.auth.trustedProxy.deviceAutoApprove off.
-5. Restart, and remove devices and sessions that you do not know ("openclaw devices
-   list").
+5. Restart, and remove devices and sessions that you do not know ("openclaw
+   devices list").
 6. Scan again at -level deep from the same machine: this finding must be gone.`,
 		Controls:   []string{"nvdb:N2", "cncert:C1", "cncert:C2", "owasp:ASI03"},
 		References: []string{"https://docs.openclaw.ai/gateway/trusted-proxy-auth"},

@@ -38,21 +38,21 @@ type advisoryOptions struct {
 
 func (o *advisoryOptions) flags(f *flags) {
 	f.group("Advisories")
-	f.list(&o.advisories, "advisories", "", "FILE|all", "use the advisories in a file, as \"advisories update\" writes it; all: list those not reached through the gateway's port, too; repeatable", checkFileName).
-		mayFind("it is about what releases are held against", within)
-	f.text(&o.vex, "vex", "", "FILE", "OpenVEX: its not_affected and fixed statements suppress advisories", nil).
+	f.list(&o.advisories, "advisories", "", "FILE|all", "use the advisories in this file, as \"advisories update\" writes it; all: also list those not reachable through the gateway's port; repeatable", checkFileName).
+		mayFind("it only sets the advisories to match", within)
+	f.text(&o.vex, "vex", "", "FILE", "OpenVEX file: its not_affected and fixed statements suppress advisories", nil).
 		mayFind("what it suppresses stays in the results, marked", within)
 }
 
 func checkFileName(s string) error {
 	if s == "" {
-		return errors.New("a file name, or all, is needed")
+		return errors.New("use the name of a file, or all")
 	}
 	return nil
 }
 
-// load reads the advisories and the statements about them. What has no effect
-// is said on stderr.
+// load reads the advisories and the statements about them. Warnings go to
+// stderr.
 func (o *advisoryOptions) load(stderr io.Writer) (*scan.Advisories, error) {
 	var out scan.Advisories
 	var err error
@@ -124,7 +124,7 @@ func builtin[T any](file string, load func(string, []byte) (T, error)) (T, error
 func newAdvisories(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "advisories",
-		Short: "Published vulnerabilities: list them, match a release, update",
+		Short: "List advisories, match them to a release, update them",
 	}
 	holder(cmd)
 	cmd.AddCommand(newAdvisoriesList(s), newAdvisoriesShow(s), newAdvisoriesCheck(s), newAdvisoriesUpdate(s))
@@ -181,8 +181,8 @@ func newAdvisoriesShow(s streams) *cobra.Command {
 	f := newFlags("advisories show")
 	o.flags(f)
 	f.group("Output")
-	lang.flag(f, "language, but for the advisory's own words")
-	cmd := &cobra.Command{Use: "show [flags] ID", Short: "What is known about one advisory, by its GHSA or CVE id"}
+	lang.flag(f, "language (the advisory itself is English)")
+	cmd := &cobra.Command{Use: "show [flags] ID", Short: "Show one advisory, by its GHSA or CVE id"}
 	f.attach(s, cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		rest, done, err := arguments(cmd, f, args, nil)
@@ -243,17 +243,17 @@ func newAdvisoriesCheck(s streams) *cobra.Command {
 	f := newFlags("advisories check")
 	o.flags(f)
 	f.group("Release")
-	f.text(&pkg, "package", "", "NAME", "the npm package whose version it is (default openclaw)", nil)
+	f.text(&pkg, "package", "", "NAME", "npm package that the version is of (default openclaw)", nil)
 	var lang langOption
-	lang.flag(f, "language, but for the advisories' own words")
-	f.choice(&auth, "auth", "", "STATE", string(event.AuthRequired), "required, gated or open: what a stranger meets",
+	lang.flag(f, "language (advisories themselves are English)")
+	f.choice(&auth, "auth", "", "STATE", string(event.AuthRequired), "authentication of the gateway: required, gated or open",
 		event.Words(event.AuthRequired, event.AuthGated, event.AuthOpen))
 	cmd := &cobra.Command{
 		Use:   "check [flags] VERSION ...",
-		Short: "Tell which advisories apply to a release, without a scan",
-		Long: `Tell which advisories apply to a release, without a scan. Several versions are
-taken as candidates for one gateway: what applies to all of them is affected,
-what applies to some is possible.`,
+		Short: "Show which advisories apply to a release, without a scan",
+		Long: `Show which advisories apply to a release, without a scan. Several versions are
+treated as candidates for one gateway: an advisory that applies to all of them
+is affected, one that applies to some is possible.`,
 		Example: `  clawsonar advisories check 2026.3.13
   clawsonar advisories check 2026.3.13 -auth open -advisories all
   clawsonar advisories check -package @openclaw/slack 2026.7.1`,
@@ -349,12 +349,12 @@ func printAssessment(w io.Writer, name string, known *scan.Advisories, a advisor
 	}
 	fmt.Fprintln(w)
 	if !a.FixReachable.IsZero() {
-		fmt.Fprintln(w, t.Say("smallest step to a release without one that needs no credential: %s", a.FixReachable))
+		fmt.Fprintln(w, t.Say("smallest update that fixes all that need no credential: %s", a.FixReachable))
 	}
 	if a.FixAll.IsZero() {
-		fmt.Fprintln(w, t.Say("no known release is without any"))
+		fmt.Fprintln(w, t.Say("no known release fixes all"))
 	} else {
-		fmt.Fprintln(w, t.Say("smallest step to a release without any: %s", a.FixAll))
+		fmt.Fprintln(w, t.Say("smallest update that fixes all: %s", a.FixAll))
 	}
 }
 
@@ -363,19 +363,19 @@ func newAdvisoriesUpdate(s streams) *cobra.Command {
 	var output, asOf string
 	f := newFlags("advisories update")
 	f.group("Flags")
-	f.list(&o.advisories, "advisories", "", "FILE", "begin with the advisories in this file instead of the built-in ones", checkFileName)
-	// Not called output: what the environment says for that is for scan.
-	f.text(&output, "write", "o", "FILE", "write the result, for -advisories FILE; without it nothing is written", nil)
-	f.text(&asOf, "as-of", "", "YYYY-MM-DD", "the records are all there were on that day; without it the day of the advisories stays", checkDay)
+	f.list(&o.advisories, "advisories", "", "FILE", "start from the advisories in this file instead of the built-in ones", checkFileName)
+	// Not called output: the environment variable of that name is for scan.
+	f.text(&output, "write", "o", "FILE", "write the result to this file, for -advisories FILE; without it nothing is written", nil)
+	f.text(&asOf, "as-of", "", "YYYY-MM-DD", "the records are complete up to this day; without it the date of the advisories stays", checkDay)
 	cmd := &cobra.Command{
 		Use:   "update [flags] FILE|FOLDER ...",
-		Short: "Take in OSV records from files and show what changes",
-		Long: `Take in OSV records from files and show what changes: single records, arrays,
+		Short: "Import OSV records from files and show what changes",
+		Long: `Import OSV records from files and show what changes: single records, arrays,
 answers of an OSV query, zip exports, or folders of records. clawsonar never
 fetches anything by itself: download the records with a tool of your choice.
 
-The built-in advisories stay as they are: what -o writes is used by
--advisories FILE of the other commands.`,
+The built-in advisories do not change: give the file that -o writes to other
+commands with -advisories FILE.`,
 		Example: `  clawsonar advisories update osv.json
   clawsonar advisories update -as-of 2026-11-20 -o advisories.json records/
   clawsonar scan -advisories advisories.json`,
@@ -468,7 +468,7 @@ func addFile(u *advisory.Update, name string) error {
 	return u.Add(name, f, info.Size())
 }
 
-// update says what changes and, if wanted, writes it.
+// update prints what changes and, if wanted, writes it.
 func update(s streams, db *advisory.DB, u *advisory.Update, output, asOf string) error {
 	c := u.Apply(db)
 	for _, line := range c.Lines {
@@ -477,7 +477,7 @@ func update(s streams, db *advisory.DB, u *advisory.Update, output, asOf string)
 	for _, note := range c.Notes {
 		fmt.Fprintf(s.err, "clawsonar: %s\n", report.Clean(note))
 	}
-	fmt.Fprintf(s.out, "%d new, %d changed, %d withdrawn, %d as they were; %s\n", c.New, c.Changed, c.Removed, c.Equal, advisoryCount(len(c.All)))
+	fmt.Fprintf(s.out, "%d new, %d changed, %d withdrawn, %d unchanged; %s\n", c.New, c.Changed, c.Removed, c.Equal, advisoryCount(len(c.All)))
 	day, newest := db.AsOf(), db.Newest()
 	if asOf != "" {
 		stated, err := time.Parse(time.DateOnly, asOf)
@@ -499,7 +499,7 @@ func update(s streams, db *advisory.DB, u *advisory.Update, output, asOf string)
 		}
 	}
 	if output == "" {
-		fmt.Fprintln(s.out, "nothing written: -o FILE does that")
+		fmt.Fprintln(s.out, "nothing written: use -o FILE to write")
 		return nil
 	}
 	data, err := advisory.Encode(day, newest, c.All)

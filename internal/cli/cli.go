@@ -33,7 +33,7 @@ const (
 // version is the release of clawsonar.
 const version = "0.1.0"
 
-// exitError carries an exit code; err may be nil when everything has been said.
+// exitError carries an exit code; err may be nil when the error was printed already.
 type exitError struct {
 	code int
 	err  error
@@ -62,7 +62,7 @@ type streams struct {
 
 // Main runs the command line and returns the exit code.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	// goflags would move files in the user's configuration folder about.
+	// goflags would move files in the user's configuration folder.
 	goflags.DisableAutoConfigMigration = true
 	s := streams{stdin, stdout, stderr, args, map[*cobra.Command]*flags{}, new(atomic.Bool)}
 	root := newRoot(s)
@@ -82,7 +82,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 }
 
-// exitCode says what is wrong, and returns the exit code for it.
+// exitCode prints an error, and returns the exit code for it.
 func exitCode(err error, stderr io.Writer) int {
 	if err == nil {
 		return exitOK
@@ -97,7 +97,7 @@ func exitCode(err error, stderr io.Writer) int {
 			err = exit.err
 		}
 		if err == nil {
-			continue // everything has been said
+			continue // printed already
 		}
 		// An error may quote a list, file or name that somebody else has written.
 		fmt.Fprintf(stderr, "clawsonar: %s\n", report.Clean(err.Error()))
@@ -124,25 +124,25 @@ func each(err error) []error {
 func newRoot(s streams) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "clawsonar",
-		Short: "Tells whether OpenClaw gateways stand open",
-		Long: `clawsonar looks at OpenClaw gateways from outside, as a stranger would, and
-proves whether they ask for a credential, without harming them: no log-in is
-tried, no session opened, nothing is changed.
+		Short: "Find OpenClaw gateways that are open to anyone",
+		Long: `clawsonar sends requests without a credential to OpenClaw gateways and proves
+whether they require one. It does no harm: it never tries to log in, opens no
+session and changes nothing.
 
 Scan only what you run yourself or are authorised to scan.`,
-		Example: `  clawsonar scan                        this machine
-  clawsonar scan 127.0.0.1:18789        one gateway
+		Example: `  clawsonar scan                        scan this machine
+  clawsonar scan 127.0.0.1:18789        scan one gateway
   clawsonar scan -l hosts.txt -o scan.jsonl
-  clawsonar report scan.jsonl -f html   what was found, as a page
-  clawsonar explain auth-missing        what a finding means, and how to fix it
-  clawsonar demo                        the tour, without a gateway`,
+  clawsonar report scan.jsonl -f html   render stored results as a page
+  clawsonar explain auth-missing        explain a finding and how to fix it
+  clawsonar demo                        try it without a gateway`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
-	// What is left to cobra's own flags are the scripts of completion.
+	// Only the completion scripts use cobra's own flags.
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage(fmt.Errorf("%w: see \"%s -h\"", err, cmd.CommandPath()))
 	})
@@ -168,8 +168,7 @@ Scan only what you run yourself or are authorised to scan.`,
 	return root
 }
 
-// holder makes a command that only holds others say so when it is given
-// something else. Cobra by itself takes an unknown name for an argument here,
+// holder makes a command that only has subcommands refuse anything else. Cobra by itself takes an unknown name for an argument here,
 // prints help and reports success there.
 func holder(cmd *cobra.Command) {
 	cmd.DisableFlagParsing = true
@@ -186,7 +185,7 @@ func holder(cmd *cobra.Command) {
 	}
 }
 
-// unknown is the error for what is no command.
+// unknown is the error for an unknown command.
 func unknown(parent *cobra.Command, name string) error {
 	see := fmt.Sprintf("see \"%s -h\"", parent.CommandPath())
 	switch {
@@ -194,7 +193,7 @@ func unknown(parent *cobra.Command, name string) error {
 		return fmt.Errorf("unknown flag %s: %s", strings.SplitN(name, "=", 2)[0], see)
 	case strings.ContainsAny(name, ":/@"):
 		// Not repeated: it may be a URL with a password in it.
-		return fmt.Errorf("that is no command: targets come after \"clawsonar scan\", %s", see)
+		return fmt.Errorf("not a command: targets come after \"clawsonar scan\", %s", see)
 	}
 	var known []string
 	for _, c := range parent.Commands() {
@@ -237,9 +236,9 @@ func newHelp() *cobra.Command {
 // lookupEnv is the process environment.
 func lookupEnv(name string) (string, bool) { return os.LookupEnv(name) }
 
-// strangeEnv returns a warning for each variable that looks like a setting and is
-// none of any command.
-func strangeEnv(sets map[*cobra.Command]*flags, environ []string) []string {
+// unknownEnv returns a warning for each variable that looks like a setting but is
+// not one of any command.
+func unknownEnv(sets map[*cobra.Command]*flags, environ []string) []string {
 	var known []string
 	for _, f := range sets {
 		for _, g := range f.groups {
@@ -254,20 +253,20 @@ func strangeEnv(sets map[*cobra.Command]*flags, environ []string) []string {
 		if !strings.HasPrefix(name, envPrefix) || value == "" || slices.Contains(known, name) || strings.HasPrefix(name, envPrefix+"E2E") {
 			continue
 		}
-		out = append(out, fmt.Sprintf("environment variable %s is no setting%s", name, suggest.DidYouMean(name, known)))
+		out = append(out, fmt.Sprintf("environment variable %s is not a setting%s", name, suggest.DidYouMean(name, known)))
 	}
 	slices.Sort(out)
 	return out
 }
 
-// arguments parses a command's flags and takes care of -help.
+// arguments parses a command's flags and handles -help.
 func arguments(cmd *cobra.Command, f *flags, args []string, config func() (string, bool)) (rest []string, done bool, err error) {
 	rest, err = f.parse(args, lookupEnv, config)
 	if errors.Is(err, errHelp) {
 		return nil, true, cmd.Help()
 	}
 	if err == nil && !f.on("silent") {
-		for _, warning := range strangeEnv(f.all, os.Environ()) {
+		for _, warning := range unknownEnv(f.all, os.Environ()) {
 			fmt.Fprintf(cmd.ErrOrStderr(), "clawsonar: %s\n", report.Clean(warning))
 		}
 	}

@@ -240,7 +240,7 @@ func startNameServer(ts *testscript.TestScript, neg bool, args []string) {
 // servers is the key of a script's listeners, by variable.
 type servers struct{}
 
-// server is a listener that does one thing to whoever connects.
+// server is a listener that does one thing to each client.
 type server struct {
 	net.Listener
 	contacts atomic.Int64

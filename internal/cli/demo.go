@@ -32,7 +32,7 @@ func familyCases(set *fingerprint.Set, all map[string]evidence.Capture) []string
 	var out []string
 	for _, p := range set.Products() {
 		for name, c := range all {
-			// What was seen from another machine is judged otherwise over loopback.
+			// What was recorded from another machine is judged differently over loopback.
 			if p.Relative && path.Dir(name) == p.ID && c.Expect.Product == p.ID && c.Reach == "" {
 				out = append(out, name)
 			}
@@ -47,11 +47,11 @@ func newDemo(s streams) *cobra.Command {
 	o.flags() // for their defaults
 	f := newFlags("demo")
 	f.group("Replicas")
-	f.boolean(&o.family, "family", "", "of OpenClaw's relatives instead, open and protected, one port each")
+	f.boolean(&o.family, "family", "", "replicas of OpenClaw's relatives instead, open and protected, one port each")
 	o.outputFlags(f)
 	cmd := &cobra.Command{
 		Use:   "demo [flags]",
-		Short: "A tour without a gateway: scan bundled replicas on loopback",
+		Short: "Scan bundled replicas of gateways on loopback",
 		Long: `Start replicas of gateways on free ports of 127.0.0.1, scan them as "scan"
 would, print the report, and stop them. The replicas give the answers that real
 gateways gave when they were recorded; those of -family were made by hand.`,
@@ -83,7 +83,7 @@ func runDemo(ctx context.Context, s streams, o scanOptions) error {
 	if err != nil {
 		return usage(err)
 	}
-	cfg.Helpers = false // what else listens here is not part of the tour
+	cfg.Helpers = false // what else listens here is not part of the demo
 	var targets []string
 	cases := demoCases()
 	if o.family {

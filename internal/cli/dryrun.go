@@ -9,7 +9,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/wire"
 )
 
-// printDryRun says what would be contacted, and how long that takes. It opens
+// printDryRun prints what would be contacted, and how long that takes. It opens
 // no socket.
 func (o *scanOptions) printDryRun(s streams, cfg *scan.Config) error {
 	const shown = 20
@@ -34,7 +34,7 @@ func (o *scanOptions) printDryRun(s streams, cfg *scan.Config) error {
 		fmt.Fprintf(w, "Excluded: %d. By name, each with up to %d addresses: %d.\n", p.Excluded, wire.MaxAddresses, p.Names)
 	}
 	if o.unknown > 0 {
-		fmt.Fprintf(w, "Names in -allow, -scope, -exclude and -exclude-file, not looked up: %d. What they let in or shut out is not counted.\n", o.unknown)
+		fmt.Fprintf(w, "Names in -allow, -scope, -exclude and -exclude-file, not looked up: %d. What they allow or exclude is not counted.\n", o.unknown)
 	}
 	o.printTime(w, cfg, p.Targets)
 	return w.Flush()
@@ -47,7 +47,7 @@ func (o *scanOptions) printTime(w *bufio.Writer, cfg *scan.Config, n uint64) {
 	rate := "as fast as they answer"
 	if o.rate > 0 {
 		silent = min(silent, float64(o.rate))
-		rate = fmt.Sprintf("at most %d connections a second", o.rate)
+		rate = fmt.Sprintf("at most %d connections per second", o.rate)
 	}
 	if o.hostRate > 0 {
 		rate += fmt.Sprintf(", %d to one address", o.hostRate)

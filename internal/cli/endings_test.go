@@ -62,7 +62,7 @@ func checkOutputs(t *testing.T, dir, address string, except ...string) {
 	}
 }
 
-// Whatever signal ends a scan, all formats tell what it found until then, say
+// Regardless of the signal that ends a scan, all formats tell what it found until then, say
 // that it is incomplete, and nothing is left beside them.
 func TestSignals(t *testing.T) {
 	if runtime.GOOS == "windows" {
@@ -104,8 +104,8 @@ func TestSignals(t *testing.T) {
 			if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 130 {
 				t.Errorf("ended with %v, want 130\n%s", err, stderr.String())
 			}
-			if !strings.Contains(stderr.String(), "go on with: ") {
-				t.Errorf("does not say how to go on: %s", stderr.String())
+			if !strings.Contains(stderr.String(), "continue with: ") {
+				t.Errorf("does not say how to continue: %s", stderr.String())
 			}
 			checkOutputs(t, dir, gateway)
 			if stream, _ := os.ReadFile(filepath.Join(dir, "out.jsonl")); !bytes.Contains(stream, []byte(`"complete":false`)) {
@@ -144,7 +144,7 @@ func TestNohup(t *testing.T) {
 	}
 }
 
-// A reader who goes away takes no file with him: all are completed, what is lost
+// A reader that goes away takes no file with it: all are completed, what is lost
 // is said, and it does not pass for success.
 func TestClosedPipe(t *testing.T) {
 	if runtime.GOOS == "windows" {
@@ -188,7 +188,7 @@ func unshared(t *testing.T, script string, flags ...string) *exec.Cmd {
 	return exec.Command("unshare", append(flags, "sh", "-c", script)...)
 }
 
-// A full disk under one output, of whatever format, loses that one and no other;
+// A full disk under one output, of any format, loses that one and no other;
 // what was there before stays.
 func TestFullDisk(t *testing.T) {
 	if runtime.GOOS != "linux" {
@@ -275,7 +275,7 @@ exit $code`, "-m")
 			if last := read(t, work, "last"); bytes.Contains(last, []byte(`"finished":true`)) {
 				t.Errorf("the journal says that all is done: %s", last)
 			} else if c.stream == "full" && bytes.Contains(last, []byte(`"next":2`)) {
-				t.Errorf("the journal has gone on without the stream: %s", last)
+				t.Errorf("the journal is ahead of the stream: %s", last)
 			}
 		})
 	}
@@ -292,7 +292,7 @@ func read(t *testing.T, dir, name string) []byte {
 
 // In containers every run is process 1. Two that write the same files do not get
 // in each other's way: the second says so and changes nothing. What one leaves
-// that was killed keeps nobody from going on.
+// that was killed stops nobody from continuing.
 func TestProcessOne(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("needs PID namespaces")

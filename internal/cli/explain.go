@@ -20,7 +20,7 @@ import (
 func newExplain(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain [ID]",
-		Short: "What a finding, auth state or product means; how to fix it",
+		Short: "Explain a finding, auth state, product or advisory, and the fix",
 		ValidArgsFunction: func(_ *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 			var ids []string
 			for _, c := range check.All() {
@@ -124,7 +124,7 @@ func explain(w io.Writer, set *fingerprint.Set, id string, t report.Texts) error
 		showAdvisory(w, a, t)
 		return nil
 	}
-	return fmt.Errorf("nothing is known about %q%s: see \"clawsonar explain\" for the list", id, suggest.DidYouMean(id, topics(set)))
+	return fmt.Errorf("unknown id %q%s: see \"clawsonar explain\" for the list", id, suggest.DidYouMean(id, topics(set)))
 }
 
 // topics are the ids that explain knows, those of advisories apart.
@@ -166,18 +166,18 @@ func explainProduct(w io.Writer, p fingerprint.Product, t report.Texts) {
 	if p.About != "" {
 		fmt.Fprintf(w, "\n%s\n", t.Fixed("product."+p.ID, p.About))
 	}
-	fmt.Fprintf(w, "\n%s\n", t.Say("Requests, each made only if the answers before it call for it:"))
+	fmt.Fprintf(w, "\n%s\n", t.Say("Requests, each sent only if the answers before it call for it:"))
 	for _, r := range p.Requests {
 		fmt.Fprintf(w, "  %s\n", r)
 	}
 	if len(p.Markers) > 0 {
-		fmt.Fprintf(w, "\n%s\n", t.Say("It is certain when one of these shows: %s.", strings.Join(p.Markers, t.Say(", "))))
+		fmt.Fprintf(w, "\n%s\n", t.Say("It is certain when one of these matches: %s.", strings.Join(p.Markers, t.Say(", "))))
 	}
 	if p.Helper {
-		fmt.Fprintf(w, "\n%s\n", t.Say("It stands beside a gateway: its ports are tried where one was found, or with -helpers."))
+		fmt.Fprintf(w, "\n%s\n", t.Say("It is a helper service of a gateway: its ports are tried where a gateway was found, or with -helpers."))
 	}
 	if p.Relative {
-		fmt.Fprintf(w, "\n%s\n", t.Say("It is a relative of OpenClaw: it is looked for where / gives a hint or on its own ports, and everywhere with -family."))
+		fmt.Fprintf(w, "\n%s\n", t.Say("It is a relative of OpenClaw: it is looked for on its own ports and where / gives a hint, and everywhere with -family."))
 	}
 	for _, state := range []event.AuthState{event.AuthOpen, event.AuthClaimable, event.AuthRequired} {
 		a, ok := p.Advice[state]
@@ -185,7 +185,7 @@ func explainProduct(w io.Writer, p fingerprint.Product, t report.Texts) {
 			continue
 		}
 		title := map[event.AuthState]string{
-			event.AuthOpen: t.Say("If it stands open"), event.AuthClaimable: t.Say("If nobody owns it yet"), event.AuthRequired: t.Say("If it has its default password"),
+			event.AuthOpen: t.Say("If it is open"), event.AuthClaimable: t.Say("If it has no owner yet"), event.AuthRequired: t.Say("If it has its default password"),
 		}[state]
 		id := "product." + p.ID + "." + string(state)
 		fmt.Fprintf(w, "\n%s\n%s\n%s\n", title, t.Fixed(id+".means", a.Means), t.Fixed(id, a.Steps))

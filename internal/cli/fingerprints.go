@@ -24,7 +24,7 @@ import (
 func newFingerprints(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fingerprints",
-		Short: "What clawsonar knows; check a fingerprint of your own",
+		Short: "List fingerprints; validate and test your own",
 	}
 	holder(cmd)
 	cmd.AddCommand(newFingerprintsList(s), newFingerprintsValidate(s), newFingerprintsTest(s), newFingerprintsExplain(s))
@@ -68,10 +68,10 @@ func newFingerprintsList(s streams) *cobra.Command {
 	return cmd
 }
 
-// newFingerprintsExplain is explain, where one looks for it.
+// newFingerprintsExplain is explain, as a subcommand of fingerprints.
 func newFingerprintsExplain(s streams) *cobra.Command {
 	cmd := newExplain(s)
-	cmd.Use, cmd.Short = "explain [ID]", "What can be seen of a product from outside, and what cannot"
+	cmd.Use, cmd.Short = "explain [ID]", "Explain what can be told about a product from outside"
 	return cmd
 }
 
@@ -100,13 +100,13 @@ func newFingerprintsValidate(s streams) *cobra.Command {
 func newFingerprintsTest(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "test [flags] [FILE|FOLDER [CAPTURE ...]]",
-		Short: "Judge recorded captures with a fingerprint and compare with what they must give",
-		Long: `Judge recorded captures with a fingerprint and compare with what they must give.
-Without captures, the built-in ones are used, without a file the built-in
-fingerprints as well. Every marker needs a capture that shows it and one that
-answers the same request otherwise; every rule that says certain, open or
-claimable one in which it decides. Other rules that decide in
-none are listed.`,
+		Short: "Test a fingerprint with recorded captures",
+		Long: `Judge recorded captures with a fingerprint and compare the verdicts with the
+expected ones. Without captures, the built-in ones are used, without a file the
+built-in fingerprints as well. Every marker needs a capture that matches it and
+one that answers the same request differently; every rule that says certain,
+open or claimable needs one in which it decides. Other rules that decide in no
+capture are listed.`,
 	}
 	return ownFingerprints(s, "test", cmd, func(args, confirmed []string) error {
 		set, err := fingerprint.Load(fingerprints.FS)
@@ -142,13 +142,13 @@ none are listed.`,
 	})
 }
 
-// ownFingerprints gives a command that reads fingerprint files its flag, and run
-// the files and the paths that the user confirms.
+// ownFingerprints adds the flag to a command that reads fingerprint files, and calls
+// run with the files and the paths that the user confirms.
 func ownFingerprints(s streams, name string, cmd *cobra.Command, run func(args, confirmed []string) error) *cobra.Command {
 	var confirmed []string
 	f := newFlags("fingerprints " + name)
 	f.group("Flags")
-	f.list(&confirmed, "allow-path", "", "PATH", "the file may ask for this path as well: asking for it changes nothing and gives out no secret; repeatable", fingerprint.CheckPath)
+	f.list(&confirmed, "allow-path", "", "PATH", "also permit requests for this path, which must change nothing and return no secret; repeatable", fingerprint.CheckPath)
 	f.attach(s, cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		rest, done, err := arguments(cmd, f, args, nil)
@@ -186,7 +186,7 @@ func loadFingerprints(name string, confirmed []string) (*fingerprint.Set, error)
 	return set, nil
 }
 
-// inFolder has an error about a file of a folder name its path.
+// inFolder makes an error about a file in a folder name its path.
 func inFolder(dir string, err error) error {
 	var at *strict.Error
 	if errors.As(err, &at) {
@@ -195,8 +195,8 @@ func inFolder(dir string, err error) error {
 	return fmt.Errorf("%s: %w", dir, err)
 }
 
-// completed is a folder, of which pattern is looked at, completed by what is
-// built in.
+// completed is a folder, of which files of pattern are read, completed by the
+// built-in files.
 type completed struct {
 	fs.FS
 	pattern string

@@ -24,7 +24,7 @@ import (
 
 // flags is one command's set of flags. goflags holds and parses them; what its
 // own Parse does besides (it writes to the user's configuration folders, exits
-// the process, re-reads os.Args, lets a file win over a flag) is left out, and
+// the process, re-reads os.Args, prefers a file to a flag) is left out, and
 // done here: help, environment, strict YAML.
 type flags struct {
 	set    *goflags.FlagSet
@@ -33,7 +33,7 @@ type flags struct {
 	multi  map[string]bool   // long names that may be given several times
 
 	all         map[*cobra.Command]*flags // those of every command
-	foundConfig string                    // the configuration file that was read though nobody named it
+	foundConfig string                    // the configuration file that was read although it was not named
 }
 
 type group struct {
@@ -44,19 +44,19 @@ type group struct {
 type option struct {
 	long, short, arg, usage, def string
 
-	alias string   // another short name, as other tools of this field have it
+	alias string   // another short name, used by similar tools
 	words []string // the values it takes, if they are few
 
-	// Whether a configuration file that nobody named may set it, which anybody may
-	// have put there: only what cannot widen what is contacted or written. why says
-	// what decided; check, unless nil, which values.
+	// Whether a configuration file that was not named may set it: anyone may have put
+	// that there, so only what cannot widen what is contacted or written. why is the
+	// reason; check, unless nil, accepts values.
 	found bool
 	why   string
 	check func(value string) error
 }
 
-// mayFind lets a file that was only found set the option, to values that check, if
-// there is one, accepts.
+// mayFind allows a file that was only found to set the option, to values that check,
+// if there is one, accepts.
 func (o *option) mayFind(why string, check ...func(string) error) {
 	o.found, o.why = true, why
 	if len(check) > 0 {
@@ -65,7 +65,7 @@ func (o *option) mayFind(why string, check ...func(string) error) {
 }
 
 // mustName says why only a file that the user names may set the option. It is the
-// rule for those that say nothing.
+// default.
 func (o *option) mustName(why string) { o.found, o.why = false, why }
 
 // fromFound returns why a file that was only found may not set that value, or nil.
@@ -101,7 +101,7 @@ func within(s string) error {
 	defer folder.Close()
 	// It does not follow links that lead out of the folder.
 	if info, err := folder.Stat(s); err == nil && !info.Mode().IsRegular() {
-		return errors.New("not a plain file")
+		return errors.New("not a regular file")
 	} else if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return errors.New("a file outside this folder")
 	}
@@ -129,7 +129,7 @@ func (f *flags) add(v flag.Value, o option) *option {
 	return &g.flags[len(g.flags)-1]
 }
 
-// text adds a flag that takes any text that check, unless it is nil, accepts.
+// text adds a flag that takes any text that check, unless nil, accepts.
 func (f *flags) text(p *string, long, short, arg, usage string, check func(string) error) *option {
 	return f.add(&textValue{p, check}, option{long: long, short: short, arg: arg, usage: usage})
 }
@@ -217,7 +217,7 @@ func (v *intValue) String() string { return "" }
 func (v *intValue) Set(s string) error {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < v.least {
-		return fmt.Errorf("%q does not fit: use a whole number from %d on", s, v.least)
+		return fmt.Errorf("%q is not valid: use a whole number, %d or more", s, v.least)
 	}
 	*v.p = n
 	return nil
@@ -231,7 +231,7 @@ func (v *boolValue) IsBoolFlag() bool { return true }
 func (v *boolValue) Set(s string) error {
 	b, err := strconv.ParseBool(s)
 	if err != nil {
-		return fmt.Errorf("%q does not fit: use true or false", s)
+		return fmt.Errorf("%q is not valid: use true or false", s)
 	}
 	*v = boolValue(b)
 	return nil
@@ -248,7 +248,7 @@ func (v *wordValue) IsBoolFlag() bool { return true }
 func (v *wordValue) Set(s string) error {
 	on, err := strconv.ParseBool(s)
 	if err != nil {
-		return fmt.Errorf("%q does not fit: use true or false", s)
+		return fmt.Errorf("%q is not valid: use true or false", s)
 	}
 	if on {
 		*v.p = v.word
@@ -263,7 +263,7 @@ func (v *durationValue) String() string { return "" }
 func (v *durationValue) Set(s string) error {
 	d, err := time.ParseDuration(s)
 	if err != nil || d <= 0 {
-		return fmt.Errorf("%q does not fit: use a duration such as 500ms, 10s or 2m", s)
+		return fmt.Errorf("%q is not valid: use a duration such as 500ms, 10s or 2m", s)
 	}
 	*v = durationValue(d)
 	return nil
@@ -314,8 +314,8 @@ func (f *flags) parse(args []string, getenv func(string) (string, bool), config 
 		for _, o := range g.flags {
 			name := variable(o.long)
 			text, _ := getenv(name)
-			// Empty is as good as not set: that is how CI systems pass on a
-			// variable that has no value.
+			// Empty is the same as not set: CI systems pass on variables without a
+			// value so.
 			if text == "" || given[o.long] {
 				continue
 			}
@@ -345,7 +345,7 @@ func variable(long string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(long, "-", "_"))
 }
 
-// width returns how many arguments a flag takes, itself included.
+// width returns how many arguments a flag takes, including itself.
 func (f *flags) width(arg string) int {
 	name := strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-")
 	fl := f.set.CommandLine.Lookup(name)
@@ -358,7 +358,7 @@ func (f *flags) width(arg string) int {
 	return 2
 }
 
-// readConfig reads a configuration file. One that was only found must be a plain
+// readConfig reads a configuration file. One that was only found must be a regular
 // file in the working folder; nil if there is none.
 func readConfig(file string, named bool) ([]byte, error) {
 	if named {
@@ -372,16 +372,16 @@ func readConfig(file string, named bool) ([]byte, error) {
 	if _, err := folder.Lstat(file); errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
-	// A pipe would be waited for. A link that leads out of the folder is an error.
+	// Opening a pipe would block. A link that leads out of the folder is an error.
 	info, err := folder.Stat(file)
 	if err != nil || !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a plain file in this folder: remove it, or give -config %[1]s to allow it", file)
+		return nil, fmt.Errorf("%s is not a regular file in this folder: remove it, or give -config %[1]s to allow it", file)
 	}
 	return bounded.FS{FS: folder.FS(), Limit: bounded.MaxYAML}.ReadFile(file)
 }
 
 // merge sets what is not given yet from a YAML file: keys are the flags' long
-// names, an unknown key or bad value is an error with its line. A file that nobody
+// names, an unknown key or bad value is an error with its line. A file that was not
 // named may set only what is marked so.
 func (f *flags) merge(file string, named bool, given map[string]bool) error {
 	data, err := readConfig(file, named)
@@ -411,7 +411,7 @@ func (f *flags) merge(file string, named bool, given map[string]bool) error {
 		case !f.known(name):
 			return fail(key, "unknown setting %q%s: settings are the long names of flags, see -help", name, suggest.DidYouMean(name, f.names()))
 		case seen[name]:
-			return fail(key, "setting %q is there twice", name)
+			return fail(key, "setting %q is given twice", name)
 		}
 		seen[name] = true
 		values := []*yaml.Node{value}
@@ -424,7 +424,7 @@ func (f *flags) merge(file string, named bool, given map[string]bool) error {
 			}
 			if !named {
 				if err := f.option(name).fromFound(v.Value); err != nil {
-					return fail(v, "setting %q is not for a file that nobody named (%w): give -config %s to allow it", name, err, file)
+					return fail(v, "setting %q is not allowed in a file that was not named (%w): give -config %s to allow it", name, err, file)
 				}
 			}
 			if given[name] {
@@ -492,10 +492,10 @@ func (f *flags) long(name string) string {
 	return name
 }
 
-// refused matches what the flag package makes of an error of a value.
+// refused matches the flag package's error about a value.
 var refused = regexp.MustCompile(`^invalid (?:boolean )?value ".*" for (?:flag )?(-\S+): (.*)$`)
 
-// explain rewords the flag package's errors: what, and what to do.
+// explain rewords the flag package's errors: what is wrong and what to do.
 func (f *flags) explain(err error) error {
 	if errors.Is(err, flag.ErrHelp) {
 		return errHelp

@@ -102,14 +102,14 @@ func TestParseRefuses(t *testing.T) {
 		{args: "a --bogus=1", want: `unknown flag -bogus: see "clawsonar test -help"`},
 		{args: "-n", want: `flag needs an argument: -n`},
 		{args: "---n", want: `bad flag syntax: ---n`},
-		{args: "-n -1", want: `-n: "-1" does not fit: use a whole number from 0 on`},
-		{args: "-n=1.5", want: `-n: "1.5" does not fit: use a whole number from 0 on`},
-		{args: "-switch=on", want: `-switch: "on" does not fit: use true or false`},
-		{args: "-tm 3", want: `-tm: "3" does not fit: use a duration such as 500ms, 10s or 2m`},
+		{args: "-n -1", want: `-n: "-1" is not valid: use a whole number, 0 or more`},
+		{args: "-n=1.5", want: `-n: "1.5" is not valid: use a whole number, 0 or more`},
+		{args: "-switch=on", want: `-switch: "on" is not valid: use true or false`},
+		{args: "-tm 3", want: `-tm: "3" is not valid: use a duration such as 500ms, 10s or 2m`},
 		{args: "-word blue", want: `-word: "blue" is unknown: use red or green`},
 		{args: `-word x":y`, want: `-word: "x\":y" is unknown: use red or green`},
-		{env: map[string]string{"CLAWSONAR_NUMBER": "x"}, want: `environment variable CLAWSONAR_NUMBER: "x" does not fit: use a whole number from 0 on`},
-		{yaml: "\nnumber: x", want: `FILE:2: setting "number": "x" does not fit: use a whole number from 0 on`},
+		{env: map[string]string{"CLAWSONAR_NUMBER": "x"}, want: `environment variable CLAWSONAR_NUMBER: "x" is not valid: use a whole number, 0 or more`},
+		{yaml: "\nnumber: x", want: `FILE:2: setting "number": "x" is not valid: use a whole number, 0 or more`},
 		{yaml: "list:\n- a\n- [b]", want: `FILE:3: setting "list" takes one value`},
 		{yaml: "text: {a: b}", want: `FILE:1: setting "text" takes one value`},
 		{yaml: "text: &x a\nword: *x", want: `FILE:2: an alias, *x: write out what it stands for`},
@@ -163,7 +163,7 @@ func TestScanFlags(t *testing.T) {
 		for _, o := range g.flags {
 			for _, name := range []string{o.long, o.short} {
 				if name != "" && seen[name] {
-					t.Errorf("-%s is there twice", name)
+					t.Errorf("-%s is given twice", name)
 				}
 				seen[name] = true
 			}
@@ -177,7 +177,7 @@ func TestScanFlags(t *testing.T) {
 	}
 }
 
-// Whoever names ports means those: the helpers' are tried beside a gateway only
+// Ports that are named are the only ones: the helpers' are tried beside a gateway only
 // without -ports, or when they were asked for.
 func TestHelperFlags(t *testing.T) {
 	set, err := fingerprint.Load(fingerprints.FS)
@@ -208,7 +208,7 @@ func TestHelperFlags(t *testing.T) {
 	}
 }
 
-// A configuration file that nobody named may set these and nothing else; what
+// A configuration file that was not named may set these and nothing else; what
 // decides is beside each flag. A new flag is not among them until it is added here.
 func TestFoundConfig(t *testing.T) {
 	may := map[string]string{ // to a value that is accepted
@@ -251,7 +251,7 @@ func TestFoundConfig(t *testing.T) {
 	for _, g := range new(scanOptions).flags().groups {
 		for _, o := range g.flags {
 			if o.why == "" {
-				t.Errorf("-%s: nothing says whether a file that nobody named may set it: call mayFind or mustName", o.long)
+				t.Errorf("-%s: nothing says whether a file that was not named may set it: call mayFind or mustName", o.long)
 			}
 			if value, ok := may[o.long]; ok {
 				if err := set(o.long, value, false); err != nil {
@@ -268,7 +268,7 @@ func TestFoundConfig(t *testing.T) {
 				continue
 			}
 			err := set(o.long, value, false)
-			want := defaultConfig + ":2: setting \"" + o.long + "\" is not for a file that nobody named ("
+			want := defaultConfig + ":2: setting \"" + o.long + "\" is not allowed in a file that was not named ("
 			if err == nil || !strings.HasPrefix(err.Error(), want) || !strings.HasSuffix(err.Error(), "): give -config "+defaultConfig+" to allow it") {
 				t.Errorf("%s: %s: error %v", o.long, value, err)
 			}

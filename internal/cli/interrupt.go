@@ -25,18 +25,18 @@ func interruptible() (ctx context.Context, stop func()) {
 	var end context.CancelFunc
 	if len(wanted) > 0 {
 		ctx, end = signal.NotifyContext(context.Background(), wanted...)
-	} else { // to Notify none would mean all
+	} else { // Notify without signals means all
 		ctx, end = context.WithCancel(context.Background())
 	}
 	undo := context.AfterFunc(ctx, end)
 	return ctx, func() { undo(); end() }
 }
 
-// inOrder has a signal end the context alone from here on: the command writes
+// inOrder makes a signal only cancel the context from now on: the command writes
 // results, and completes them by itself. Without it, a signal ends the process.
 //
-// A closed pipe is no signal then: writing to it fails, and what goes elsewhere
-// is completed.
+// A closed pipe then does not end the process: writing to it fails, and the other
+// outputs are completed.
 func (s streams) inOrder() (undo func()) {
 	pipe := make(chan os.Signal, 1)
 	signal.Notify(pipe, syscall.SIGPIPE)
@@ -44,7 +44,7 @@ func (s streams) inOrder() (undo func()) {
 	return func() { signal.Stop(pipe) }
 }
 
-// sayState says what is to be known of the journal before the scan.
+// sayState prints what the user needs to know about the journal before the scan.
 func (o *scanOptions) sayState(s streams, p *results.Pipeline, journal *results.JournalFile) {
 	if journal == nil || o.silent {
 		return
@@ -52,16 +52,16 @@ func (o *scanOptions) sayState(s streams, p *results.Pipeline, journal *results.
 	b := journal.Before
 	switch {
 	case journal.Resumed && p.Whole() == "" && b.Done() > 0 && p.Has(false):
-		fmt.Fprintf(s.err, "clawsonar: going on from target %d of %d: the outputs but jsonl hold this part only, and are incomplete; name the jsonl file of the earlier part with -o, or put all together with \"clawsonar report\"\n", b.Done(), b.Targets)
+		fmt.Fprintf(s.err, "clawsonar: continuing from target %d of %d: all outputs except jsonl contain this part only, and are incomplete; name the jsonl file of the earlier part with -o, or merge all parts with \"clawsonar report\"\n", b.Done(), b.Targets)
 	case journal.Resumed:
-		fmt.Fprintf(s.err, "clawsonar: going on from target %d of %d\n", b.Done(), b.Targets)
+		fmt.Fprintf(s.err, "clawsonar: continuing from target %d of %d\n", b.Done(), b.Targets)
 	case !p.Has(true):
-		fmt.Fprintln(s.err, "clawsonar: a journal without -o jsonl=FILE: should the scan be killed, what it has found until then is lost")
+		fmt.Fprintln(s.err, "clawsonar: a journal without -o jsonl=FILE: if the scan is killed, its results are lost")
 	}
 }
 
-// sayHowToGoOn prints the command that goes on with a scan that has a journal.
-func (o *scanOptions) sayHowToGoOn(s streams) {
+// sayHowToContinue prints the command that continues a scan that has a journal.
+func (o *scanOptions) sayHowToContinue(s streams) {
 	if o.silent {
 		return
 	}
@@ -69,15 +69,15 @@ func (o *scanOptions) sayHowToGoOn(s streams) {
 	for _, arg := range s.args {
 		words = append(words, quote(arg))
 	}
-	// A journal that is there is gone on from, so the command is the same.
-	line := "clawsonar: go on with: " + strings.Join(words, " ")
+	// An existing journal is continued, so the command is the same.
+	line := "clawsonar: continue with: " + strings.Join(words, " ")
 	if slices.Contains(o.lists, "-") || len(o.lists) == 0 && isPipe(s.in) {
 		line += "  (with the same targets on stdin)"
 	}
 	fmt.Fprintln(s.err, line)
 }
 
-// quote writes a word so that a shell takes it as it is.
+// quote quotes a word for a shell.
 func quote(word string) string {
 	if word != "" && !strings.ContainsFunc(word, func(r rune) bool {
 		return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_./:=,@%+", r)

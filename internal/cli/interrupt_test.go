@@ -141,7 +141,7 @@ func TestSecondInterrupt(t *testing.T) {
 	}
 }
 
-// Before there are results, the first SIGINT ends the process, whatever it waits
+// Before there are results, the first SIGINT ends the process, regardless of what it waits
 // for.
 func TestInterruptBeforeResults(t *testing.T) {
 	t.Parallel()

@@ -70,7 +70,7 @@ func TestKill(t *testing.T) {
 			_ = cmd.Process.Kill()
 			_ = cmd.Wait()
 			if _, err := os.Stat(journal); err != nil {
-				// Killed before it had begun: there is nothing to go on from yet.
+				// Killed before it had begun: there is nothing to continue from yet.
 				first, out := start(100+n, "-journal")
 				outputs = append(outputs, out)
 				for range 100 {
@@ -97,7 +97,7 @@ func TestKill(t *testing.T) {
 		if err := cmd.Wait(); err != nil {
 			t.Error(err)
 		}
-		t.Logf("shard %d: killed %d times, gone on from %d of %d", k, kills, mark.Next, mark.Targets)
+		t.Logf("shard %d: killed %d times, continued from %d of %d", k, kills, mark.Next, mark.Targets)
 		mu.Lock()
 		defer mu.Unlock()
 		for i, out := range outputs {

@@ -90,7 +90,7 @@ func TestLocaleLanguage(t *testing.T) {
 	}
 }
 
-// TestExplainInChinese: nothing that explain says is left in English, whatever it
+// TestExplainInChinese: nothing that explain prints is left in English, for all it
 // explains: no sentence, and no word that is neither a name nor a command's.
 func TestExplainInChinese(t *testing.T) {
 	set, err := fingerprint.Load(fingerprints.FS)

@@ -16,7 +16,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/target"
 )
 
-// machine is what a scan of this machine contacts, and what it does not.
+// machine is what a scan of this machine contacts, and what it skips.
 type machine struct {
 	*local.Plan
 
@@ -56,7 +56,7 @@ func (o *scanOptions) addLocal(ctx context.Context, s streams, cfg *scan.Config,
 }
 
 // watch passes a stream on and adds to its summary what a scan of this machine
-// does not see. With quiet it leaves out what to run next.
+// cannot see. With quiet it leaves out what to run next.
 func (m *machine) watch(ctx context.Context, emit func(event.Event) error, quiet bool) func(event.Event) error {
 	return func(e event.Event) error {
 		switch x := e.(type) {
@@ -124,7 +124,7 @@ func describe(l local.Listener, more ...string) string {
 	return l.Addr.String() + " (" + strings.Join(more, ", ") + ")"
 }
 
-// elsewhere says from where more is seen than from here, and how.
+// elsewhere says from which machine more can be seen, and how.
 func (m *machine) elsewhere(addrs []netip.Addr, err error, contained bool) []message.Text {
 	var notes []message.Text
 	const shown = 4

@@ -14,7 +14,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/message"
 )
 
-// No port of a product is one that is left alone.
+// No port of a product is one that is skipped.
 func TestKnownPortsAreScanned(t *testing.T) {
 	rules, err := local.Load(fingerprints.FS)
 	if err != nil {
@@ -26,7 +26,7 @@ func TestKnownPortsAreScanned(t *testing.T) {
 	}
 	for _, port := range append(set.Ports(true, true), webPorts()...) {
 		if p := rules.LeftAlone.Port(port); p != nil && port != 5900 { // VNC: spoken to beside a gateway
-			t.Errorf("port %d is left alone: %s", port, p.Name)
+			t.Errorf("port %d is skipped: %s", port, p.Name)
 		}
 	}
 }
@@ -70,15 +70,15 @@ func TestMachineNotes(t *testing.T) {
 			Left:   []local.Left{{Listener: at("0.0.0.0:22", "sshd"), Speaks: "SSH"}, {Listener: at("[::]:22", ""), Speaks: "SSH"}},
 			Beyond: []local.Listener{at("192.0.2.7:80", "nginx")}, Unseen: []local.Listener{at("127.0.0.1:81", ""), at("127.0.0.1:82", "")},
 		}}, want: []string{
-			"What listens on this machine could not be found out: only the known ports were scanned.",
-			"2 listeners were left alone, so they are not judged: 0.0.0.0:22 (SSH, sshd), [::]:22 (SSH). What they speak takes any bytes for a job or an order.",
+			"The listeners of this machine could not be listed: only the known ports were scanned.",
+			"2 listeners were skipped, so they are not judged: 0.0.0.0:22 (SSH, sshd), [::]:22 (SSH). Their protocols take any bytes for a job or a command.",
 			"1 listener is not reached over loopback, so it is not judged: 192.0.2.7:80 (nginx). With -interfaces it is contacted, too.",
-			"2 listeners belong to programs that this user may not see: 127.0.0.1:81, 127.0.0.1:82. Only root sees which.",
+			"2 listeners belong to programs that this user may not see: 127.0.0.1:81, 127.0.0.1:82. Only root can see which.",
 			"Seen over loopback only: this machine has no other address.",
 		}},
 		{name: "many", machine: machine{Plan: &local.Plan{Unseen: slices.Repeat([]local.Listener{at("127.0.0.1:81", "")}, 13)}}, want: []string{
-			"12 listeners belong to programs that this user may not see: " + strings.Repeat("127.0.0.1:81, ", 11) + "127.0.0.1:81. Only root sees which.",
-			"1 listener belongs to a program that this user may not see: 127.0.0.1:81. Only root sees which.",
+			"12 listeners belong to programs that this user may not see: " + strings.Repeat("127.0.0.1:81, ", 11) + "127.0.0.1:81. Only root can see which.",
+			"1 listener belongs to a program that this user may not see: 127.0.0.1:81. Only root can see which.",
 			"Seen over loopback only: this machine has no other address.",
 		}},
 	} {

@@ -69,9 +69,9 @@ func TestThisMachine(t *testing.T) {
 			t.Errorf("the gateway itself: %+v, same as %+v", own.Auth, own.SameAs)
 		}
 		if way.Auth == nil || way.Auth.State != "open" || way.SameAs == nil || way.SameAs.URL != "http://"+gateway+"/" || way.SameAs.Confidence != "firm" {
-			t.Errorf("the way in: %+v, same as %+v", way.Auth, way.SameAs)
+			t.Errorf("the proxy: %+v, same as %+v", way.Auth, way.SameAs)
 		}
-		if !strings.Contains(table, "1 of 1 gateway stands OPEN") || !strings.Contains(table, "1 gateway (2 ways in)") {
+		if !strings.Contains(table, "1 of 1 gateway is OPEN") || !strings.Contains(table, "1 gateway (2 ways in)") {
 			t.Errorf("table\n%s", table)
 		}
 	})
@@ -90,7 +90,7 @@ func TestThisMachine(t *testing.T) {
 			if x.Auth == nil || x.Auth.State != "open" || x.Target.Bound != gateway || (x.Target.Process == "") != (user.as != nil) {
 				t.Errorf("%s: %+v, auth %+v", user.name, x.Target, x.Auth)
 			}
-			if len(x.Findings) == 0 || !strings.Contains(x.Findings[0].Detail, "listens on "+gateway+" alone") || !strings.Contains(table, "stands OPEN") {
+			if len(x.Findings) == 0 || !strings.Contains(x.Findings[0].Detail, "listens on "+gateway+" alone") || !strings.Contains(table, "is OPEN") {
 				t.Errorf("%s: %+v, table\n%s", user.name, x.Findings, table)
 			}
 			hidden := slices.ContainsFunc(summary.Notes, func(n string) bool {
@@ -101,7 +101,7 @@ func TestThisMachine(t *testing.T) {
 			}
 		}
 	})
-	t.Run("what is left alone", func(t *testing.T) {
+	t.Run("what is skipped", func(t *testing.T) {
 		printer := open(t, "127.0.0.1:9100", func(c net.Conn) { drain(c) })
 		web := open(t, "127.0.0.1:80", func(c net.Conn) {
 			answer(c, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 14\r\n\r\n<h1>Hello</h1>")
@@ -117,7 +117,7 @@ func TestThisMachine(t *testing.T) {
 			t.Errorf("web server: %s, %d requests", x.Outcome, x.Requests)
 		}
 		if !slices.ContainsFunc(summary.Notes, func(n string) bool {
-			return strings.HasPrefix(n, "1 listener was left alone, so it is not judged: 127.0.0.1:9100 (raw printing, ")
+			return strings.HasPrefix(n, "1 listener was skipped, so it is not judged: 127.0.0.1:9100 (raw printing, ")
 		}) {
 			t.Errorf("notes %q", summary.Notes)
 		}
@@ -155,7 +155,7 @@ func inOwnNetwork(t *testing.T) {
 		t.Skipf("skipped: no network namespace: %v", err)
 	case err != nil:
 		t.Fatalf("%s", out)
-	case !bytes.Contains(out, []byte("PASS: TestThisMachine/what_is_left_alone")):
+	case !bytes.Contains(out, []byte("PASS: TestThisMachine/what_is_skipped")):
 		t.Errorf("it has not run:\n%s", out)
 	}
 	t.Logf("%s", out)

@@ -5,11 +5,11 @@ import (
 	"runtime/debug"
 )
 
-// collectLess has garbage collected less often while a scan runs, and returns
-// what undoes that. Little is held and much is thrown away, so that this saves a
-// sixth of the CPU time; the limit, which is a soft one, keeps what it costs in
-// bounds, whatever the number of targets in flight. Whoever has set GOGC or
-// GOMEMLIMIT knows better.
+// collectLess makes garbage collection less frequent while a scan runs, and returns
+// a function that undoes that. Little memory is kept and much is freed, so this saves
+// a sixth of the CPU time; the limit, which is a soft one, keeps the cost within
+// bounds for any number of targets in flight. GOGC and GOMEMLIMIT
+// take precedence.
 func collectLess(inFlight int) (undo func()) {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return func() {}

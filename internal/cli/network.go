@@ -10,7 +10,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/wire"
 )
 
-// networkOptions are the flags about the way that connections take.
+// networkOptions are the flags about how connections are made.
 type networkOptions struct {
 	proxy, sourceIP, netInterface, resolver string
 	headers                                 []string
@@ -18,15 +18,15 @@ type networkOptions struct {
 
 func (o *networkOptions) flags(f *flags) {
 	f.group("Network")
-	f.text(&o.proxy, "proxy", "", "URL", "connect through socks5://HOST:PORT or http://HOST:PORT; names are looked up here, and the scope holds for the address that the proxy is asked for", checkProxy).
-		mustName("it says which way connections take")
+	f.text(&o.proxy, "proxy", "", "URL", "connect through socks5://HOST:PORT or http://HOST:PORT; names are resolved here, and the scope applies to the address that the proxy is asked for", checkProxy).
+		mustName("it says how connections are made")
 	f.text(&o.sourceIP, "source-ip", "", "ADDRESS", "connect from this address of this machine", checkAddress).
-		mustName("it says which way connections take")
+		mustName("it says how connections are made")
 	f.text(&o.netInterface, "interface", "", "NAME", "connect through this network interface (Linux)", nil).
-		mustName("it says which way connections take")
-	f.text(&o.resolver, "resolver", "", "ADDRESS[:PORT]", "look names up at this DNS server", checkResolver).
-		mustName("it says which way connections take")
-	f.list(&o.headers, "header", "H", "'NAME: VALUE'", "send this with every HTTP request; no credential and no identity; repeatable", checkHeader).
+		mustName("it says how connections are made")
+	f.text(&o.resolver, "resolver", "", "ADDRESS[:PORT]", "resolve names with this DNS server", checkResolver).
+		mustName("it says how connections are made")
+	f.list(&o.headers, "header", "H", "'NAME: VALUE'", "send this header with every HTTP request; credentials and identities are refused; repeatable", checkHeader).
 		mustName("it says what is sent")
 }
 
@@ -43,7 +43,7 @@ func checkAddress(s string) error {
 func parseAddress(s string) (netip.Addr, error) {
 	addr, err := netip.ParseAddr(s)
 	if err != nil || addr.IsUnspecified() || addr.IsMulticast() {
-		return netip.Addr{}, fmt.Errorf("%q is not an address of a machine", s)
+		return netip.Addr{}, fmt.Errorf("%q is not the address of a machine", s)
 	}
 	return addr.Unmap(), nil
 }
@@ -70,7 +70,7 @@ func checkHeader(s string) error {
 	return err
 }
 
-// makeResolver returns what looks names up.
+// makeResolver returns the resolver of names.
 func (o *networkOptions) makeResolver(family string, seed uint64) (*wire.Resolver, error) {
 	var server netip.AddrPort
 	if o.resolver != "" {
@@ -82,7 +82,7 @@ func (o *networkOptions) makeResolver(family string, seed uint64) (*wire.Resolve
 	return wire.NewResolver(family, seed, server), nil
 }
 
-// apply fits the wire's options to these, and returns what the stream says of it.
+// apply sets the wire's options, and returns what the stream says about them.
 func (o *networkOptions) apply(opt *wire.Options) (*event.Network, error) {
 	out := &event.Network{Interface: o.netInterface}
 	if o.proxy != "" {
@@ -110,7 +110,7 @@ func (o *networkOptions) apply(opt *wire.Options) (*event.Network, error) {
 			return nil, fmt.Errorf("-header: %w", err)
 		}
 		if seen[field.Name] {
-			return nil, errors.New("-header: " + field.Name + " is there twice")
+			return nil, errors.New("-header: " + field.Name + " is given twice")
 		}
 		seen[field.Name] = true
 		opt.Header = append(opt.Header, evidence.Field{Name: field.Name, Value: field.Value})

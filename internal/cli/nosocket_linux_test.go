@@ -12,7 +12,7 @@ import (
 )
 
 // noSocketEnv makes the test binary give up the system call socket before it
-// runs the command: whoever makes it is killed.
+// runs the command: a process that makes it is killed.
 const noSocketEnv = "CLAWSONAR_TEST_NO_SOCKET"
 
 func init() {
@@ -42,7 +42,7 @@ func forbidSockets() error {
 	return nil
 }
 
-// A dry run opens no socket, whatever it is given; a scan does.
+// A dry run opens no socket, for any arguments; a scan does.
 func TestDryRunOpensNoSocket(t *testing.T) {
 	t.Parallel()
 	run := func(args ...string) (string, error) {

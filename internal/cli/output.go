@@ -16,10 +16,10 @@ import (
 	"github.com/clawsonar/clawsonar/internal/results"
 )
 
-// missing reports whether an error says that a file is not there.
+// missing reports whether an error says that a file does not exist.
 func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
-// outputs are where the results go.
+// outputs are the destinations of the results.
 func (o *outputOptions) outputs(s streams) ([]results.Output, error) {
 	out := []results.Output{{Format: o.format, Writer: s.out, Options: terminalOptions(s.out, o)}}
 	for _, spec := range o.output {
@@ -112,7 +112,7 @@ func (o *scanOptions) read(s streams, args []string) []results.Named {
 		o.outputOptions.read(), o.gateOptions.read(), o.scopeOptions.read(), o.advisoryOptions.read())
 }
 
-// distinct refuses outputs that are inputs, or one file.
+// distinct refuses outputs that are inputs, or the same file.
 func (o *scanOptions) distinct(s streams, args []string) error {
 	out := o.written(s)
 	path, flag, err := o.journalFile()
@@ -128,7 +128,7 @@ func checkOutput(spec string) error {
 	return err
 }
 
-// terminalOptions fits a report to where it is shown.
+// terminalOptions are the options of a report on stdout.
 func terminalOptions(w io.Writer, o *outputOptions) report.Options {
 	opt := o.reportOptions()
 	f, ok := w.(*os.File)

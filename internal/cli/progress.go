@@ -14,7 +14,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/scan"
 )
 
-// progressOptions are the flags about what is said while a scan runs.
+// progressOptions are the flags about the progress of a scan.
 type progressOptions struct {
 	stats    bool
 	interval time.Duration
@@ -22,13 +22,13 @@ type progressOptions struct {
 
 func (o *progressOptions) flags(f *flags) {
 	f.group("Progress")
-	f.boolean(&o.stats, "stats", "", "write how far the scan is to stderr, one line of JSON at a time").
-		mayFind("it tells more on stderr")
-	f.duration(&o.interval, "stats-interval", "", 5*time.Second, "how often").
-		mayFind("it tells more on stderr")
+	f.boolean(&o.stats, "stats", "", "write progress to stderr as JSON lines").
+		mayFind("it prints more to stderr")
+	f.duration(&o.interval, "stats-interval", "", 5*time.Second, "interval of these lines").
+		mayFind("it prints more to stderr")
 }
 
-// progress says how far a scan is: a line that is kept up to date on a
+// progress shows the progress of a scan: a line that is kept up to date on a
 // terminal, or lines of JSON. The function it returns ends that.
 func (o *progressOptions) progress(s streams, silent bool, cfg *scan.Config) (finish func()) {
 	f, ok := s.err.(*os.File)
@@ -43,7 +43,7 @@ func (o *progressOptions) progress(s streams, silent bool, cfg *scan.Config) (fi
 	return func() {}
 }
 
-// erase takes back the line that shows how far the scan is.
+// erase clears the line that shows the progress.
 const erase = "\r\x1b[K"
 
 func terminalLine(w io.Writer, cfg *scan.Config) (finish func()) {
@@ -60,8 +60,8 @@ func terminalLine(w io.Writer, cfg *scan.Config) (finish func()) {
 // maxAnnounced is how many findings are shown while a scan runs.
 const maxAnnounced = 50
 
-// announcer shows findings of high or worse on a terminal when they are found; nil
-// if stderr is none, or nothing is to be said there.
+// announcer prints findings of high or worse to a terminal when they are found; nil
+// if stderr is not a terminal, or must stay silent.
 func (o *scanOptions) announcer(s streams) func(*event.Target) {
 	f, ok := s.err.(*os.File)
 	if !ok || o.silent || o.stats || !term.IsTerminal(int(f.Fd())) {
@@ -89,7 +89,7 @@ func announce(w io.Writer) func(*event.Target) {
 	}
 }
 
-// repeat has something done at each interval, and once at the end.
+// repeat calls do at each interval, and once at the end.
 func repeat(interval time.Duration, do func(last bool)) (finish func()) {
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -109,8 +109,8 @@ func repeat(interval time.Duration, do func(last bool)) (finish func()) {
 	return func() { close(stop); <-done }
 }
 
-// sayWaiting says what is waited for: at first, when that changes, and now and
-// then.
+// sayWaiting prints what is waited for: at first, when that changes, and then at
+// intervals.
 func (o *scanOptions) sayWaiting(s streams) func(n int, place string, outcome event.Outcome, left time.Duration) {
 	const every = 15 * time.Second
 	var before string
@@ -142,11 +142,11 @@ func line(st scan.Progress) string {
 	return text
 }
 
-// sayMissed says what the second look at silent targets means for the others.
+// sayMissed prints how many silent targets were probably missed.
 func (o *scanOptions) sayMissed(s streams, m event.MissEstimate) {
 	if o.silent || m.Found == 0 {
 		return
 	}
-	fmt.Fprintf(s.err, "clawsonar: %d of %d silent targets answered when they were tried again, slowly: of the other silent ones about %d were missed, hardly more than %d; a lower -concurrency or -rate-limit misses fewer\n",
+	fmt.Fprintf(s.err, "clawsonar: %d of %d silent targets answered when they were retried slowly: of the other silent targets about %d were missed, at most about %d; a lower -concurrency or -rate-limit misses fewer\n",
 		m.Found, m.Reprobed, m.Missed, m.MissedAtMost)
 }

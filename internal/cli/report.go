@@ -36,8 +36,8 @@ func newReport(s streams) *cobra.Command {
 		Long: `Render results that "scan -o jsonl=FILE" has stored, in any format, with the
 same flags and exit codes as scan; - is stdin. Several files become one report:
 a target that is in more than one of them is listed once, and findings with the
-same key are one finding. Shards and resumed parts of one scan are known as
-such: together they are complete, and what is missing is named.`,
+same key are one finding. Shards and resumed parts of one scan are recognised:
+together they are complete, and missing parts are reported.`,
 		Example: `  clawsonar report scan.jsonl -f html > report.html
   clawsonar report part1.jsonl part2.jsonl -o sarif=all.sarif -fail-on high
   clawsonar report scan.jsonl -f markdown -view nvdb -lang zh`,
@@ -47,7 +47,7 @@ such: together they are complete, and what is missing is named.`,
 			return usage(errors.New("report needs a file: give streams that scan wrote with -o jsonl=FILE"))
 		}
 		if slices.Contains(args, "-") && len(args) > 1 {
-			return usage(errors.New("stdin can only be read once: give it alone, or as a file"))
+			return usage(errors.New("stdin can only be read once: give it alone, or use a file"))
 		}
 		return o.run(ctx, s, set, args, func(emit func(event.Event) error) error {
 			all, err := sources(s, set, args...)
@@ -63,11 +63,11 @@ func newDiff(s streams) *cobra.Command {
 	var o storedOptions
 	cmd := &cobra.Command{
 		Use:   "diff [flags] OLD NEW",
-		Short: "What opened, closed or changed between two stored scans",
-		Long: `Compare two scans that "scan -o jsonl=FILE" has stored: findings that are new or
-gone, gateways that are new or gone, verdicts and releases that are others, new
-advisories. A finding counts as gone only if the newer scan could have shown it.
-All formats; -fail-on looks at what is new only.`,
+		Short: "Compare two stored scans: what is new, gone or changed",
+		Long: `Compare two scans that "scan -o jsonl=FILE" has stored: new and gone findings,
+new and gone gateways, changed verdicts and releases, new advisories. A finding
+counts as gone only if the newer scan could have found it. All formats are
+available; -fail-on considers only new findings.`,
 		Example: `  clawsonar diff monday.jsonl friday.jsonl
   clawsonar diff main.jsonl branch.jsonl -f markdown -fail-on medium`,
 	}
@@ -109,8 +109,7 @@ func (o *storedOptions) command(s streams, cmd *cobra.Command, name string, run 
 	return cmd
 }
 
-// sources returns the streams that files hold, each file one, or one for each run
-// of a scan.
+// sources returns the streams in files: one a file, or one for each run of a scan.
 func sources(s streams, set *fingerprint.Set, names ...string) ([]stored.Source, error) {
 	var out []stored.Source
 	for _, name := range names {
@@ -148,7 +147,7 @@ func sources(s streams, set *fingerprint.Set, names ...string) ([]stored.Source,
 	return out, nil
 }
 
-// partsOf returns the streams of a plain file; what else there is has one.
+// partsOf returns the parts of a regular file; other files have one.
 func partsOf(name string) ([]stored.Part, error) {
 	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
 		return nil, err
@@ -170,8 +169,8 @@ func partsOf(name string) ([]stored.Part, error) {
 }
 
 // source reads a stored stream. One that was cut off is read as far as it goes:
-// it has no summary, and so is incomplete. What an earlier version has quoted of
-// answers is shown as this one would.
+// it has no summary, and so is incomplete. Quotes of answers by an earlier version
+// are reduced to what this one quotes.
 func source(s streams, set *fingerprint.Set, in io.Reader, label string) stored.Source {
 	return func(yield func(event.Event) error) error {
 		begun := false
@@ -193,7 +192,7 @@ func source(s streams, set *fingerprint.Set, in io.Reader, label string) stored.
 	}
 }
 
-// requote takes out of a stored target what a scan no longer writes into one.
+// requote removes from a stored target what a scan no longer writes into one.
 func requote(set *fingerprint.Set, t *event.Target) {
 	for i := range t.Evidence {
 		x := &t.Evidence[i]

@@ -24,7 +24,7 @@ func wholeFormats() []string {
 	return []string{"table", "json", "csv", "markdown", "html", "sarif", "junit"}
 }
 
-// A scan that is killed and interrupted, three times each, and gone on with, into
+// A scan that is killed and interrupted, three times each, and continued, into
 // the same jsonl file or into another each time, is complete in the end: report
 // has every gateway once, each target once, and fails on nothing. With the same
 // file the other outputs of the last run show all of it as well.
@@ -108,13 +108,13 @@ func resume(t *testing.T, same, verbose bool) {
 		if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 130 {
 			t.Fatalf("run %d: ended with %v, want 130: %s", n, err, stderr.String())
 		}
-		if part, begun := strings.Contains(stderr.String(), "hold this part only"), !strings.Contains(stderr.String(), "from target 0 of"); part != (begun && !same) {
-			t.Errorf("run %d: what the outputs hold is said wrongly: %s", n, stderr.String())
+		if part, begun := strings.Contains(stderr.String(), "contain this part only"), !strings.Contains(stderr.String(), "from target 0 of"); part != (begun && !same) {
+			t.Errorf("run %d: wrong message about the outputs: %s", n, stderr.String())
 		}
-		_, rest, ok := strings.Cut(stderr.String(), "clawsonar: go on with: ")
+		_, rest, ok := strings.Cut(stderr.String(), "clawsonar: continue with: ")
 		goOn, _, _ = strings.Cut(rest, "\n")
 		if !ok || !strings.Contains(goOn, "-journal 'the journal'") {
-			t.Errorf("run %d does not say how to go on: %s", n, stderr.String())
+			t.Errorf("run %d does not say how to continue: %s", n, stderr.String())
 		}
 		if table, err := os.ReadFile(filepath.Join(dir, "out.table")); err != nil || !bytes.Contains(table, []byte("INCOMPLETE")) {
 			t.Errorf("run %d: the table does not say that it is incomplete: %v\n%s", n, err, table)

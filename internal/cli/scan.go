@@ -26,7 +26,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/wire"
 )
 
-// defaultConfig is read when it is there and no other file is named.
+// defaultConfig is read if it exists and no other file is named.
 const defaultConfig = ".clawsonar.yaml"
 
 // configFlag is the one flag that a configuration file cannot set.
@@ -58,7 +58,7 @@ type scanOptions struct {
 	progressOptions
 
 	config      string
-	foundConfig string // read though nobody named it
+	foundConfig string // read although it was not named
 	dryRun      bool
 
 	machine *machine // with targets of this machine
@@ -67,66 +67,66 @@ type scanOptions struct {
 func (o *scanOptions) flags() *flags {
 	f := newFlags("scan")
 	f.group("Targets")
-	f.list(&o.targets, "target", "u", "TARGET", "scan this, as if it were an argument; repeatable", func(string) error { return nil }).
+	f.list(&o.targets, "target", "u", "TARGET", "scan this target, as if it were an argument; repeatable", func(string) error { return nil }).
 		mustName("it names targets")
-	f.list(&o.lists, "list", "l", "FILE", "read targets from a file, one a line, or of a scanner (nmap, masscan, zmap, naabu, httpx, Shodan, Censys, FOFA); - is stdin; repeatable", checkList).
+	f.list(&o.lists, "list", "l", "FILE", "read targets from a file: one a line, or output of nmap, masscan, zmap, naabu, httpx, Shodan, Censys or FOFA; - is stdin; repeatable", checkList).
 		mustName("it names targets")
-	f.boolean(&o.stream, "stream", "", "scan the list's targets as they come, in their order, while it is still being written").
+	f.boolean(&o.stream, "stream", "", "scan the list in its order while it is still being written").
 		mustName("targets are contacted before the list is read to its end")
-	f.text(&o.ports, "ports", "p", "PORTS", "ports for targets that name none, such as 18789,18790-18793; family stands for those of OpenClaw, its relatives and helpers", checkPorts).
+	f.text(&o.ports, "ports", "p", "PORTS", "ports for targets that name none, such as 18789,18790-18793; family: those of OpenClaw, its relatives and helpers", checkPorts).
 		mustName("it says what is contacted")
 	f.text(&o.basePath, "base-path", "", "PATH", "base path for targets that name none, such as /claw", checkBase).
-		mustName("it says what is asked for")
-	f.choice(&o.addresses, "addresses", "", "WHICH", wire.AllAddresses, "of a name: all (of more than 16 those that the seed chooses), first, ipv4 or ipv6",
+		mustName("it says what is requested")
+	f.choice(&o.addresses, "addresses", "", "WHICH", wire.AllAddresses, "which addresses of a name to scan: all (of more than 16 those that the seed chooses), first, ipv4 or ipv6",
 		[]string{wire.AllAddresses, wire.FirstAddress, wire.OnlyIPv4, wire.OnlyIPv6}).
 		mayFind("anything but the default leaves addresses out")
-	f.boolean(&o.interfaces, "interfaces", "", "without a target: also this machine's listeners on its other addresses").
+	f.boolean(&o.interfaces, "interfaces", "", "without a target: also scan this machine's listeners on its other addresses").
 		mustName("more of this machine is contacted")
 	o.scopeOptions.flags(f)
 	o.networkOptions.flags(f)
 	f.group("Pace")
-	f.integer(&o.concurrency, "concurrency", "c", 100, 1, "targets probed at a time").
-		mayFind("fewer at a time are easier on everybody", atMost(100))
+	f.integer(&o.concurrency, "concurrency", "c", 100, 1, "targets probed at the same time").
+		mayFind("fewer at a time put less load on the network", atMost(100))
 	f.alias("t")
-	f.integer(&o.rate, "rate-limit", "rl", 0, 0, "connections a second, all targets together; 0 is unlimited").
+	f.integer(&o.rate, "rate-limit", "rl", 0, 0, "connections per second to all targets together; 0 is unlimited").
 		mayFind("the default is no limit")
-	f.integer(&o.hostRate, "rate-limit-host", "rlh", 0, 0, "connections a second to one address; 0 is unlimited").
+	f.integer(&o.hostRate, "rate-limit-host", "rlh", 0, 0, "connections per second to one address; 0 is unlimited").
 		mayFind("the default is no limit")
-	f.duration(&o.timeout, "timeout", "", 10*time.Second, "time for one target").
+	f.duration(&o.timeout, "timeout", "", 10*time.Second, "time limit for one target").
 		mayFind("it contacts nothing more")
-	f.integer(&o.retries, "retries", "", 1, 0, "further attempts when a connection is reset or this machine fails").
+	f.integer(&o.retries, "retries", "", 1, 0, "retries when a connection is reset or fails on this machine").
 		mayFind("fewer attempts contact less", atMost(1))
-	f.duration(&o.maxRuntime, "max-runtime", "", 0, "stop issuing targets after this time").
+	f.duration(&o.maxRuntime, "max-runtime", "", 0, "start no more targets after this time").
 		mayFind("it ends the run earlier")
-	f.duration(&o.wait, "wait", "", 0, "ask targets that were named again for this long while they are closed, silent or starting").
+	f.duration(&o.wait, "wait", "", 0, "probe named targets again for this long while they are closed, silent or starting").
 		mustName("targets are contacted more often")
 	f.group("Depth")
-	f.choice(&o.level, "level", "", "LEVEL", string(event.LevelStandard), "passive, standard or deep; deep says more to the gateway and leaves lines in its log", event.Words(event.Levels()...)).
-		mayFind("only passive says less than the default", notDeep)
-	f.boolean(&o.helpers, "helpers", "", "try the ports of a gateway's helpers on every host, and beside a gateway whose port was named").
+	f.choice(&o.level, "level", "", "LEVEL", string(event.LevelStandard), "passive, standard or deep; deep sends more to the gateway and leaves lines in its log", event.Words(event.Levels()...)).
+		mayFind("only passive sends less than the default", notDeep)
+	f.boolean(&o.helpers, "helpers", "", "try the ports of helper services on every host, and with every gateway whose port was named").
 		mustName("more ports are contacted")
-	f.boolean(&o.bases, "base-paths", "", "look for the page below the usual base paths, not only where / leads to one").
-		mustName("more is asked for")
-	f.boolean(&o.family, "family", "", "also try the ports of OpenClaw's relatives, and ask every web server what tells them").
+	f.boolean(&o.bases, "base-paths", "", "look for the page below the usual base paths, not only where / leads").
+		mustName("more requests are sent")
+	f.boolean(&o.family, "family", "", "also try the ports of OpenClaw's relatives, and send every web server the requests that identify them").
 		mustName("more ports are contacted")
 	f.group("Authorisation")
-	f.boolean(&o.authorized, "authorized", "", "I am authorised to probe these targets; needed for globally reachable ones").
+	f.boolean(&o.authorized, "authorized", "", "I am authorised to probe these targets; required for globally reachable ones").
 		mustName("it states your right to probe")
-	f.text(&o.contact, "contact", "", "MAIL-OR-URL", "whom a target's operator can ask, sent in the User-Agent; needed likewise", checkContact).
+	f.text(&o.contact, "contact", "", "MAIL-OR-URL", "whom operators of targets can contact, sent in the User-Agent; required likewise", checkContact).
 		mustName("it states who answers for the scan")
 	o.advisoryOptions.flags(f)
 	o.outputFlags(f)
 	o.stateOptions.flags(f)
 	o.progressOptions.flags(f)
 	f.group("Run")
-	f.text(&o.config, configFlag, "", "FILE", "settings, one \"flag: value\" a line (default ./"+defaultConfig+" if it is there, which may set only what widens nothing)", nil).
+	f.text(&o.config, configFlag, "", "FILE", "read settings from this file, one \"flag: value\" a line (default ./"+defaultConfig+" if it exists, which may only set what widens nothing)", nil).
 		mustName("it names another file")
-	f.boolean(&o.dryRun, "dry-run", "", "say what would be contacted, and contact nothing").
-		mustName("nothing would be looked at")
+	f.boolean(&o.dryRun, "dry-run", "", "print what would be contacted, and contact nothing").
+		mustName("nothing would be scanned")
 	return f
 }
 
-// outputFlags adds the flags about what comes out.
+// outputFlags adds the flags about the output.
 func (o *scanOptions) outputFlags(f *flags) {
 	o.outputOptions.flags(f)
 	o.gateOptions.flags(f)
@@ -143,7 +143,7 @@ func checkPorts(s string) error {
 
 func checkList(s string) error {
 	if s == "" {
-		return errors.New("no file is named")
+		return errors.New("the name of a file is missing")
 	}
 	return nil
 }
@@ -167,7 +167,7 @@ func checkContact(s string) error {
 	return nil
 }
 
-// notDeep is what a configuration file that nobody named may make of -level.
+// notDeep is what a configuration file that was not named may set of -level.
 func notDeep(level string) error {
 	if level == string(event.LevelDeep) {
 		return errors.New("deep says more to the gateway")
@@ -175,7 +175,7 @@ func notDeep(level string) error {
 	return nil
 }
 
-// sayConfig says that a configuration file was used that nobody named.
+// sayConfig says that a configuration file was used that was not named.
 func (o *scanOptions) sayConfig(s streams) {
 	if o.foundConfig != "" && !o.silent {
 		fmt.Fprintf(s.err, "clawsonar: ./%s was found and is used\n", o.foundConfig)
@@ -196,23 +196,23 @@ func newScan(s streams) *cobra.Command {
 	f := o.flags()
 	cmd := &cobra.Command{
 		Use:   "scan [flags] [TARGET ...]",
-		Short: "Probe targets and report what a stranger would find",
-		Long: `Probe targets and report what a stranger would find.
+		Short: "Probe targets and report which gateways are open to anyone",
+		Long: `Probe targets and report which gateways are open to anyone.
 
 A target is an address, CIDR block, range a-b, host name, host:port, or URL
-(whose path is the base path). Without any, this machine is scanned over
-loopback: the usual ports, and whatever listens (with -ports only there), but
-for what takes any bytes for a job or an order, such as printers, mail,
-databases.
+(whose path is the base path). Without a target, this machine is scanned over
+loopback: the usual ports and all listeners (with -ports only those ports),
+except services that take any bytes for a job or a command, such as printers,
+mail servers and databases.
 
 Every flag can also be set in the environment (-fail-on as CLAWSONAR_FAIL_ON)
-and in a YAML file; a flag wins over the environment, that over the file. A file
-that was found, not named, may set only what cannot widen what is contacted or
-written.
+and in a YAML file. Flags override the environment, which overrides the file.
+A file that was found but not named may only set what cannot widen what is
+contacted or written.
 
-Lists of any length are read without growing. Of what a scanner has seen open,
-the ports of -ports (or the usual ones) are taken, and those on which it saw
-HTTP.
+Lists may be of any length; memory use stays the same. From the output of a
+scanner, open ports are taken if they are in -ports (or are usual ports), or if
+the scanner found HTTP there.
 
 Exit codes: 0 done · 1 failed while running · 2 usage or input error ·
 3 findings at or above -fail-on · 4 incomplete, with -fail-on-incomplete ·
@@ -265,8 +265,8 @@ func runScan(ctx context.Context, s streams, o scanOptions, args []string) error
 	return o.run(ctx, s, cfg, gate, journal)
 }
 
-// prepare turns options into a configuration, without targets yet. Whatever it
-// refuses is the user's to mend.
+// prepare turns options into a configuration, without targets yet. What it
+// refuses is the user's to fix.
 func (o *scanOptions) prepare(ctx context.Context, s streams, set *fingerprint.Set) (*scan.Config, *policy.Gate, error) {
 	gate, err := o.gate()
 	if err != nil {
@@ -309,7 +309,7 @@ func (o *scanOptions) prepare(ctx context.Context, s streams, set *fingerprint.S
 		Advisories:  advisories,
 		Concurrency: inFlight, InFlight: places, Retries: o.retries, ListAll: o.verbose,
 		Wait: o.wait, Waiting: o.sayWaiting(s),
-		// Whoever names ports means those, unless he asks for the helpers' as well.
+		// With -ports only those are tried, unless the helpers' are wanted as well.
 		Helpers: o.ports == "" || o.helpers, AllHelpers: o.helpers,
 		Head: event.Scan{
 			Type: event.TypeScan, Schema: event.Schema,
@@ -323,7 +323,7 @@ func (o *scanOptions) prepare(ctx context.Context, s streams, set *fingerprint.S
 	return cfg, gate, nil
 }
 
-// dataInfo says how fresh the built-in knowledge is.
+// dataInfo says of which date the built-in data is.
 func dataInfo(set *fingerprint.Set, advisories *advisory.DB) event.Data {
 	table := set.Releases("openclaw")
 	return event.Data{
@@ -361,7 +361,7 @@ func (o *scanOptions) run(ctx context.Context, s streams, cfg *scan.Config, gate
 	cfg.Emit = func(e event.Event) error {
 		err := out.Event(e)
 		if out.Broken() {
-			end() // in good order: the other outputs get what is in flight, and the summary
+			end() // gracefully: the other outputs get what is in flight, and the summary
 		}
 		return err
 	}
@@ -380,11 +380,11 @@ func (o *scanOptions) run(ctx context.Context, s streams, cfg *scan.Config, gate
 	lost := out.Finish(summary.Complete && err == nil)
 	var stream *scan.StreamError
 	if err != nil && lost != nil && !errors.As(err, &stream) {
-		err = nil // each output has said by itself why none is left
+		err = nil // each output has reported why none is left
 	}
 	o.sayMissed(s, summary.MissEstimate)
 	if journal != nil && !summary.Complete {
-		o.sayHowToGoOn(s)
+		o.sayHowToContinue(s)
 	}
 	if err = errors.Join(lost, err); err != nil {
 		return err

@@ -26,20 +26,20 @@ const (
 )
 
 func (o *scopeOptions) flags(f *flags) {
-	f.group("Scope (addresses, blocks, ranges, names, AS numbers; what is excluded wins)")
-	f.list(&o.allow, "allow", "", "TARGET", "contact nothing but this; repeatable", checkRule).
-		mustName("beside another allow list it lets in more")
-	f.text(&o.scope, "scope", "", "FILE", "contact nothing but what this file lists (and -allow)", nil).
-		mustName("beside another allow list it lets in more")
+	f.group("Scope (addresses, blocks, ranges, names, AS numbers; exclusions win)")
+	f.list(&o.allow, "allow", "", "TARGET", "contact only this; repeatable", checkRule).
+		mustName("in addition to another allow list it allows more")
+	f.text(&o.scope, "scope", "", "FILE", "contact only what this file lists (and -allow)", nil).
+		mustName("in addition to another allow list it allows more")
 	f.list(&o.exclude, "exclude", "e", "TARGET", "never contact this; repeatable", checkRule).
-		mayFind("it only shuts out")
+		mayFind("it only excludes")
 	f.text(&o.excludeFile, "exclude-file", "ef", "FILE", "never contact what this file lists", nil).
-		mayFind("it only shuts out", within)
-	f.choice(&o.unresolved, "exclude-unresolved", "", "WHAT", unresolvedFails, "when a name to exclude does not exist: fail, or ok: go on, excluding the name only",
+		mayFind("it only excludes", within)
+	f.choice(&o.unresolved, "exclude-unresolved", "", "WHAT", unresolvedFails, "if a name to exclude does not exist: fail, or ok: continue and exclude the name only",
 		[]string{unresolvedFails, unresolvedOK}).
 		mustName("it excludes less")
-	f.text(&o.asFile, "as-file", "", "FILE", "which blocks belong to which AS number, as iptoasn, pyasn or CAIDA publish it", nil).
-		mustName("it says which addresses an allow list lets in")
+	f.text(&o.asFile, "as-file", "", "FILE", "blocks of the AS numbers, in the format of iptoasn, pyasn or CAIDA", nil).
+		mustName("it says which addresses an allow list allows")
 }
 
 func checkRule(s string) error {
@@ -114,7 +114,7 @@ func (o *scanOptions) readASFile(b *target.Bounds) error {
 		return nil
 	}
 	if o.asFile == "" {
-		return fmt.Errorf("%s: AS%d: which addresses that is says no file: name one with -as-file", numbers[0].Source, numbers[0].AS)
+		return fmt.Errorf("%s: AS%d: its addresses are not known: name a file with -as-file", numbers[0].Source, numbers[0].AS)
 	}
 	in, err := os.Open(o.asFile)
 	if err == nil {

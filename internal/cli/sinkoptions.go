@@ -23,10 +23,10 @@ import (
 	"github.com/clawsonar/clawsonar/internal/stored"
 )
 
-// defaultIgnore is read when it is there and no other file is named.
+// defaultIgnore is read if it exists and no other file is named.
 const defaultIgnore = ".clawsonar-ignore.yaml"
 
-// outputOptions are the flags about what comes out.
+// outputOptions are the flags about the output.
 type outputOptions struct {
 	output []string
 	format string
@@ -40,28 +40,28 @@ type outputOptions struct {
 
 func (o *outputOptions) flags(f *flags) {
 	f.group("Output")
-	f.list(&o.output, "output", "o", "[FORMAT=]FILE", "write the results to a file as well, in the format of its ending (.html, .sarif, .jsonl, .json, .csv, .md, .xml, .txt) or the one that is named; repeatable", checkOutput).
-		mustName("it says where is written")
+	f.list(&o.output, "output", "o", "[FORMAT=]FILE", "also write the results to this file, in the named format or that of its ending (.html, .sarif, .jsonl, .json, .csv, .md, .xml, .txt); repeatable", checkOutput).
+		mustName("it names a file to write")
 	f.choice(&o.format, "format", "f", "FORMAT", "table", strings.Join(report.Formats(), ", "), report.Formats()).
-		mayFind("it says how is written, not where")
-	f.shorthand(&o.format, "jsonl", "jsonl", "j", "the same as -format jsonl").
-		mayFind("it says how is written, not where")
+		mayFind("it sets the format only")
+	f.shorthand(&o.format, "jsonl", "jsonl", "j", "same as -format jsonl").
+		mayFind("it sets the format only")
 	o.langOption.flag(f, "language of table, markdown and html").
-		mayFind("it is about words")
-	f.list(&o.severities, "severity", "", "SEVERITY,...", "show only findings of these in table, markdown and html; gate and other formats keep all", checkSeverities).
+		mayFind("it sets the language only")
+	f.list(&o.severities, "severity", "", "SEVERITY,...", "show only findings of these severities in table, markdown and html; the gate and other formats keep all", checkSeverities).
 		mustName("it hides findings")
-	f.text(&o.view, "view", "", "VIEW", "of markdown; nvdb: by the recommendations of NVDB, CNCERT and others, and OWASP", checkView).
-		mayFind("it is about order")
-	f.boolean(&o.redact, "redact", "", "addresses, names and the like become pseudonyms, others in each run").
-		mayFind("it tells less")
-	f.text(&o.redactKey, "redact-key", "", "FILE", "-redact with the key in this file: the same pseudonyms in each run", nil).
-		mustName("who knows the key knows what the pseudonyms stand for")
-	f.boolean(&o.silent, "silent", "", "nothing on stderr but errors").
-		mustName("it hides what is said of this file")
-	f.boolean(&o.verbose, "verbose", "v", "list closed, silent and excluded members of ranges, too").
-		mayFind("it lists what is counted already")
-	f.boolean(&o.monochro, "no-color", "", "no colour (so does the environment's NO_COLOR)").
-		mayFind("it is about looks")
+	f.text(&o.view, "view", "", "VIEW", "view of markdown; nvdb: by the recommendations of NVDB, CNCERT and others, and OWASP", checkView).
+		mayFind("it sets the order only")
+	f.boolean(&o.redact, "redact", "", "replace addresses, names and the like by pseudonyms, different in each run").
+		mayFind("it reveals less")
+	f.text(&o.redactKey, "redact-key", "", "FILE", "redact with the key in this file: the same pseudonyms in each run", nil).
+		mustName("anyone with the key can resolve the pseudonyms")
+	f.boolean(&o.silent, "silent", "", "print only errors to stderr").
+		mustName("it hides messages about this file")
+	f.boolean(&o.verbose, "verbose", "v", "also list closed, silent and excluded members of ranges").
+		mayFind("it lists what is counted anyway")
+	f.boolean(&o.monochro, "no-color", "", "no colour (same as the environment variable NO_COLOR)").
+		mayFind("it sets the appearance only")
 }
 
 func checkView(s string) error {
@@ -134,20 +134,20 @@ type gateOptions struct {
 
 func (o *gateOptions) flags(f *flags) {
 	f.group("Gate")
-	f.choice(&o.failOn, "fail-on", "", "SEVERITY", policy.FailOnNone, "exit 3 on findings from this severity on: low, medium, high or critical",
+	f.choice(&o.failOn, "fail-on", "", "SEVERITY", policy.FailOnNone, "exit 3 on findings of this severity or worse: low, medium, high or critical",
 		policy.FailOn()).
-		mayFind("it is about the exit code")
-	f.boolean(&o.failOnIncomplete, "fail-on-incomplete", "", "exit 4 when a target that was named, or a gateway that was found, could not be judged").
-		mayFind("it is about the exit code")
-	f.integer(&o.expect, "expect", "", 0, 0, "exit 4 when fewer gateways than this are found").
-		mayFind("it is about the exit code")
-	known := "findings that are known, each with a reason"
+		mayFind("it sets the exit code only")
+	f.boolean(&o.failOnIncomplete, "fail-on-incomplete", "", "exit 4 if a named target or a found gateway could not be judged").
+		mayFind("it sets the exit code only")
+	f.integer(&o.expect, "expect", "", 0, 0, "exit 4 if fewer gateways than this are found").
+		mayFind("it sets the exit code only")
+	known := "suppress the findings listed in this file, each with a reason"
 	if o.ownIgnore {
-		known += " (default ./" + defaultIgnore + " if it is there)"
+		known += " (default ./" + defaultIgnore + " if it exists)"
 	}
 	f.text(&o.ignore, "ignore", "", "FILE", known, nil).
 		mayFind("what it suppresses stays in the results, marked", within)
-	f.text(&o.baseline, "baseline", "", "FILE", "a stored jsonl stream: what it holds is known", nil).
+	f.text(&o.baseline, "baseline", "", "FILE", "suppress findings already in this stored scan", nil).
 		mayFind("what it suppresses stays in the results, marked", within)
 }
 
@@ -196,10 +196,10 @@ func (o *gateOptions) filter() (*policy.Filter, error) {
 		return nil
 	})
 	if err == nil && !begun {
-		err = fmt.Errorf("%s holds no scan: give a stream that scan wrote with -o jsonl=FILE", o.baseline)
+		err = fmt.Errorf("%s contains no scan: give a stream that scan wrote with -o jsonl=FILE", o.baseline)
 	}
 	if err == nil && !whole {
-		err = fmt.Errorf("%s is cut: its summary is missing: give the stream of a scan that has ended", o.baseline)
+		err = fmt.Errorf("%s is incomplete: its summary is missing: give the stream of a scan that has ended", o.baseline)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("-baseline: %w", err)
@@ -233,8 +233,8 @@ func openPipeline(s streams, set *fingerprint.Set, o *outputOptions, g *gateOpti
 	return p, nil
 }
 
-// notes says on stderr what the reports that go to stdout do not, of the ignore
-// file and of the scan itself.
+// notes prints to stderr the notes of the scan and of the ignore file that the report
+// on stdout does not show.
 func (o *outputOptions) notes(s streams, p *results.Pipeline, scan ...message.Text) {
 	if o.silent || slices.Contains([]string{"table", "markdown", "html"}, o.format) {
 		return
@@ -244,8 +244,8 @@ func (o *outputOptions) notes(s streams, p *results.Pipeline, scan ...message.Te
 	}
 }
 
-// gateExit turns the gate's word into an error that carries it, and says what could
-// not be judged.
+// gateExit turns the gate's exit code into an error, and prints what could not be
+// judged.
 func gateExit(s streams, gate *policy.Gate, silent bool) error {
 	code := gate.Exit()
 	if code == policy.Passed {

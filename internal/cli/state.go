@@ -26,14 +26,14 @@ type stateOptions struct {
 
 func (o *stateOptions) flags(f *flags) {
 	f.group("State")
-	f.text(&o.shard, "shard", "", "K/N", "scan only the K-th of N parts; all parts with one seed are everything", checkShard).
-		mustName("most targets would be left out")
-	f.integer(&o.seed, "seed", "", 0, 0, "seed of the order in which targets are taken").
+	f.text(&o.shard, "shard", "", "K/N", "scan shard K of N; run all N with the same -seed to cover every target", checkShard).
+		mustName("most targets would be skipped")
+	f.integer(&o.seed, "seed", "", 0, 0, "seed of the order in which targets are scanned").
 		mayFind("it is about order")
-	f.text(&o.journal, "journal", "", "FILE", "write down how far the scan has come; go on from there if the file is there", nil).
-		mustName("it says where is written")
-	f.text(&o.resume, "resume", "", "FILE", "as -journal, but the file must be there", nil).
-		mustName("it says where is written")
+	f.text(&o.journal, "journal", "", "FILE", "record progress; continue from it if it exists", nil).
+		mustName("it names a file to write")
+	f.text(&o.resume, "resume", "", "FILE", "as -journal, but the file must exist", nil).
+		mustName("it names a file to write")
 }
 
 // journalFile returns the journal's path, "" for none, and the flag for it.
@@ -42,13 +42,13 @@ func (o *stateOptions) journalFile() (path, flag string, err error) {
 	case o.resume == "":
 		return o.journal, "-journal", nil
 	case o.journal != "" && o.journal != o.resume:
-		return "", "", errors.New("-journal and -resume name two files: -resume goes on writing its own")
+		return "", "", errors.New("-journal and -resume name two files: -resume continues to write its own")
 	}
 	return o.resume, "-resume", nil
 }
 
-// applyState fits the configuration, whose targets are complete, to shard and
-// seed, and names the scan that it is.
+// applyState applies shard and seed to the configuration, whose targets are
+// complete, and sets the digest of the scan.
 func (o *scanOptions) applyState(cfg *scan.Config) error {
 	if o.shard != "" {
 		shard, err := parseShard(o.shard)
@@ -65,7 +65,7 @@ func (o *scanOptions) applyState(cfg *scan.Config) error {
 }
 
 // digest is over all that decides which targets there are, in which order they
-// are taken, and what each is asked. The shard is apart from it: the shards of a
+// are scanned, and what each is asked. The shard is not part of it: the shards of a
 // scan have one digest.
 func (o *scanOptions) digest(cfg *scan.Config) string {
 	sum := sha256.Sum256([]byte(strings.Join([]string{
@@ -76,7 +76,7 @@ func (o *scanOptions) digest(cfg *scan.Config) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// openJournal takes the journal, if there is to be one, and has the scan go on
+// openJournal takes the journal, if there is to be one, and makes the scan continue
 // from it. The caller closes it. A dry run only looks.
 func (o *scanOptions) openJournal(cfg *scan.Config) (*results.JournalFile, error) {
 	path, flag, err := o.journalFile()
@@ -84,7 +84,7 @@ func (o *scanOptions) openJournal(cfg *scan.Config) (*results.JournalFile, error
 		return nil, err
 	}
 	if o.redact && o.redactKey == "" {
-		return nil, fmt.Errorf("%s: with -redact each run has pseudonyms of its own, and what two runs find could not be put together: give -redact-key FILE", flag)
+		return nil, fmt.Errorf("%s: with -redact each run has pseudonyms of its own, and the results of two runs could not be merged: give -redact-key FILE", flag)
 	}
 	want := results.Journal{Tool: version, Config: cfg.Head.Config, Shard: cfg.Head.Shard, Targets: cfg.Targets()}
 	if o.dryRun {
@@ -114,7 +114,7 @@ func parseShard(text string) (target.Shard, error) {
 	var rest string
 	n, _ := fmt.Sscanf(text+" .", "%d/%d %s", &s.K, &s.N, &rest)
 	if n != 3 || rest != "." || s.K < 1 || s.K > s.N {
-		return target.Shard{}, fmt.Errorf("%q is not a part: write 2/4 for the second of four", text)
+		return target.Shard{}, fmt.Errorf("%q is not a shard: write 2/4 for the second of four", text)
 	}
 	return s, nil
 }

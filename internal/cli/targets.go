@@ -16,8 +16,8 @@ import (
 	"github.com/clawsonar/clawsonar/internal/target"
 )
 
-// addTargets fills the space from arguments, list, stdin or this machine, or
-// has the list read while the scan runs.
+// addTargets fills the space from arguments, list, stdin or this machine, or sets
+// up reading the list while the scan runs.
 func (o *scanOptions) addTargets(ctx context.Context, s streams, cfg *scan.Config, set *fingerprint.Set, args []string) error {
 	own := set.Ports(o.family, o.helpers)
 	ports := append(slices.Clone(own), webPorts()...)
@@ -120,7 +120,7 @@ func withoutFamily(list string) (rest string, named bool) {
 	return strings.Join(parts, ","), named
 }
 
-// mayStream refuses what cannot be had of a list that is not known yet.
+// mayStream refuses options that need the whole list.
 func (o *scanOptions) mayStream(files, args []string) error {
 	switch {
 	case len(args) > 0:
@@ -163,8 +163,8 @@ func parseBase(path string) (string, error) {
 	}
 	spec, err := target.Parse("http://localhost/"+strings.TrimLeft(path, "/"), "", nil)
 	if err != nil || strings.Contains(path, "://") {
-		// Not repeated: what does not parse may hold a password or token.
-		return "", errors.New("that is not a path: write it as /claw")
+		// Not quoted: what does not parse may contain a password or token.
+		return "", errors.New("not a path: write it as /claw")
 	}
 	return spec.Base, nil
 }
@@ -193,22 +193,22 @@ func (o *scanOptions) readList(s streams, file string, ports []uint16, add func(
 	case err != nil:
 		return err
 	case n == 0 && l.Passed > 0:
-		return fmt.Errorf("%s names no target on a port that is wanted, but %d open ones: choose with -ports", which, l.Passed)
+		return fmt.Errorf("%s contains no target on a wanted port, but %d open ports: choose with -ports", which, l.Passed)
 	case n == 0 && file == "-":
-		return errors.New("stdin names no target: give one a line (to scan this machine, take stdin from /dev/null)")
+		return errors.New("stdin contains no target: give one a line (to scan this machine, take stdin from /dev/null)")
 	case n == 0:
-		return fmt.Errorf("%s names no target: give one a line", which)
+		return fmt.Errorf("%s contains no target: give one a line", which)
 	case o.silent:
 		return nil
 	}
 	if l.Passed > 0 {
-		fmt.Fprintf(s.err, "clawsonar: %s: %d open ports were passed over: -ports names those to scan\n", l.Name, l.Passed)
+		fmt.Fprintf(s.err, "clawsonar: %s: %d open ports were skipped: use -ports to scan them\n", l.Name, l.Passed)
 	}
 	return nil
 }
 
-// isPipe reports whether somebody is feeding stdin: a terminal, /dev/null and
-// a closed stdin do not.
+// isPipe reports whether stdin has data: a terminal, /dev/null and a closed stdin
+// do not.
 func isPipe(in io.Reader) bool {
 	f, ok := in.(*os.File)
 	if !ok {
@@ -222,8 +222,8 @@ func isPipe(in io.Reader) bool {
 // flight: standard streams, outputs, the journal, look-ups of names.
 const spare = 100
 
-// inFlight returns how many targets may be in flight: what the user wants, as
-// far as this process may have that many connections.
+// inFlight returns how many targets may be in flight: what the user wants, limited
+// by how many files this process may have open.
 func (o *scanOptions) inFlight(s streams) int {
 	files := pace.Descriptors()
 	most := max(files-spare, files/2, 1)
@@ -231,7 +231,7 @@ func (o *scanOptions) inFlight(s streams) int {
 		return o.concurrency
 	}
 	if !o.silent {
-		fmt.Fprintf(s.err, "clawsonar: %d targets at a time instead of %d: this process may have %d files open (ulimit -n)\n", most, o.concurrency, files)
+		fmt.Fprintf(s.err, "clawsonar: %d targets at a time instead of %d: this process may have only %d files open (ulimit -n)\n", most, o.concurrency, files)
 	}
 	return most
 }

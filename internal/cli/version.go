@@ -14,7 +14,7 @@ import (
 func newVersion(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
-		Short: "The version of clawsonar and of what it knows",
+		Short: "Print the version of clawsonar and of its data",
 	}
 	var o langOption
 	f := newFlags("version")

@@ -144,10 +144,10 @@ func (s *controls) Flush() error {
 	for _, h := range s.headline() {
 		fmt.Fprintf(&b, "%s\n\n", md(h.text))
 	}
-	fmt.Fprintf(&b, "%s\n\n", md(c.say("Judged from outside, over the network. \"Not failed as far as seen\" is no proof of compliance: what cannot be seen from outside has to be checked on the host.")))
+	fmt.Fprintf(&b, "%s\n\n", md(c.say("Judged from outside, over the network. \"No failure seen\" is no proof of compliance: what cannot be seen from outside must be checked on the host.")))
 	for _, family := range controlFamilies(c) {
 		fmt.Fprintf(&b, "### %s\n\n| %s | %s | %s | %s |\n|---|---|---|---|\n", md(family.name),
-			md(c.say("Control")), md(c.say("Recommendation")), md(c.say("Result")), md(c.say("Behind it")))
+			md(c.say("Control")), md(c.say("Recommendation")), md(c.say("Result")), md(c.say("Basis")))
 		for _, ctl := range family.controls {
 			result, behind := s.judge(family.id + ":" + ctl.id)
 			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", ctl.id, md(ctl.text), result, behind)
@@ -199,9 +199,9 @@ func (s *controls) judge(id string) (result, behind string) {
 	}
 	switch {
 	case any && least == s.gateways:
-		return md(c.say("not failed as far as seen")), strings.Join(checks, ", ")
+		return md(c.say("no failure seen")), strings.Join(checks, ", ")
 	case any:
-		return md(c.say("not failed as far as seen")), strings.Join(checks, ", ") + "; " + md(c.say("not every check could be answered for every gateway"))
+		return md(c.say("no failure seen")), strings.Join(checks, ", ") + "; " + md(c.say("not every check could be answered for every gateway"))
 	case slices.ContainsFunc(s.checks, func(r event.CheckInfo) bool { return slices.Contains(r.Controls, id) }):
 		return md(c.say("not assessable remotely")), md(c.say("no gateway in this scan shows it"))
 	}

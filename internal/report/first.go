@@ -86,7 +86,7 @@ func (t *tally) lead(x *event.Target) *event.Finding {
 	return lead
 }
 
-// todo is what to do about a target. Where a newer release mends something as
+// todo is what to do about a target. Where a newer release fixes something as
 // well, it is part of the same line.
 func (t *tally) todo(x *event.Target, lead *event.Finding) todo {
 	c := t.c
@@ -161,7 +161,7 @@ func shellWord(s string) string {
 
 func shownURL(s string) string { return strings.TrimSuffix(s, "/") }
 
-// proof is the scan that shows whether a target is mended; "" where its address
+// proof is the scan that shows whether a target is fixed; "" where its address
 // cannot be given to a shell.
 func (t *tally) proof(x *event.Target) string {
 	target := shellWord(shownURL(where(x.Target)))
@@ -195,15 +195,15 @@ func (t *tally) firstNotes(todos []todo) []string {
 	}
 	var out []string
 	if has(" gateway ") {
-		out = append(out, c.say("Run the commands on the gateway's own host, as the user that runs it. Where the gateway is no service (in a container, in a terminal), stop and start it yourself where they say \"gateway stop\", \"start\" or \"restart\"."))
+		out = append(out, c.say("Run the commands on the gateway's own host, as the user that runs it. Where the gateway does not run as a service (in a container, in a terminal), stop and start it yourself where they say \"gateway stop\", \"start\" or \"restart\"."))
 	}
 	if has("npm install") {
 		out = append(out, c.say("Before an update back up %s. In a container take the image of that release instead of npm.", "~/.openclaw"))
 	}
 	if has("openclaw config set") {
 		out = append(out,
-			c.say("The settings are in the file that \"%s\" names, as a rule %s.", "openclaw config file", "~/.openclaw/openclaw.json"),
-			c.say("A service that was installed may hold an old token, in %s: \"%s\" writes it anew.", "~/.config/systemd/user/openclaw-gateway.service", "openclaw gateway install --force"))
+			c.say("The settings are in the file that \"%s\" prints, usually %s.", "openclaw config file", "~/.openclaw/openclaw.json"),
+			c.say("An installed service may still have an old token in %s: \"%s\" rewrites it.", "~/.config/systemd/user/openclaw-gateway.service", "openclaw gateway install --force"))
 	}
 	return out
 }
@@ -219,7 +219,7 @@ func (c *catalogue) todoLine(d todo) string {
 		text = c.join(text, d.text)
 	}
 	if d.release != "" {
-		text = c.join(text, c.say("The release to go to: %s.", d.release))
+		text = c.join(text, c.say("Update to %s.", d.release))
 	}
 	return text
 }

@@ -15,7 +15,7 @@ import (
 // firstChecks are checks that have commands.
 func firstChecks() []event.CheckInfo {
 	return []event.CheckInfo{
-		{ID: "auth-missing", Title: "Anybody is let in", Severity: event.Critical, Fix: "Ask for a credential.", First: map[string][]string{
+		{ID: "auth-missing", Title: "It is open to anyone", Severity: event.Critical, Fix: "Ask for a credential.", First: map[string][]string{
 			"token": {`openclaw config set gateway.auth.token "$(openssl rand -hex 32)"`, "openclaw config set gateway.auth.mode token", "openclaw gateway restart"},
 		}},
 		{ID: "advisory-affected", Title: "It has known holes", Severity: event.Critical, Fix: "Update.", First: map[string][]string{
@@ -30,7 +30,7 @@ func todoTarget(ip string, findings ...event.Finding) event.Event {
 }
 
 func TestDoFirst(t *testing.T) {
-	open := event.Finding{ID: "auth-missing", Severity: event.Critical, Title: "Anybody is let in", Remediation: "Ask for a credential.", Step: "token"}
+	open := event.Finding{ID: "auth-missing", Severity: event.Critical, Title: "It is open to anyone", Remediation: "Ask for a credential.", Step: "token"}
 	old := event.Finding{ID: "advisory-affected", Severity: event.High, Title: "It has known holes", Remediation: "Update.", Step: "update", Release: "2026.9.6"}
 	with := func(f event.Finding, edit func(*event.Finding)) event.Finding { edit(&f); return f }
 	asked := func(e event.Event, edit func(*event.Target)) event.Event { edit(e.(*event.Target)); return e }
@@ -42,13 +42,13 @@ func TestDoFirst(t *testing.T) {
 		not    []string
 	}{
 		{"commands, then the scan that proves it", []event.Event{todoTarget("10.0.0.1", open)},
-			[]string{"1. http://10.0.0.1:18789: Anybody is let in.", token, "gateway.auth.mode token", "gateway restart", "clawsonar scan http://10.0.0.1:18789", `"openclaw config file"`, "openclaw-gateway.service"}, []string{"Ask for a credential.\n   Then"}},
+			[]string{"1. http://10.0.0.1:18789: It is open to anyone.", token, "gateway.auth.mode token", "gateway restart", "clawsonar scan http://10.0.0.1:18789", `"openclaw config file"`, "openclaw-gateway.service"}, []string{"Ask for a credential.\n   Then"}},
 		{"the release to go to is part of it", []event.Event{todoTarget("10.0.0.1", old, open)},
-			[]string{"The release to go to: 2026.9.6.", "gateway restart", "npm install -g openclaw@2026.9.6", "clawsonar scan"}, nil},
+			[]string{"Update to 2026.9.6.", "gateway restart", "npm install -g openclaw@2026.9.6", "clawsonar scan"}, nil},
 		{"a release that is none is not put into a command", []event.Event{todoTarget("10.0.0.1", with(old, func(f *event.Finding) { f.Release = "1;reboot" }))},
 			[]string{"Update."}, []string{"reboot", "npm install"}},
 		{"a step that this version does not know has words", []event.Event{todoTarget("10.0.0.1", with(open, func(f *event.Finding) { f.Step = "rm -rf /" }))},
-			[]string{"Anybody is let in. Ask for a credential."}, []string{"rm -rf"}},
+			[]string{"It is open to anyone. Ask for a credential."}, []string{"rm -rf"}},
 		{"the same for several targets is one line", []event.Event{todoTarget("10.0.0.1", open), todoTarget("10.0.0.2", open), todoTarget("10.0.0.3", open), todoTarget("10.0.0.4", open), todoTarget("10.0.0.5", open)},
 			[]string{"1. http://10.0.0.1:18789, http://10.0.0.2:18789, http://10.0.0.3:18789 and 2", "scan http://10.0.0.3:18789"}, []string{"2. ", "scan http://10.0.0.4"}},
 		{"the worst first", []event.Event{todoTarget("10.0.0.1", old), todoTarget("10.0.0.2", open)},
@@ -89,11 +89,11 @@ func TestDoFirst(t *testing.T) {
 	}
 }
 
-// TestDoFirstHasALimit: five lines, whatever the number of targets and findings.
+// TestDoFirstHasALimit: five lines, for any number of targets and findings.
 func TestDoFirstHasALimit(t *testing.T) {
 	events := []event.Event{scanEvent()}
 	for i := range 40 {
-		events = append(events, todoTarget(fmt.Sprintf("10.0.0.%d", i+1), event.Finding{ID: fmt.Sprintf("check-%d", i), Severity: event.High, Title: "A title", Remediation: "Mend it."}))
+		events = append(events, todoTarget(fmt.Sprintf("10.0.0.%d", i+1), event.Finding{ID: fmt.Sprintf("check-%d", i), Severity: event.High, Title: "A title", Remediation: "Fix it."}))
 	}
 	out := render(t, "table", Options{}, events...)
 	if !strings.Contains(out, "\n5. ") || strings.Contains(out, "\n6. ") {
@@ -104,7 +104,7 @@ func TestDoFirstHasALimit(t *testing.T) {
 // TestCommandsAreWhole: at every width a command can be copied as it stands, and
 // no line is wider than the table.
 func TestCommandsAreWhole(t *testing.T) {
-	long := event.Finding{ID: "auth-missing", Severity: event.Critical, Title: "Anybody is let in", Step: "token"}
+	long := event.Finding{ID: "auth-missing", Severity: event.Critical, Title: "It is open to anyone", Step: "token"}
 	rapid.Check(t, func(rt *rapid.T) {
 		width := rapid.IntRange(60, 200).Draw(rt, "width")
 		var b strings.Builder
@@ -138,7 +138,7 @@ func TestCommandsAreWhole(t *testing.T) {
 // TestDetailsKeepReleases: where a detail is shortened, the release to go to stays.
 func TestDetailsKeepReleases(t *testing.T) {
 	detail := "Advisories that apply to 2026.6.11: 60; reachable without a credential from here: 4. 2026.9.5 fixes all. " +
-		"The smallest step that fixes the reachable ones: 2026.8.2. With a credential: 8; not through this port: 48. " +
+		"The smallest update that fixes the reachable ones: 2026.8.2. With a credential: 8; not through this port: 48. " +
 		"Worst: GHSA-4r25-35qc-fr6j (high) " + strings.Repeat("a long summary of what is wrong there ", 20) + "."
 	for _, lang := range []string{"en", "zh"} {
 		for width := 60; width <= 160; width += 4 {

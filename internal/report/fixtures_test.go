@@ -39,8 +39,8 @@ func gateway(ip string, edit func(*event.Target)) event.Event {
 
 var (
 	missingAuth = event.Finding{
-		ID: "auth-missing", Severity: event.Critical, Title: "The gateway lets anyone in",
-		Detail:      "A call without any credential reached the tool layer. Whoever can connect can read chats, run tools and use the accounts the gateway holds, and the host may be next. Nothing in front of it asks for a credential either.",
+		ID: "auth-missing", Severity: event.Critical, Title: "The gateway accepts anyone",
+		Detail:      "A call without any credential reached the tool layer. Anyone who can connect can read chats, run tools and use the accounts the gateway holds, and the host may be next. Nothing in front of it asks for a credential either.",
 		Remediation: "Set gateway.auth.mode to token and gateway.auth.token to a long random value, bind the gateway to loopback (gateway.bind: loopback), restart it, and change every key that it could reach.",
 		References:  []string{"https://docs.example.org/gateway/security"},
 		Key:         "00112233445566778899aabbccddeeff",
@@ -87,7 +87,7 @@ func mixed() []event.Event {
 			t.Findings = []event.Finding{plainHTTP, suppressed, missingAuth}
 		}),
 		gateway("10.0.0.30", func(t *event.Target) {
-			t.Target.Name, t.Target.URL = "gw.example.net", "https://gw.example.net/a/rather/long/base/path/"
+			t.Target.Name, t.Target.URL = "gw.example.net", "https://gw.example.net/a/fairly/long/base/path/"
 			t.Target.IP, t.Target.Port, t.Target.Reach = "198.51.100.4", 443, "public"
 			t.Product.Brand, t.Product.Confidence = "clawdbot", "firm"
 			t.Version = &event.Version{Candidates: []string{"2026.1.24", "2026.1.24-3"}}
@@ -215,7 +215,7 @@ func fixtureChecks() []event.CheckInfo {
 	docs := []string{"https://docs.example.org/gateway/security"}
 	return []event.CheckInfo{
 		{ID: "auth-missing", Title: "Anyone who reaches this gateway controls the agent", Severity: event.Critical, Needs: event.NeedsAuth,
-			When: "The gateway let in a request without a credential.", Why: "Whoever can connect can give the agent instructions.", Fix: "Ask for a credential.",
+			When: "The gateway accepted a request without a credential.", Why: "Anyone who can connect can give the agent instructions.", Fix: "Ask for a credential.",
 			Controls: []string{"nvdb:N2", "cncert:C2", "tongbao:T2", "owasp:ASI03"}, References: docs},
 		{ID: "legacy-product", Title: "This is a predecessor of OpenClaw that gets no fixes", Severity: event.High, Needs: event.NeedsRelease,
 			When: "The page says so.", Why: "All fixes are missing.", Fix: "Move to OpenClaw.", Controls: []string{"nvdb:N1", "cncert:C7", "tongbao:T1", "owasp:ASI04"}},
@@ -226,7 +226,7 @@ func fixtureChecks() []event.CheckInfo {
 		{ID: "plain-http", Title: "The gateway is spoken to without encryption", Severity: event.Medium,
 			When: "It answered over plain HTTP.", Why: "Anybody on the way can read it.", Fix: "Put TLS in front.", Controls: []string{"nvdb:N2", "tongbao:T2"}, References: docs},
 		{ID: "novnc-reachable", Title: "A screen of the gateway's host is offered", Severity: event.Critical, Needs: event.NeedsHelpers,
-			When: "It answered.", Why: "Whoever sees the screen works on it.", Fix: "Bind it to loopback.", Controls: []string{"nvdb:N2"}},
+			When: "It answered.", Why: "Anyone who sees the screen can use it.", Fix: "Bind it to loopback.", Controls: []string{"nvdb:N2"}},
 		{ID: "tls-expired", Title: "The certificate is out of date", Severity: event.Medium, Needs: event.NeedsTLS, Relatives: true,
 			When: "Its time is over.", Why: "Clients learn to look away.", Fix: "Renew it.", Controls: []string{"nvdb:N2"}},
 		{ID: "auth-unverified", Title: "Whether a credential is needed could not be proven", Severity: event.Info,

@@ -115,7 +115,7 @@ func TestStoredEqualsDirect(t *testing.T) {
 	}
 }
 
-// TestHostile: whatever a target sends, every format shows it as visible text, no
+// TestHostile: for anything that a target sends, every format shows it as visible text, no
 // longer than it should be, and does nothing else with it.
 func TestHostile(t *testing.T) {
 	events := hostile(1 << 20)
@@ -408,7 +408,7 @@ func TestCSV(t *testing.T) {
 		column[c] = i
 	}
 	if len(column) != len(csvColumns()) {
-		t.Error("a column is there twice")
+		t.Error("a column is given twice")
 	}
 	for i, want := range []string{"opened", "closed", "", "unseen"} {
 		if got := records[i+1][column["change"]]; got != want {
@@ -573,7 +573,7 @@ func TestMarkdownFits(t *testing.T) {
 		if strings.Count(out, "<details") != strings.Count(out, "</details>") {
 			t.Error("a part is cut off")
 		}
-		if lang == "en" && !(strings.Contains(out, "more targets, none of them worse") && strings.Contains(out, "more listed targets are not spelled out here")) {
+		if lang == "en" && !(strings.Contains(out, "more targets, none of them worse") && strings.Contains(out, "more listed targets are not shown in detail here")) {
 			t.Error("what is left out is not said")
 		}
 	}
@@ -604,7 +604,7 @@ func TestMarkdownTitle(t *testing.T) {
 	}
 }
 
-// TestControls judges: failed, not failed as far as seen, not assessable.
+// TestControls judges: failed, no failure seen, not assessable.
 func TestControls(t *testing.T) {
 	checks := append(fixtureChecks(), event.CheckInfo{ID: "helper", Severity: event.High, Needs: event.NeedsHelpers, Controls: []string{"owasp:ASI05"}})
 	judge := func(id string, events ...event.Event) string {
@@ -640,11 +640,11 @@ func TestControls(t *testing.T) {
 		want   string
 	}{
 		{"cncert:C2", []event.Event{scanEvent(), open, asks}, "**failed**"},
-		{"cncert:C2", []event.Event{scanEvent(), asks}, "not failed as far as seen"},
+		{"cncert:C2", []event.Event{scanEvent(), asks}, "no failure seen"},
 		{"cncert:C2", []event.Event{scanEvent(), dark}, "not assessable remotely"}, // unknown is neither
 		{"cncert:C2", []event.Event{scanEvent(), none}, "not assessable remotely"},
-		{"cncert:C2", []event.Event{scanEvent(), past}, "not failed as far as seen"},
-		{"nvdb:N1", []event.Event{scanEvent(), asks}, "not failed as far as seen"},
+		{"cncert:C2", []event.Event{scanEvent(), past}, "no failure seen"},
+		{"nvdb:N1", []event.Event{scanEvent(), asks}, "no failure seen"},
 		{"nvdb:N1", []event.Event{scanEvent(), dark}, "not assessable remotely"},
 		{"nvdb:N3", []event.Event{scanEvent(), open, asks}, "not assessable remotely"},
 		{"owasp:ASI05", []event.Event{scanEvent(), asks}, "not assessable remotely"},
@@ -682,7 +682,7 @@ func FuzzStored(f *testing.F) {
 }
 
 // TestFilters: what was named and not found is listed as not judged; a member of a
-// range where nobody is has no line unless one asks for it.
+// range where nothing answers has no line unless one asks for it.
 func TestFilters(t *testing.T) {
 	closed := func(ip string, member event.Member) event.Event {
 		return &event.Target{Outcome: "closed", Target: event.Address{IP: ip, Port: 1, URL: "http://" + ip + ":1/", Member: member}}

@@ -238,7 +238,7 @@ func (h *htmlSink) page() *page {
 		}
 	}
 	if n := h.ranking.more; n > 0 {
-		p.More = c.join(c.count(n, "... and %d more target, not worse than these.", "... and %d more targets, none of them worse than these."), c.say("The formats jsonl and json hold everything."))
+		p.More = c.join(c.count(n, "... and %d more target, no worse than these.", "... and %d more targets, none of them worse than these."), c.say("The formats jsonl and json contain everything."))
 	}
 	return p
 }
@@ -277,12 +277,12 @@ func (h *htmlSink) sections(p *page) {
 func (c *catalogue) glossary() []fact2 {
 	return []fact2{
 		{Name: c.say("gateway"), Text: c.say("the program that the agent's owner talks to, and through which the agent is controlled")},
-		{Name: c.say("credential"), Text: c.say("a token or password that the gateway asks for")},
-		{Name: c.say("open"), Text: c.say("a request without a credential was let in: the gateway's own answer showed it")},
-		{Name: c.say("UNKNOWN"), Text: c.say("no answer showed it either way: neither safe nor open")},
-		{Name: c.say("finding"), Text: c.say("something to fix, or to know; its id in small letters is what clawsonar explain takes")},
-		{Name: c.say("advisory"), Text: c.say("a published weakness of certain releases")},
-		{Name: c.say("evidence"), Text: c.say("the requests that were sent and what of the answers was used; findings name theirs by their ids")},
+		{Name: c.say("credential"), Text: c.say("a token or password that the gateway requires")},
+		{Name: c.say("open"), Text: c.say("a request without a credential was accepted: the gateway's own answer proves it")},
+		{Name: c.say("UNKNOWN"), Text: c.say("no answer proves it either way: neither safe nor open")},
+		{Name: c.say("finding"), Text: c.say("something to fix or to know about; the command clawsonar explain takes its id")},
+		{Name: c.say("advisory"), Text: c.say("a published vulnerability of certain releases")},
+		{Name: c.say("evidence"), Text: c.say("the requests that were sent and what was used of the answers; findings refer to it by id")},
 	}
 }
 

@@ -23,7 +23,7 @@ func (s jsonl) Flush() error { return nil }
 //
 //	{"scan":…,"targets":[…],"totals":…,"summary":…}
 //
-// It holds nothing but the totals and the summary, whatever the number of targets.
+// It keeps only the totals and the summary, for any number of targets.
 // Scan and summary are null if they never came.
 type document struct {
 	w       io.Writer

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// markdownLimit leaves a caller room in a comment, of which GitHub takes
+	// markdownLimit leaves a caller space in a comment, of which GitHub takes
 	// 65,536 characters.
 	markdownLimit = 64_000
 	markdownCards = 100 // targets that are kept: more do not fit anyway
@@ -59,7 +59,7 @@ func (m *markdown) Flush() error {
 	}
 	footer := "<details><summary>" + htmlText(c.say("Coverage and data")) + "</summary>\n\n" + facts.String() + "\n</details>\n\n" +
 		md(c.say("What a finding means and how it was decided:")) + " `clawsonar explain ID`\n"
-	room := markdownLimit - utf8.RuneCountInString(footer) - 500 // and what was left out
+	space := markdownLimit - utf8.RuneCountInString(footer) - 500 // and what was left out
 
 	if s := m.conclusion(); s != "" {
 		m.put(md(s) + "\n\n")
@@ -72,15 +72,15 @@ func (m *markdown) Flush() error {
 		rows := 0
 		for i := range cards {
 			row := m.row(&cards[i])
-			// Half of the room is for the findings.
-			if !m.fits(row, room/2) {
+			// Half of the space is for the findings.
+			if !m.fits(row, space/2) {
 				break
 			}
 			m.put(row)
 			rows++
 		}
 		if left := len(cards) - rows + m.ranking.more; left > 0 {
-			m.put("\n" + md(c.count(left, "... and %d more target, not worse than these.", "... and %d more targets, none of them worse than these.")) + "\n")
+			m.put("\n" + md(c.count(left, "... and %d more target, no worse than these.", "... and %d more targets, none of them worse than these.")) + "\n")
 		}
 		m.put("\n")
 	}
@@ -90,7 +90,7 @@ func (m *markdown) Flush() error {
 		if block == "" {
 			continue
 		}
-		if left > 0 || !m.fits(block, room) {
+		if left > 0 || !m.fits(block, space) {
 			left++
 			continue
 		}
@@ -98,9 +98,9 @@ func (m *markdown) Flush() error {
 		m.put(block)
 	}
 	if left > 0 {
-		m.put(md(c.count(left, "The findings of %d more listed target are not spelled out here.", "The findings of %d more listed targets are not spelled out here.")) + "\n\n")
+		m.put(md(c.count(left, "The findings of %d more listed target are not shown in detail here.", "The findings of %d more listed targets are not shown in detail here.")) + "\n\n")
 	}
-	if totals := m.grouped(); m.fits(totals, room) {
+	if totals := m.grouped(); m.fits(totals, space) {
 		m.put(totals)
 	}
 	m.put(footer)
@@ -160,7 +160,7 @@ func (m *markdown) differences() string {
 func (m *markdown) grouped() string {
 	var b strings.Builder
 	for _, k := range m.totalled() {
-		fmt.Fprintf(&b, "<details><summary>%s</summary>\n\n| %s | %s | %s |\n|---|---|---|\n", htmlText(k.title), md(k.name), md(m.c.say("Targets")), md(m.c.say("Let anybody in")))
+		fmt.Fprintf(&b, "<details><summary>%s</summary>\n\n| %s | %s | %s |\n|---|---|---|\n", htmlText(k.title), md(k.name), md(m.c.say("Targets")), md(m.c.say("Open")))
 		for _, g := range k.groups {
 			fmt.Fprintf(&b, "| %s | %d | %d |\n", mdCode(g.Name), g.Targets, g.Open)
 		}
@@ -197,7 +197,7 @@ func (m *markdown) put(s string) {
 	m.used += utf8.RuneCountInString(s)
 }
 
-func (m *markdown) fits(s string, room int) bool { return m.used+utf8.RuneCountInString(s) <= room }
+func (m *markdown) fits(s string, space int) bool { return m.used+utf8.RuneCountInString(s) <= space }
 
 func (m *markdown) row(x *card) string {
 	verdict, _ := m.c.verdict(x.Target)

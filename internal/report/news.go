@@ -184,15 +184,15 @@ func (t *tally) conclusion() string {
 		}
 		switch state {
 		case event.AuthOpen:
-			parts = append(parts, c.say("Anybody is let in at %s.", names(state)))
+			parts = append(parts, c.say("Open to anyone: %s.", names(state)))
 		case event.AuthClaimable:
-			parts = append(parts, c.say("Nobody owns %s yet.", names(state)))
+			parts = append(parts, c.say("Claimable, no owner yet: %s.", names(state)))
 		case event.AuthBlocked, event.AuthUnknown:
 			parts = append(parts, c.say("Not proven either way: %s.", names(state)))
 		case event.AuthGated:
-			parts = append(parts, c.count(auth[state], "A log-in stands in front of %d gateway.", "A log-in stands in front of %d gateways."))
+			parts = append(parts, c.count(auth[state], "%d gateway has a login in front.", "%d gateways have a login in front."))
 		case event.AuthRequired:
-			parts = append(parts, c.count(auth[state], "%d gateway asks for a credential.", "%d gateways ask for a credential."))
+			parts = append(parts, c.count(auth[state], "%d gateway requires a credential.", "%d gateways require a credential."))
 		}
 	}
 	var serious []string

@@ -22,8 +22,8 @@ func TestParseOutput(t *testing.T) {
 		{spec: "./a=b.csv", format: "csv", path: "./a=b.csv"},
 		{spec: "xls=a", err: `"xls" is no format: use one of table, jsonl`},
 		{spec: "a.pdf", err: `a.pdf: ".pdf" is no ending of a format`},
-		{spec: "csv=", err: "no file is named"},
-		{err: "no file is named"},
+		{spec: "csv=", err: "the name of a file is missing"},
+		{err: "the name of a file is missing"},
 	} {
 		format, path, err := ParseOutput(tt.spec)
 		if tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) || tt.err == "" && (err != nil || format != tt.format || path != tt.path) {

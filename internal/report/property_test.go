@@ -50,7 +50,7 @@ func TestCSVCellIsText(t *testing.T) {
 	})
 }
 
-// TestNoLoggingCommand: whatever a target says, no format holds a command of Azure
+// TestNoLoggingCommand: for anything that a target says, no format holds a command of Azure
 // Pipelines ("##vso[" and "##[" anywhere) or of GitHub Actions ("::" at the start of
 // a line), and JSON that is read again is what it was.
 func TestNoLoggingCommand(t *testing.T) {

@@ -13,7 +13,7 @@ type ranking struct {
 	limit int
 	quiet bool // take the closed and silent members of ranges, too
 	cards []card
-	more  int // targets that would be kept if there were room
+	more  int // targets that would be kept without the limit
 }
 
 // card is a clean target with its place in the order.

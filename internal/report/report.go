@@ -86,7 +86,7 @@ func ParseOutput(spec string) (format, path string, err error) {
 		return "", "", fmt.Errorf("%q is no format: use one of %s, or write a file's name as ./%s", format, strings.Join(Formats(), ", "), spec)
 	}
 	if path == "" {
-		return "", "", errors.New("no file is named: write FILE or FORMAT=FILE")
+		return "", "", errors.New("the name of a file is missing: write FILE or FORMAT=FILE")
 	}
 	if format == "" {
 		format, err = formatOf(path)

@@ -138,7 +138,7 @@ func (s *sarif) target(t *event.Target) error {
 			continue
 		}
 		r := sarifResult{
-			RuleID: f.ID, RuleIndex: s.rule(f.ID, func() sarifRule { return strangerRule(f) }), Level: level(f.Severity), Locations: loc,
+			RuleID: f.ID, RuleIndex: s.rule(f.ID, func() sarifRule { return foreignRule(f) }), Level: level(f.Severity), Locations: loc,
 			Message:      plainText(fmt.Sprintf("%s: %s (%s). %s Fix: %s", where(t.Target), f.Title, verdict, f.Detail, f.Remediation)),
 			Fingerprints: map[string]string{"primaryLocationLineHash": f.Key},
 			Suppressions: suppressions(f.Suppressed),
@@ -184,7 +184,7 @@ func (s *sarif) target(t *event.Target) error {
 	return nil
 }
 
-// keep takes a result, and for one too many lets go of the last of the least.
+// keep takes a result, and above the limit drops the last of the least.
 func (s *sarif) keep(severity event.Severity, r sarifResult) error {
 	b, err := compact(r)
 	if err != nil {
@@ -231,7 +231,7 @@ func (s *sarif) Flush() error {
 		notices = append(notices, map[string]any{"level": "warning", "message": plainText(fmt.Sprintf(format, args...))})
 	}
 	if s.dropped > 0 {
-		warn("%d results, none of them worse than these, are left out: code scanning takes %d. The formats jsonl and json hold everything.", s.dropped, maxResults)
+		warn("%d results, none of them worse than these, are left out: code scanning takes %d. The formats jsonl and json contain everything.", s.dropped, maxResults)
 	}
 	for _, p := range s.unjudged.Places {
 		warn("%s could not be judged (%s).", CleanN(p.Place, textLimit), CleanN(p.Outcome, 40))
@@ -302,9 +302,9 @@ func checkRule(r *event.CheckInfo) sarifRule {
 	return out
 }
 
-// strangerRule describes a check of which only a finding is known: the stream is
+// foreignRule describes a check of which only a finding is known: the stream is
 // of another version.
-func strangerRule(f *event.Finding) sarifRule {
+func foreignRule(f *event.Finding) sarifRule {
 	return sarifRule{
 		ID: f.ID, Name: pascal(f.ID), Short: plainText(cmp.Or(f.Title, f.ID) + "."), Full: plainText(sentence(cmp.Or(f.Title, f.ID))),
 		Help: plainText(cmp.Or(f.Remediation, "See the documentation of the version that made this result.")), Config: sarifConfig{level(f.Severity)},

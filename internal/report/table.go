@@ -48,7 +48,7 @@ type table struct {
 	width int
 
 	rows []row // the worst targets, worst first, at most maxRows
-	more int   // targets that would be listed if there were room
+	more int   // targets that would be listed without the limit
 
 	*tally
 	out bytes.Buffer
@@ -262,7 +262,7 @@ func (t *table) overview() error {
 		return err
 	}
 	if t.more > 0 {
-		t.prose(0, t.c.join(t.c.count(t.more, "... and %d more target, not worse than these.", "... and %d more targets, none of them worse than these."), t.elsewhere()), plain)
+		t.prose(0, t.c.join(t.c.count(t.more, "... and %d more target, no worse than these.", "... and %d more targets, none of them worse than these."), t.elsewhere()), plain)
 	}
 	t.line("")
 	return nil
@@ -284,7 +284,7 @@ func (t *table) doFirst() {
 			t.command(c)
 		}
 		if len(d.prove) > 0 {
-			t.prose(3, t.c.say("Then look again:"), plain)
+			t.prose(3, t.c.say("Then scan again:"), plain)
 		}
 		for _, c := range d.prove {
 			t.command(c)
@@ -359,7 +359,7 @@ func (t *table) grouped() error {
 	return nil
 }
 
-func (t *table) elsewhere() string { return t.c.say("The formats jsonl and json hold everything.") }
+func (t *table) elsewhere() string { return t.c.say("The formats jsonl and json contain everything.") }
 
 // details writes a block for each of the worst targets that has something to
 // tell.
@@ -387,7 +387,7 @@ func (t *table) details() {
 			t.finding(f)
 		}
 		if r.hidden > 0 {
-			t.prose(gutter, t.c.join(t.c.count(r.hidden, "... and %d more finding, not worse.", "... and %d more findings, none of them worse."), t.elsewhere()), plain)
+			t.prose(gutter, t.c.join(t.c.count(r.hidden, "... and %d more finding, no worse.", "... and %d more findings, none of them worse."), t.elsewhere()), plain)
 		}
 		if r.others > 0 {
 			t.prose(gutter, t.c.count(r.others, "%d finding of another severity is not shown.", "%d findings of other severities are not shown."), plain)
@@ -398,7 +398,7 @@ func (t *table) details() {
 		t.line("")
 	}
 	if left > 0 {
-		t.prose(0, t.c.join(t.c.count(left, "The findings of %d more listed target are not spelled out here.", "The findings of %d more listed targets are not spelled out here."), t.elsewhere()), plain)
+		t.prose(0, t.c.join(t.c.count(left, "The findings of %d more listed target are not shown in detail here.", "The findings of %d more listed targets are not shown in detail here."), t.elsewhere()), plain)
 		t.line("")
 	}
 }

@@ -162,8 +162,8 @@ func TestTableUnknownIsNotSafe(t *testing.T) {
 		{"identified", "open", "OPEN"},
 		{"identified", "claimable", "CLAIMABLE"},
 		{"identified", "required", "auth required"},
-		{"helper", "open", "reachable, no log-in"},
-		{"helper", "required", "reachable, a log-in"},
+		{"helper", "open", "reachable, no login"},
+		{"helper", "required", "reachable, needs login"},
 		{"helper", "unknown", "reachable"},
 		{"identified", "gated", "gated"},
 		{"other", "", "no known product"},
@@ -353,7 +353,7 @@ func TestTableHelper(t *testing.T) {
 	}
 	out := render(t, "table", Options{}, scanEvent(), &helper, summaryEvent(event.Summary{
 		Targets: 1, Outcomes: map[event.Outcome]int{"helper": 1}, Complete: true}))
-	for _, want := range []string{"No gateway was found. 1 helper beside a gateway can be reached.", "reachable, no log-in", "VNC server\n", "1 helper beside one"} {
+	for _, want := range []string{"No gateway was found. 1 helper service can be reached.", "reachable, no login", "VNC server\n", "1 helper service"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}

@@ -200,13 +200,13 @@ func (t *tally) headline() []statement {
 	var out []statement
 	if n := auth[event.AuthOpen]; n > 0 {
 		out = append(out, statement{pick(n == 1,
-			c.say("%d of %s stands OPEN: whoever can reach it is let in.", n, all),
-			c.say("%d of %s stand OPEN: whoever can reach them is let in.", n, all)), worst})
+			c.say("%d of %s is OPEN: it accepts anyone who can reach it.", n, all),
+			c.say("%d of %s are OPEN: they accept anyone who can reach them.", n, all)), worst})
 	}
 	if n := auth[event.AuthClaimable]; n > 0 {
 		out = append(out, statement{pick(n == 1,
-			c.say("%d of %s is CLAIMABLE: whoever comes first owns it.", n, all),
-			c.say("%d of %s are CLAIMABLE: whoever comes first owns them.", n, all)), worst})
+			c.say("%d of %s is CLAIMABLE: the first to connect owns it.", n, all),
+			c.say("%d of %s are CLAIMABLE: the first to connect owns them.", n, all)), worst})
 	}
 	if len(out) > 0 {
 		if t.unjudged.Count > 0 {
@@ -218,20 +218,20 @@ func (t *tally) headline() []statement {
 	switch {
 	case dark > 0:
 		text, mood = pick(dark == 1,
-			c.say("No gateway was seen open, but %d of %d could not be judged: do not take it for safe.", dark, gateways),
-			c.say("No gateway was seen open, but %d of %d could not be judged: do not take them for safe.", dark, gateways)), doubt
+			c.say("No gateway is known to be open, but %d of %d could not be judged: do not treat it as safe.", dark, gateways),
+			c.say("No gateway is known to be open, but %d of %d could not be judged: do not treat them as safe.", dark, gateways)), doubt
 	case gateways > 0:
 		text = pick(gateways == 1,
-			c.say("No gateway stands open: the one found asks for a credential."),
-			c.say("No gateway stands open: all %d found ask for a credential.", gateways))
+			c.say("No gateway is open: the one found requires a credential."),
+			c.say("No gateway is open: all %d found require a credential.", gateways))
 		if n := auth[event.AuthGated]; n > 0 {
-			text = c.join(text, c.say("For %d of them it is something in front that asks.", n))
+			text = c.join(text, c.say("For %d of them a login or proxy in front requires it.", n))
 		}
 		mood = good
 	case t.unjudged.Count > 0 && t.unjudged.Count >= s.Targets:
 		text, mood = c.say("No gateway was found at %s.", t.named()), doubt
 	case s.Targets == 0 && t.summary == nil:
-		text = c.say("There is no result: the stream holds no target.")
+		text = c.say("There is no result: the stream contains no target.")
 	case s.Targets == 0:
 		text = c.say("Nothing was scanned: there was no target.")
 	case int64(s.Outcomes[event.OutcomeClosed]) == s.Targets:
@@ -253,10 +253,10 @@ func (t *tally) headline() []statement {
 			text = c.join(text, c.say("Ports tried: %s.", ports))
 		}
 	}
-	// What a helper gives away is among the findings; the gateway's log-in does
+	// What a helper gives away is among the findings; the gateway's login does
 	// not stand before it.
 	if n := s.Outcomes[event.OutcomeHelper]; n > 0 {
-		text, mood = c.join(text, c.count(n, "%d helper beside a gateway can be reached.", "%d helpers beside a gateway can be reached.")), doubt
+		text, mood = c.join(text, c.count(n, "%d helper service can be reached.", "%d helper services can be reached.")), doubt
 	}
 	if !s.Complete && s.Targets > 0 {
 		text, mood = c.join(text, c.say("The scan is incomplete.")), doubt
@@ -308,7 +308,7 @@ func (t *tally) changed(d *event.Diff) []statement {
 			"%d findings were not seen again, which does not show that they are gone."), doubt})
 	}
 	if n := d.Changed; n > 0 {
-		out = append(out, statement{c.count(n, "%d target is no longer what it was.", "%d targets are no longer what they were."), plain})
+		out = append(out, statement{c.count(n, "%d target has changed.", "%d targets have changed."), plain})
 	}
 	if n := d.Advisories; n > 0 {
 		out = append(out, statement{c.count(n, "%d advisory is new for its target.", "%d advisories are new for their targets."), doubt})
@@ -344,7 +344,7 @@ func (t *tally) byOutcome() (targets, failed []string) {
 			}
 			targets = append(targets, text)
 		case o == event.OutcomeHelper:
-			targets = append(targets, c.count(n, "%d helper beside one", "%d helpers beside one"))
+			targets = append(targets, c.count(n, "%d helper service", "%d helper services"))
 		case i <= 5:
 			targets = append(targets, c.say("%[1]d %[2]s", n, c.outcome(string(o))))
 		default:
@@ -423,9 +423,9 @@ func (t *tally) facts() []fact {
 	}
 	if m := s.MissEstimate; m.Reprobed > 0 {
 		silent := c.count(m.Reprobed, "%d silent target", "%d silent targets")
-		f := fact{c.say("Retried"), c.say("%s tried again, none answered", silent), plain}
+		f := fact{c.say("Retried"), c.say("%s retried, none answered", silent), plain}
 		if m.Found > 0 {
-			f.text, f.tone = c.say("%s tried again, %d answered: others may be missed too", silent, m.Found), doubt
+			f.text, f.tone = c.say("%s retried, %d answered: others may have been missed, too", silent, m.Found), doubt
 		}
 		out = append(out, f)
 	}
@@ -498,7 +498,7 @@ func (t *tally) provenance() []fact {
 		data += dated(c.say(" as of %s", t.clean(d.AdvisoriesAsOf, 30)), d.AdvisoriesAsOf)
 	}
 	if mood == doubt {
-		data += c.say(": update clawsonar, newer ones are not in here")
+		data += c.say(": update clawsonar to get newer ones")
 	}
 	return append(out, fact{c.say("Data"), data, mood})
 }

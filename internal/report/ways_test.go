@@ -71,7 +71,7 @@ func TestWaysIn(t *testing.T) {
 		if order != "34125" && order != "31425" {
 			t.Errorf("%s: order %s, want the lines of the open gateway first, and together", format, order)
 		}
-		for _, want := range []string{"1 of 3 gateways stands OPEN", "3 gateways (5 ways in)", "3: 1 open, 2 auth required"} {
+		for _, want := range []string{"1 of 3 gateways is OPEN", "3 gateways (5 ways in)", "3: 1 open, 2 auth required"} {
 			if !strings.Contains(b.String(), want) {
 				t.Errorf("%s: lacks %q:\n%s", format, want, b.String())
 			}

@@ -36,7 +36,7 @@ func (c *catalogue) verdict(t *event.Target) (string, tone) {
 		return c.helper(t)
 	case event.OutcomeOther:
 		if t.Auth != nil && t.Auth.State == event.AuthGated {
-			return c.say("a log-in in front"), plain
+			return c.say("login in front"), plain
 		}
 		return c.say("no known product"), plain
 	case event.OutcomeClosed:
@@ -70,7 +70,7 @@ func (c *catalogue) verdict(t *event.Target) (string, tone) {
 			return c.say("OPEN - no authentication"), worst
 		}
 		// Something on the way may add a credential: open all the same.
-		return c.say("OPEN - lets strangers in"), worst
+		return c.say("OPEN - accepts anyone"), worst
 	case event.AuthClaimable:
 		return c.say("CLAIMABLE - has no owner"), worst
 	case event.AuthBlocked:
@@ -90,9 +90,9 @@ func (c *catalogue) verdict(t *event.Target) (string, tone) {
 func (c *catalogue) helper(t *event.Target) (string, tone) {
 	switch authState(t) {
 	case event.AuthOpen:
-		return c.say("reachable, no log-in"), bad
+		return c.say("reachable, no login"), bad
 	case event.AuthRequired, event.AuthGated:
-		return c.say("reachable, a log-in"), plain
+		return c.say("reachable, needs login"), plain
 	}
 	return c.say("reachable"), doubt
 }

@@ -40,7 +40,7 @@ func TestTellWays(t *testing.T) {
 	}{
 		{name: "one", all: []listening{at("a", 1, pid(1))}, want: []string{"gateway"}},
 		{name: "behind nginx that adds the token", all: []listening{at("a", 1, pid(1)), at("n", 80, pid(2), nginx, auth(added))},
-			want: []string{"gateway <- n: Another way in to this gateway stands open: n.",
+			want: []string{"gateway <- n: Another way in to this gateway is open: n.",
 				"forwards firm a: This is another way in to the gateway of a, as far as can be told: the same release and page, and no other gateway listens on this machine."}},
 		{name: "behind nginx that adds none", all: []listening{at("n", 80, pid(2), proxy), at("a", 1, pid(1))},
 			want: []string{"forwards firm a: This is another way in to the gateway of a, as far as can be told: the same release and page, and no other gateway listens on this machine.",
@@ -64,7 +64,7 @@ func TestTellWays(t *testing.T) {
 		{name: "one process, two sockets", all: []listening{at("a", 1, pid(1)), at("b", 1, pid(1))},
 			want: []string{"gateway", "gateway certain a: This is the gateway of a: one process listens at both."}},
 		{name: "one process, two sockets, one beyond loopback", all: []listening{at("a", 1, pid(1)), at("b", 1, pid(1), beyond, auth(open))},
-			want: []string{"gateway <- b: Another way in to this gateway stands open: b.", "gateway certain a <- b: This is the gateway of a: one process listens at both."}},
+			want: []string{"gateway <- b: Another way in to this gateway is open: b.", "gateway certain a <- b: This is the gateway of a: one process listens at both."}},
 		{name: "one process, two sockets, behind nginx", all: []listening{at("a", 1, pid(1)), at("b", 1, pid(1)), at("n", 80, proxy)},
 			want: []string{"gateway <- n: Another way in to this gateway: n.", "gateway certain a <- n: This is the gateway of a: one process listens at both.",
 				"forwards firm a: This is another way in to the gateway of a, as far as can be told: the same release and page, and no other gateway listens on this machine."}},

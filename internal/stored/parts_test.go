@@ -53,7 +53,7 @@ func TestMergeRuns(t *testing.T) {
 		note    string
 	}{
 		"the first is missing":      {[][]event.Event{second, third}, "that of 2026-10-06T12:00:00Z"},
-		"the second is missing":     {[][]event.Event{first, third}, "that of 2026-10-06T13:00:00Z (shard 1/1), which went on from target 4"},
+		"the second is missing":     {[][]event.Event{first, third}, "that of 2026-10-06T13:00:00Z (shard 1/1), which continued from target 4"},
 		"the last is missing":       {[][]event.Event{first, second}, ""},
 		"the last alone":            {[][]event.Event{third}, "is missing"},
 		"the last is cut":           {[][]event.Event{first, second, third[:2]}, ""},

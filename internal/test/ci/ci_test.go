@@ -272,7 +272,7 @@ func TestAction(t *testing.T) {
 				t.Errorf("no %s", name)
 			}
 		}
-		if !strings.Contains(r.read(r.detail), "1 of 2 gateways stands OPEN") {
+		if !strings.Contains(r.read(r.detail), "1 of 2 gateways is OPEN") {
 			t.Error("the summary of the job does not say it")
 		}
 		// The steps after the failing one have run.

@@ -410,7 +410,7 @@ func thisMachine(ctx context.Context, t *testing.T, l *lab.Lab) {
 			t.Errorf("listens-beyond-loopback: of nginx %t, of the gateway %t", has(way, "listens-beyond-loopback"), has(own, "listens-beyond-loopback"))
 		}
 		t.Logf("notes %q", summary.Notes)
-		if out := show(t, program, "scan"); !strings.Contains(out, "1 of 1 gateway stands OPEN") || strings.Contains(out, g.Secret) {
+		if out := show(t, program, "scan"); !strings.Contains(out, "1 of 1 gateway is OPEN") || strings.Contains(out, g.Secret) {
 			t.Error("it is not counted as one open gateway")
 		}
 	})
@@ -428,7 +428,7 @@ func thisMachine(ctx context.Context, t *testing.T, l *lab.Lab) {
 		}
 		for _, as := range [][]string{nil, {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"}} {
 			out := show(t, append(slices.Clone(as), "env", "-C", "/", shared, "scan")...)
-			if !strings.Contains(out, "stands OPEN") || !strings.Contains(out, g.Addr.String()) || !strings.Contains(out, " alone: programs and") {
+			if !strings.Contains(out, "is OPEN") || !strings.Contains(out, g.Addr.String()) || !strings.Contains(out, " alone: programs and") {
 				t.Errorf("as %v: it is not said to be open, and reached from this machine alone", as)
 			}
 			if strings.Contains(out, "this user may not see") != (as != nil) {
