@@ -168,8 +168,8 @@ Scan only what you run yourself or are authorised to scan.`,
 	return root
 }
 
-// holder makes a command that only has subcommands refuse anything else. Cobra by itself takes an unknown name for an argument here,
-// prints help and reports success there.
+// holder makes a command that only has subcommands refuse anything else. Cobra by
+// itself treats an unknown name as an argument, prints help and reports success.
 func holder(cmd *cobra.Command) {
 	cmd.DisableFlagParsing = true
 	cmd.Args = cobra.ArbitraryArgs // cobra itself exits with 1 on those

@@ -128,7 +128,7 @@ func (o *scanOptions) readASFile(b *target.Bounds) error {
 }
 
 // lookUp finds the addresses of the names of the entries, of both families,
-// whatever -addresses says of targets. One that does not exist has none; that not
+// regardless of -addresses, which is about targets. One that does not exist has none; that not
 // all can be found out is an error.
 func lookUp(ctx context.Context, resolver *wire.Resolver, b *target.Bounds) error {
 	b.Addrs = map[string][]netip.Addr{}

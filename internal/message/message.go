@@ -1,4 +1,4 @@
-// Package message puts into words what a scan has to say. A message is an id with
+// Package message holds the texts of what a scan reports. A message is an id with
 // named arguments; its text is looked up in the catalogue of a language, which
 // knows the plurals and the lists of that language. What a message says is made
 // last: nothing reads a sentence back.

@@ -27,7 +27,7 @@ type todo struct {
 }
 
 // first says what to do first, the worst first. Its commands are those of this
-// version's checks, never those of a stream: a stored one may come from anybody.
+// version's checks, never those of a stream: a stored one is not trusted.
 func (t *tally) first() []todo {
 	var out []todo
 	index := map[string]int{}

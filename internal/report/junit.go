@@ -178,7 +178,7 @@ func (s *junit) unlisted(u *event.Unlisted) *junitSuite {
 }
 
 // unprobed says what kept a target from being probed; "" if it was, or was not
-// to be, or is a member of a range where nobody was there.
+// to be, or is a member of a range that did not answer.
 func unprobed(t *event.Target) string {
 	switch t.Outcome {
 	case event.OutcomeIdentified, event.OutcomeHelper, event.OutcomeOther, event.OutcomeAbsent:

@@ -299,7 +299,7 @@ func (m *markdown) advisories(t *event.Target) string {
 }
 
 // md makes clean text show as it is in Markdown as GitHub and GitLab read it: no
-// markup, no link, no mention of anybody. The caller puts something before it in
+// markup, no link, no mention of a user. The caller puts something before it in
 // its line.
 func md(s string) string { return mdReplacer().Replace(CleanN(s, textLimit)) }
 

@@ -135,7 +135,7 @@ func New(format string, w io.Writer, o Options) (Sink, error) {
 	return nil, fmt.Errorf("unknown report format %q: use one of %s", CleanN(format, 40), strings.Join(Formats(), ", "))
 }
 
-// shows reports whether a finding is spelled out.
+// shows reports whether a finding is shown in detail.
 func (o *Options) shows(f *event.Finding) bool {
 	return len(o.Severities) == 0 || slices.Contains(o.Severities, f.Severity)
 }

@@ -26,7 +26,7 @@ import (
 // scan. The other formats hold everything.
 const (
 	maxRows     = 50  // targets in the overview
-	maxBlocks   = 20  // targets whose findings are spelled out
+	maxBlocks   = 20  // targets whose findings are shown in detail
 	maxFindings = 8   // of one target
 	maxVerbose  = 100 // of one target with Options.Verbose
 )
@@ -296,7 +296,7 @@ func (t *table) doFirst() {
 	t.line("")
 }
 
-// command writes a command so that it can be copied: what does not fit goes on in
+// command writes a command so that it can be copied: what does not fit continues in
 // the next line behind a backslash, which a shell joins again.
 func (t *table) command(c string) {
 	const indent = "     "

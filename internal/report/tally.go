@@ -98,7 +98,7 @@ func (t *tally) count(x *event.Target) {
 }
 
 // fold counts words that this version does not know as rest, so that the count
-// stays small whatever the stream says.
+// stays small for any stream.
 func fold[K ~string](m map[K]int, known []K, rest K) {
 	for k, n := range m {
 		if k != rest && !slices.Contains(known, k) {

@@ -12,11 +12,11 @@ import (
 const (
 	groupLimit = 20_000 // of one kind: beyond it targets are counted together
 	groupShown = 10     // of one kind, where there is little space
-	fewTargets = 2      // gateways of which nobody needs totals or charts
+	fewTargets = 2      // up to so many gateways need no totals or charts
 )
 
 // totals counts a stream by check, by release and by network. Its memory has a
-// limit, whatever the stream.
+// limit, for any stream.
 type totals struct {
 	checks, releases, networks map[string]*group
 }
@@ -26,7 +26,7 @@ type group struct {
 	Name     string          `json:"name"`
 	Severity event.Severity  `json:"severity,omitempty"` // of a check: the worst seen
 	Targets  int             `json:"targets"`
-	Open     int             `json:"open"` // of them, gateways that let anybody in
+	Open     int             `json:"open"` // of them, open gateways
 	said     message.Message // what Name was made of, where that has arguments
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
-// This file puts states into words for people. What it returns may still hold
+// This file renders states as text. What it returns may still hold
 // text that a target chose: clean it before printing.
 
 // tone says how a text is meant, and so its colour.
@@ -86,7 +86,7 @@ func (c *catalogue) verdict(t *event.Target) (string, tone) {
 	return c.say("UNKNOWN - auth unclear"), doubt
 }
 
-// helper is the state of what stands beside a gateway, as verdict.
+// helper is the verdict of a helper service.
 func (c *catalogue) helper(t *event.Target) (string, tone) {
 	switch authState(t) {
 	case event.AuthOpen:
