@@ -259,7 +259,7 @@ func TestQueries(t *testing.T) {
 		{"hint", advisory.Query{Versions: versions("2026.2.1"), Hint: true}, nil, []string{id1}, ""},
 		{"unknown", advisory.Query{}, nil, nil, "the release is not known"},
 		{"newer than the data", advisory.Query{Versions: versions("2026.9.7")}, nil, nil, "no advisory data for this release: the data of 2026-10-05 ends with 2026.9.6"},
-		{"some newer than the data", advisory.Query{Versions: versions("2026.2.1", "2026.10.1")}, nil, []string{id1}, "some of the releases that fit are newer"},
+		{"some newer than the data", advisory.Query{Versions: versions("2026.2.1", "2026.10.1")}, nil, []string{id1}, "some of the matching releases are newer"},
 		{"extended-stable", advisory.Query{Versions: versions("2026.2.33")}, nil, []string{id1}, "extended-stable"},
 		{"clawdbot", advisory.Query{Versions: versions("2026.1.24-3")}, []string{id1, id2}, nil, ""},
 		{"plugin", advisory.Query{Package: "@openclaw/slack", Versions: versions("2026.7.1")}, []string{id3}, nil, ""},

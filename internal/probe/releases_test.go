@@ -144,7 +144,7 @@ func TestUnknownReleases(t *testing.T) {
 		if v.Version.Exact != "" || v.Version.Confidence != event.Tentative {
 			t.Errorf("version %+v", v.Version)
 		}
-		if want := "release: it says 2026.4.99, which was never published: a fork, or a build of its own"; !slices.Contains(message.Plain(v.Notes), want) {
+		if want := "release: it says 2026.4.99, which was never published: a fork, or a custom build"; !slices.Contains(message.Plain(v.Notes), want) {
 			t.Errorf("notes %q, want %q", v.Notes, want)
 		}
 	})
@@ -153,7 +153,7 @@ func TestUnknownReleases(t *testing.T) {
 		if v.Version.Exact != "" || len(v.Version.Candidates) != 0 || v.Version.Confidence != "" {
 			t.Errorf("version %+v, want none", v.Version)
 		}
-		if !slices.Contains(message.Plain(v.Notes), "release: the page's assets are those of no known release: a newer one, a build of its own, or a fork") {
+		if !slices.Contains(message.Plain(v.Notes), "release: the page's assets are those of no known release: a newer one, a custom build, or a fork") {
 			t.Errorf("notes %q do not say why", v.Notes)
 		}
 	})
