@@ -41,7 +41,7 @@ func TestForRelatives(t *testing.T) {
 }
 
 // What is said about a relative or a helper is about that product: not one of
-// OpenClaw's settings, commands or pages, and what to do if it stands open is the
+// OpenClaw's settings, commands or pages, and what to do if it is open is the
 // product's own.
 func TestRelativesOwnWords(t *testing.T) {
 	set := builtin(t)

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,75 +16,47 @@ import (
 
 const module = "github.com/clawsonar/clawsonar/"
 
-// allowedImports says which of our packages each package may import. A package that
-// is not listed fails the test: add it first.
-func allowedImports() map[string][]string {
-	domain := []string{
-		"fingerprints", "testdata/captures",
-		"internal/advisory", "internal/bounded", "internal/check", "internal/clean", "internal/event", "internal/evidence", "internal/fingerprint", "internal/local",
-		"internal/handshake", "internal/message", "internal/pace", "internal/policy", "internal/probe", "internal/release", "internal/replica",
-		"internal/redact", "internal/report", "internal/results", "internal/scan", "internal/stored", "internal/strict", "internal/suggest", "internal/target", "internal/wire",
+// tables reads the two tables of imports in docs/architecture.md: what each of our
+// packages may import of ours, and which packages alone may import a library.
+func tables(t *testing.T) (allowed, only map[string][]string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, "docs", "architecture.md"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	return map[string][]string{
-		"cmd/clawsonar":      {"internal/cli"},
-		"internal/cli":       domain,
-		"internal/bounded":   {},
-		"internal/target":    {"internal/bounded", "internal/event", "internal/message"},
-		"internal/message":   {"internal/strict"},
-		"internal/pace":      {},
-		"internal/evidence":  {"internal/event", "internal/strict", "internal/message"},
-		"internal/clean":     {},
-		"internal/event":     {"internal/bounded", "internal/clean", "internal/message"},
-		"internal/release":   {"internal/strict"},
-		"internal/local":     {"internal/event", "internal/strict", "internal/target"},
-		"internal/suggest":   {},
-		"internal/strict":    {"internal/bounded", "internal/suggest"},
-		"internal/handshake": {},
-		"internal/wire":      {"internal/event", "internal/evidence", "internal/target", "internal/pace", "internal/message"},
-
-		"internal/fingerprint": {"internal/bounded", "internal/event", "internal/evidence", "internal/handshake", "internal/release", "internal/strict", "internal/suggest", "internal/message"},
-		"internal/probe":       {"internal/event", "internal/wire", "internal/fingerprint", "internal/handshake", "internal/target"},
-		"internal/advisory":    {"internal/bounded", "internal/event", "internal/release", "internal/strict", "internal/message"},
-		"internal/check":       {"internal/advisory", "internal/event", "internal/evidence", "internal/fingerprint", "internal/release", "internal/message"},
-		"internal/scan": {"internal/bounded", "internal/target", "internal/pace", "internal/probe", "internal/check",
-			"internal/advisory", "internal/event", "internal/evidence", "internal/fingerprint", "internal/release", "internal/message"},
-		"internal/policy":  {"internal/event", "internal/strict", "internal/suggest", "internal/message"},
-		"internal/report":  {"internal/clean", "internal/event", "internal/strict", "internal/message"},
-		"internal/redact":  {"internal/event", "internal/evidence", "internal/message"},
-		"internal/stored":  {"internal/event", "internal/message"},
-		"internal/results": {"internal/event", "internal/policy", "internal/redact", "internal/report", "internal/stored", "internal/message"},
-		"internal/replica": {"internal/evidence"},
-
-		"fingerprints":      {},
-		"testdata/captures": {},
-
-		// Not part of the program.
-		"internal/test/ci":         {},
-		"internal/test/structure":  {},
-		"internal/test/lab":        {"internal/event", "internal/results"},
-		"internal/test/nameserver": {},
-		"internal/test/e2e":        {},
-		"internal/test/bench":      {},
-		"internal/tools/releases":  {"internal/release", "internal/results"},
-		"internal/tools/captures":  append([]string{"internal/test/lab"}, domain...),
+	allowed, only = map[string][]string{}, map[string][]string{}
+	for line := range strings.Lines(string(text)) {
+		cells := strings.Split(strings.TrimSpace(line), "|")
+		if len(cells) < 4 || !strings.HasPrefix(cells[1], " `") {
+			continue
+		}
+		name := strings.Trim(cells[1], " `")
+		var packages []string
+		for p := range strings.SplitSeq(cells[len(cells)-2], ",") {
+			packages = append(packages, strings.TrimSpace(p))
+		}
+		if len(cells) == 5 {
+			allowed[name] = packages
+		} else {
+			only[name] = packages
+		}
 	}
+	if len(allowed) < 30 || len(only) < 8 {
+		t.Fatalf("%d packages and %d libraries in docs/architecture.md", len(allowed), len(only))
+	}
+	return allowed, only
 }
 
-// exclusiveImports says which packages alone may import a library.
-func exclusiveImports() map[string][]string {
-	lab := []string{"internal/test/lab", "internal/tools/releases"}
-	return map[string][]string{
-		"net":                                         append([]string{"internal/wire", "internal/replica", "internal/test/nameserver"}, lab...),
-		"net/http":                                    append([]string{"internal/replica"}, lab...),
-		"crypto/tls":                                  append([]string{"internal/wire"}, lab...),
-		"github.com/spf13/cobra":                      {"internal/cli"},
-		"github.com/projectdiscovery/goflags":         {"internal/cli"},
-		"github.com/olekukonko/tablewriter":           {"internal/report"},
-		"github.com/shirou/gopsutil/v4/net":           {"internal/local"},
-		"github.com/shirou/gopsutil/v4/process":       {"internal/local"},
-		"os/exec":                                     append([]string{"internal/tools/captures"}, lab...),
-		"github.com/clawsonar/clawsonar/internal/cli": {"cmd/clawsonar"},
+// short is what docs/architecture.md calls one of our packages in a list.
+func short(name string) string { return strings.TrimPrefix(name, "internal/") }
+
+// mayImport reports whether a list of the table names a package of ours.
+func mayImport(allowed []string, name string) bool {
+	if slices.Contains(allowed, short(name)) {
+		return true
 	}
+	notProgram := strings.HasPrefix(name, "internal/test/") || strings.HasPrefix(name, "internal/tools/") || name == "internal/cli"
+	return !notProgram && slices.ContainsFunc(allowed, func(s string) bool { return strings.HasSuffix(s, "every package of the program") })
 }
 
 type pkg struct {
@@ -114,19 +88,29 @@ func TestImports(t *testing.T) {
 	if len(all) < 15 {
 		t.Fatalf("only %d packages listed", len(all))
 	}
+	allowed, only := tables(t)
 	for _, p := range all {
 		name := strings.TrimPrefix(p.ImportPath, module)
-		allowed, ok := allowedImports()[name]
-		if !ok {
-			t.Errorf("%s is not in the table of allowed imports", name)
+		if _, ok := allowed[name]; !ok {
+			t.Errorf("%s is not in the table of docs/architecture.md", name)
 		}
 		for _, imp := range p.Imports {
-			if ours, ok := strings.CutPrefix(imp, module); ok && !slices.Contains(allowed, ours) {
-				t.Errorf("%s must not import %s", name, ours)
+			if ours, ok := strings.CutPrefix(imp, module); ok && !mayImport(allowed[name], ours) {
+				t.Errorf("docs/architecture.md: %s may not import %s", name, ours)
 			}
-			if only, ok := exclusiveImports()[imp]; ok && !slices.Contains(only, name) {
-				t.Errorf("%s must not import %s: only %s may", name, imp, strings.Join(only, ", "))
+			if packages, ok := only[imp]; ok && !slices.Contains(packages, short(name)) {
+				t.Errorf("docs/architecture.md: %s may not import %s: only %s may", name, imp, strings.Join(packages, ", "))
 			}
+		}
+		for _, ours := range allowed[name] {
+			if ours != "" && !strings.Contains(ours, " ") && !slices.Contains(p.Imports, module+"internal/"+ours) {
+				t.Errorf("docs/architecture.md: %s does not import %s", name, ours)
+			}
+		}
+	}
+	for name := range allowed {
+		if !slices.ContainsFunc(all, func(p pkg) bool { return p.ImportPath == module+name }) {
+			t.Errorf("docs/architecture.md: there is no package %s", name)
 		}
 	}
 }
