@@ -2,154 +2,90 @@ package fingerprint
 
 import "slices"
 
-// literal is a signal that matches, or (negated) does not.
-type literal struct {
-	name    string
-	negated bool
+// maxSteps bounds a search; a condition for which it is not enough is taken as
+// reachable.
+const maxSteps = 1 << 14
+
+// reachable reports whether cond can match while none of the conditions before it
+// does. Every signal is taken to match or not regardless of the others: what one
+// answer excludes of another it does not know.
+func (p *product) reachable(before []cond, c cond) bool {
+	s := search{product: p, want: c, not: before, decided: map[string]int8{}}
+	leaves := p.leaves(nil, c)
+	for _, b := range before {
+		leaves = p.leaves(leaves, b)
+	}
+	return s.possible(leaves)
 }
 
-// term is a conjunction of literals; a condition is a disjunction of terms.
-type term []literal
+// leaves adds the signals that a condition depends on and that are none themselves,
+// each once.
+func (p *product) leaves(out []string, c cond) []string {
+	for _, name := range c.names() {
+		if s := p.signals[name]; !s.cond.empty() {
+			out = p.leaves(out, s.cond)
+		} else if !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
 
-// maxTerms bounds the expansion; a condition beyond it is taken as reachable.
-const maxTerms = 512
+// search looks for signals that, if they alone match, have one condition match and
+// the others not.
+type search struct {
+	*product
+	want    cond
+	not     []cond
+	decided map[string]int8 // by signal: 1 it matches, -1 it does not
+	steps   int
+}
 
-// reachable reports whether cond can match while none of the conditions before
-// it does. It compares the conditions' disjunctive normal forms literal by
-// literal, so it finds rules that are shadowed by the shape of the rules; what
-// one answer excludes of another it does not know.
-func (p *product) reachable(before []cond, c cond) bool {
-	terms, ok := p.expand(c)
-	if !ok {
+// possible decides the rest of the signals, one after the other.
+func (s *search) possible(rest []string) bool {
+	if s.steps++; s.steps > maxSteps {
 		return true
 	}
-	var earlier []term
-	for _, b := range before {
-		t, ok := p.expand(b)
-		if !ok {
+	found := s.value(s.want)
+	for _, c := range s.not {
+		found = min(found, -s.value(c))
+	}
+	if found != 0 {
+		return found > 0
+	}
+	for _, matches := range []int8{1, -1} {
+		s.decided[rest[0]] = matches
+		if s.possible(rest[1:]) {
 			return true
 		}
-		earlier = append(earlier, t...)
 	}
-	return slices.ContainsFunc(terms, func(t term) bool {
-		return !slices.ContainsFunc(earlier, t.implies)
-	})
+	delete(s.decided, rest[0])
+	return false
 }
 
-// implies reports whether t matches only if u does: u's literals are all in t.
-func (t term) implies(u term) bool {
-	for _, l := range u {
-		if !slices.Contains(t, l) {
-			return false
-		}
+// value is 1 where a condition matches, -1 where it does not, and 0 where that
+// depends on signals that are not decided.
+func (s *search) value(c cond) int8 {
+	out := int8(1)
+	for _, name := range c.All {
+		out = min(out, s.signal(name))
 	}
-	return true
-}
-
-// expand returns the disjunctive normal form of a condition, without terms
-// that contradict themselves; false when it is too large.
-func (p *product) expand(c cond) ([]term, bool) {
-	return p.form(c, false)
-}
-
-func (p *product) form(c cond, negate bool) ([]term, bool) {
-	if negate {
-		// not (a and b and (c or d) and not e) = not a, or not b, or (not c
-		// and not d), or e.
-		var out []term
-		for _, name := range c.All {
-			t, ok := p.atom(name, true)
-			if !ok {
-				return nil, false
-			}
-			out = append(out, t...)
-		}
-		for _, name := range c.Not {
-			t, ok := p.atom(name, false)
-			if !ok {
-				return nil, false
-			}
-			out = append(out, t...)
-		}
-		if len(c.Any) > 0 {
-			t, ok := p.conjunction(c.Any, true)
-			if !ok {
-				return nil, false
-			}
-			out = append(out, t...)
-		}
-		return out, len(out) <= maxTerms
-	}
-	out, ok := p.conjunction(c.All, false)
-	if !ok {
-		return nil, false
-	}
-	none, ok := p.conjunction(c.Not, true)
-	if !ok {
-		return nil, false
-	}
-	if out, ok = cross(out, none); !ok {
-		return nil, false
+	for _, name := range c.Not {
+		out = min(out, -s.signal(name))
 	}
 	if len(c.Any) > 0 {
-		var any []term
+		one := int8(-1)
 		for _, name := range c.Any {
-			t, ok := p.atom(name, false)
-			if !ok {
-				return nil, false
-			}
-			any = append(any, t...)
+			one = max(one, s.signal(name))
 		}
-		return cross(out, any)
+		out = min(out, one)
 	}
-	return out, true
+	return out
 }
 
-// conjunction is the conjunction of signals, each negated or none.
-func (p *product) conjunction(names []string, negate bool) ([]term, bool) {
-	out := []term{{}}
-	for _, name := range names {
-		t, ok := p.atom(name, negate)
-		if !ok {
-			return nil, false
-		}
-		if out, ok = cross(out, t); !ok {
-			return nil, false
-		}
+func (s *search) signal(name string) int8 {
+	if c := s.signals[name].cond; !c.empty() {
+		return s.value(c)
 	}
-	return out, true
-}
-
-func (p *product) atom(name string, negate bool) ([]term, bool) {
-	if s := p.signals[name]; !s.cond.empty() {
-		return p.form(s.cond, negate)
-	}
-	return []term{{{name, negate}}}, true
-}
-
-// cross is the conjunction of two disjunctions.
-func cross(a, b []term) ([]term, bool) {
-	if len(a)*len(b) > maxTerms {
-		return nil, false
-	}
-	var out []term
-	for _, x := range a {
-		for _, y := range b {
-			t := slices.Clone(x)
-			consistent := true
-			for _, l := range y {
-				if slices.Contains(t, literal{l.name, !l.negated}) {
-					consistent = false
-					break
-				}
-				if !slices.Contains(t, l) {
-					t = append(t, l)
-				}
-			}
-			if consistent {
-				out = append(out, t)
-			}
-		}
-	}
-	return out, true
+	return s.decided[name]
 }
