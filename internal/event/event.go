@@ -114,16 +114,13 @@ type Target struct {
 	// SameAs is there only when this machine itself was scanned, and another line
 	// is of the same gateway: this one is then another way in to it.
 	SameAs *SameAs `json:"same_as,omitempty"`
-	// Notes say in words what a reader needs to weigh the verdict: why a state
-	// is unknown, which sources disagree.
-	Notes []string `json:"notes,omitempty"`
-	// Messages are what the notes were made of, in their order. One without an id has
-	// no more than its note.
-	Messages    []message.Message `json:"messages,omitempty"`
-	Requests    int               `json:"requests"`
-	Connections int               `json:"connections"`
-	DurationMS  int64             `json:"duration_ms"`
-	Error       string            `json:"error"`
+	// What a reader needs to weigh the verdict: why a state is unknown, which sources
+	// disagree.
+	Noted
+	Requests    int    `json:"requests"`
+	Connections int    `json:"connections"`
+	DurationMS  int64  `json:"duration_ms"`
+	Error       string `json:"error"`
 	// ErrorMessage is what Error was made of, where that has arguments.
 	ErrorMessage *message.Message `json:"error_message,omitempty"`
 	// Changes says, in a comparison of two scans, what is no longer as it was.
@@ -307,11 +304,9 @@ type Summary struct {
 	// entries of long lists, and hosts of which no port answered.
 	Unlisted     *Unlisted    `json:"unlisted,omitempty"`
 	MissEstimate MissEstimate `json:"miss_estimate"`
-	// Notes say what the operator should know of the run, such as entries of the
-	// ignore file that match nothing.
-	Notes []string `json:"notes,omitempty"`
-	// Messages are what the notes were made of, as of a target.
-	Messages []message.Message `json:"messages,omitempty"`
+	// What the operator should know of the run, such as entries of the ignore file
+	// that match nothing.
+	Noted
 	// Diff is there in a comparison of two scans. The other numbers then are
 	// those of the targets listed.
 	Diff *Diff `json:"diff,omitempty"`

@@ -7,30 +7,40 @@ import (
 	"github.com/clawsonar/clawsonar/internal/message"
 )
 
-// AddNotes adds to the notes of a target, and to what they were made of.
-func (t *Target) AddNotes(more ...message.Text) {
-	addNotes(&t.Notes, &t.Messages, more)
+// Noted is what a line says in words.
+type Noted struct {
+	Notes []string `json:"notes,omitempty"`
+	// Messages are what the notes were made of, in their order. One without an id has
+	// no more than its note. Streams of early versions have none.
+	Messages []message.Message `json:"messages,omitempty"`
 }
 
-// AllNotes returns the notes of a target with what they were made of.
-func (t *Target) AllNotes() []message.Text { return allNotes(t.Notes, t.Messages) }
+// AddNotes adds to the notes, and to what they were made of.
+func (n *Noted) AddNotes(more ...message.Text) { n.setNotes(append(n.AllNotes(), more...)) }
 
-// DropNotes takes out notes of a target.
-func (t *Target) DropNotes(drop func(message.Text) bool) {
-	dropNotes(&t.Notes, &t.Messages, drop)
+// DropNotes takes out notes.
+func (n *Noted) DropNotes(drop func(message.Text) bool) {
+	n.setNotes(slices.DeleteFunc(n.AllNotes(), drop))
 }
 
-// AddNotes adds to the notes of a summary, and to what they were made of.
-func (s *Summary) AddNotes(more ...message.Text) {
-	addNotes(&s.Notes, &s.Messages, more)
+// AllNotes returns the notes with what they were made of.
+func (n *Noted) AllNotes() []message.Text {
+	var out []message.Text
+	for i, english := range n.Notes {
+		out = append(out, message.Text{English: english})
+		if len(n.Messages) == len(n.Notes) {
+			out[i].Message = n.Messages[i]
+		}
+	}
+	return out
 }
 
-// AllNotes returns the notes of a summary with what they were made of.
-func (s *Summary) AllNotes() []message.Text { return allNotes(s.Notes, s.Messages) }
-
-// DropNotes takes out notes of a summary.
-func (s *Summary) DropNotes(drop func(message.Text) bool) {
-	dropNotes(&s.Notes, &s.Messages, drop)
+// setNotes makes new lists: the old ones may be those of another event.
+func (n *Noted) setNotes(all []message.Text) {
+	n.Notes, n.Messages = message.Plain(all), nil
+	if slices.ContainsFunc(all, func(t message.Text) bool { return t.ID != "" }) {
+		n.Messages = ids(all)
+	}
 }
 
 // Say sets what a finding says in detail.
@@ -70,34 +80,6 @@ func ids(parts []message.Text) []message.Message {
 	var out []message.Message
 	for _, p := range parts {
 		out = append(out, p.Message)
-	}
-	return out
-}
-
-func addNotes(notes *[]string, messages *[]message.Message, more []message.Text) {
-	setNotes(notes, messages, append(allNotes(*notes, *messages), more...))
-}
-
-func dropNotes(notes *[]string, messages *[]message.Message, drop func(message.Text) bool) {
-	setNotes(notes, messages, slices.DeleteFunc(allNotes(*notes, *messages), drop))
-}
-
-// setNotes makes new lists: the old ones may be those of another event.
-func setNotes(notes *[]string, messages *[]message.Message, all []message.Text) {
-	*notes, *messages = message.Plain(all), nil
-	if slices.ContainsFunc(all, func(n message.Text) bool { return n.ID != "" }) {
-		*messages = ids(all)
-	}
-}
-
-// allNotes pairs notes with their messages. Streams of early versions have none.
-func allNotes(notes []string, messages []message.Message) []message.Text {
-	var out []message.Text
-	for i, n := range notes {
-		out = append(out, message.Text{English: n})
-		if len(messages) == len(notes) {
-			out[i].Message = messages[i]
-		}
 	}
 	return out
 }

@@ -70,10 +70,13 @@ func fill(v reflect.Value, field string, s func(field string) string, visit func
 			v.Set(reflect.ValueOf(time.Date(2026, 9, 17, 1, 2, 3, 0, time.UTC)))
 			return
 		}
-		for i := range v.NumField() {
-			name := v.Type().Name() + "." + v.Type().Field(i).Name
+		for _, f := range reflect.VisibleFields(v.Type()) {
+			if f.Anonymous { // its fields are here as well
+				continue
+			}
+			name := v.Type().Name() + "." + f.Name
 			visit(name)
-			fill(v.Field(i), name, s, visit)
+			fill(v.FieldByIndex(f.Index), name, s, visit)
 		}
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1))

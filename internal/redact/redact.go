@@ -235,8 +235,7 @@ func (r *Redactor) target(in *event.Target) *event.Target {
 		Findings:   each(in.Findings, func(f event.Finding) event.Finding { return r.finding(&f, x) }),
 		Advisories: each(in.Advisories, func(a event.Advisory) event.Advisory { return advisory(&a, x) }),
 		Evidence:   each(in.Evidence, func(e event.Evidence) event.Evidence { return r.evidence(&e, x) }),
-		Notes:      each(in.Notes, x.text),
-		Messages:   each(in.Messages, x.message),
+		Noted:      event.Noted{Notes: each(in.Notes, x.text), Messages: each(in.Messages, x.message)},
 		Requests:   in.Requests, Connections: in.Connections, DurationMS: in.DurationMS,
 		Error: x.text(in.Error), ErrorMessage: optional(in.ErrorMessage, x.message),
 		Changes: each(in.Changes, func(c event.Change) event.Change {

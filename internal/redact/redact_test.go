@@ -52,7 +52,7 @@ func secretTarget() *event.Target {
 		Advisories: []event.Advisory{{ID: "GHSA-1", Suppressed: "not affected: acme patched it"}},
 		Evidence: []event.Evidence{{ID: "root", Request: "GET /secretpath/", SHA256: strings.Repeat("cd", 32), Facts: map[string]string{
 			"title": "Acme's Agent", "location": "https://gw.acme.example/login", "server": "nginx", "keys": "a,b", "www-authenticate": `Basic realm="Acme"`, "unheard-of": "acme"}}},
-		Notes: []string{"seen at 198.51.100.4"},
+		Noted: event.Noted{Notes: []string{"seen at 198.51.100.4"}},
 		Error: "lookup gw.acme.example: no such host",
 	}
 }
@@ -109,7 +109,7 @@ func TestScanAndSummary(t *testing.T) {
 	if s := r.Event(&event.Scan{Authorization: event.Authorization{Contact: "me@acme.example"}}).(*event.Scan); s.Authorization.Contact != "redacted" {
 		t.Errorf("contact %q", s.Authorization.Contact)
 	}
-	if s := r.Event(&event.Summary{Notes: []string{"acme.yaml:3"}}).(*event.Summary); s.Notes != nil {
+	if s := r.Event(&event.Summary{Noted: event.Noted{Notes: []string{"acme.yaml:3"}}}).(*event.Summary); s.Notes != nil {
 		t.Errorf("notes %q", s.Notes)
 	}
 }
