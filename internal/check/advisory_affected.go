@@ -11,7 +11,7 @@ import (
 )
 
 func advisoryAffected() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "advisory-affected",
 		Title:    "Published vulnerabilities apply to this release",
 		Severity: event.Critical,
@@ -44,17 +44,16 @@ advisories show ID`,
 		Controls:   []string{"nvdb:N1", "cncert:C7", "tongbao:T1", "owasp:ASI04"},
 		References: []string{"https://github.com/openclaw/openclaw/security/advisories"},
 		First:      updating(),
-	}
-	return Check{doc, func(s Subject) []event.Finding {
+	}, judge: func(c *Check, s *Subject) *event.Finding {
 		if !s.recognised() || s.Advisories == nil || s.Advisories.Len() == 0 {
 			return nil
 		}
-		f := doc.finding(s, advisorySeverity(s.Advisories), []string{s.Verdict.Version.Source}, advisoryDetail(s)...)
-		goTo(&f, &s, s.Advisories.FixNewest)
+		f := c.finding(s, advisorySeverity(s.Advisories), []string{s.Verdict.Version.Source}, advisoryDetail(s)...)
+		goTo(f, s, s.Advisories.FixNewest)
 		for _, m := range worst(s.Advisories) {
 			f.References = append(slices.Clip(f.References), m.URL())
 		}
-		return []event.Finding{f}
+		return f
 	}}
 }
 
@@ -86,7 +85,7 @@ func worst(a *advisory.Assessment) []advisory.Match {
 
 // advisoryDetail begins with what to do: a table shows no more than the first
 // lines.
-func advisoryDetail(s Subject) []message.Text {
+func advisoryDetail(s *Subject) []message.Text {
 	a, candidates := s.Advisories, s.Verdict.Version.Candidates
 	first, count, reachable := message.Of("first", candidates[0]), message.Number("count", a.Len()), message.Number("reachable", len(a.Reachable))
 	out := []message.Text{message.Say("advisory-affected.count", first, count, reachable)}

@@ -1,12 +1,9 @@
 package check
 
-import (
-	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/message"
-)
+import "github.com/clawsonar/clawsonar/internal/event"
 
 func assistantNamePublic() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "assistant-name-public",
 		Title:    "The assistant's name is in the public page",
 		Severity: event.Low,
@@ -22,12 +19,5 @@ owner: enough to tell whose agent this is, and to write to it as a friend would.
 3. Restart the gateway and scan again.`,
 		Controls:   []string{"nvdb:N1", "cncert:C7", "tongbao:T1"},
 		References: []string{"https://docs.openclaw.ai/install/updating"},
-	}
-	return Check{doc, func(s Subject) []event.Finding {
-		because := s.Verdict.Trait("assistant-public")
-		if !s.gateway() || because == nil {
-			return nil
-		}
-		return []event.Finding{doc.finding(s, event.Low, because, message.Say("assistant-name-public.in-page"))}
-	}}
+	}, judge: onTrait("assistant-public", event.Low, "assistant-name-public.in-page")}
 }

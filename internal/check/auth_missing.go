@@ -6,7 +6,7 @@ import (
 )
 
 func authMissing() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "auth-missing",
 		Title:    "Anyone who reaches this gateway controls the agent",
 		Severity: event.Critical,
@@ -63,8 +63,7 @@ explain auth-missing`,
 		},
 		Relatives: true,
 		Advised:   true,
-	}
-	return Check{doc, func(s Subject) []event.Finding {
+	}, judge: func(c *Check, s *Subject) *event.Finding {
 		v := s.Verdict
 		if !s.gateway() || v.Auth.State != event.AuthOpen {
 			return nil
@@ -83,13 +82,13 @@ explain auth-missing`,
 		if s.alone() {
 			detail = append(detail, message.Say("auth-missing.alone", message.Of("address", s.Bound.String())))
 		}
-		f := doc.finding(s, event.Critical, v.Auth.Because, append(detail, shownBy(v.Auth.Because))...)
+		f := c.finding(s, event.Critical, v.Auth.Because, append(detail, shownBy(v.Auth.Because))...)
 		switch {
 		case s.alone():
-			f.Advise(doc.otherFix("alone"))
+			f.Advise(c.otherFix("alone"))
 		case v.Relative, v.Product.Brand == "moltbot":
 		case v.Trait("credential-added") != nil:
-			f.Advise(doc.otherFix("added"))
+			f.Advise(c.otherFix("added"))
 		}
 		switch {
 		case v.Relative, v.Product.Brand == "moltbot", v.Trait("credential-added") != nil:
@@ -98,6 +97,6 @@ explain auth-missing`,
 		default:
 			f.Step = "token"
 		}
-		return []event.Finding{f}
+		return f
 	}}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 func authUnverified() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "auth-unverified",
 		Title:    "Whether a credential is needed could not be proven",
 		Severity: event.Info,
@@ -28,12 +28,11 @@ longer -timeout. If a proxy hides the gateway's answers, scan the port behind
 it as well.`,
 		Controls:  []string{"nvdb:N2", "cncert:C2"},
 		Relatives: true,
-	}
-	return Check{doc, func(s Subject) []event.Finding {
+	}, judge: func(c *Check, s *Subject) *event.Finding {
 		if !s.gateway() && !s.Verdict.Unfinished || s.Verdict.Auth.State != event.AuthUnknown {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.Info, nil, unverifiedReason(&s))}
+		return c.finding(s, event.Info, nil, unverifiedReason(s))
 	}}
 }
 

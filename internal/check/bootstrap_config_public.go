@@ -1,12 +1,9 @@
 package check
 
-import (
-	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/message"
-)
+import "github.com/clawsonar/clawsonar/internal/event"
 
 func bootstrapConfigPublic() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "bootstrap-config-public",
 		Title:    "The page's configuration is public",
 		Severity: event.Low,
@@ -23,12 +20,5 @@ from 2026.4.14 on, the exact release: the list of what to try.`,
 3. Restart the gateway and scan again.`,
 		Controls:   []string{"nvdb:N1", "cncert:C7", "tongbao:T1"},
 		References: []string{"https://docs.openclaw.ai/install/updating"},
-	}
-	return Check{doc, func(s Subject) []event.Finding {
-		because := s.Verdict.Trait("config-public")
-		if !s.gateway() || because == nil {
-			return nil
-		}
-		return []event.Finding{doc.finding(s, event.Low, because, message.Say("bootstrap-config-public.given"))}
-	}}
+	}, judge: onTrait("config-public", event.Low, "bootstrap-config-public.given")}
 }

@@ -1,12 +1,9 @@
 package check
 
-import (
-	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/message"
-)
+import "github.com/clawsonar/clawsonar/internal/event"
 
 func browserControlReachable() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "browser-control-reachable",
 		Title:    "The gateway's browser control can be reached",
 		Severity: event.Critical,
@@ -25,14 +22,5 @@ releases require the gateway's credential.`,
 4. Scan again from another machine.`,
 		Controls:   []string{"nvdb:N2", "cncert:C1", "tongbao:T2", "owasp:ASI05"},
 		References: []string{"https://docs.openclaw.ai/gateway/security/browser-control"},
-	}
-	return Check{doc, func(s Subject) []event.Finding {
-		if !s.recognised() || s.Verdict.Product.ID != "openclaw-browser" {
-			return nil
-		}
-		if s.loopback() {
-			return []event.Finding{doc.finding(s, event.Info, s.Verdict.Product.Because, message.Say("over-loopback"))}
-		}
-		return []event.Finding{doc.finding(s, event.Critical, s.Verdict.Product.Because, message.Say("browser-control-reachable.at", message.Of("address", s.HostPort)))}
-	}}
+	}, judge: onHelper("openclaw-browser", "browser-control-reachable.at")}
 }

@@ -6,7 +6,7 @@ import (
 )
 
 func canvasOpen() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "canvas-open",
 		Title:    "The agent's canvas is shown without a credential",
 		Severity: event.Medium,
@@ -27,13 +27,12 @@ treated as local: clawsonar explain everyone-is-local`,
 3. Scan again from another machine.`,
 		Controls:   []string{"nvdb:N1", "nvdb:N2", "cncert:C1", "cncert:C7"},
 		References: []string{"https://docs.openclaw.ai/gateway/security"},
-	}
-	return Check{doc, func(s Subject) []event.Finding {
+	}, judge: func(c *Check, s *Subject) *event.Finding {
 		toAll := s.Verdict.Trait("canvas-for-all") != nil
 		host := s.Verdict.Product.ID == "openclaw-canvas" // on a port of its own
 		if !s.gateway() && !(host && s.recognised()) || s.Verdict.Surface("canvas") == "" || s.loopback() && !toAll {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.Medium, []string{"canvas.shown"}, message.Say("canvas-open.answers"))}
+		return c.finding(s, event.Medium, []string{"canvas.shown"}, message.Say("canvas-open.answers"))
 	}}
 }

@@ -1,12 +1,9 @@
 package check
 
-import (
-	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/message"
-)
+import "github.com/clawsonar/clawsonar/internal/event"
 
 func cdpReachable() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "cdp-reachable",
 		Title:    "Anyone who connects can control the agent's browser",
 		Severity: event.Critical,
@@ -29,14 +26,5 @@ passwords it knew.`,
 4. Scan again from another machine.`,
 		Controls:   []string{"nvdb:N2", "cncert:C1", "tongbao:T2", "owasp:ASI05"},
 		References: []string{"https://docs.openclaw.ai/tools/browser/security"},
-	}
-	return Check{doc, func(s Subject) []event.Finding {
-		if !s.recognised() || s.Verdict.Product.ID != "cdp" {
-			return nil
-		}
-		if s.loopback() {
-			return []event.Finding{doc.finding(s, event.Info, s.Verdict.Product.Because, message.Say("over-loopback"))}
-		}
-		return []event.Finding{doc.finding(s, event.Critical, s.Verdict.Product.Because, message.Say("cdp-reachable.at", message.Of("address", s.HostPort)))}
-	}}
+	}, judge: onHelper("cdp", "cdp-reachable.at")}
 }

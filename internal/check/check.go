@@ -1,5 +1,5 @@
-// Package check turns a verdict into findings. A check is one small file: a
-// Doc that tells people what it means and what to do, and a pure function.
+// Package check turns a verdict into findings. A check is one small file: what tells
+// people what it means and what to do, and a pure function.
 package check
 
 import (
@@ -15,9 +15,6 @@ import (
 	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/release"
 )
-
-// Doc is a rule as its check declares it.
-type Doc event.CheckInfo
 
 // Subject is what a check looks at.
 type Subject struct {
@@ -46,7 +43,7 @@ func (s *Subject) recognised() bool {
 }
 
 // gateway reports whether the product is a gateway, OpenClaw or a relative, and not
-// a helper of one. Doc says which checks apply to relatives.
+// a helper of one.
 func (s *Subject) gateway() bool { return s.recognised() && !s.Verdict.Helper }
 
 // loopback reports whether the target was reached over loopback.
@@ -58,11 +55,26 @@ func (s *Subject) alone() bool {
 	return s.Bound.IsValid() && s.Bound.Addr().IsLoopback() && !s.Forwards && len(s.Ways) == 0 && s.Verdict.Front.Kind == ""
 }
 
-// Check is what is known of a check, and the function that makes it.
-type Check struct {
-	Doc   Doc
-	Judge func(Subject) []event.Finding
+// proven returns the signals that prove a trait of a gateway, nil when it is not
+// proven.
+func (s *Subject) proven(trait string) []string {
+	if !s.gateway() {
+		return nil
+	}
+	return s.Verdict.Trait(trait)
 }
+
+// Check is what people need to know of a check, and the function that makes it.
+type Check struct {
+	Doc   event.CheckInfo
+	judge judge
+}
+
+// judge returns what a check finds at a subject, or nil.
+type judge func(*Check, *Subject) *event.Finding
+
+// Judge returns what a check finds, or nil.
+func (c Check) Judge(s Subject) *event.Finding { return c.judge(&c, &s) }
 
 // All returns every check, in the order in which findings of equal severity
 // are listed.
@@ -109,7 +121,7 @@ func All() []Check {
 func Infos() []event.CheckInfo {
 	var out []event.CheckInfo
 	for _, c := range All() {
-		out = append(out, event.CheckInfo(c.Doc))
+		out = append(out, c.Doc)
 	}
 	return out
 }
@@ -133,47 +145,70 @@ func Run(checks []Check, s Subject) []event.Finding {
 		if s.Verdict.Relative && !c.Doc.Relatives {
 			continue
 		}
-		for _, f := range c.Judge(s) {
-			if s.Verdict.Relative || s.Verdict.Helper && c.Doc.Advised {
-				s.reword(&c.Doc, &f)
-			}
-			out = append(out, f)
+		f := c.Judge(s)
+		if f == nil {
+			continue
 		}
+		if s.Verdict.Relative || s.Verdict.Helper && c.Doc.Advised {
+			s.reword(&c.Doc, f)
+		}
+		out = append(out, *f)
 	}
 	return out
 }
 
-// finding fills in what follows from the Doc and the subject. Because are the
+// onTrait finds something where the answers prove a trait of a gateway.
+func onTrait(trait string, severity event.Severity, says string) judge {
+	return func(c *Check, s *Subject) *event.Finding {
+		because := s.proven(trait)
+		if because == nil {
+			return nil
+		}
+		return c.finding(s, severity, because, message.Say(says))
+	}
+}
+
+// onSurface finds something where a gateway has a surface, which a signal shows.
+func onSurface(surface, signal string, severity event.Severity, says string) judge {
+	return func(c *Check, s *Subject) *event.Finding {
+		if !s.gateway() || s.Verdict.Surface(surface) == "" {
+			return nil
+		}
+		return c.finding(s, severity, []string{signal}, message.Say(says))
+	}
+}
+
+// onHelper finds something where the product is a helper that not only this machine
+// reaches.
+func onHelper(product, says string) judge {
+	return func(c *Check, s *Subject) *event.Finding {
+		switch p := s.Verdict.Product; {
+		case !s.recognised() || p.ID != product:
+			return nil
+		case s.loopback():
+			return c.finding(s, event.Info, p.Because, message.Say("over-loopback"))
+		default:
+			return c.finding(s, event.Critical, p.Because, message.Say(says, message.Of("address", s.HostPort)))
+		}
+	}
+}
+
+// finding fills in what follows from the check and the subject. Because are the
 // signals that show it, detail its sentences.
-func (d Doc) finding(s Subject, severity event.Severity, because []string, detail ...message.Text) event.Finding {
-	f := event.Finding{
-		ID: d.ID, Severity: severity, Title: d.Title,
-		Controls: d.Controls, References: d.References, Evidence: s.Evidence(because...),
-		Key: key(d.ID, s.HostPort+s.Observation.Base, ""),
+func (c *Check) finding(s *Subject, severity event.Severity, because []string, detail ...message.Text) *event.Finding {
+	f := &event.Finding{
+		ID: c.Doc.ID, Severity: severity, Title: c.Doc.Title,
+		Controls: c.Doc.Controls, References: c.Doc.References, Evidence: s.Evidence(because...),
+		Key: key(c.Doc.ID, s.HostPort+s.Observation.Base),
 	}
 	f.Say(detail...)
-	f.Advise(message.Fixed(d.ID+".fix", d.Fix))
+	f.Advise(message.Fixed(c.Doc.ID+".fix", c.Doc.Fix))
 	return f
 }
 
 // otherFix is one of Fixes.
-func (d Doc) otherFix(which string) message.Text {
-	return message.Fixed(d.ID+".fix-"+which, d.Fixes[which])
-}
-
-// Texts returns the texts of the check that are translated, by their ids.
-func (d Doc) Texts() map[string]string {
-	out := map[string]string{"title": d.Title, "when": d.When, "why": d.Why, "fix": d.Fix, "steps": d.Steps, "fix-any": d.FixAny}
-	for which, text := range d.Fixes {
-		out["fix-"+which] = text
-	}
-	texts := map[string]string{}
-	for part, text := range out {
-		if text != "" {
-			texts[d.ID+"."+part] = text
-		}
-	}
-	return texts
+func (c *Check) otherFix(which string) message.Text {
+	return message.Fixed(c.Doc.ID+".fix-"+which, c.Doc.Fixes[which])
 }
 
 // shownBy names the signals that show a finding.
@@ -192,7 +227,7 @@ func short(s string) string {
 
 // key identifies a finding across runs, versions of the tool and changes of
 // wording: 32 hex digits of a SHA-256.
-func key(parts ...string) string {
-	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
-	return hex.EncodeToString(sum[:])[:32]
+func key(check, place string) string {
+	sum := sha256.Sum256([]byte(check + "\x00" + place + "\x00"))
+	return hex.EncodeToString(sum[:16])
 }

@@ -6,7 +6,7 @@ import (
 )
 
 func claimable() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "claimable",
 		Title:    "This agent has no owner yet: the first to connect takes it",
 		Severity: event.Critical,
@@ -33,12 +33,11 @@ what others may have left behind.`,
 		References: []string{"https://owasp.org/Top10/A05_2021-Security_Misconfiguration/"},
 		Relatives:  true,
 		Advised:    true,
-	}
-	return Check{doc, func(s Subject) []event.Finding {
+	}, judge: func(c *Check, s *Subject) *event.Finding {
 		v := s.Verdict
 		if !s.gateway() || v.Auth.State != event.AuthClaimable {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.Critical, v.Auth.Because, means(v, message.Say("claimable.no-owner")), shownBy(v.Auth.Because))}
+		return c.finding(s, event.Critical, v.Auth.Because, means(v, message.Say("claimable.no-owner")), shownBy(v.Auth.Because))
 	}}
 }

@@ -6,7 +6,7 @@ import (
 )
 
 func defaultPassword() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "default-password",
 		Title:    "It still has a password that anyone can know",
 		Severity: event.Critical,
@@ -27,12 +27,11 @@ Anyone who logs in has the agent, its keys and what it can reach.`,
 		References: []string{"https://cwe.mitre.org/data/definitions/1392.html"},
 		Relatives:  true,
 		Advised:    true,
-	}
-	return Check{doc, func(s Subject) []event.Finding {
-		because := s.Verdict.Trait("default-password")
-		if !s.gateway() || because == nil {
+	}, judge: func(c *Check, s *Subject) *event.Finding {
+		because := s.proven("default-password")
+		if because == nil {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.Critical, because, means(s.Verdict, message.Say("default-password.default")), shownBy(because))}
+		return c.finding(s, event.Critical, because, means(s.Verdict, message.Say("default-password.default")), shownBy(because))
 	}}
 }

@@ -1,12 +1,9 @@
 package check
 
-import (
-	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/message"
-)
+import "github.com/clawsonar/clawsonar/internal/event"
 
 func deviceAuthDisabled() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "device-auth-disabled",
 		Title:    "The Control UI needs no paired device",
 		Severity: event.High,
@@ -28,12 +25,5 @@ and pair your browsers ("openclaw devices approve").`,
 4. Replace gateway.auth.token, and scan again at -level deep.`,
 		Controls:   []string{"nvdb:N2", "cncert:C2", "owasp:ASI03"},
 		References: []string{"https://docs.openclaw.ai/web/control-ui"},
-	}
-	return Check{doc, func(s Subject) []event.Finding {
-		because := s.Verdict.Trait("no-device-asked")
-		if !s.gateway() || because == nil {
-			return nil
-		}
-		return []event.Finding{doc.finding(s, event.High, because, message.Say("device-auth-disabled.no-device"))}
-	}}
+	}, judge: onTrait("no-device-asked", event.High, "device-auth-disabled.no-device")}
 }

@@ -6,7 +6,7 @@ import (
 )
 
 func everyoneIsLocal() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "everyone-is-local",
 		Title:    "The gateway treats every visitor as a local client",
 		Severity: event.High,
@@ -49,16 +49,15 @@ Replace byte forwarders by such a proxy, or bind them to loopback.`,
 6. Scan again from another machine: this finding must be gone.`,
 		Controls:   []string{"nvdb:N2", "cncert:C1", "tongbao:T2", "owasp:ASI03"},
 		References: []string{"https://docs.openclaw.ai/gateway/security/network-exposure", "https://docs.openclaw.ai/gateway/trusted-proxy-auth"},
-	}
-	return Check{doc, func(s Subject) []event.Finding {
-		because := s.Verdict.Trait("taken-for-local")
-		if !s.gateway() || s.loopback() || because == nil {
+	}, judge: func(c *Check, s *Subject) *event.Finding {
+		because := s.proven("taken-for-local")
+		if s.loopback() || because == nil {
 			return nil
 		}
 		detail := message.Say("everyone-is-local.elsewhere")
 		if s.Reach == event.ReachPublic {
 			detail = message.Say("everyone-is-local.internet")
 		}
-		return []event.Finding{doc.finding(s, event.High, because, detail, shownBy(because))}
+		return c.finding(s, event.High, because, detail, shownBy(because))
 	}}
 }

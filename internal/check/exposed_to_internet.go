@@ -6,7 +6,7 @@ import (
 )
 
 func exposedToInternet() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "exposed-to-internet",
 		Title:    "The gateway answers on a globally reachable address",
 		Severity: event.High,
@@ -29,11 +29,10 @@ a login of its own in front. Scan again from outside.`,
 		Relatives:  true,
 		FixAny: `Bind it to loopback and reach it through an SSH tunnel or a VPN; until then
 close the port in the firewall.`,
-	}
-	return Check{doc, func(s Subject) []event.Finding {
+	}, judge: func(c *Check, s *Subject) *event.Finding {
 		if !s.gateway() || s.Reach != event.ReachPublic {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.High, s.Verdict.Product.Because, message.Say("exposed-to-internet.at", message.Of("address", s.Observation.Addr.String())))}
+		return c.finding(s, event.High, s.Verdict.Product.Because, message.Say("exposed-to-internet.at", message.Of("address", s.Observation.Addr.String())))
 	}}
 }

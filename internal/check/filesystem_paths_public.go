@@ -1,12 +1,9 @@
 package check
 
-import (
-	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/message"
-)
+import "github.com/clawsonar/clawsonar/internal/event"
 
 func filesystemPathsPublic() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "filesystem-paths-public",
 		Title:    "Paths of the host are public",
 		Severity: event.Low,
@@ -23,12 +20,5 @@ are: half of what a targeted attack needs to know.`,
 3. Restart the gateway and scan again.`,
 		Controls:   []string{"nvdb:N1", "cncert:C7", "tongbao:T1"},
 		References: []string{"https://docs.openclaw.ai/install/updating"},
-	}
-	return Check{doc, func(s Subject) []event.Finding {
-		because := s.Verdict.Trait("paths-public")
-		if !s.gateway() || because == nil {
-			return nil
-		}
-		return []event.Finding{doc.finding(s, event.Low, because, message.Say("filesystem-paths-public.listed"))}
-	}}
+	}, judge: onTrait("paths-public", event.Low, "filesystem-paths-public.listed")}
 }

@@ -6,7 +6,7 @@ import (
 )
 
 func helperOpen() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "helper-open",
 		Title:    "A service that the agent uses is open to anyone",
 		Severity: event.High,
@@ -30,16 +30,15 @@ a login in front where it has none.`,
 		Controls:   []string{"nvdb:N2", "cncert:C1", "tongbao:T2", "owasp:ASI02"},
 		References: []string{"https://cwe.mitre.org/data/definitions/306.html"},
 		Advised:    true,
-	}
-	return Check{doc, func(s Subject) []event.Finding {
+	}, judge: func(c *Check, s *Subject) *event.Finding {
 		v := s.Verdict
 		// Other helpers have a check of their own, and no advice here.
 		if !s.recognised() || !v.Helper || v.Auth.State != event.AuthOpen || v.Advice.Means == "" {
 			return nil
 		}
 		if s.loopback() {
-			return []event.Finding{doc.finding(s, event.Info, v.Auth.Because, message.Say("over-loopback"))}
+			return c.finding(s, event.Info, v.Auth.Because, message.Say("over-loopback"))
 		}
-		return []event.Finding{doc.finding(s, event.High, v.Auth.Because, means(v, message.Text{}))}
+		return c.finding(s, event.High, v.Auth.Because, means(v, message.Text{}))
 	}}
 }

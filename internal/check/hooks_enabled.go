@@ -1,12 +1,9 @@
 package check
 
-import (
-	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/message"
-)
+import "github.com/clawsonar/clawsonar/internal/event"
 
 func hooksEnabled() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "hooks-enabled",
 		Title:    "Webhooks are switched on",
 		Severity: event.Info,
@@ -29,11 +26,5 @@ reach /hooks.`,
 3. In the proxy or firewall allow only the sender's addresses to reach /hooks.`,
 		Controls:   []string{"nvdb:N2", "nvdb:N3", "owasp:ASI01"},
 		References: []string{"https://docs.openclaw.ai/gateway/config-hooks"},
-	}
-	return Check{doc, func(s Subject) []event.Finding {
-		if !s.gateway() || s.Verdict.Surface("hooks") == "" {
-			return nil
-		}
-		return []event.Finding{doc.finding(s, event.Info, []string{"hooks.on"}, message.Say("hooks-enabled.on"))}
-	}}
+	}, judge: onSurface("hooks", "hooks.on", event.Info, "hooks-enabled.on")}
 }

@@ -7,7 +7,7 @@ import (
 )
 
 func legacyProduct() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "legacy-product",
 		Title:    "This is a predecessor of OpenClaw that gets no fixes",
 		Severity: event.High,
@@ -25,15 +25,14 @@ take over the old configuration, set gateway.auth.mode to "token", and remove
 the old package ("npm uninstall -g clawdbot"). Scan again.`,
 		Controls:   []string{"nvdb:N1", "cncert:C7", "tongbao:T1", "owasp:ASI04"},
 		References: []string{"https://docs.openclaw.ai/install/updating"},
-	}
-	first := release.MustParse("2026.1.29")
-	return Check{doc, func(s Subject) []event.Finding {
+	}, judge: func(c *Check, s *Subject) *event.Finding {
+		first := release.MustParse("2026.1.29")
 		if !s.recognised() || s.Verdict.Product.ID != "openclaw" {
 			return nil
 		}
 		brand := s.Verdict.Product.Brand
 		if brand == "clawdbot" || brand == "moltbot" {
-			return []event.Finding{doc.finding(s, event.High, []string{"root"}, message.Say("legacy-product.page", message.Of("brand", brand)))}
+			return c.finding(s, event.High, []string{"root"}, message.Say("legacy-product.page", message.Of("brand", brand)))
 		}
 		candidates := s.Verdict.Version.Candidates
 		for _, c := range candidates {
@@ -44,6 +43,6 @@ the old package ("npm uninstall -g clawdbot"). Scan again.`,
 		if len(candidates) == 0 {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.High, []string{s.Verdict.Version.Source}, message.Say("legacy-product.release", message.Of("last", candidates[len(candidates)-1])))}
+		return c.finding(s, event.High, []string{s.Verdict.Version.Source}, message.Say("legacy-product.release", message.Of("last", candidates[len(candidates)-1])))
 	}}
 }

@@ -6,7 +6,7 @@ import (
 )
 
 func listensBeyondLoopback() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "listens-beyond-loopback",
 		Title:    "The gateway's listener is bound beyond loopback",
 		Severity: event.Medium,
@@ -31,8 +31,7 @@ switch on gateway.tls.`,
 		Relatives:  true,
 		FixAny: `Bind it to 127.0.0.1 in its settings and restart it; in a container publish the
 port on 127.0.0.1 only.`,
-	}
-	return Check{doc, func(s Subject) []event.Finding {
+	}, judge: func(c *Check, s *Subject) *event.Finding {
 		if !s.gateway() || !s.Bound.IsValid() || s.Bound.Addr().IsLoopback() {
 			return nil
 		}
@@ -52,10 +51,10 @@ port on 127.0.0.1 only.`,
 		default:
 			detail = message.Say("listens-beyond-loopback.bound", args...)
 		}
-		f := doc.finding(s, event.Medium, nil, detail)
+		f := c.finding(s, event.Medium, nil, detail)
 		if s.Forwards {
-			f.Advise(doc.otherFix("forwards"))
+			f.Advise(c.otherFix("forwards"))
 		}
-		return []event.Finding{f}
+		return f
 	}}
 }

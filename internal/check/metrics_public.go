@@ -6,7 +6,7 @@ import (
 )
 
 func metricsPublic() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "metrics-public",
 		Title:    "The gateway's metrics are public",
 		Severity: event.Medium,
@@ -25,11 +25,10 @@ the collector a token; if nothing collects, remove the plugin.`,
 3. Restart the gateway and scan again.`,
 		Controls:   []string{"nvdb:N2", "cncert:C1"},
 		References: []string{"https://docs.openclaw.ai/gateway/prometheus"},
-	}
-	return Check{doc, func(s Subject) []event.Finding {
+	}, judge: func(c *Check, s *Subject) *event.Finding {
 		if !s.gateway() || s.Verdict.Surface("metrics") != event.SurfaceOpen {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.Medium, []string{"metrics.listed"}, message.Say("metrics-public.given"))}
+		return c.finding(s, event.Medium, []string{"metrics.listed"}, message.Say("metrics-public.given"))
 	}}
 }

@@ -6,7 +6,7 @@ import (
 )
 
 func novncReachable() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "novnc-reachable",
 		Title:    "The agent's screen is offered to anyone who connects",
 		Severity: event.Critical,
@@ -29,19 +29,18 @@ password (x11vnc -rfbauth) and update OpenClaw and its sandbox image.`,
    machine.`,
 		Controls:   []string{"nvdb:N2", "cncert:C1", "tongbao:T2", "owasp:ASI05"},
 		References: []string{"https://docs.openclaw.ai/tools/browser/security"},
-	}
-	return Check{doc, func(s Subject) []event.Finding {
+	}, judge: func(c *Check, s *Subject) *event.Finding {
 		if !s.recognised() || s.Verdict.Product.ID != "novnc" && s.Verdict.Product.ID != "vnc" {
 			return nil
 		}
 		switch {
 		case s.loopback():
-			return []event.Finding{doc.finding(s, event.Info, s.Verdict.Product.Because, message.Say("over-loopback"))}
+			return c.finding(s, event.Info, s.Verdict.Product.Because, message.Say("over-loopback"))
 		case s.Verdict.Auth.State == event.AuthRequired:
-			return []event.Finding{doc.finding(s, event.Medium, s.Verdict.Product.Because, message.Say("novnc-reachable.password", message.Of("address", s.HostPort)))}
+			return c.finding(s, event.Medium, s.Verdict.Product.Because, message.Say("novnc-reachable.password", message.Of("address", s.HostPort)))
 		case s.Verdict.Auth.State == event.AuthOpen:
-			return []event.Finding{doc.finding(s, event.Critical, s.Verdict.Product.Because, message.Say("novnc-reachable.open", message.Of("address", s.HostPort)))}
+			return c.finding(s, event.Critical, s.Verdict.Product.Because, message.Say("novnc-reachable.open", message.Of("address", s.HostPort)))
 		}
-		return []event.Finding{doc.finding(s, event.Medium, s.Verdict.Product.Because, message.Say("novnc-reachable.unclear", message.Of("address", s.HostPort)))}
+		return c.finding(s, event.Medium, s.Verdict.Product.Because, message.Say("novnc-reachable.unclear", message.Of("address", s.HostPort)))
 	}}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 func openaiAPIEnabled() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "openai-api-enabled",
 		Title:    "The OpenAI-compatible API is switched on",
 		Severity: event.Critical,
@@ -33,8 +33,7 @@ gateway fix that first: clawsonar explain auth-missing`,
 4. Restart the gateway and scan again.`,
 		Controls:   []string{"nvdb:N2", "nvdb:N3", "cncert:C1", "owasp:ASI02"},
 		References: []string{"https://docs.openclaw.ai/gateway/openai-http-api", "https://docs.openclaw.ai/gateway/openresponses-http-api"},
-	}
-	return Check{doc, func(s Subject) []event.Finding {
+	}, judge: func(c *Check, s *Subject) *event.Finding {
 		if !s.gateway() {
 			return nil
 		}
@@ -55,8 +54,8 @@ gateway fix that first: clawsonar explain auth-missing`,
 		}
 		paths := message.Of("paths", on...)
 		if s.Verdict.Auth.State == event.AuthOpen {
-			return []event.Finding{doc.finding(s, event.Critical, because, message.Say("openai-api-enabled.open", paths))}
+			return c.finding(s, event.Critical, because, message.Say("openai-api-enabled.open", paths))
 		}
-		return []event.Finding{doc.finding(s, event.Info, because, message.Say("openai-api-enabled.on", paths))}
+		return c.finding(s, event.Info, because, message.Say("openai-api-enabled.on", paths))
 	}}
 }

@@ -1,12 +1,9 @@
 package check
 
-import (
-	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/message"
-)
+import "github.com/clawsonar/clawsonar/internal/event"
 
 func originHostFallback() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "origin-host-fallback",
 		Title:    "The gateway accepts any origin that matches the Host header",
 		Severity: event.High,
@@ -27,12 +24,5 @@ of your Control UI in gateway.controlUi.allowedOrigins.`,
 3. Restart the gateway and scan again at -level deep.`,
 		Controls:   []string{"nvdb:N5", "cncert:C1", "owasp:ASI03"},
 		References: []string{"https://docs.openclaw.ai/web/control-ui", "https://docs.openclaw.ai/gateway/security/audit-checks"},
-	}
-	return Check{doc, func(s Subject) []event.Finding {
-		because := s.Verdict.Trait("origin-of-host")
-		if !s.gateway() || because == nil {
-			return nil
-		}
-		return []event.Finding{doc.finding(s, event.High, because, message.Say("origin-host-fallback.host"))}
-	}}
+	}, judge: onTrait("origin-of-host", event.High, "origin-host-fallback.host")}
 }

@@ -1,12 +1,9 @@
 package check
 
-import (
-	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/message"
-)
+import "github.com/clawsonar/clawsonar/internal/event"
 
 func originWildcard() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "origin-wildcard",
 		Title:    "Any web page may talk to the gateway through its owner's browser",
 		Severity: event.High,
@@ -27,12 +24,5 @@ all: update.`,
 3. Restart the gateway and scan again at -level deep.`,
 		Controls:   []string{"nvdb:N5", "cncert:C1", "owasp:ASI03"},
 		References: []string{"https://docs.openclaw.ai/web/control-ui", "https://docs.openclaw.ai/gateway/security"},
-	}
-	return Check{doc, func(s Subject) []event.Finding {
-		because := s.Verdict.Trait("origin-any")
-		if !s.gateway() || because == nil {
-			return nil
-		}
-		return []event.Finding{doc.finding(s, event.High, because, message.Say("origin-wildcard.any"))}
-	}}
+	}, judge: onTrait("origin-any", event.High, "origin-wildcard.any")}
 }

@@ -6,7 +6,7 @@ import (
 )
 
 func plainHTTP() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "plain-http",
 		Title:    "The gateway is used without encryption",
 		Severity: event.Medium,
@@ -27,17 +27,16 @@ the token.`,
 		References: []string{"https://docs.openclaw.ai/gateway/security"},
 		Relatives:  true,
 		FixAny:     `Put a proxy with TLS in front, and bind the plain port to loopback only.`,
-	}
-	return Check{doc, func(s Subject) []event.Finding {
+	}, judge: func(c *Check, s *Subject) *event.Finding {
 		if !s.gateway() || s.Observation.Scheme != "http" {
 			return nil
 		}
 		if s.loopback() && s.Bound.IsValid() && !s.Bound.Addr().IsLoopback() {
-			return []event.Finding{doc.finding(s, event.Medium, nil, message.Say("plain-http.bound", message.Of("address", s.Bound.String())))}
+			return c.finding(s, event.Medium, nil, message.Say("plain-http.bound", message.Of("address", s.Bound.String())))
 		}
 		if s.loopback() {
-			return []event.Finding{doc.finding(s, event.Info, nil, message.Say("plain-http.loopback"))}
+			return c.finding(s, event.Info, nil, message.Say("plain-http.loopback"))
 		}
-		return []event.Finding{doc.finding(s, event.Medium, nil, message.Say("plain-http.at", message.Of("address", s.HostPort)))}
+		return c.finding(s, event.Medium, nil, message.Say("plain-http.at", message.Of("address", s.HostPort)))
 	}}
 }

@@ -6,7 +6,7 @@ import (
 )
 
 func proxyAttributionBlocked() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "proxy-attribution-blocked",
 		Title:    "The gateway refuses its own proxy",
 		Severity: event.Medium,
@@ -38,13 +38,12 @@ then can authentication be judged.`,
 5. Scan again: authentication must now be "required".`,
 		Controls:   []string{"nvdb:N2", "cncert:C1"},
 		References: []string{"https://docs.openclaw.ai/gateway/trusted-proxy-auth", "https://docs.openclaw.ai/gateway/security/network-exposure"},
-	}
-	return Check{doc, func(s Subject) []event.Finding {
+	}, judge: func(c *Check, s *Subject) *event.Finding {
 		// An address that is treated as the proxy's is another finding.
-		because := s.Verdict.Trait("proxy-refused")
-		if !s.gateway() || because == nil || s.Verdict.Trait("proxy-spoofable") != nil {
+		because := s.proven("proxy-refused")
+		if because == nil || s.Verdict.Trait("proxy-spoofable") != nil {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.Medium, because, message.Say("proxy-attribution-blocked.refuses"))}
+		return c.finding(s, event.Medium, because, message.Say("proxy-attribution-blocked.refuses"))
 	}}
 }

@@ -6,7 +6,7 @@ import (
 )
 
 func readinessDetailsPublic() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "readiness-details-public",
 		Title:    "Details of the gateway's state are public",
 		Severity: event.Low,
@@ -29,12 +29,11 @@ and have it name the client: clawsonar explain everyone-is-local`,
 4. Scan again from another machine.`,
 		Controls:   []string{"nvdb:N2", "cncert:C1"},
 		References: []string{"https://docs.openclaw.ai/gateway/health"},
-	}
-	return Check{doc, func(s Subject) []event.Finding {
-		because := s.Verdict.Trait("details-shown")
-		if !s.gateway() || because == nil || s.loopback() || s.Verdict.Trait("taken-for-local") != nil {
+	}, judge: func(c *Check, s *Subject) *event.Finding {
+		because := s.proven("details-shown")
+		if because == nil || s.loopback() || s.Verdict.Trait("taken-for-local") != nil {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.Low, because, message.Say("readiness-details-public.given"))}
+		return c.finding(s, event.Low, because, message.Say("readiness-details-public.given"))
 	}}
 }

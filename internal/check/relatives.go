@@ -8,7 +8,7 @@ import (
 
 // reword gives a finding on a relative or a helper the product's own texts:
 // OpenClaw's settings and documentation do not apply to it.
-func (s *Subject) reword(d *Doc, f *event.Finding) {
+func (s *Subject) reword(d *event.CheckInfo, f *event.Finding) {
 	a := s.Verdict.Advice
 	f.References = a.References
 	switch {

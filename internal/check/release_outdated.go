@@ -17,7 +17,7 @@ const (
 )
 
 func releaseOutdated() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "release-outdated",
 		Title:    "A newer release is available",
 		Severity: event.High,
@@ -40,8 +40,7 @@ current image), restart the gateway and scan again.`,
 		Controls:   []string{"nvdb:N1", "cncert:C7", "tongbao:T1", "owasp:ASI04"},
 		References: []string{"https://docs.openclaw.ai/install/updating"},
 		First:      updating(),
-	}
-	return Check{doc, func(s Subject) []event.Finding {
+	}, judge: func(c *Check, s *Subject) *event.Finding {
 		if !s.gateway() || s.Releases == nil || len(s.Verdict.Version.Candidates) == 0 {
 			return nil
 		}
@@ -68,9 +67,9 @@ current image), restart the gateway and scan again.`,
 				severity = event.Medium
 			}
 		}
-		f := doc.finding(s, severity, []string{s.Verdict.Version.Source}, detail)
-		goTo(&f, &s, want.Version)
-		return []event.Finding{f}
+		f := c.finding(s, severity, []string{s.Verdict.Version.Source}, detail)
+		goTo(f, s, want.Version)
+		return f
 	}}
 }
 

@@ -1,12 +1,9 @@
 package check
 
-import (
-	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/message"
-)
+import "github.com/clawsonar/clawsonar/internal/event"
 
 func sourceMapsPublic() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "source-maps-public",
 		Title:    "Source maps of the Control UI are served",
 		Severity: event.Low,
@@ -20,11 +17,5 @@ unmodified old release, whose vulnerabilities are in the advisories.`,
 2. Restart the gateway and scan again.`,
 		Controls:   []string{"nvdb:N1", "cncert:C7", "tongbao:T1"},
 		References: []string{"https://docs.openclaw.ai/install/updating"},
-	}
-	return Check{doc, func(s Subject) []event.Finding {
-		if !s.gateway() || s.Verdict.Surface("source-maps") == "" {
-			return nil
-		}
-		return []event.Finding{doc.finding(s, event.Low, []string{"source-map.there"}, message.Say("source-maps-public.served"))}
-	}}
+	}, judge: onSurface("source-maps", "source-map.there", event.Low, "source-maps-public.served")}
 }

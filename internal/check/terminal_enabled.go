@@ -6,7 +6,7 @@ import (
 )
 
 func terminalEnabled() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "terminal-enabled",
 		Title:    "The host's terminal is switched on in the Control UI",
 		Severity: event.Critical,
@@ -25,14 +25,13 @@ gateway fix that first: clawsonar explain auth-missing`,
 3. Restart the gateway and scan again.`,
 		Controls:   []string{"nvdb:N3", "cncert:C1", "owasp:ASI05"},
 		References: []string{"https://docs.openclaw.ai/gateway/config-gateway"},
-	}
-	return Check{doc, func(s Subject) []event.Finding {
+	}, judge: func(c *Check, s *Subject) *event.Finding {
 		if !s.gateway() || s.Verdict.Surface("terminal") == "" {
 			return nil
 		}
 		if s.Verdict.Auth.State == event.AuthOpen {
-			return []event.Finding{doc.finding(s, event.Critical, []string{"root.terminal"}, message.Say("terminal-enabled.open"))}
+			return c.finding(s, event.Critical, []string{"root.terminal"}, message.Say("terminal-enabled.open"))
 		}
-		return []event.Finding{doc.finding(s, event.Low, []string{"root.terminal"}, message.Say("terminal-enabled.on"))}
+		return c.finding(s, event.Low, []string{"root.terminal"}, message.Say("terminal-enabled.on"))
 	}}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 func tlsExpired() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "tls-expired",
 		Title:    "The certificate is out of date",
 		Severity: event.Medium,
@@ -28,8 +28,7 @@ run.`,
 		Controls:   []string{"nvdb:N2", "tongbao:T2"},
 		References: []string{"https://docs.openclaw.ai/gateway/config-gateway"},
 		Relatives:  true,
-	}
-	return Check{doc, func(s Subject) []event.Finding {
+	}, judge: func(c *Check, s *Subject) *event.Finding {
 		i := s.Observation.TLS
 		if !s.recognised() || i == nil || i.SHA256 == "" || !s.Observation.Time.Before(i.NotBefore) && !s.Observation.Time.After(i.NotAfter) {
 			return nil
@@ -38,6 +37,6 @@ run.`,
 		if s.Observation.Time.Before(i.NotBefore) {
 			detail = message.Say("tls-expired.begins", message.Of("day", i.NotBefore.UTC().Format(time.DateOnly)))
 		}
-		return []event.Finding{doc.finding(s, event.Medium, nil, detail)}
+		return c.finding(s, event.Medium, nil, detail)
 	}}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 func tlsNameMismatch() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "tls-name-mismatch",
 		Title:    "The certificate is for another name",
 		Severity: event.Medium,
@@ -26,8 +26,7 @@ certificate.`,
 		Controls:   []string{"nvdb:N2", "tongbao:T2"},
 		References: []string{"https://docs.openclaw.ai/gateway/config-gateway"},
 		Relatives:  true,
-	}
-	return Check{doc, func(s Subject) []event.Finding {
+	}, judge: func(c *Check, s *Subject) *event.Finding {
 		i := s.Observation.TLS
 		if !s.recognised() || i == nil || i.NameError == "" || i.SelfSigned {
 			return nil
@@ -45,6 +44,6 @@ certificate.`,
 		case more > 0:
 			detail = message.Say("tls-name-mismatch.more", listed, message.Number("more", more), not)
 		}
-		return []event.Finding{doc.finding(s, event.Medium, nil, detail)}
+		return c.finding(s, event.Medium, nil, detail)
 	}}
 }

@@ -6,7 +6,7 @@ import (
 )
 
 func tlsOld() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "tls-old",
 		Title:    "Outdated versions of TLS are accepted",
 		Severity: event.Medium,
@@ -27,16 +27,15 @@ HAProxy "ssl-min-ver TLSv1.2", in Apache "SSLProtocol -all +TLSv1.2 +TLSv1.3".`,
 		References: []string{"https://docs.openclaw.ai/gateway/config-gateway"},
 		Relatives:  true,
 		FixAny:     `Have it, or the proxy in front of it, offer TLS 1.2 and later only.`,
-	}
-	return Check{doc, func(s Subject) []event.Finding {
+	}, judge: func(c *Check, s *Subject) *event.Finding {
 		i := s.Observation.TLS
 		if !s.recognised() || i == nil || i.Legacy == "" && !outdated(i.Version) {
 			return nil
 		}
 		if outdated(i.Version) {
-			return []event.Finding{doc.finding(s, event.Medium, nil, message.Say("tls-old.best", message.Of("version", i.Version)))}
+			return c.finding(s, event.Medium, nil, message.Say("tls-old.best", message.Of("version", i.Version)))
 		}
-		return []event.Finding{doc.finding(s, event.Low, nil, message.Say("tls-old.agrees", message.Of("version", i.Legacy)))}
+		return c.finding(s, event.Low, nil, message.Say("tls-old.agrees", message.Of("version", i.Legacy)))
 	}}
 }
 

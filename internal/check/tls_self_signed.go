@@ -6,7 +6,7 @@ import (
 )
 
 func tlsSelfSigned() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "tls-self-signed",
 		Title:    "The certificate is self-signed",
 		Severity: event.Low,
@@ -33,12 +33,11 @@ gateway.tls.keyPath), or pin its fingerprint in every client.`,
 		Relatives:  true,
 		FixAny: `Give it a certificate that clients can verify, or pin its fingerprint in every
 client.`,
-	}
-	return Check{doc, func(s Subject) []event.Finding {
+	}, judge: func(c *Check, s *Subject) *event.Finding {
 		i := s.Observation.TLS
 		if !s.recognised() || i == nil || !i.SelfSigned {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.Low, nil, message.Say("tls-self-signed.own-key", message.Of("subject", short(i.Subject))))}
+		return c.finding(s, event.Low, nil, message.Say("tls-self-signed.own-key", message.Of("subject", short(i.Subject))))
 	}}
 }

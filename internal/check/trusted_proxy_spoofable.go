@@ -6,7 +6,7 @@ import (
 )
 
 func trustedProxySpoofable() Check {
-	doc := Doc{
+	return Check{Doc: event.CheckInfo{
 		ID:       "trusted-proxy-spoofable",
 		Title:    "The gateway treats the scanning machine as its trusted proxy",
 		Severity: event.High,
@@ -41,12 +41,11 @@ do not know.`,
 6. Scan again at -level deep from the same machine: this finding must be gone.`,
 		Controls:   []string{"nvdb:N2", "cncert:C1", "cncert:C2", "owasp:ASI03"},
 		References: []string{"https://docs.openclaw.ai/gateway/trusted-proxy-auth"},
-	}
-	return Check{doc, func(s Subject) []event.Finding {
-		because := s.Verdict.Trait("proxy-spoofable")
-		if !s.gateway() || because == nil {
+	}, judge: func(c *Check, s *Subject) *event.Finding {
+		because := s.proven("proxy-spoofable")
+		if because == nil {
 			return nil
 		}
-		return []event.Finding{doc.finding(s, event.High, because, message.Say("trusted-proxy-spoofable.believes"), shownBy(because))}
+		return c.finding(s, event.High, because, message.Say("trusted-proxy-spoofable.believes"), shownBy(because))
 	}}
 }

@@ -142,7 +142,7 @@ func topics(set *fingerprint.Set) []string {
 	return ids
 }
 
-func explainCheck(w io.Writer, d check.Doc, t report.Texts) {
+func explainCheck(w io.Writer, d event.CheckInfo, t report.Texts) {
 	fmt.Fprintf(w, "%s\n%s\n", t.Say("%s (%s)", d.ID, t.Severity(d.Severity)), t.Fixed(d.ID+".title", d.Title))
 	for _, part := range []struct{ head, text string }{
 		{t.Say("When it appears"), t.Fixed(d.ID+".when", d.When)}, {t.Say("Why it matters"), t.Fixed(d.ID+".why", d.Why)},

@@ -150,11 +150,6 @@ const (
 	SurfacePresent SurfaceState = "present"
 )
 
-// SurfaceStates returns the states of surfaces.
-func SurfaceStates() []SurfaceState {
-	return []SurfaceState{SurfaceOpen, SurfaceGated, SurfacePresent}
-}
-
 // AdvisoryStatus says how sure it is that an advisory applies. The empty one: it
 // does not.
 type AdvisoryStatus string

@@ -5,7 +5,6 @@ import (
 	"embed"
 	"encoding/hex"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -115,9 +114,6 @@ func (l *Language) FixedOf(id, english string) (string, bool) {
 	text, ok := l.Fixed(id)
 	return text, ok && fixed()[id].Of == Digest(english)
 }
-
-// FixedIDs returns the ids that Fixed knows.
-func FixedIDs() []string { return slices.Sorted(maps.Keys(fixed())) }
 
 // Check reports whether a message is one of the catalogue and has its arguments, and
 // no others.
