@@ -215,7 +215,7 @@ func (c *Case) judge() *Verdict {
 	if best := c.best(); best != nil {
 		best.judge(out)
 	}
-	if front := c.front(c.set.fronts, c.answers); front != nil {
+	if front := c.front(c.set.front.Fronts, c.answers); front != nil {
 		out.Front = event.Front{Kind: front.ID, Because: front.because}
 	}
 	if out.Auth.State == "" || out.Auth.State == event.AuthUnknown {

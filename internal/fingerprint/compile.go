@@ -26,13 +26,10 @@ const frontsFile = "fronts.yaml"
 // used by several goroutines at once.
 type Set struct {
 	products []*product // gateways, then helpers, then relatives; each in the order of their files
-	fronts   []frontRule
-	// Fronts that require a login, and words that lead to one.
-	loginFronts []frontRule
-	loginWords  []string
-	unseen      []Unseen
-	index       *index
-	known       *known
+	front    frontSpec
+	unseen   []Unseen
+	index    *index
+	known    *known
 	// Relatives are asked for on every port, not only on their own.
 	everywhere bool
 }
@@ -76,19 +73,32 @@ func load(fsys fs.FS, allowed paths) (*Set, error) {
 		return nil, err
 	}
 	s := &Set{}
-	// Either may be missing; what is there and cannot be read is an error.
-	if data, err := fs.ReadFile(fsys, frontsFile); err == nil {
-		if err := s.loadFronts(data); err != nil {
+	var unseen unseenSpec
+	var extra knownSpec
+	for _, file := range []struct {
+		name  string
+		into  any
+		check func(data []byte) error
+	}{
+		{frontsFile, &s.front, s.checkFronts},
+		{unseenFile, &unseen, unseen.check},
+		{knownFile, &extra, func([]byte) error { return nil }},
+	} {
+		data, err := fs.ReadFile(fsys, file.name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = decode(data, file.name, file.into)
+		}
+		if err == nil {
+			err = file.check(data)
+		}
+		if err != nil {
 			return nil, err
 		}
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
 	}
-	if data, err := fs.ReadFile(fsys, unseenFile); err == nil {
-		if s.unseen, err = loadUnseen(data); err != nil {
-			return nil, err
-		}
-	}
+	s.unseen = unseen.Unseen
 	for _, name := range names {
 		if name == frontsFile || name == unseenFile || name == knownFile {
 			continue
@@ -117,12 +127,6 @@ func load(fsys fs.FS, allowed paths) (*Set, error) {
 		return nil, fmt.Errorf("no fingerprint of a product: a folder of fingerprints holds one NAME.yaml a product")
 	}
 	slices.SortStableFunc(s.products, func(a, b *product) int { return cmp.Compare(a.rank(), b.rank()) })
-	var extra knownSpec
-	if data, err := fs.ReadFile(fsys, knownFile); err == nil {
-		if err := decode(data, knownFile, &extra); err != nil {
-			return nil, err
-		}
-	}
 	s.index, s.known = newIndex(s.products), newKnown(s, extra)
 	for _, p := range s.products {
 		p.known = s.known
@@ -149,12 +153,8 @@ func (s *Set) Everywhere() *Set {
 	return &out
 }
 
-func (s *Set) loadFronts(data []byte) error {
-	var f frontSpec
-	if err := decode(data, frontsFile, &f); err != nil {
-		return err
-	}
-	s.fronts, s.loginFronts, s.loginWords = f.Fronts, f.LoginFronts, f.LoginWords
+func (s *Set) checkFronts(data []byte) error {
+	f := s.front
 	for i, word := range f.LoginWords {
 		if word == "" || strings.Trim(word, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
 			return strict.At(frontsFile, data, fmt.Errorf("login word %q: use small letters and digits alone", word), "login_words", i)
@@ -323,6 +323,14 @@ type compiler struct {
 	*product
 	allowed paths // nil for what is built in
 	used    map[string]bool
+	err     error // the first thing that is wrong
+}
+
+// refuse notes what is wrong, and where.
+func (c *compiler) refuse(at []any, format string, args ...any) {
+	if c.err == nil {
+		c.err = c.errorf(at, format, args...)
+	}
 }
 
 // errorf says where an error is.
@@ -350,9 +358,10 @@ func compile(data []byte, file string, allowed paths) (*product, error) {
 		return nil, err
 	}
 	c := &compiler{product: p, allowed: allowed, used: map[string]bool{}}
-	for _, step := range []func() error{c.words, c.collect, c.basics, c.requests, c.signalNames, c.rules, c.sources, c.proof, c.advised, c.unused} {
-		if err := step(); err != nil {
-			return nil, err
+	// A step may rely on what those before it have not refused.
+	for _, step := range []func(){c.words, c.collect, c.basics, c.checkRequests, c.checkSignals, c.surfaces, c.checkRules, c.sources, c.advised, c.unused} {
+		if step(); c.err != nil {
+			return nil, c.err
 		}
 	}
 	p.markReasons()
@@ -360,66 +369,48 @@ func compile(data []byte, file string, allowed paths) (*product, error) {
 }
 
 // words refuses the words of the result stream that are none.
-func (c *compiler) words() error {
+func (c *compiler) words() {
+	confidences := []event.Confidence{event.Certain, event.Firm, event.Tentative}
+	states := []event.AuthState{event.AuthOpen, event.AuthRequired, event.AuthGated, event.AuthBlocked, event.AuthClaimable, event.AuthUnknown}
 	for i, r := range c.Requests {
-		if r.Level != "" && !slices.Contains(event.Levels(), r.Level) {
-			return c.errorf([]any{"requests", i, "level"}, "unknown level %q: use passive, standard or deep", r.Level)
-		}
-	}
-	confidence := func(grade event.Confidence, at ...any) error {
-		if grade == "" || grade.Rank() > 0 {
-			return nil
-		}
-		return c.errorf(append(at, "confidence"), "unknown confidence %q: use certain, firm or tentative", grade)
+		word(c, "level", r.Level, event.Levels(), "requests", i, "level")
 	}
 	for i, r := range c.Identity {
-		if err := confidence(r.Confidence, "identity", i); err != nil {
-			return err
-		}
+		word(c, "confidence", r.Confidence, confidences, "identity", i, "confidence")
 	}
 	for i, r := range c.Version {
-		if err := confidence(r.Confidence, "version", i); err != nil {
-			return err
-		}
-	}
-	state := func(s event.AuthState, at ...any) error {
-		if s == "" || slices.Contains(event.AuthStates(), s) {
-			return nil
-		}
-		return c.errorf(at, "unknown auth state %q: use open, required, gated, blocked, claimable or unknown", s)
+		word(c, "confidence", r.Confidence, confidences, "version", i, "confidence")
 	}
 	for i, r := range c.Auth {
-		if err := state(r.State, "auth", i, "state"); err != nil {
-			return err
-		}
+		word(c, "auth state", r.State, states, "auth", i, "state")
 	}
 	for _, s := range slices.Sorted(maps.Keys(c.Advice)) {
-		if err := state(s, "advice", string(s)); err != nil {
-			return err
-		}
+		word(c, "auth state", s, states, "advice", string(s))
 	}
-	return nil
+}
+
+// word refuses a word that is not known; whether one may be missing is looked at
+// elsewhere.
+func word[W ~string](c *compiler, what string, w W, known []W, at ...any) {
+	if w != "" && !slices.Contains(known, w) {
+		list, last := event.Words(known...), len(known)-1
+		c.refuse(at, "unknown %s %q: use %s or %s", what, w, strings.Join(list[:last], ", "), list[last])
+	}
 }
 
 // collect makes one signal of each name, wherever it stands, and numbers them.
-func (c *compiler) collect() error {
+func (c *compiler) collect() {
 	for _, name := range slices.Sorted(maps.Keys(c.Signals)) {
-		if !validID(name) {
-			return c.errorf([]any{"signals", name}, badName, name)
-		}
+		c.signalName([]any{"signals", name}, name)
 		c.signals[name] = &signal{cond: c.Signals[name].cond, outside: c.Signals[name].outside}
 	}
 	for i := range c.Requests {
 		r := &c.Requests[i]
 		for j, name := range r.Shows {
-			if err := c.below(r, []any{"requests", i, "shows", j}, name, signalSpec{Answer: []string{name}}); err != nil {
-				return err
-			}
+			c.below(r, []any{"requests", i, "shows", j}, name, signalSpec{Answer: []string{name}})
 		}
 		for _, name := range slices.Sorted(maps.Keys(r.Signals)) {
-			if err := c.below(r, []any{"requests", i, "signals", name}, name, r.Signals[name]); err != nil {
-				return err
-			}
+			c.below(r, []any{"requests", i, "signals", name}, name, r.Signals[name])
 		}
 		c.bounds(r)
 	}
@@ -427,57 +418,57 @@ func (c *compiler) collect() error {
 		c.signals[name].index = len(c.ordered)
 		c.ordered = append(c.ordered, c.signals[name])
 	}
-	return nil
 }
 
-const badName = "signal name %q: use small letters, digits, dots and hyphens"
+func (c *compiler) signalName(at []any, name string) {
+	if !validID(name) {
+		c.refuse(at, "signal name %q: use small letters, digits, dots and hyphens", name)
+	}
+}
 
 // below adds a signal that stands below a request. The same name below several
 // requests is one signal, which matches if it matches any of their answers.
-func (c *compiler) below(r *requestSpec, at []any, name string, spec signalSpec) error {
-	if !validID(name) {
-		return c.errorf(at, badName, name)
-	}
-	s, err := c.combine(r, at, name, spec)
-	if err != nil {
-		return err
-	}
+func (c *compiler) below(r *requestSpec, at []any, name string, spec signalSpec) {
+	c.signalName(at, name)
+	s := c.combine(r, at, name, spec)
 	first, ok := c.signals[name]
 	switch {
 	case !ok:
 		c.signals[name] = s
 	case len(first.On)+len(first.Login) == 0:
-		return c.errorf(at, "signal %q stands among the signals of no request as well", name)
+		c.refuse(at, "signal %q stands among the signals of no request as well", name)
 	case (first.Login == nil) != (s.Login == nil), first.written() != s.written(), first.Secret != s.Secret, first.Common != s.Common:
-		return c.errorf(at, "signal %q matches something else here than below request %q: give it another name", name, slices.Concat(first.On, first.Login)[0])
+		c.refuse(at, "signal %q matches something else here than below request %q: give it another name", name, slices.Concat(first.On, first.Login)[0])
 	default:
 		first.On, first.Login = append(first.On, s.On...), append(first.Login, s.Login...)
 	}
-	return nil
 }
 
 // combine puts what a signal matches together with the answers that it names.
-func (c *compiler) combine(r *requestSpec, at []any, name string, s signalSpec) (*signal, error) {
+func (c *compiler) combine(r *requestSpec, at []any, name string, s signalSpec) *signal {
 	sum := s.answerSpec
 	for _, answer := range s.Answer {
 		a, ok := c.Answers[answer]
 		if !ok {
-			return nil, c.errorf(at, "no answer is called %q%s", answer, suggest.DidYouMean(answer, slices.Sorted(maps.Keys(c.Answers))))
+			c.refuse(at, "no answer is called %q%s", answer, suggest.DidYouMean(answer, slices.Sorted(maps.Keys(c.Answers))))
 		}
 		c.used["answer "+answer] = true
 		if twice := sum.add(a); twice != "" {
-			return nil, c.errorf(at, "signal %q: answer %q gives %q a second time", name, answer, twice)
+			c.refuse(at, "signal %q: answer %q gives %q a second time", name, answer, twice)
 		}
 	}
+	out := &signal{match: sum.match, Secret: sum.Secret, Common: sum.Common}
 	switch {
 	case sum.Login && (sum.match.set() || sum.Secret):
-		return nil, c.errorf(at, "signal %q: login goes with nothing else to match in the answer", name)
+		c.refuse(at, "signal %q: login goes with nothing else to match in the answer", name)
 	case sum.Login:
-		return &signal{Login: []string{r.ID}, Common: sum.Common}, nil
+		out.Login = []string{r.ID}
 	case !sum.match.set():
-		return nil, c.errorf(at, "signal %q has nothing to match in the answer", name)
+		c.refuse(at, "signal %q has nothing to match in the answer", name)
+	default:
+		out.On = []string{r.ID}
 	}
-	return &signal{On: []string{r.ID}, match: sum.match, Secret: sum.Secret, Common: sum.Common}, nil
+	return out
 }
 
 // bounds adds the releases of a request to its condition.
@@ -494,38 +485,32 @@ func (c *compiler) bounds(r *requestSpec) {
 	r.When.All = append(r.When.All, name)
 }
 
-func (c *compiler) basics() error {
+func (c *compiler) basics() {
 	if !validID(c.ID) {
-		return c.errorf([]any{"id"}, "id %q: use small letters, digits, dots and hyphens", c.ID)
+		c.refuse([]any{"id"}, "id %q: use small letters, digits, dots and hyphens", c.ID)
 	}
 	if c.Name == "" {
-		return c.errorf(nil, "name is missing")
+		c.refuse(nil, "name is missing")
 	}
 	for i, base := range c.Bases {
+		at := []any{"base_paths", i}
 		if !strings.HasPrefix(base, "/") || strings.HasSuffix(base, "/") || strings.Trim(base[1:], "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
-			return c.errorf([]any{"base_paths", i}, "base path %q: write it as /claw, with small letters, digits and hyphens", base)
+			c.refuse(at, "base path %q: write it as /claw, with small letters, digits and hyphens", base)
 		}
-		if c.allowed != nil {
-			if err := c.allowed.path(base); err != nil {
-				return c.errorf([]any{"base_paths", i}, "base path: %w", err)
-			}
+		if err := c.allowed.path(base); err != nil {
+			c.refuse(at, "base path: %w", err)
 		}
 	}
 	if c.Mount != "" {
-		if err := c.cond([]any{"mount"}, cond{All: []string{c.Mount}}); err != nil {
-			return err
-		}
+		c.cond([]any{"mount"}, cond{All: []string{c.Mount}})
 	}
-	if err := c.cond([]any{"gated"}, c.Gated.cond); err != nil {
-		return err
-	}
+	c.cond([]any{"gated"}, c.Gated.cond)
 	if c.Gated.onlyNot() {
-		return c.errorf([]any{"gated"}, "gated would match where no signal does: add all or any")
+		c.refuse([]any{"gated"}, "gated would match where no signal does: add all or any")
 	}
 	if len(c.Identity) == 0 {
-		return c.errorf(nil, "identity is missing: nothing would ever be recognised")
+		c.refuse(nil, "identity is missing: nothing would ever be recognised")
 	}
-	return nil
 }
 
 func validID(s string) bool {
@@ -538,122 +523,106 @@ const (
 	rootID   = "root"
 )
 
-func (c *compiler) requests() error {
+func (c *compiler) checkRequests() {
+	if len(c.Requests) == 0 {
+		c.refuse(nil, "requests is missing: it begins with GET %s", rootPath)
+	}
+	questions := []string{"identity", "auth", "version", "surfaces", "passive", "deep"}
 	seen := map[string]bool{}
 	for i := range c.Requests {
-		r := &c.Requests[i]
-		at := []any{"requests", i}
-		if !validID(r.ID) {
-			return c.errorf(at, "request id %q: use small letters, digits, dots and hyphens", r.ID)
-		}
-		if seen[r.ID] {
-			return c.errorf(at, "request id %q is used twice", r.ID)
+		r, at := &c.Requests[i], []any{"requests", i}
+		isRoot := r.key() == (&requestSpec{Path: rootPath}).key()
+		switch err := cmp.Or(c.allowed.permit(r), r.permitted()); {
+		case !validID(r.ID):
+			c.refuse(at, "request id %q: use small letters, digits, dots and hyphens", r.ID)
+		case seen[r.ID]:
+			c.refuse(at, "request id %q is used twice", r.ID)
+		case err != nil:
+			c.refuse(at, "request %q: %w", r.ID, err)
+		case isRoot != (i == 0) || isRoot != (r.ID == rootID):
+			c.refuse(at, "request %q: the first request, and only the first, is GET %s with the id %s", r.ID, rootPath, rootID)
+		case r.Releases != nil && r.Releases.From.IsZero() && r.Releases.To.IsZero():
+			c.refuse(append(at, "releases"), "request %q: write releases as {from: 2026.3.8, to: 2026.4.14}, or with one of the two", r.ID)
+		case r.Releases != nil && c.Table == "":
+			c.refuse(append(at, "releases"), "request %q: releases needs a release table: add release_table", r.ID)
+		case r.When.onlyNot() || !isRoot && r.When.empty() && !r.SpeaksFirst:
+			c.refuse(at, "request %q has no condition: it would be sent to every web server; add when", r.ID)
+		case strings.HasPrefix(r.Path, "{mount}") && c.Mount == "":
+			c.refuse(at, "request %q: {mount} needs mount: the signal that tells where it is", r.ID)
+		case r.SpeaksFirst && len(c.Ports) == 0:
+			c.refuse(at, "request %q: speaks_first needs ports: it is made on the product's own alone", r.ID)
 		}
 		seen[r.ID] = true
-		if c.allowed != nil {
-			if err := c.allowed.permit(r); err != nil {
-				return c.errorf(at, "request %q: %w", r.ID, err)
-			}
-		}
-		if err := r.permitted(); err != nil {
-			return c.errorf(at, "request %q: %w", r.ID, err)
-		}
-		isRoot := r.key() == (&requestSpec{Path: rootPath}).key()
-		if isRoot != (i == 0) || isRoot != (r.ID == rootID) {
-			return c.errorf(at, "request %q: the first request, and only the first, is GET %s with the id %s", r.ID, rootPath, rootID)
-		}
-		if err := c.outOf(at, r); err != nil {
-			return err
-		}
-		if r.When.onlyNot() || !isRoot && r.When.empty() && !r.SpeaksFirst {
-			return c.errorf(at, "request %q has no condition: it would be sent to every web server; add when", r.ID)
-		}
-		if strings.HasPrefix(r.Path, "{mount}") && c.Mount == "" {
-			return c.errorf(at, "request %q: {mount} needs mount: the signal that tells where it is", r.ID)
-		}
-		if r.SpeaksFirst && len(c.Ports) == 0 {
-			return c.errorf(at, "request %q: speaks_first needs ports: it is made on the product's own alone", r.ID)
-		}
 		for _, q := range r.For {
-			if !slices.Contains([]string{"identity", "auth", "version", "surfaces", "passive", "deep"}, q) {
-				return c.errorf(append(at, "for"), "unknown question %q: use identity, auth, version, surfaces, passive or deep", q)
+			if !slices.Contains(questions, q) {
+				c.refuse(append(at, "for"), "unknown question %q: use identity, auth, version, surfaces, passive or deep", q)
 			}
 		}
-		if err := c.cond(append(at, "when"), r.When.cond); err != nil {
-			return err
+		if r.Releases != nil {
+			c.cond(append(at, "releases"), cond{Any: r.Releases.Or})
 		}
+		c.cond(append(at, "when"), r.When.cond)
 	}
-	if len(c.Requests) == 0 {
-		return c.errorf(nil, "requests is missing: it begins with GET %s", rootPath)
-	}
-	return nil
 }
 
 // permitted refuses anything that could harm a target. It is the whole of what a
 // fingerprint may ask for.
 func (r *requestSpec) permitted() error {
-	switch r.method() {
-	case evidence.RFB:
-		if r.Path != "" || r.Body != "" || r.WebSocket || len(r.Headers) > 0 {
-			return fmt.Errorf("rfb is no HTTP: it has no path, header or body")
-		}
-		if !r.Level.Includes(event.LevelStandard) {
-			return fmt.Errorf("rfb needs level: standard")
-		}
+	standard := r.Level.Includes(event.LevelStandard)
+	switch method := r.method(); {
+	case r.RFB && (r.Path != "" || r.Body != "" || r.WebSocket || len(r.Headers) > 0):
+		return errors.New("rfb is no HTTP: it has no path, header or body")
+	case r.RFB && !standard:
+		return errors.New("rfb needs level: standard")
+	case r.RFB:
 		return nil
-	case "GET", "HEAD":
-		if r.Body != "" {
-			return fmt.Errorf("%s has no body", r.method())
-		}
-	case "POST":
-		// The gateway refuses this before it looks for a tool: the header
-		// declares a scope that permits nothing.
-		headers := maps.Clone(r.Headers)
-		maps.DeleteFunc(headers, deepHeader)
-		if strings.TrimPrefix(r.Path, "{mount}") != "/tools/invoke" || r.Body != "{}" || r.WebSocket ||
-			len(headers) != 2 || headers["X-OpenClaw-Scopes"] != "none" || headers["Content-Type"] != "application/json" {
-			return fmt.Errorf("the only POST that may be sent is the empty /tools/invoke with X-OpenClaw-Scopes: none")
-		}
-		if !r.Level.Includes(event.LevelStandard) {
-			return fmt.Errorf("a POST needs level: standard")
-		}
-	default:
-		return fmt.Errorf("method %q may not be sent: use GET or HEAD", r.Method)
-	}
-	if r.Reply != "" && (!r.WebSocket || !handshake.Known(r.Reply)) {
+	case method == "POST" && !r.emptyToolCall():
+		return errors.New("the only POST that may be sent is the empty /tools/invoke with X-OpenClaw-Scopes: none")
+	case method == "POST" && !standard:
+		return errors.New("a POST needs level: standard")
+	case method != "POST" && method != "GET" && method != "HEAD":
+		return fmt.Errorf("method %q may not be sent: use GET or HEAD", method)
+	case method != "POST" && r.Body != "":
+		return fmt.Errorf("%s has no body", method)
+	case r.Reply != "" && (!r.WebSocket || !handshake.Known(r.Reply)):
 		return fmt.Errorf("reply %q: use control-ui or rfb, with websocket: true", r.Reply)
-	}
-	if r.Reply != "" && (!r.Level.Includes(event.LevelStandard) || r.Reply != handshake.RFB && !r.Level.Includes(event.LevelDeep)) {
+	case r.Reply != "" && (!standard || r.Reply != handshake.RFB && !r.Level.Includes(event.LevelDeep)):
 		return fmt.Errorf("reply %q needs level: deep (rfb: standard)", r.Reply)
+	case r.MaxBody < 0 || r.MaxBody > 1<<20:
+		return fmt.Errorf("max_body %d: use at most 1048576 bytes", r.MaxBody)
+	}
+	for name, value := range r.Headers {
+		switch {
+		case r.Level == event.LevelDeep && deepHeader(name, value):
+		case !slices.Contains([]string{"accept", "content-type", "x-openclaw-scopes"}, strings.ToLower(name)):
+			return fmt.Errorf("header %q may not be sent: it could be taken for a credential, an identity or an origin", name)
+		case strings.ContainsAny(value, "\r\n\x00"):
+			return fmt.Errorf("header %q has a line break", name)
+		}
 	}
 	rest := place(r.Path, "", "")
 	rest = strings.Replace(rest, "/{script}", "/script", 1)
 	rest = strings.Replace(rest, "{random}", noRandom, 1)
-	if !strings.HasPrefix(rest, "/") || strings.ContainsFunc(rest, func(c rune) bool { return c <= ' ' || c >= 0x7f || c == '{' || c == '#' }) {
+	plain, _, _ := strings.Cut(rest, "?")
+	switch why := sideEffect(plain); {
+	case !strings.HasPrefix(rest, "/") || strings.ContainsFunc(rest, func(c rune) bool { return c <= ' ' || c >= 0x7f || c == '{' || c == '#' }):
 		return fmt.Errorf("path %q: use a path that begins with /, {base}/ or {mount}/", r.Path)
-	}
-	// Other spellings of a path would get around the list below.
-	if plain, _, _ := strings.Cut(rest, "?"); strings.ContainsAny(plain, "%;\\") || path.Clean(plain) != strings.TrimSuffix(plain, "/") && plain != "/" {
+	// Other spellings of a path would get around the list of side effects.
+	case strings.ContainsAny(plain, "%;\\") || path.Clean(plain) != strings.TrimSuffix(plain, "/") && plain != "/":
 		return fmt.Errorf("path %q: write it plainly, without %% and dot segments", r.Path)
-	}
-	if why := sideEffect(rest); why != "" {
+	case why != "":
 		return fmt.Errorf("path %q may not be asked for: %s", r.Path, why)
 	}
-	for name, value := range r.Headers {
-		if r.Level == event.LevelDeep && deepHeader(name, value) {
-			continue
-		}
-		if !slices.Contains([]string{"accept", "content-type", "x-openclaw-scopes"}, strings.ToLower(name)) {
-			return fmt.Errorf("header %q may not be sent: it could be taken for a credential, an identity or an origin", name)
-		}
-		if strings.ContainsAny(value, "\r\n\x00") {
-			return fmt.Errorf("header %q has a line break", name)
-		}
-	}
-	if r.MaxBody < 0 || r.MaxBody > 1<<20 {
-		return fmt.Errorf("max_body %d: use at most 1048576 bytes", r.MaxBody)
-	}
 	return nil
+}
+
+// emptyToolCall reports whether a request is the one that a gateway refuses before it
+// looks for a tool: the header declares a scope that permits nothing.
+func (r *requestSpec) emptyToolCall() bool {
+	headers := maps.Clone(r.Headers)
+	maps.DeleteFunc(headers, deepHeader)
+	return strings.TrimPrefix(r.Path, "{mount}") == "/tools/invoke" && r.Body == "{}" && !r.WebSocket &&
+		maps.Equal(headers, map[string]string{"X-OpenClaw-Scopes": "none", "Content-Type": "application/json"})
 }
 
 // deepHeader reports whether a header may be sent at level deep: an origin that
@@ -674,7 +643,6 @@ func deepHeader(name, value string) bool {
 // sideEffect says why a path must not be asked for: it hands out a secret,
 // changes something, or counts against somebody.
 func sideEffect(p string) string {
-	p, _, _ = strings.Cut(p, "?")
 	p = strings.ToLower(p)
 	for _, d := range []struct{ pattern, why string }{
 		{`^/pair(/|$)`, "it hands out a pairing code"},
@@ -698,80 +666,61 @@ func sideEffect(p string) string {
 	return ""
 }
 
-// outOf checks the releases of a request.
-func (c *compiler) outOf(at []any, r *requestSpec) error {
-	switch {
-	case r.Releases == nil:
-		return nil
-	case r.Releases.From.IsZero() && r.Releases.To.IsZero():
-		return c.errorf(append(at, "releases"), "request %q: write releases as {from: 2026.3.8, to: 2026.4.14}, or with one of the two", r.ID)
-	case c.Table == "":
-		return c.errorf(append(at, "releases"), "request %q: releases needs a release table: add release_table", r.ID)
+// checkSignals checks those that do not stand below a request.
+func (c *compiler) checkSignals() {
+	for _, name := range slices.Sorted(maps.Keys(c.Signals)) {
+		s, at := c.signals[name], []any{"signals", name}
+		kinds := count(!s.cond.empty(), s.DefaultPort, s.Based, s.Loopback, s.Subject != nil, s.Host != nil, s.Version != nil, s.Release != nil)
+		switch v := s.Version; {
+		case kinds != 1:
+			c.refuse(at, "signal %q must be exactly one of: a condition on other signals, default_port, based, loopback, subject_regex, host_regex, versions, releases", name)
+		case s.cond.onlyNot():
+			c.refuse(at, "signal %q would match where no signal does: add all or any", name)
+		case v != nil && (v.From == "" && v.Before == "" || !v.valid()):
+			c.refuse(at, `signal %q: write versions as {from: "1.2.3", before: "1.4"}, or with one of the two`, name)
+		case v != nil && c.Table != "":
+			c.refuse(at, "signal %q: with a release table use releases", name)
+		case s.Release != nil && c.Table == "":
+			c.refuse(at, "signal %q needs a release table: add release_table", name)
+		}
+		c.cond(at, s.cond)
 	}
-	return c.cond(append(at, "releases"), cond{Any: r.Releases.Or})
+	if c.err == nil {
+		c.cycles()
+	}
 }
 
-func (c *compiler) signalNames() error {
-	for _, name := range slices.Sorted(maps.Keys(c.signals)) {
-		s := c.signals[name]
-		if _, own := c.Signals[name]; !own {
-			continue
-		}
-		at := []any{"signals", name}
-		kinds := 0
-		for _, is := range []bool{!s.cond.empty(), s.DefaultPort, s.Based, s.Loopback, s.Subject != nil, s.Host != nil, s.Version != nil, s.Release != nil} {
-			if is {
-				kinds++
-			}
-		}
-		if kinds != 1 {
-			return c.errorf(at, "signal %q must be exactly one of: a condition on other signals, default_port, based, loopback, subject_regex, host_regex, versions, releases", name)
-		}
-		if s.cond.onlyNot() {
-			return c.errorf(at, "signal %q would match where no signal does: add all or any", name)
-		}
-		if v := s.Version; v != nil && (v.From == "" && v.Before == "" || !v.valid()) {
-			return c.errorf(at, `signal %q: write versions as {from: "1.2.3", before: "1.4"}, or with one of the two`, name)
-		}
-		if s.Version != nil && c.Table != "" {
-			return c.errorf(at, "signal %q: with a release table use releases", name)
-		}
-		if s.Release != nil && c.Table == "" {
-			return c.errorf(at, "signal %q needs a release table: add release_table", name)
-		}
-		if err := c.cond(at, s.cond); err != nil {
-			return err
+// count returns how many are true.
+func count(flags ...bool) (n int) {
+	for _, is := range flags {
+		if is {
+			n++
 		}
 	}
-	return c.cycles()
+	return n
 }
 
-// cycles finds signals that are conditions on themselves.
-func (c *compiler) cycles() error {
-	state := map[string]int{} // 1 being visited, 2 done
-	var visit func(name string) error
-	visit = func(name string) error {
+// cycles refuses signals that are conditions on themselves.
+func (c *compiler) cycles() {
+	const visiting, done = 1, 2
+	state := map[string]int{}
+	var visit func(name string)
+	visit = func(name string) {
 		switch state[name] {
-		case 1:
-			return c.errorf(c.place(name), "signal %q depends on itself", name)
-		case 2:
-			return nil
-		}
-		state[name] = 1
-		for _, next := range c.signals[name].cond.names() {
-			if err := visit(next); err != nil {
-				return err
+		case visiting:
+			c.refuse(c.place(name), "signal %q depends on itself", name)
+		case done:
+		default:
+			state[name] = visiting
+			for _, next := range c.signals[name].cond.names() {
+				visit(next)
 			}
+			state[name] = done
 		}
-		state[name] = 2
-		return nil
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.signals)) {
-		if err := visit(name); err != nil {
-			return err
-		}
+		visit(name)
 	}
-	return nil
 }
 
 // onlyNot reports whether a condition matches where no signal does.
@@ -780,183 +729,128 @@ func (c cond) onlyNot() bool { return len(c.Not) > 0 && len(c.All)+len(c.Any) ==
 func (c cond) names() []string { return slices.Concat(c.All, c.Any, c.Not) }
 
 // cond checks that a condition names signals that exist.
-func (c *compiler) cond(at []any, cond cond) error {
+func (c *compiler) cond(at []any, cond cond) {
 	for _, name := range cond.names() {
 		if _, ok := c.signals[name]; !ok {
 			known := slices.DeleteFunc(slices.Sorted(maps.Keys(c.signals)), func(s string) bool { return !validID(s) })
-			return c.errorf(at, "no signal is called %q%s", name, suggest.DidYouMean(name, known))
+			c.refuse(at, "no signal is called %q%s", name, suggest.DidYouMean(name, known))
 		}
 		c.used[name] = true
 	}
-	return nil
 }
 
-// rules checks the ordered lists: every rule must be able to be the first that
-// matches.
-func (c *compiler) rules() error {
-	lists := map[string][]cond{}
-	for i, r := range c.Identity {
-		if r.Confidence == "" {
-			return c.errorf([]any{"identity", i}, "an identity rule needs a confidence")
+// checkRules checks the lists of rules. Where the first that matches decides, every
+// rule must be able to be that one.
+func (c *compiler) checkRules() {
+	needs := map[string]string{"identity": "an identity rule needs a confidence", "auth": "an auth rule needs a state"}
+	before := map[string][]cond{}
+	for _, r := range c.rules() {
+		if c.cond(r.at, r.cond); c.err != nil {
+			return
 		}
-		lists["identity"] = append(lists["identity"], r.cond)
-	}
-	for _, r := range c.Brand {
-		lists["brand"] = append(lists["brand"], r.cond)
-	}
-	for i, r := range c.Auth {
-		if r.State == "" {
-			return c.errorf([]any{"auth", i}, "an auth rule needs a state")
+		onlyNot := r.cond.onlyNot()
+		switch r.list {
+		case "identity", "brand", "auth":
+			switch {
+			case r.says == "" && needs[r.list] != "":
+				c.refuse(r.at, "%s", needs[r.list])
+			case r.cond.empty():
+				c.refuse(r.at, "rule has no condition: it would always match")
+			case !c.reachable(before[r.list], r.cond):
+				c.refuse(r.at, "rule can never be reached: whenever it matches, a rule before it matches as well")
+			}
+			before[r.list] = append(before[r.list], r.cond)
+		case "surfaces":
+			if onlyNot {
+				c.refuse(r.at, "surface %q would match where no signal does: add all or any", c.Surfaces[r.index].ID)
+			}
+		case "traits":
+			if !validID(r.says) || onlyNot || r.cond.empty() {
+				c.refuse(r.at, "a trait needs an id and a condition with all or any")
+			}
+		case "notes":
+			id := c.Notes[r.index].ID
+			if c.Notes[r.index].Text == "" || r.cond.empty() || id != "" && !validID(id) {
+				c.refuse(r.at, "a note needs a text and a condition; its id has small letters, digits, dots and hyphens")
+			}
+			if id != "" && slices.ContainsFunc(c.Notes[:r.index], func(n noteRule) bool { return n.ID == id }) {
+				c.refuse(r.at, "note id %q is used twice", id)
+			}
 		}
-		lists["auth"] = append(lists["auth"], r.cond)
-	}
-	for _, key := range []string{"identity", "brand", "auth"} {
-		for i, cond := range lists[key] {
-			at := []any{key, i}
-			if cond.empty() {
-				return c.errorf(at, "rule has no condition: it would always match")
-			}
-			if err := c.cond(at, cond); err != nil {
-				return err
-			}
-			if !c.reachable(lists[key][:i], cond) {
-				return c.errorf(at, "rule can never be reached: whenever it matches, a rule before it matches as well")
-			}
+		// Many servers answer 200 to everything.
+		if r.alarm && len(r.cond.All) <= 1 {
+			c.looksAtContent(r.at, r.cond)
 		}
 	}
+}
+
+// surfaces makes a rule of each state that a surface may be in.
+func (c *compiler) surfaces() {
 	for i, r := range c.Requests {
 		for j, s := range r.Surfaces {
-			if err := c.surface([]any{"requests", i, "surfaces", j}, &r, &s); err != nil {
-				return err
+			at := []any{"requests", i, "surfaces", j}
+			path, _, _ := strings.Cut(cmp.Or(s.Path, r.Path), "?")
+			if strings.Contains(path, "{random}") || strings.Contains(path, "{script}") || path == "" {
+				c.refuse(at, "surface %q needs a path: that of the request is not always the same", s.ID)
+			}
+			if !validID(s.ID) || s.Open.empty() && s.Gated.empty() && s.Present.empty() {
+				c.refuse(at, "a surface needs an id and a condition: open, gated or present")
+			}
+			for _, rule := range []surfaceRule{
+				{s.ID, path, event.SurfaceOpen, at, s.Open.cond}, {s.ID, path, event.SurfaceGated, at, s.Gated.cond}, {s.ID, path, event.SurfacePresent, at, s.Present.cond},
+			} {
+				if !rule.cond.empty() {
+					c.Surfaces = append(c.Surfaces, rule)
+				}
 			}
 		}
 	}
-	for i, r := range c.Traits {
-		at := []any{"traits", i}
-		if !validID(r.ID) || len(r.All)+len(r.Any) == 0 {
-			return c.errorf(at, "a trait needs an id and a condition with all or any")
-		}
-		if err := c.cond(at, r.cond); err != nil {
-			return err
-		}
-	}
-	for i, r := range c.Notes {
-		at := []any{"notes", i}
-		if r.Text == "" || r.cond.empty() || r.ID != "" && !validID(r.ID) {
-			return c.errorf(at, "a note needs a text and a condition; its id has small letters, digits, dots and hyphens")
-		}
-		if r.ID != "" && slices.ContainsFunc(c.Notes[:i], func(n noteRule) bool { return n.ID == r.ID }) {
-			return c.errorf(at, "note id %q is used twice", r.ID)
-		}
-		if err := c.cond(at, r.cond); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
-// surface makes a rule of each state that a surface may be in.
-func (c *compiler) surface(at []any, r *requestSpec, s *surfaceSpec) error {
-	path, _, _ := strings.Cut(cmp.Or(s.Path, r.Path), "?")
-	if strings.Contains(path, "{random}") || strings.Contains(path, "{script}") || path == "" {
-		return c.errorf(at, "surface %q needs a path: that of the request is not always the same", s.ID)
-	}
-	n := len(c.Surfaces)
-	for _, rule := range []surfaceRule{
-		{s.ID, path, event.SurfaceOpen, at, s.Open.cond}, {s.ID, path, event.SurfaceGated, at, s.Gated.cond}, {s.ID, path, event.SurfacePresent, at, s.Present.cond},
-	} {
-		if rule.cond.empty() {
-			continue
-		}
-		if rule.cond.onlyNot() {
-			return c.errorf(at, "surface %q would match where no signal does: add all or any", s.ID)
-		}
-		if err := c.cond(at, rule.cond); err != nil {
-			return err
-		}
-		c.Surfaces = append(c.Surfaces, rule)
-	}
-	if !validID(s.ID) || len(c.Surfaces) == n {
-		return c.errorf(at, "a surface needs an id and a condition: open, gated or present")
-	}
-	return nil
-}
-
-// proof makes sure that a signal that decides alone, on what a product is or that it
-// is open to anyone, looks at an answer's content: many servers answer 200 to
-// everything.
-func (c *compiler) proof() error {
-	for i, r := range c.Identity {
-		if r.Confidence == event.Certain && len(r.All) <= 1 {
-			if err := c.looksAtContent([]any{"identity", i}, r.cond); err != nil {
-				return err
-			}
-		}
-	}
-	for i, r := range c.Auth {
-		if (r.State == event.AuthOpen || r.State == event.AuthClaimable) && len(r.All) <= 1 {
-			if err := c.looksAtContent([]any{"auth", i}, r.cond); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// looksAtContent checks that each signal that makes a condition match looks at content.
-func (c *compiler) looksAtContent(at []any, cond cond) error {
+// looksAtContent refuses a signal that makes a condition match alone and looks at no
+// content.
+func (c *compiler) looksAtContent(at []any, cond cond) {
 	deciding := cond.Any
 	if len(deciding) == 0 {
 		deciding = cond.All
 	}
 	for _, name := range deciding {
-		s := c.signals[name]
-		if !s.cond.empty() {
-			if len(s.All) <= 1 {
-				if err := c.looksAtContent(at, s.cond); err != nil {
-					return err
-				}
-			}
-			continue
-		}
-		if !s.match.content() {
-			return c.errorf(at, "signal %q decides this alone, and looks at no content: a status or a port proves nothing", name)
+		switch s := c.signals[name]; {
+		case !s.cond.empty() && len(s.All) > 1:
+		case !s.cond.empty():
+			c.looksAtContent(at, s.cond)
+		case !s.match.content():
+			c.refuse(at, "signal %q decides this alone, and looks at no content: a status or a port proves nothing", name)
 		}
 	}
-	return nil
 }
 
-func (c *compiler) advised() error {
+func (c *compiler) advised() {
 	for state, a := range c.Advice {
-		at := []any{"advice", string(state)}
 		if a.Means == "" || a.Fix == "" || a.Steps == "" {
-			return c.errorf(at, "advice %q needs means, fix and steps", state)
+			c.refuse([]any{"advice", string(state)}, "advice %q needs means, fix and steps", state)
 		}
 	}
 	for key, given := range map[string]bool{"port_offsets": len(c.PortOffsets) > 0, "gateway_releases": c.Gateways != nil} {
 		if given && !c.Helper {
-			return c.errorf([]any{key}, "%s is for helpers", key)
+			c.refuse([]any{key}, "%s is for helpers", key)
 		}
 	}
 	if c.Relative && c.Helper {
-		return c.errorf([]any{"helper"}, "a product is a helper or a relative, not both")
+		c.refuse([]any{"helper"}, "a product is a helper or a relative, not both")
 	}
 	// A finding on an open product of this kind says what to do.
 	for i, r := range c.Auth {
 		if _, ok := c.Advice[r.State]; c.Relative && !ok && (r.State == event.AuthOpen || r.State == event.AuthClaimable) {
-			return c.errorf([]any{"auth", i}, "a relative that can be %s needs advice for it", r.State)
+			c.refuse([]any{"auth", i}, "a relative that can be %s needs advice for it", r.State)
 		}
 	}
 	for i, r := range c.NeverAsk {
-		at := []any{"never_ask", i}
 		if r.Request == "" || len(r.All)+len(r.Any) == 0 {
-			return c.errorf(at, "never_ask needs a request and a condition with all or any")
+			c.refuse([]any{"never_ask", i}, "never_ask needs a request and a condition with all or any")
 		}
-		if err := c.cond(at, r.cond); err != nil {
-			return err
-		}
+		c.cond([]any{"never_ask", i}, r.cond)
 	}
-	return nil
 }
 
 // advice returns what to do about a product in a state.
@@ -968,35 +862,26 @@ func (p *product) advice(s event.AuthState) Advice {
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-func (c *compiler) sources() error {
+func (c *compiler) sources() {
 	for i, v := range c.Version {
 		at := []any{"version", i}
-		ways := 0
-		for _, is := range []bool{v.Attribute != "", len(v.Header) > 0, v.Body != nil, v.JSON != "", v.Assets} {
-			if is {
-				ways++
-			}
-		}
+		ways := count(v.Attribute != "", len(v.Header) > 0, v.Body != nil, v.JSON != "", v.Assets)
+		asked := slices.IndexFunc(c.Requests, func(r requestSpec) bool { return r.ID == v.On })
 		switch {
 		case v.Source == "" || v.Confidence == "" || ways != 1:
-			return c.errorf(at, "a version source needs a name, a confidence and exactly one of attribute, header_regex, body_regex, json_path, assets")
+			c.refuse(at, "a version source needs a name, a confidence and exactly one of attribute, header_regex, body_regex, json_path, assets")
 		case v.Body != nil && v.Body.NumSubexp() != 1 || slices.ContainsFunc(slices.Collect(maps.Values(v.Header)), func(p *pattern) bool { return p.NumSubexp() != 1 }):
-			return c.errorf(at, "version source %q: the pattern needs exactly one group, the version", v.Source)
-		case !slices.ContainsFunc(c.Requests, func(r requestSpec) bool { return r.ID == v.On }):
-			return c.errorf(at, "version source %q: no request is called %q", v.Source, v.On)
-		case slices.ContainsFunc(c.Requests, func(r requestSpec) bool { return r.ID == v.On && r.Secret }):
-			return c.errorf(at, "version source %q: the answer to %q may hold a secret, nothing is read out of it", v.Source, v.On)
+			c.refuse(at, "version source %q: the pattern needs exactly one group, the version", v.Source)
+		case asked < 0:
+			c.refuse(at, "version source %q: no request is called %q", v.Source, v.On)
+		case c.Requests[asked].Secret:
+			c.refuse(at, "version source %q: the answer to %q may hold a secret, nothing is read out of it", v.Source, v.On)
 		case (v.Assets || v.Stamp) && c.Table == "":
-			return c.errorf(at, "version source %q needs a release table: add release_table", v.Source)
-		}
-		if err := c.cond(at, v.cond); err != nil {
-			return err
-		}
-		if c.onRelease(v.cond) {
-			return c.errorf(at, "version source %q depends on the release, which it is to tell", v.Source)
+			c.refuse(at, "version source %q needs a release table: add release_table", v.Source)
+		case c.onRelease(v.cond):
+			c.refuse(at, "version source %q depends on the release, which it is to tell", v.Source)
 		}
 	}
-	return nil
 }
 
 // onRelease reports whether a condition looks at the release.
@@ -1007,18 +892,17 @@ func (c *compiler) onRelease(cond cond) bool {
 	})
 }
 
-func (c *compiler) unused() error {
+func (c *compiler) unused() {
 	for _, name := range slices.Sorted(maps.Keys(c.signals)) {
 		if !c.used[name] && validID(name) {
-			return c.errorf(c.place(name), "signal %q is never used", name)
+			c.refuse(c.place(name), "signal %q is never used", name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Answers)) {
 		if !c.used["answer "+name] {
-			return c.errorf([]any{"answers", name}, "answer %q is never used", name)
+			c.refuse([]any{"answers", name}, "answer %q is never used", name)
 		}
 	}
-	return nil
 }
 
 // maxSecret caps an answer that may hold a secret, in bytes.

@@ -53,7 +53,7 @@ func newKnown(s *Set, extra knownSpec) *known {
 	for _, part := range extra.Paths {
 		k.segments[part] = true
 	}
-	for _, rules := range [][]frontRule{s.fronts, s.loginFronts} {
+	for _, rules := range [][]frontRule{s.front.Fronts, s.front.LoginFronts} {
 		for i := range rules {
 			k.match(&rules[i].match)
 		}

@@ -17,7 +17,7 @@ func (c *Case) requiresLogin(a *answer) bool {
 	}
 	if a.login == 0 {
 		a.login = -1
-		if a.Status == 401 || a.Status < 400 && c.leadsToLogin(a.Header.Get("Location")) || c.front(c.set.loginFronts, []answer{*a}) != nil {
+		if a.Status == 401 || a.Status < 400 && c.leadsToLogin(a.Header.Get("Location")) || c.front(c.set.front.LoginFronts, []answer{*a}) != nil {
 			a.login = 1
 		}
 	}
@@ -42,7 +42,7 @@ func (c *Case) leadsToLogin(location string) bool {
 	return slices.ContainsFunc([]string{text, hyphens.Replace(text)}, func(text string) bool {
 		return slices.ContainsFunc(strings.FieldsFunc(text, func(c rune) bool {
 			return (c < 'a' || c > 'z') && (c < '0' || c > '9')
-		}), func(word string) bool { return slices.Contains(c.set.loginWords, word) })
+		}), func(word string) bool { return slices.Contains(c.set.front.LoginWords, word) })
 	})
 }
 
@@ -56,5 +56,5 @@ func (c *Case) gatedBy(v *Verdict) *frontRule {
 	if !own && !slices.ContainsFunc(c.views, func(v *view) bool { return !v.p.Gated.empty() && v.matches(&v.p.Gated.cond) }) {
 		return nil
 	}
-	return c.front(c.set.loginFronts, c.answers)
+	return c.front(c.set.front.LoginFronts, c.answers)
 }

@@ -11,12 +11,8 @@ import (
 // A redirect to a login is told by its words; one to the same site is none,
 // regardless of the site's name.
 func TestRequiresLogin(t *testing.T) {
-	data, err := os.ReadFile("../../fingerprints/fronts.yaml")
+	s, err := Load(os.DirFS("../../fingerprints"))
 	if err != nil {
-		t.Fatal(err)
-	}
-	var s Set
-	if err := s.loadFronts(data); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
@@ -49,7 +45,7 @@ func TestRequiresLogin(t *testing.T) {
 		{"not a URL", "http://[::1/login", 302, false},
 	} {
 		x := evidence.Exchange{ID: rootID, Status: tt.status, Header: evidence.Header{{Name: "Location", Value: tt.location}}}
-		c := Case{set: &s, Observation: &evidence.Observation{Name: "auth.example.com", Addr: netip.MustParseAddrPort("127.0.0.1:80")}}
+		c := Case{set: s, Observation: &evidence.Observation{Name: "auth.example.com", Addr: netip.MustParseAddrPort("127.0.0.1:80")}}
 		if got := c.requiresLogin(&answer{Exchange: &x}); got != tt.want {
 			t.Errorf("%s: %d %s: %t", tt.name, tt.status, tt.location, got)
 		}

@@ -24,15 +24,11 @@ type unseenSpec struct {
 	Unseen []Unseen `yaml:"unseen"`
 }
 
-func loadUnseen(data []byte) ([]Unseen, error) {
-	var file unseenSpec
-	if err := decode(data, unseenFile, &file); err != nil {
-		return nil, err
-	}
+func (file *unseenSpec) check(data []byte) error {
 	for i, u := range file.Unseen {
 		if !validID(u.ID) || u.Name == "" || u.Text == "" {
-			return nil, strict.At(unseenFile, data, errors.New("an entry needs an id, a name and a text"), "unseen", i)
+			return strict.At(unseenFile, data, errors.New("an entry needs an id, a name and a text"), "unseen", i)
 		}
 	}
-	return file.Unseen, nil
+	return nil
 }
