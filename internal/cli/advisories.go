@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +18,9 @@ import (
 	"github.com/clawsonar/clawsonar/fingerprints"
 	"github.com/clawsonar/clawsonar/internal/advisory"
 	"github.com/clawsonar/clawsonar/internal/bounded"
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/release"
 	"github.com/clawsonar/clawsonar/internal/report"
 	"github.com/clawsonar/clawsonar/internal/results"
@@ -85,7 +88,7 @@ func (o *advisoryOptions) load(stderr io.Writer) (*scan.Advisories, error) {
 		return nil, fmt.Errorf("-vex: %w", err)
 	}
 	for _, w := range warnings {
-		fmt.Fprintf(stderr, "clawsonar: %s: %s\n", o.vex, report.Clean(w))
+		fmt.Fprintf(stderr, "clawsonar: %s: %s\n", o.vex, clean.Text(w))
 	}
 	out.VEX = vex
 	return &out, nil
@@ -101,6 +104,15 @@ func readAdvisories(name string) (*advisory.DB, error) {
 		return nil, fmt.Errorf("%w: make such a file with \"clawsonar advisories update -o\"", err)
 	}
 	return db, nil
+}
+
+// builtinFingerprints are those that come with the program.
+func builtinFingerprints() (*fingerprint.Set, error) {
+	set, err := fingerprint.Load(fingerprints.FS)
+	if err != nil {
+		return nil, fmt.Errorf("built-in fingerprints: %w", err)
+	}
+	return set, nil
 }
 
 func builtinAdvisories() (*advisory.DB, error) { return builtin(advisoryFile, advisory.Load) }
@@ -134,17 +146,10 @@ func newAdvisories(s streams) *cobra.Command {
 func newAdvisoriesList(s streams) *cobra.Command {
 	var o advisoryOptions
 	f := newFlags("advisories list")
+	f.noArgs = true
 	o.flags(f)
 	cmd := &cobra.Command{Use: "list [flags]", Short: "List the known advisories, one a line"}
-	f.attach(s, cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		rest, done, err := arguments(cmd, f, args, nil)
-		if done || err != nil {
-			return err
-		}
-		if err := noArgs("advisories list", rest); err != nil {
-			return err
-		}
+	return f.attach(s, cmd, func(_ context.Context, args []string) error {
 		known, err := o.load(s.err)
 		if err != nil {
 			return usage(err)
@@ -154,8 +159,7 @@ func newAdvisoriesList(s streams) *cobra.Command {
 		}
 		fmt.Fprintf(s.err, "%s, as of %s, for releases up to %s\n", advisoryCount(len(known.DB.All())), known.DB.AsOf().Format(time.DateOnly), known.DB.Newest())
 		return nil
-	}
-	return cmd
+	})
 }
 
 // advisoryLine prints one advisory on one line. A file of the user's may hold
@@ -165,7 +169,7 @@ func advisoryLine(w io.Writer, a *advisory.Advisory, mark string) {
 	if n, _, ok := a.Score(); ok {
 		score = fmt.Sprintf("%.1f", n)
 	}
-	fmt.Fprintf(w, "%-19s %-15s %-8s %4s  %-14s %s%s\n", a.ID, cmp.Or(a.CVE, "-"), a.Grade(), score, cmp.Or(a.FixedIn().String(), "-"), report.Clean(a.Summary), mark)
+	fmt.Fprintf(w, "%-19s %-15s %-8s %4s  %-14s %s%s\n", a.ID, cmp.Or(a.CVE, "-"), a.Grade(), score, cmp.Or(a.FixedIn().String(), "-"), clean.Text(a.Summary), mark)
 }
 
 func advisoryCount(n int) string {
@@ -183,22 +187,17 @@ func newAdvisoriesShow(s streams) *cobra.Command {
 	f.group("Output")
 	lang.flag(f, "language (the advisory itself is English)")
 	cmd := &cobra.Command{Use: "show [flags] ID", Short: "Show one advisory, by its GHSA or CVE id"}
-	f.attach(s, cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		rest, done, err := arguments(cmd, f, args, nil)
-		if done || err != nil {
-			return err
-		}
-		if len(rest) != 1 {
+	return f.attach(s, cmd, func(_ context.Context, args []string) error {
+		if len(args) != 1 {
 			return usage(errors.New("advisories show takes one id: see \"clawsonar advisories list\""))
 		}
 		known, err := o.load(s.err)
 		if err != nil {
 			return usage(err)
 		}
-		a := known.DB.Find(rest[0])
+		a := known.DB.Find(args[0])
 		if a == nil {
-			return usage(fmt.Errorf("no advisory %q as of %s: see \"clawsonar advisories list\"", report.CleanN(rest[0], 40), known.DB.AsOf().Format(time.DateOnly)))
+			return usage(fmt.Errorf("no advisory %q as of %s: see \"clawsonar advisories list\"", clean.N(args[0], 40), known.DB.AsOf().Format(time.DateOnly)))
 		}
 		t, err := lang.texts()
 		if err != nil {
@@ -206,17 +205,16 @@ func newAdvisoriesShow(s streams) *cobra.Command {
 		}
 		showAdvisory(s.out, a, t)
 		return nil
-	}
-	return cmd
+	})
 }
 
 func showAdvisory(w io.Writer, a *advisory.Advisory, t report.Texts) {
 	row := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(w, "%s %s\n", report.Pad(name, 11), report.Clean(value))
+			fmt.Fprintf(w, "%s %s\n", report.Pad(name, 11), clean.Text(value))
 		}
 	}
-	fmt.Fprintf(w, "%s\n%s\n\n", t.Say("%s (%s)", a.ID, t.Severity(a.Grade())), report.Clean(a.Summary))
+	fmt.Fprintf(w, "%s\n%s\n\n", t.Say("%s (%s)", a.ID, t.Severity(a.Grade())), clean.Text(a.Summary))
 	row("CVE", a.CVE)
 	row(t.Say("Published"), a.Published+map[string]string{"upper-bound": t.Say(" at the latest"), "cve": t.Say(" (CVE record)"), "vendor-batch": t.Say(" (vendor's list)")}[a.DateOf])
 	for _, score := range a.Scores {
@@ -258,18 +256,13 @@ is affected, one that applies to some is possible.`,
   clawsonar advisories check 2026.3.13 -auth open -advisories all
   clawsonar advisories check -package @openclaw/slack 2026.7.1`,
 	}
-	f.attach(s, cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		rest, done, err := arguments(cmd, f, args, nil)
-		if done || err != nil {
-			return err
-		}
-		if len(rest) == 0 {
+	return f.attach(s, cmd, func(_ context.Context, args []string) error {
+		if len(args) == 0 {
 			return usage(errors.New("advisories check needs a version, such as 2026.3.13"))
 		}
 		subject := advisory.Subject{Query: advisory.Query{Package: pkg}}
 		subject.Access = map[event.AuthState]advisory.Access{event.AuthOpen: advisory.Open, event.AuthGated: advisory.Fronted}[event.AuthState(auth)]
-		for _, text := range rest {
+		for _, text := range args {
 			v, err := release.Parse(text)
 			if err != nil {
 				return usage(err)
@@ -288,10 +281,9 @@ is affected, one that applies to some is possible.`,
 		if err != nil {
 			return err
 		}
-		printAssessment(s.out, strings.Join(rest, ", "), known, known.DB.Assess(subject), t)
+		printAssessment(s.out, strings.Join(args, ", "), known, known.DB.Assess(subject), t)
 		return nil
-	}
-	return cmd
+	})
 }
 
 func printAssessment(w io.Writer, name string, known *scan.Advisories, a advisory.Assessment, t report.Texts) {
@@ -341,7 +333,7 @@ func printAssessment(w io.Writer, name string, known *scan.Advisories, a advisor
 	if len(a.Suppressed) > 0 {
 		fmt.Fprintf(w, "\n%s\n", t.Say("%d suppressed by VEX statements", len(a.Suppressed)))
 		for _, m := range a.Suppressed {
-			advisoryLine(w, m.Advisory, " ["+report.Clean(m.Why)+"]")
+			advisoryLine(w, m.Advisory, " ["+clean.Text(m.Why)+"]")
 		}
 	}
 	if a.Len() == 0 {
@@ -380,17 +372,12 @@ commands with -advisories FILE.`,
   clawsonar advisories update -as-of 2026-11-20 -o advisories.json records/
   clawsonar scan -advisories advisories.json`,
 	}
-	f.attach(s, cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		rest, done, err := arguments(cmd, f, args, nil)
-		if done || err != nil {
-			return err
-		}
-		if len(rest) == 0 {
+	return f.attach(s, cmd, func(_ context.Context, args []string) error {
+		if len(args) == 0 {
 			return usage(errors.New("advisories update needs a file or folder of OSV records"))
 		}
 		var records []results.Named
-		for _, name := range rest {
+		for _, name := range args {
 			records = append(records, results.Named{Flag: "record", Path: strings.TrimPrefix(name, "file://")})
 		}
 		// -advisories may be what -o brings up to date: it is replaced in one step.
@@ -402,14 +389,13 @@ commands with -advisories FILE.`,
 			return usage(err)
 		}
 		var u advisory.Update
-		for _, name := range rest {
+		for _, name := range args {
 			if err := addRecords(&u, name); err != nil {
-				return usage(fmt.Errorf("advisories update: %s", report.Clean(err.Error())))
+				return usage(fmt.Errorf("advisories update: %s", clean.Text(err.Error())))
 			}
 		}
 		return update(s, known.DB, &u, output, asOf)
-	}
-	return cmd
+	})
 }
 
 func checkDay(s string) error {
@@ -472,10 +458,10 @@ func addFile(u *advisory.Update, name string) error {
 func update(s streams, db *advisory.DB, u *advisory.Update, output, asOf string) error {
 	c := u.Apply(db)
 	for _, line := range c.Lines {
-		fmt.Fprintln(s.out, report.Clean(line))
+		fmt.Fprintln(s.out, clean.Text(line))
 	}
 	for _, note := range c.Notes {
-		fmt.Fprintf(s.err, "clawsonar: %s\n", report.Clean(note))
+		fmt.Fprintf(s.err, "clawsonar: %s\n", clean.Text(note))
 	}
 	fmt.Fprintf(s.out, "%d new, %d changed, %d withdrawn, %d unchanged; %s\n", c.New, c.Changed, c.Removed, c.Equal, advisoryCount(len(c.All)))
 	day, newest := db.AsOf(), db.Newest()

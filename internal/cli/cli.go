@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -17,7 +16,7 @@ import (
 	"github.com/projectdiscovery/goflags"
 	"github.com/spf13/cobra"
 
-	"github.com/clawsonar/clawsonar/internal/report"
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/suggest"
 )
 
@@ -100,7 +99,7 @@ func exitCode(err error, stderr io.Writer) int {
 			continue // printed already
 		}
 		// An error may quote a list, file or name that somebody else has written.
-		fmt.Fprintf(stderr, "clawsonar: %s\n", report.Clean(err.Error()))
+		fmt.Fprintf(stderr, "clawsonar: %s\n", clean.Text(err.Error()))
 	}
 	return code
 }
@@ -233,18 +232,13 @@ func newHelp() *cobra.Command {
 	}
 }
 
-// lookupEnv is the process environment.
-func lookupEnv(name string) (string, bool) { return os.LookupEnv(name) }
-
 // unknownEnv returns a warning for each variable that looks like a setting but is
 // not one of any command.
 func unknownEnv(sets map[*cobra.Command]*flags, environ []string) []string {
 	var known []string
 	for _, f := range sets {
-		for _, g := range f.groups {
-			for _, o := range g.flags {
-				known = append(known, variable(o.long))
-			}
+		for o := range f.every {
+			known = append(known, variable(o.long))
 		}
 	}
 	var out []string
@@ -257,18 +251,4 @@ func unknownEnv(sets map[*cobra.Command]*flags, environ []string) []string {
 	}
 	slices.Sort(out)
 	return out
-}
-
-// arguments parses a command's flags and handles -help.
-func arguments(cmd *cobra.Command, f *flags, args []string, config func() (string, bool)) (rest []string, done bool, err error) {
-	rest, err = f.parse(args, lookupEnv, config)
-	if errors.Is(err, errHelp) {
-		return nil, true, cmd.Help()
-	}
-	if err == nil && !f.on("silent") {
-		for _, warning := range unknownEnv(f.all, os.Environ()) {
-			fmt.Fprintf(cmd.ErrOrStderr(), "clawsonar: %s\n", report.Clean(warning))
-		}
-	}
-	return rest, false, usage(err)
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/clawsonar/clawsonar/fingerprints"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/replica"
@@ -46,6 +45,7 @@ func newDemo(s streams) *cobra.Command {
 	var o scanOptions
 	o.flags() // for their defaults
 	f := newFlags("demo")
+	f.noArgs = true
 	f.group("Replicas")
 	f.boolean(&o.family, "family", "", "replicas of OpenClaw's relatives instead, open and protected, one port each")
 	o.outputFlags(f)
@@ -56,24 +56,15 @@ func newDemo(s streams) *cobra.Command {
 would, print the report, and stop them. The replicas give the answers that real
 gateways gave when they were recorded; those of -family were made by hand.`,
 	}
-	f.attach(s, cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		rest, done, err := arguments(cmd, f, args, nil)
-		if done || err != nil {
-			return err
-		}
-		if err := noArgs("demo", rest); err != nil {
-			return err
-		}
-		return runDemo(cmd.Context(), s, o)
-	}
-	return cmd
+	return f.attach(s, cmd, func(ctx context.Context, args []string) error {
+		return runDemo(ctx, s, o)
+	})
 }
 
 func runDemo(ctx context.Context, s streams, o scanOptions) error {
-	set, err := fingerprint.Load(fingerprints.FS)
+	set, err := builtinFingerprints()
 	if err != nil {
-		return fmt.Errorf("built-in fingerprints: %w", err)
+		return err
 	}
 	all, err := evidence.LoadCaptures(captures.FS, ".")
 	if err != nil {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/clawsonar/clawsonar/fingerprints"
 	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
@@ -29,7 +29,7 @@ func newExplain(s streams) *cobra.Command {
 			for _, d := range check.States() {
 				ids = append(ids, string(d.State)+"\t"+d.Title)
 			}
-			if set, err := fingerprint.Load(fingerprints.FS); err == nil {
+			if set, err := builtinFingerprints(); err == nil {
 				for _, p := range set.Products() {
 					ids = append(ids, p.ID+"\t"+p.Name)
 				}
@@ -45,30 +45,24 @@ func newExplain(s streams) *cobra.Command {
 	f := newFlags("explain")
 	f.group("Output")
 	o.flag(f, "language")
-	f.attach(s, cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		rest, done, err := arguments(cmd, f, args, nil)
-		if done || err != nil {
-			return err
-		}
-		if len(rest) > 1 {
+	return f.attach(s, cmd, func(_ context.Context, args []string) error {
+		if len(args) > 1 {
 			return usage(errors.New("explain takes one id: see \"clawsonar explain\" for the list"))
 		}
-		set, err := fingerprint.Load(fingerprints.FS)
+		set, err := builtinFingerprints()
 		if err != nil {
-			return fmt.Errorf("built-in fingerprints: %w", err)
+			return err
 		}
 		t, err := o.texts()
 		if err != nil {
 			return err
 		}
-		if len(rest) == 0 {
+		if len(args) == 0 {
 			listTopics(s.out, set, t)
 			return nil
 		}
-		return usage(explain(s.out, set, rest[0], t))
-	}
-	return cmd
+		return usage(explain(s.out, set, args[0], t))
+	})
 }
 
 func listTopics(w io.Writer, set *fingerprint.Set, t report.Texts) {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,9 +15,9 @@ import (
 
 	"github.com/clawsonar/clawsonar/fingerprints"
 	"github.com/clawsonar/clawsonar/internal/bounded"
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
-	"github.com/clawsonar/clawsonar/internal/report"
 	"github.com/clawsonar/clawsonar/internal/strict"
 	"github.com/clawsonar/clawsonar/testdata/captures"
 )
@@ -34,21 +35,14 @@ func newFingerprints(s streams) *cobra.Command {
 func newFingerprintsList(s streams) *cobra.Command {
 	var releases bool
 	f := newFlags("fingerprints list")
+	f.noArgs = true
 	f.group("Flags")
 	f.boolean(&releases, "releases", "", "list the known OpenClaw releases instead")
 	cmd := &cobra.Command{Use: "list [flags]", Short: "List the built-in fingerprints, or the known releases"}
-	f.attach(s, cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		rest, done, err := arguments(cmd, f, args, nil)
-		if done || err != nil {
-			return err
-		}
-		if err := noArgs("fingerprints list", rest); err != nil {
-			return err
-		}
-		set, err := fingerprint.Load(fingerprints.FS)
+	return f.attach(s, cmd, func(_ context.Context, args []string) error {
+		set, err := builtinFingerprints()
 		if err != nil {
-			return fmt.Errorf("built-in fingerprints: %w", err)
+			return err
 		}
 		if releases {
 			for r := range set.Releases("openclaw").Releases() {
@@ -64,8 +58,7 @@ func newFingerprintsList(s streams) *cobra.Command {
 			fmt.Fprintf(s.out, "%-24s %-30s ports %s\n", p.ID, p.Name, strings.Trim(fmt.Sprint(p.Ports), "[]"))
 		}
 		return nil
-	}
-	return cmd
+	})
 }
 
 // newFingerprintsExplain is explain, as a subcommand of fingerprints.
@@ -109,7 +102,7 @@ open or claimable needs one in which it decides. Other rules that decide in no
 capture are listed.`,
 	}
 	return ownFingerprints(s, "test", cmd, func(args, confirmed []string) error {
-		set, err := fingerprint.Load(fingerprints.FS)
+		set, err := builtinFingerprints()
 		if len(args) > 0 {
 			set, err = loadFingerprints(args[0], confirmed)
 			args = args[1:]
@@ -126,12 +119,12 @@ capture are listed.`,
 		}
 		problems, idle := set.Test(all)
 		for _, p := range problems {
-			fmt.Fprintln(s.out, report.Clean(p))
+			fmt.Fprintln(s.out, clean.Text(p))
 		}
 		if len(idle) > 0 {
 			fmt.Fprintf(s.out, "decide in no capture: %s\n", counted(len(idle), "rule"))
 			for _, rule := range idle {
-				fmt.Fprintln(s.out, "  "+report.Clean(rule))
+				fmt.Fprintln(s.out, "  "+clean.Text(rule))
 			}
 		}
 		if len(problems) > 0 {
@@ -149,15 +142,9 @@ func ownFingerprints(s streams, name string, cmd *cobra.Command, run func(args, 
 	f := newFlags("fingerprints " + name)
 	f.group("Flags")
 	f.list(&confirmed, "allow-path", "", "PATH", "also permit requests for this path, which must change nothing and return no secret; repeatable", fingerprint.CheckPath)
-	f.attach(s, cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		rest, done, err := arguments(cmd, f, args, nil)
-		if done || err != nil {
-			return err
-		}
-		return run(rest, confirmed)
-	}
-	return cmd
+	return f.attach(s, cmd, func(_ context.Context, args []string) error {
+		return run(args, confirmed)
+	})
 }
 
 // counted puts a number before its noun.

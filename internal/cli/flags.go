@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/clawsonar/clawsonar/internal/bounded"
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/strict"
 	"github.com/clawsonar/clawsonar/internal/suggest"
 )
@@ -32,19 +34,24 @@ type flags struct {
 	shorts map[string]string // short name → long name
 	multi  map[string]bool   // long names that may be given several times
 
-	all         map[*cobra.Command]*flags // those of every command
-	foundConfig string                    // the configuration file that was read although it was not named
+	all    map[*cobra.Command]*flags // those of every command
+	silent *bool                     // nil, or whether warnings are not wanted
+	noArgs bool                      // the command takes flags only
+
+	config      func() (file string, named bool) // nil, or which configuration file to read
+	foundConfig string                           // the one that was read although it was not named
 }
 
 type group struct {
 	title string
-	flags []option
+	flags []*option
 }
 
 type option struct {
 	long, short, arg, usage, def string
 
 	alias string   // another short name, used by similar tools
+	least int      // of a whole number
 	words []string // the values it takes, if they are few
 
 	// Whether a configuration file that was not named may set it: anyone may have put
@@ -119,47 +126,71 @@ func newFlags(name string) *flags {
 
 func (f *flags) group(title string) { f.groups = append(f.groups, group{title: title}) }
 
-func (f *flags) add(v flag.Value, o option) *option {
-	f.set.VarP(v, o.long, o.short, o.usage)
+func (f *flags) add(o option, set func(string) error) *option {
+	f.set.VarP(setter{set, o.arg == ""}, o.long, o.short, o.usage)
 	if o.short != "" {
 		f.shorts[o.short] = o.long
 	}
 	g := &f.groups[len(f.groups)-1]
-	g.flags = append(g.flags, o)
-	return &g.flags[len(g.flags)-1]
+	g.flags = append(g.flags, &o)
+	return &o
 }
 
 // text adds a flag that takes any text that check, unless nil, accepts.
 func (f *flags) text(p *string, long, short, arg, usage string, check func(string) error) *option {
-	return f.add(&textValue{p, check}, option{long: long, short: short, arg: arg, usage: usage})
+	return f.add(option{long: long, short: short, arg: arg, usage: usage}, func(s string) error {
+		if check != nil {
+			if err := check(s); err != nil {
+				return err
+			}
+		}
+		*p = s
+		return nil
+	})
 }
 
 // choice adds a flag that takes one of words.
 func (f *flags) choice(p *string, long, short, arg, def, usage string, words []string) *option {
-	*p = def
-	check := func(s string) error {
+	o := f.text(p, long, short, arg, usage, func(s string) error {
 		if !slices.Contains(words, s) {
 			last := len(words) - 1
 			return fmt.Errorf("%q is unknown: use %s or %s", s, strings.Join(words[:last], ", "), words[last])
 		}
 		return nil
-	}
-	return f.add(&textValue{p, check}, option{long: long, short: short, arg: arg, usage: usage, def: def, words: words})
+	})
+	*p, o.def, o.words = def, def, words
+	return o
 }
 
 // integer adds a flag that takes a whole number from least on.
 func (f *flags) integer(p *int, long, short string, def, least int, usage string) *option {
 	*p = def
-	return f.add(&intValue{p, least}, option{long: long, short: short, arg: "N", usage: usage, def: strconv.Itoa(def)})
+	return f.add(option{long: long, short: short, arg: "N", usage: usage, def: strconv.Itoa(def), least: least}, func(s string) error {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < least {
+			return fmt.Errorf("%q is not valid: use a whole number, %d or more", s, least)
+		}
+		*p = n
+		return nil
+	})
 }
 
 func (f *flags) boolean(p *bool, long, short, usage string) *option {
-	return f.add((*boolValue)(p), option{long: long, short: short, usage: usage})
+	return f.add(option{long: long, short: short, usage: usage}, func(s string) (err error) {
+		*p, err = truth(s)
+		return err
+	})
 }
 
 // shorthand adds a flag without a value that stands for another with one.
 func (f *flags) shorthand(p *string, word, long, short, usage string) *option {
-	return f.add(&wordValue{p, word}, option{long: long, short: short, usage: usage})
+	return f.add(option{long: long, short: short, usage: usage}, func(s string) error {
+		on, err := truth(s)
+		if on {
+			*p = word
+		}
+		return err
+	})
 }
 
 // duration adds a flag that takes a positive duration; def 0 means none.
@@ -169,119 +200,63 @@ func (f *flags) duration(p *time.Duration, long, short string, def time.Duration
 	if def != 0 {
 		o.def = def.String()
 	}
-	return f.add((*durationValue)(p), o)
+	return f.add(o, func(s string) error {
+		d, err := time.ParseDuration(s)
+		if err != nil || d <= 0 {
+			return fmt.Errorf("%q is not valid: use a duration such as 500ms, 10s or 2m", s)
+		}
+		*p = d
+		return nil
+	})
 }
 
 // list adds a flag that may be given several times.
 func (f *flags) list(p *[]string, long, short, arg, usage string, check func(string) error) *option {
 	f.multi[long] = true
-	return f.add(&listValue{p, check}, option{long: long, short: short, arg: arg, usage: usage})
+	return f.add(option{long: long, short: short, arg: arg, usage: usage}, func(s string) error {
+		if err := check(s); err != nil {
+			return err
+		}
+		*p = append(*p, s)
+		return nil
+	})
 }
 
 // alias gives the flag that was added last another short name.
 func (f *flags) alias(name string) {
-	g := &f.groups[len(f.groups)-1]
-	o := &g.flags[len(g.flags)-1]
+	g := f.groups[len(f.groups)-1]
+	o := g.flags[len(g.flags)-1]
 	o.alias = name
 	f.shorts[name] = o.long
 	f.set.CommandLine.Var(f.set.CommandLine.Lookup(o.long).Value, name, o.usage)
 }
 
-// The values check what they are given at once, so that the error can name the
-// flag, variable or line that it came from.
-
-type textValue struct {
-	p     *string
-	check func(string) error
+// setter is the value of a flag. It checks what it is given at once, so that the
+// error can name the flag, variable or line that it came from.
+type setter struct {
+	set  func(string) error
+	bare bool // it needs no value
 }
 
-func (v *textValue) String() string { return "" }
+func (v setter) String() string     { return "" }
+func (v setter) Set(s string) error { return v.set(s) }
+func (v setter) IsBoolFlag() bool   { return v.bare }
 
-func (v *textValue) Set(s string) error {
-	if v.check != nil {
-		if err := v.check(s); err != nil {
-			return err
-		}
-	}
-	*v.p = s
-	return nil
-}
-
-type intValue struct {
-	p     *int
-	least int
-}
-
-func (v *intValue) String() string { return "" }
-
-func (v *intValue) Set(s string) error {
-	n, err := strconv.Atoi(s)
-	if err != nil || n < v.least {
-		return fmt.Errorf("%q is not valid: use a whole number, %d or more", s, v.least)
-	}
-	*v.p = n
-	return nil
-}
-
-type boolValue bool
-
-func (v *boolValue) String() string   { return "" }
-func (v *boolValue) IsBoolFlag() bool { return true }
-
-func (v *boolValue) Set(s string) error {
-	b, err := strconv.ParseBool(s)
-	if err != nil {
-		return fmt.Errorf("%q is not valid: use true or false", s)
-	}
-	*v = boolValue(b)
-	return nil
-}
-
-type wordValue struct {
-	p    *string
-	word string
-}
-
-func (v *wordValue) String() string   { return "" }
-func (v *wordValue) IsBoolFlag() bool { return true }
-
-func (v *wordValue) Set(s string) error {
-	on, err := strconv.ParseBool(s)
-	if err != nil {
-		return fmt.Errorf("%q is not valid: use true or false", s)
-	}
-	if on {
-		*v.p = v.word
-	}
-	return nil
-}
-
-type durationValue time.Duration
-
-func (v *durationValue) String() string { return "" }
-
-func (v *durationValue) Set(s string) error {
-	d, err := time.ParseDuration(s)
-	if err != nil || d <= 0 {
-		return fmt.Errorf("%q is not valid: use a duration such as 500ms, 10s or 2m", s)
-	}
-	*v = durationValue(d)
-	return nil
-}
-
-type listValue struct {
-	p     *[]string
-	check func(string) error
-}
-
-func (v *listValue) String() string { return "" }
-
-func (v *listValue) Set(s string) error {
-	if err := v.check(s); err != nil {
+// checked accepts what parse reads without an error.
+func checked[T any](parse func(string) (T, error)) func(string) error {
+	return func(s string) error {
+		_, err := parse(s)
 		return err
 	}
-	*v.p = append(*v.p, s)
-	return nil
+}
+
+// truth reads the value of a flag that needs none.
+func truth(s string) (bool, error) {
+	on, err := strconv.ParseBool(s)
+	if err != nil {
+		return false, fmt.Errorf("%q is not valid: use true or false", s)
+	}
+	return on, nil
 }
 
 var errHelp = flag.ErrHelp
@@ -310,24 +285,22 @@ func (f *flags) parse(args []string, getenv func(string) (string, bool), config 
 	}
 	given := map[string]bool{}
 	cl.Visit(func(fl *flag.Flag) { given[f.long(fl.Name)] = true })
-	for _, g := range f.groups {
-		for _, o := range g.flags {
-			name := variable(o.long)
-			text, _ := getenv(name)
-			// Empty is the same as not set: CI systems pass on variables without a
-			// value so.
-			if text == "" || given[o.long] {
-				continue
-			}
-			given[o.long] = true
-			values := []string{text}
-			if f.multi[o.long] {
-				values = strings.Split(text, ",")
-			}
-			for _, v := range values {
-				if err := cl.Set(o.long, v); err != nil {
-					return nil, fmt.Errorf("environment variable %s: %w", name, err)
-				}
+	for o := range f.every {
+		name := variable(o.long)
+		text, _ := getenv(name)
+		// Empty is the same as not set: CI systems pass on variables without a
+		// value so.
+		if text == "" || given[o.long] {
+			continue
+		}
+		given[o.long] = true
+		values := []string{text}
+		if f.multi[o.long] {
+			values = strings.Split(text, ",")
+		}
+		for _, v := range values {
+			if err := cl.Set(o.long, v); err != nil {
+				return nil, fmt.Errorf("environment variable %s: %w", name, err)
 			}
 		}
 	}
@@ -408,7 +381,7 @@ func (f *flags) merge(file string, named bool, given map[string]bool) error {
 		switch {
 		case name == configFlag:
 			return fail(key, "setting %q names another file: put its settings here", name)
-		case !f.known(name):
+		case f.option(name) == nil:
 			return fail(key, "unknown setting %q%s: settings are the long names of flags, see -help", name, suggest.DidYouMean(name, f.names()))
 		case seen[name]:
 			return fail(key, "setting %q is given twice", name)
@@ -450,37 +423,32 @@ func mapping(file string, data []byte) ([]*yaml.Node, error) {
 	return root.Content, nil
 }
 
-func (f *flags) known(long string) bool { return f.option(long) != nil }
+// every yields all flags in the order in which help shows them.
+func (f *flags) every(yield func(*option) bool) {
+	for _, g := range f.groups {
+		for _, o := range g.flags {
+			if !yield(o) {
+				return
+			}
+		}
+	}
+}
 
 // option returns the flag of that long name, or nil.
 func (f *flags) option(long string) *option {
-	for _, g := range f.groups {
-		for i := range g.flags {
-			if g.flags[i].long == long {
-				return &g.flags[i]
-			}
+	for o := range f.every {
+		if o.long == long {
+			return o
 		}
 	}
 	return nil
 }
 
-// on reports whether there is a flag without a value of that name, and it is set.
-func (f *flags) on(long string) bool {
-	fl := f.set.CommandLine.Lookup(long)
-	if fl == nil {
-		return false
-	}
-	v, ok := fl.Value.(*boolValue)
-	return ok && bool(*v)
-}
-
 // names returns the long names of all flags.
 func (f *flags) names() []string {
 	var out []string
-	for _, g := range f.groups {
-		for _, o := range g.flags {
-			out = append(out, o.long)
-		}
+	for o := range f.every {
+		out = append(out, o.long)
 	}
 	return out
 }
@@ -576,9 +544,10 @@ func fold(text string, width int) []string {
 	return append(lines, line)
 }
 
-// attach gives a cobra command these flags: cobra passes all arguments on, and
-// help and completion come from here.
-func (f *flags) attach(s streams, cmd *cobra.Command) {
+// attach gives a cobra command these flags, and run, which gets the arguments that
+// are not flags. Cobra passes all arguments on; parsing, help and completion come
+// from here.
+func (f *flags) attach(s streams, cmd *cobra.Command, run func(ctx context.Context, args []string) error) *cobra.Command {
 	s.sets[cmd], f.all = f, s.sets
 	cmd.DisableFlagParsing = true
 	cmd.DisableFlagsInUseLine = true
@@ -593,6 +562,24 @@ func (f *flags) attach(s streams, cmd *cobra.Command) {
 		}
 		fmt.Fprint(cmd.OutOrStdout(), f.help())
 	})
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		args, err := f.parse(args, os.LookupEnv, f.config)
+		switch {
+		case errors.Is(err, errHelp):
+			return cmd.Help()
+		case err != nil:
+			return usage(err)
+		case f.silent == nil || !*f.silent:
+			for _, warning := range unknownEnv(f.all, os.Environ()) {
+				fmt.Fprintf(cmd.ErrOrStderr(), "clawsonar: %s\n", clean.Text(warning))
+			}
+		}
+		if f.noArgs && len(args) > 0 {
+			name := f.set.CommandLine.Name()
+			return usage(fmt.Errorf("%s takes no argument: see \"clawsonar %s -help\"", name, name))
+		}
+		return run(cmd.Context(), args)
+	}
 	arguments := cmd.ValidArgsFunction
 	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 		if strings.HasPrefix(toComplete, "-") {
@@ -608,6 +595,7 @@ func (f *flags) attach(s streams, cmd *cobra.Command) {
 		}
 		return nil, cobra.ShellCompDirectiveDefault
 	}
+	return cmd
 }
 
 // complete returns the flags that begin as toComplete does, which has one dash
@@ -632,13 +620,8 @@ func (f *flags) words(arg string) []string {
 	if !ok {
 		return nil
 	}
-	name = f.long(strings.TrimPrefix(name, "-"))
-	for _, g := range f.groups {
-		for _, o := range g.flags {
-			if o.long == name {
-				return o.words
-			}
-		}
+	if o := f.option(f.long(strings.TrimPrefix(name, "-"))); o != nil {
+		return o.words
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"os"
 	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/report"
@@ -15,7 +16,7 @@ func (o *langOption) flag(f *flags, usage string) *option {
 }
 
 // language is what was asked for, else that of the locale.
-func (o *langOption) language() string { return cmp.Or(o.lang, localeLanguage(lookupEnv)) }
+func (o *langOption) language() string { return cmp.Or(o.lang, localeLanguage(os.LookupEnv)) }
 
 // texts are the texts of that language.
 func (o *langOption) texts() (report.Texts, error) { return report.NewTexts(o.language()) }

@@ -8,10 +8,10 @@ import (
 	"strings"
 
 	"github.com/clawsonar/clawsonar/fingerprints"
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/local"
 	"github.com/clawsonar/clawsonar/internal/message"
-	"github.com/clawsonar/clawsonar/internal/report"
 	"github.com/clawsonar/clawsonar/internal/scan"
 	"github.com/clawsonar/clawsonar/internal/target"
 )
@@ -35,7 +35,7 @@ func (o *scanOptions) addLocal(ctx context.Context, s streams, cfg *scan.Config,
 	}
 	listeners, err := local.Listeners(ctx)
 	if err != nil && !o.silent {
-		fmt.Fprintf(s.err, "clawsonar: only the known ports are scanned: %s\n", report.Clean(err.Error()))
+		fmt.Fprintf(s.err, "clawsonar: only the known ports are scanned: %s\n", clean.Text(err.Error()))
 	}
 	m := &machine{Plan: rules.Plan(listeners, known, o.ports != "", o.interfaces), blind: err != nil, interfaces: o.interfaces, usual: usual}
 	for _, spec := range m.Targets {
@@ -116,7 +116,7 @@ func (m *machine) unjudged() []message.Text {
 // describe names a listener: its address, and what more is known of it.
 func describe(l local.Listener, more ...string) string {
 	if l.Process != "" {
-		more = append(more, report.CleanN(l.Process, 20))
+		more = append(more, clean.N(l.Process, 20))
 	}
 	if len(more) == 0 {
 		return l.Addr.String()

@@ -18,26 +18,16 @@ type networkOptions struct {
 
 func (o *networkOptions) flags(f *flags) {
 	f.group("Network")
-	f.text(&o.proxy, "proxy", "", "URL", "connect through socks5://HOST:PORT or http://HOST:PORT; names are resolved here, and the scope applies to the address that the proxy is asked for", checkProxy).
+	f.text(&o.proxy, "proxy", "", "URL", "connect through socks5://HOST:PORT or http://HOST:PORT; names are resolved here, and the scope applies to the address that the proxy is asked for", checked(wire.ParseProxy)).
 		mustName("it says how connections are made")
-	f.text(&o.sourceIP, "source-ip", "", "ADDRESS", "connect from this address of this machine", checkAddress).
+	f.text(&o.sourceIP, "source-ip", "", "ADDRESS", "connect from this address of this machine", checked(parseAddress)).
 		mustName("it says how connections are made")
 	f.text(&o.netInterface, "interface", "", "NAME", "connect through this network interface (Linux)", nil).
 		mustName("it says how connections are made")
-	f.text(&o.resolver, "resolver", "", "ADDRESS[:PORT]", "resolve names with this DNS server", checkResolver).
+	f.text(&o.resolver, "resolver", "", "ADDRESS[:PORT]", "resolve names with this DNS server", checked(parseResolver)).
 		mustName("it says how connections are made")
-	f.list(&o.headers, "header", "H", "'NAME: VALUE'", "send this header with every HTTP request; credentials and identities are refused; repeatable", checkHeader).
+	f.list(&o.headers, "header", "H", "'NAME: VALUE'", "send this header with every HTTP request; credentials and identities are refused; repeatable", checked(wire.ParseHeader)).
 		mustName("it says what is sent")
-}
-
-func checkProxy(s string) error {
-	_, err := wire.ParseProxy(s)
-	return err
-}
-
-func checkAddress(s string) error {
-	_, err := parseAddress(s)
-	return err
 }
 
 func parseAddress(s string) (netip.Addr, error) {
@@ -46,11 +36,6 @@ func parseAddress(s string) (netip.Addr, error) {
 		return netip.Addr{}, fmt.Errorf("%q is not the address of a machine", s)
 	}
 	return addr.Unmap(), nil
-}
-
-func checkResolver(s string) error {
-	_, err := parseResolver(s)
-	return err
 }
 
 // parseResolver reads an address with or without a port; 53 without.
@@ -63,11 +48,6 @@ func parseResolver(s string) (netip.AddrPort, error) {
 		return netip.AddrPort{}, fmt.Errorf("%q is not a DNS server: write it as 192.0.2.53 or [2001:db8::53]:53", s)
 	}
 	return ap, nil
-}
-
-func checkHeader(s string) error {
-	_, err := wire.ParseHeader(s)
-	return err
 }
 
 // makeResolver returns the resolver of names.

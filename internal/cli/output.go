@@ -123,11 +123,6 @@ func (o *scanOptions) distinct(s streams, args []string) error {
 	return results.Distinct(o.read(s, args), out)
 }
 
-func checkOutput(spec string) error {
-	_, _, err := report.ParseOutput(spec)
-	return err
-}
-
 // terminalOptions are the options of a report on stdout.
 func terminalOptions(w io.Writer, o *outputOptions) report.Options {
 	opt := o.reportOptions()
@@ -144,4 +139,9 @@ func terminalOptions(w io.Writer, o *outputOptions) report.Options {
 	locale := cmp.Or(os.Getenv("LC_ALL"), os.Getenv("LC_CTYPE"), os.Getenv("LANG"))
 	opt.ASCII = opt.Lang == "en" && !strings.Contains(strings.ToUpper(strings.ReplaceAll(locale, "-", "")), "UTF8")
 	return opt
+}
+
+func checkOutput(spec string) error {
+	_, _, err := report.ParseOutput(spec)
+	return err
 }

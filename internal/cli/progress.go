@@ -9,8 +9,8 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/report"
 	"github.com/clawsonar/clawsonar/internal/scan"
 )
 
@@ -83,8 +83,8 @@ func announce(w io.Writer) func(*event.Target) {
 				fmt.Fprint(w, erase+"More findings of high or worse are in the report.\n")
 				return
 			}
-			fmt.Fprintf(w, erase+"%-8s  %s  %s [%s]\n", report.Clean(string(f.Severity)), report.CleanN(t.Target.URL, 120),
-				report.CleanN(f.Title, 120), report.CleanN(f.ID, 60))
+			fmt.Fprintf(w, erase+"%-8s  %s  %s [%s]\n", clean.Text(string(f.Severity)), clean.N(t.Target.URL, 120),
+				clean.N(f.Title, 120), clean.N(f.ID, 60))
 		}
 	}
 }
@@ -124,7 +124,7 @@ func (o *scanOptions) sayWaiting(s streams) func(n int, place string, outcome ev
 			return
 		}
 		before, said = what, time.Now()
-		fmt.Fprintf(s.err, "clawsonar: waiting for %s, %s at most\n", report.Clean(what), left.Round(time.Second))
+		fmt.Fprintf(s.err, "clawsonar: waiting for %s, %s at most\n", clean.Text(what), left.Round(time.Second))
 	}
 }
 

@@ -11,13 +11,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/clawsonar/clawsonar/fingerprints"
 	"github.com/clawsonar/clawsonar/internal/check"
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/message"
-	"github.com/clawsonar/clawsonar/internal/report"
 	"github.com/clawsonar/clawsonar/internal/results"
 	"github.com/clawsonar/clawsonar/internal/stored"
 )
@@ -94,19 +93,13 @@ func (o *storedOptions) command(s streams, cmd *cobra.Command, name string, run 
 	f := newFlags(name)
 	o.outputOptions.flags(f)
 	o.gateOptions.flags(f)
-	f.attach(s, cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		rest, done, err := arguments(cmd, f, args, nil)
-		if done || err != nil {
+	return f.attach(s, cmd, func(ctx context.Context, args []string) error {
+		set, err := builtinFingerprints()
+		if err != nil {
 			return err
 		}
-		set, err := fingerprint.Load(fingerprints.FS)
-		if err != nil {
-			return fmt.Errorf("built-in fingerprints: %w", err)
-		}
-		return run(cmd.Context(), set, rest)
-	}
-	return cmd
+		return run(ctx, set, args)
+	})
 }
 
 // sources returns the streams in files: one a file, or one for each run of a scan.
@@ -183,7 +176,7 @@ func source(s streams, set *fingerprint.Set, in io.Reader, label string) stored.
 		})
 		switch {
 		case errors.Is(err, io.ErrUnexpectedEOF) && begun:
-			fmt.Fprintf(s.err, "clawsonar: %s\n", report.Clean(err.Error()))
+			fmt.Fprintf(s.err, "clawsonar: %s\n", clean.Text(err.Error()))
 			return nil
 		case err == nil && !begun:
 			return fmt.Errorf("%s is empty: give a stream that scan wrote with -o jsonl=FILE", label)

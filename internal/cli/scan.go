@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/clawsonar/clawsonar/fingerprints"
 	"github.com/clawsonar/clawsonar/internal/advisory"
 	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/event"
@@ -75,7 +74,7 @@ func (o *scanOptions) flags() *flags {
 		mustName("targets are contacted before the list is read to its end")
 	f.text(&o.ports, "ports", "p", "PORTS", "ports for targets that name none, such as 18789,18790-18793; family: those of OpenClaw, its relatives and helpers", checkPorts).
 		mustName("it says what is contacted")
-	f.text(&o.basePath, "base-path", "", "PATH", "base path for targets that name none, such as /claw", checkBase).
+	f.text(&o.basePath, "base-path", "", "PATH", "base path for targets that name none, such as /claw", checked(parseBase)).
 		mustName("it says what is requested")
 	f.choice(&o.addresses, "addresses", "", "WHICH", wire.AllAddresses, "which addresses of a name to scan: all (of more than 16 those that the seed chooses), first, ipv4 or ipv6",
 		[]string{wire.AllAddresses, wire.FirstAddress, wire.OnlyIPv4, wire.OnlyIPv6}).
@@ -148,11 +147,6 @@ func checkList(s string) error {
 	return nil
 }
 
-func checkBase(s string) error {
-	_, err := parseBase(s)
-	return err
-}
-
 func checkContact(s string) error {
 	bad := errors.New("use a mail address, or a URL that begins with http:// or https://, in plain ASCII")
 	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '(' || r == ')' }) {
@@ -222,22 +216,17 @@ Exit codes: 0 done · 1 failed while running · 2 usage or input error ·
   clawsonar scan https://claw.example.org -authorized -contact me@example.org
   clawsonar scan -l hosts.txt -o jsonl=scan.jsonl`,
 	}
-	f.attach(s, cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		rest, done, err := arguments(cmd, f, args, o.configFile)
-		if done || err != nil {
-			return err
-		}
+	f.config = o.configFile
+	return f.attach(s, cmd, func(ctx context.Context, args []string) error {
 		o.foundConfig = f.foundConfig
-		return runScan(cmd.Context(), s, o, append(o.targets, rest...))
-	}
-	return cmd
+		return runScan(ctx, s, o, append(o.targets, args...))
+	})
 }
 
 func runScan(ctx context.Context, s streams, o scanOptions, args []string) error {
-	set, err := fingerprint.Load(fingerprints.FS)
+	set, err := builtinFingerprints()
 	if err != nil {
-		return fmt.Errorf("built-in fingerprints: %w", err)
+		return err
 	}
 	cfg, gate, err := o.prepare(ctx, s, set)
 	if err != nil {

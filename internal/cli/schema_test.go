@@ -24,14 +24,14 @@ func configSchema(f *flags) map[string]any {
 				continue
 			}
 			s := map[string]any{"description": o.usage}
-			switch v := f.set.CommandLine.Lookup(o.long).Value.(type) {
-			case *boolValue, *wordValue:
+			switch {
+			case o.arg == "":
 				s["type"] = "boolean"
-			case *intValue:
-				s["type"], s["minimum"] = "integer", v.least
-			case *durationValue:
+			case o.arg == "N":
+				s["type"], s["minimum"] = "integer", o.least
+			case o.arg == "DURATION":
 				s["type"], s["pattern"] = "string", `^([0-9]*\.?[0-9]+(ns|us|µs|ms|s|m|h))+$`
-			case *listValue:
+			case f.multi[o.long]:
 				s["type"], s["items"] = []string{"string", "number", "array"}, map[string]any{"type": []string{"string", "number"}}
 			default:
 				s["type"] = []string{"string", "number"}

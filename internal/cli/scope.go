@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"os"
 
-	"github.com/clawsonar/clawsonar/internal/report"
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/target"
 	"github.com/clawsonar/clawsonar/internal/wire"
 )
@@ -27,11 +27,11 @@ const (
 
 func (o *scopeOptions) flags(f *flags) {
 	f.group("Scope (addresses, blocks, ranges, names, AS numbers; exclusions win)")
-	f.list(&o.allow, "allow", "", "TARGET", "contact only this; repeatable", checkRule).
+	f.list(&o.allow, "allow", "", "TARGET", "contact only this; repeatable", checked(target.ParseEntry)).
 		mustName("in addition to another allow list it allows more")
 	f.text(&o.scope, "scope", "", "FILE", "contact only what this file lists (and -allow)", nil).
 		mustName("in addition to another allow list it allows more")
-	f.list(&o.exclude, "exclude", "e", "TARGET", "never contact this; repeatable", checkRule).
+	f.list(&o.exclude, "exclude", "e", "TARGET", "never contact this; repeatable", checked(target.ParseEntry)).
 		mayFind("it only excludes")
 	f.text(&o.excludeFile, "exclude-file", "ef", "FILE", "never contact what this file lists", nil).
 		mayFind("it only excludes", within)
@@ -40,11 +40,6 @@ func (o *scopeOptions) flags(f *flags) {
 		mustName("it excludes less")
 	f.text(&o.asFile, "as-file", "", "FILE", "blocks of the AS numbers, in the format of iptoasn, pyasn or CAIDA", nil).
 		mustName("it says which addresses an allow list allows")
-}
-
-func checkRule(s string) error {
-	_, err := target.ParseEntry(s)
-	return err
 }
 
 // makeScope reads everything that says what may be contacted. What cannot be
@@ -76,7 +71,7 @@ func (o *scanOptions) makeScope(ctx context.Context, s streams, resolver *wire.R
 	}
 	for _, note := range notes {
 		if !o.silent {
-			fmt.Fprintf(s.err, "clawsonar: %s\n", report.Clean(note))
+			fmt.Fprintf(s.err, "clawsonar: %s\n", clean.Text(note))
 		}
 	}
 	return l.Scope(), nil

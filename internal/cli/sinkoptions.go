@@ -13,6 +13,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/check"
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/message"
@@ -56,6 +57,7 @@ func (o *outputOptions) flags(f *flags) {
 		mayFind("it reveals less")
 	f.text(&o.redactKey, "redact-key", "", "FILE", "redact with the key in this file: the same pseudonyms in each run", nil).
 		mustName("anyone with the key can resolve the pseudonyms")
+	f.silent = &o.silent
 	f.boolean(&o.silent, "silent", "", "print only errors to stderr").
 		mustName("it hides messages about this file")
 	f.boolean(&o.verbose, "verbose", "v", "also list closed, silent and excluded members of ranges").
@@ -240,7 +242,7 @@ func (o *outputOptions) notes(s streams, p *results.Pipeline, scan ...message.Te
 		return
 	}
 	for _, n := range append(scan, p.Filter.Notes()...) {
-		fmt.Fprintf(s.err, "clawsonar: %s\n", report.Clean(n.English))
+		fmt.Fprintf(s.err, "clawsonar: %s\n", clean.Text(n.English))
 	}
 }
 
@@ -253,7 +255,7 @@ func gateExit(s streams, gate *policy.Gate, silent bool) error {
 	}
 	if !silent {
 		for _, reason := range gate.Reasons() {
-			fmt.Fprintf(s.err, "clawsonar: %s\n", report.Clean(reason))
+			fmt.Fprintf(s.err, "clawsonar: %s\n", clean.Text(reason))
 		}
 	}
 	return &exitError{code: code}

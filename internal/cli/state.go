@@ -26,7 +26,7 @@ type stateOptions struct {
 
 func (o *stateOptions) flags(f *flags) {
 	f.group("State")
-	f.text(&o.shard, "shard", "", "K/N", "scan shard K of N; run all N with the same -seed to cover every target", checkShard).
+	f.text(&o.shard, "shard", "", "K/N", "scan shard K of N; run all N with the same -seed to cover every target", checked(parseShard)).
 		mustName("most targets would be skipped")
 	f.integer(&o.seed, "seed", "", 0, 0, "seed of the order in which targets are scanned").
 		mayFind("it is about order")
@@ -102,11 +102,6 @@ func (o *scanOptions) openJournal(cfg *scan.Config) (*results.JournalFile, error
 	cfg.From = scan.Mark(before.Mark)
 	cfg.Head.From, cfg.Head.Earlier, cfg.Head.Unlisted = before.Done(), slices.Clone(before.Runs), before.Unlisted
 	return k, nil
-}
-
-func checkShard(s string) error {
-	_, err := parseShard(s)
-	return err
 }
 
 func parseShard(text string) (target.Shard, error) {

@@ -1,14 +1,12 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
-
-	"github.com/clawsonar/clawsonar/fingerprints"
-	"github.com/clawsonar/clawsonar/internal/fingerprint"
 )
 
 func newVersion(s streams) *cobra.Command {
@@ -18,20 +16,13 @@ func newVersion(s streams) *cobra.Command {
 	}
 	var o langOption
 	f := newFlags("version")
+	f.noArgs = true
 	f.group("Output")
 	o.flag(f, "language")
-	f.attach(s, cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		rest, done, err := arguments(cmd, f, args, nil)
-		if done || err != nil {
-			return err
-		}
-		if err := noArgs("version", rest); err != nil {
-			return err
-		}
-		set, err := fingerprint.Load(fingerprints.FS)
+	return f.attach(s, cmd, func(_ context.Context, args []string) error {
+		set, err := builtinFingerprints()
 		if err != nil {
-			return fmt.Errorf("built-in fingerprints: %w", err)
+			return err
 		}
 		advisories, err := builtinAdvisories()
 		if err != nil {
@@ -46,8 +37,7 @@ func newVersion(s streams) *cobra.Command {
 			t.Say("%d OpenClaw releases up to %s, as of %s", d.Releases, d.NewestRelease, d.ReleasesAsOf),
 			t.Say("%d advisories, as of %s", d.Advisories, d.AdvisoriesAsOf))
 		return err
-	}
-	return cmd
+	})
 }
 
 // revision returns the commit the program was built from, if it is known.
@@ -62,11 +52,4 @@ func revision() string {
 		}
 	}
 	return ""
-}
-
-func noArgs(command string, args []string) error {
-	if len(args) > 0 {
-		return usage(fmt.Errorf("%s takes no argument: see \"clawsonar %s -help\"", command, command))
-	}
-	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
@@ -176,7 +177,7 @@ func (t *tally) proof(x *event.Target) string {
 		words = append(words, "-level", string(t.scan.Level))
 	}
 	if x.Target.Reach == event.ReachPublic {
-		contact := shellWord(CleanN(t.scan.Authorization.Contact, 200))
+		contact := shellWord(clean.N(t.scan.Authorization.Contact, 200))
 		if contact == "" {
 			contact = "MAIL-OR-URL"
 		}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
@@ -168,8 +169,8 @@ func (s *junit) unlisted(u *event.Unlisted) *junitSuite {
 	}
 	named := u.Targets[:min(len(u.Targets), event.MaxUnlisted)]
 	for _, p := range named {
-		outcome := CleanN(p.Outcome, 40)
-		add(CleanN(p.Place, textLimit), outcome, "outcome "+outcome)
+		outcome := clean.N(p.Outcome, 40)
+		add(clean.N(p.Place, textLimit), outcome, "outcome "+outcome)
 	}
 	if more := u.Count - int64(len(named)); more > 0 {
 		add(fmt.Sprintf("%d more", more), "not judged", "targets that have no line and are not named")

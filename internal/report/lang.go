@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/strict"
@@ -41,7 +42,7 @@ func loadCatalogue(lang string) (*catalogue, error) {
 	}
 	i := slices.Index(Languages(), lang)
 	if i < 0 {
-		return nil, fmt.Errorf("unknown language %q: use one of %s", CleanN(lang, 20), strings.Join(Languages(), ", "))
+		return nil, fmt.Errorf("unknown language %q: use one of %s", clean.N(lang, 20), strings.Join(Languages(), ", "))
 	}
 	name := "lang/" + lang + ".yaml"
 	data, err := languages.ReadFile(name)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
@@ -301,7 +302,7 @@ func (m *markdown) advisories(t *event.Target) string {
 // md makes clean text show as it is in Markdown as GitHub and GitLab read it: no
 // markup, no link, no mention of a user. The caller puts something before it in
 // its line.
-func md(s string) string { return mdReplacer().Replace(CleanN(s, textLimit)) }
+func md(s string) string { return mdReplacer().Replace(clean.N(s, textLimit)) }
 
 func mdReplacer() *strings.Replacer {
 	return strings.NewReplacer(
@@ -314,7 +315,7 @@ func mdReplacer() *strings.Replacer {
 // mdCode is clean text as code. What would end a code span, or a table's cell
 // even within one, or looks like markup, goes into an element instead.
 func mdCode(s string) string {
-	s = CleanN(s, 300)
+	s = clean.N(s, 300)
 	switch {
 	case s == "":
 		return ""
@@ -326,5 +327,5 @@ func mdCode(s string) string {
 
 // htmlText is clean text within an element of HTML in Markdown.
 func htmlText(s string) string {
-	return strings.NewReplacer("@", "@<!-- -->", "://", ":<!-- -->//").Replace(html.EscapeString(CleanN(s, textLimit)))
+	return strings.NewReplacer("@", "@<!-- -->", "://", ":<!-- -->//").Replace(html.EscapeString(clean.N(s, textLimit)))
 }

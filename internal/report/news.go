@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
@@ -36,7 +37,7 @@ func (n *news) add(t *event.Target, shows func(*event.Finding) bool) {
 	place := ""
 	at := func() string {
 		if place == "" {
-			place = CleanN(shownURL(where(t.Target)), 200)
+			place = clean.N(shownURL(where(t.Target)), 200)
 		}
 		return place
 	}
@@ -59,14 +60,14 @@ func (n *news) add(t *event.Target, shows func(*event.Finding) bool) {
 		default:
 			continue
 		}
-		k.put(newsLine{where: at(), severity: f.Severity, finding: event.Finding{ID: CleanN(f.ID, 60), Title: CleanN(f.Title, textLimit)}})
+		k.put(newsLine{where: at(), severity: f.Severity, finding: event.Finding{ID: clean.N(f.ID, 60), Title: clean.N(f.Title, textLimit)}})
 	}
 	for _, ch := range t.Changes {
 		n.changed.put(newsLine{where: at(), severity: worstSeverity(t.Findings), change: ch})
 	}
 	for i := range t.Advisories {
 		if a := &t.Advisories[i]; a.Suppressed == "" {
-			n.advisories.put(newsLine{where: at(), severity: a.Severity, advisory: event.Advisory{ID: CleanN(a.ID, 60), Summary: CleanN(a.Summary, 200)}})
+			n.advisories.put(newsLine{where: at(), severity: a.Severity, advisory: event.Advisory{ID: clean.N(a.ID, 60), Summary: clean.N(a.Summary, 200)}})
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
@@ -27,7 +28,7 @@ func text() *rapid.Generator[string] {
 func TestCSVCellIsText(t *testing.T) {
 	split := regexp.MustCompile(`[,;|"]`)
 	rapid.Check(t, func(t *rapid.T) {
-		in := Clean(text().Draw(t, "text"))
+		in := clean.Text(text().Draw(t, "text"))
 		cell := csvCell(in)
 		for _, part := range split.Split(cell, -1) {
 			if part = strings.TrimLeft(part, " "); part != "" && strings.ContainsAny(part[:1], "=+-@") {
@@ -91,7 +92,7 @@ func TestMarkdownIsText(t *testing.T) {
 	escaped := regexp.MustCompile("\\\\([\\\\`*_\\[\\]|~!])")
 	tag := regexp.MustCompile(`<[^>]*>`)
 	rapid.Check(t, func(t *rapid.T) {
-		in := Clean(text().Draw(t, "text"))
+		in := clean.Text(text().Draw(t, "text"))
 		out := md(in)
 		rest := escaped.ReplaceAllString(strings.ReplaceAll(out, "<!-- -->", ""), "")
 		if strings.ContainsAny(rest, "<>`*_[]|~$") {

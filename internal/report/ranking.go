@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
@@ -27,7 +28,7 @@ func (r *ranking) add(t *event.Target) {
 	if (t.Outcome == event.OutcomeClosed || t.Outcome == event.OutcomeSilent) && t.Judged() && !r.quiet && len(t.Changes) == 0 {
 		return
 	}
-	c := card{t, event.Severity(CleanN(string(worstSeverity(t.Findings)), 40)), alarm(t)}
+	c := card{t, event.Severity(clean.N(string(worstSeverity(t.Findings)), 40)), alarm(t)}
 	i, _ := slices.BinarySearchFunc(r.cards, c, compareCards)
 	if len(r.cards) == r.limit {
 		r.more++

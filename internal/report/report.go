@@ -4,7 +4,7 @@
 //
 // Much of what a stream holds was chosen by the targets, and targets may be
 // hostile. The JSON formats escape it, every other format passes it through
-// Clean.
+// package clean.
 package report
 
 import (
@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
@@ -121,7 +122,7 @@ func Views() []string { return []string{"nvdb"} }
 // worst first and have a limit, in Flush.
 func New(format string, w io.Writer, o Options) (Sink, error) {
 	if o.View != "" && !slices.Contains(Views(), o.View) {
-		return nil, fmt.Errorf("unknown view %q: use %s", CleanN(o.View, 40), strings.Join(Views(), ", "))
+		return nil, fmt.Errorf("unknown view %q: use %s", clean.N(o.View, 40), strings.Join(Views(), ", "))
 	}
 	c, err := loadCatalogue(o.Lang)
 	if err != nil {
@@ -132,7 +133,7 @@ func New(format string, w io.Writer, o Options) (Sink, error) {
 			return f.make(w, o, c), nil
 		}
 	}
-	return nil, fmt.Errorf("unknown report format %q: use one of %s", CleanN(format, 40), strings.Join(Formats(), ", "))
+	return nil, fmt.Errorf("unknown report format %q: use one of %s", clean.N(format, 40), strings.Join(Formats(), ", "))
 }
 
 // shows reports whether a finding is shown in detail.

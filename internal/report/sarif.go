@@ -16,6 +16,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
@@ -234,7 +235,7 @@ func (s *sarif) Flush() error {
 		warn("%d results, none of them worse than these, are left out: code scanning takes %d. The formats jsonl and json contain everything.", s.dropped, maxResults)
 	}
 	for _, p := range s.unjudged.Places {
-		warn("%s could not be judged (%s).", CleanN(p.Place, textLimit), CleanN(p.Outcome, 40))
+		warn("%s could not be judged (%s).", clean.N(p.Place, textLimit), clean.N(p.Outcome, 40))
 	}
 	if n := s.unjudged.More(len(s.unjudged.Places)); n > 0 {
 		warn("%d more targets could not be judged.", n)
@@ -333,7 +334,7 @@ func advisoryRule(a *event.Advisory) sarifRule {
 func ruleProperties(s event.Severity, precision string, controls []string) map[string]any {
 	tags := []string{"security"}
 	for _, c := range controls {
-		tags = append(tags, CleanN(c, 40))
+		tags = append(tags, clean.N(c, 40))
 	}
 	p := map[string]any{"tags": tags[:min(len(tags), 20)], "precision": precision} // code scanning takes 20 tags
 	if v := securitySeverity(s); v != "" {

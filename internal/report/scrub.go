@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"reflect"
 
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
@@ -14,7 +15,7 @@ const (
 	listLimit = 1000 // members of a list
 )
 
-// scrub returns a copy of a target in which every string is clean, see CleanN,
+// scrub returns a copy of a target in which every string is clean, see clean.N,
 // and every list and string capped. By reflection, so that a new field is clean
 // from its first day.
 func scrub(t *event.Target) *event.Target {
@@ -32,7 +33,7 @@ func scrub(t *event.Target) *event.Target {
 func scrubValue(to, from reflect.Value) {
 	switch from.Kind() {
 	case reflect.String:
-		to.SetString(CleanN(from.String(), textLimit))
+		to.SetString(clean.N(from.String(), textLimit))
 	case reflect.Pointer:
 		if !from.IsNil() {
 			to.Set(reflect.New(from.Type().Elem()))

@@ -253,7 +253,7 @@ func (t *table) overview() error {
 	for _, r := range t.rows {
 		rows = append(rows, []cell{
 			t.severity(r.severity),
-			{CleanN(strings.TrimSuffix(r.url, "/"), 120), plain},
+			{clean.N(strings.TrimSuffix(r.url, "/"), 120), plain},
 			{r.verdict, r.tone},
 			{cmp.Or(r.product, "-"), plain},
 		})
@@ -498,7 +498,7 @@ func clauses(s string) []string {
 
 // ascii cleans a string from the stream.
 func (t *table) ascii(s string, limit int) string {
-	s = CleanN(s, limit)
+	s = clean.N(s, limit)
 	if !t.o.ASCII {
 		return s
 	}

@@ -40,7 +40,7 @@ const maxPlaces = 3
 
 func newTally(c *catalogue, o Options) *tally {
 	return &tally{
-		c: c, clean: CleanN[string], checks: o.Checks, shows: o.shows, worst: ranking{limit: firstTargets},
+		c: c, clean: clean.N[string], checks: o.Checks, shows: o.shows, worst: ranking{limit: firstTargets},
 		seen: event.NewSummary(),
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/message"
 )
@@ -47,9 +48,9 @@ func (s *totals) add(t *event.Target) {
 		if !f.Active() {
 			continue
 		}
-		g := lookUp(s.checks, CleanN(f.ID, 60))
+		g := lookUp(s.checks, clean.N(f.ID, 60))
 		if g.Severity == "" || f.Severity.Rank() > g.Severity.Rank() {
-			g.Severity = event.Severity(CleanN(string(f.Severity), 40))
+			g.Severity = event.Severity(clean.N(string(f.Severity), 40))
 		}
 		if !slices.Contains(ids, g.Name) {
 			ids = append(ids, g.Name)
@@ -58,7 +59,7 @@ func (s *totals) add(t *event.Target) {
 	}
 	if t.Outcome == event.OutcomeIdentified {
 		name := t.Version.Said()
-		g := lookUp(s.releases, CleanN(name.English, 100))
+		g := lookUp(s.releases, clean.N(name.English, 100))
 		g.said = name.Message
 		count(g, open)
 	}
@@ -152,7 +153,7 @@ func (t *tally) totalled() []totalled {
 			case otherGroups:
 				g.Name = c.say("(others)")
 			default:
-				g.Name = CleanN(c.messages(g.Name, g.said), 100)
+				g.Name = clean.N(c.messages(g.Name, g.said), 100)
 			}
 		}
 		out = append(out, k)

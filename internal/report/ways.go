@@ -3,6 +3,7 @@ package report
 import (
 	"slices"
 
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
@@ -13,7 +14,7 @@ import (
 // gatewayURL is the line of the gateway itself that a line is of.
 func gatewayURL(t *event.Target) string {
 	if t.SameAs != nil {
-		return CleanN(t.SameAs.URL, textLimit)
+		return clean.N(t.SameAs.URL, textLimit)
 	}
 	return where(t.Target)
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
@@ -253,7 +254,7 @@ func (c *catalogue) join(parts ...string) string {
 
 // change says what is no longer as it was.
 func (c *catalogue) change(ch event.Change) string {
-	ch = event.Change{What: CleanN(ch.What, 40), Old: CleanN(c.optional(ch.Old, ch.OldMessage), 100), New: CleanN(c.optional(ch.New, ch.NewMessage), 100)}
+	ch = event.Change{What: clean.N(ch.What, 40), Old: clean.N(c.optional(ch.Old, ch.OldMessage), 100), New: clean.N(c.optional(ch.New, ch.NewMessage), 100)}
 	switch ch.What {
 	case event.ChangedTarget:
 		if ch.New == "" {
@@ -270,7 +271,7 @@ func (c *catalogue) change(ch event.Change) string {
 
 // changeShort is change for a table that says where and that it is a change.
 func (c *catalogue) changeShort(ch event.Change) string {
-	old, now := CleanN(c.optional(ch.Old, ch.OldMessage), 100), CleanN(c.optional(ch.New, ch.NewMessage), 100)
+	old, now := clean.N(c.optional(ch.Old, ch.OldMessage), 100), clean.N(c.optional(ch.New, ch.NewMessage), 100)
 	switch {
 	case ch.What == event.ChangedTarget && ch.New == "":
 		return c.say("no longer seen (was: %s)", old)
@@ -281,7 +282,7 @@ func (c *catalogue) changeShort(ch event.Change) string {
 	case ch.What == event.ChangedRelease:
 		return c.say("release: %s, before: %s", now, old)
 	}
-	return c.say("%s: %s, before: %s", CleanN(ch.What, 40), now, old)
+	return c.say("%s: %s, before: %s", clean.N(ch.What, 40), now, old)
 }
 
 // changeMark stands before the title of a finding in a comparison.
