@@ -297,12 +297,12 @@ func noHarm(t *testing.T, running []lab.Running) {
 		"openclaw-2026.6.11-none", "openclaw-2026.6.11-token",
 		"openclaw-2026.9.6-none", "openclaw-2026.9.6-token",
 	}
-	changes := make([][]lab.Change, len(names))
+	changes := make([][]change, len(names))
 	var wg sync.WaitGroup
 	for i, name := range names {
 		r := find(t, running, name)
 		wg.Go(func() {
-			before, err := r.Gateway.Settle(t.Context())
+			before, err := settle(t.Context(), r.Gateway)
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 				return
@@ -313,19 +313,19 @@ func noHarm(t *testing.T, running []lab.Running) {
 				}
 			}
 			time.Sleep(2 * time.Second) // what is written late counts, too
-			after, err := r.Gateway.Snapshot(t.Context())
+			after, err := snapshot(t.Context(), r.Gateway)
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 				return
 			}
-			changes[i] = lab.WithoutIdle(lab.Diff(before, after))
+			changes[i] = withoutIdle(diff(before, after))
 		})
 	}
 	wg.Wait()
 	for i, name := range names {
 		lines := map[string]int{}
 		for _, c := range changes[i] {
-			if c.Kind != lab.LogLine {
+			if c.Kind != logLine {
 				t.Errorf("%s: %d scans changed its state: %s", name, scans, c)
 				continue
 			}

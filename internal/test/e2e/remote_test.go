@@ -155,12 +155,12 @@ func deep(ctx context.Context, t *testing.T, l *lab.Lab, n *lab.Net, instances [
 		t.Fatal(err)
 	}
 	defer stop()
-	before := make([]lab.State, len(running))
+	before := make([]state, len(running))
 	var wg sync.WaitGroup
 	for i, r := range running {
 		wg.Go(func() {
 			var err error
-			if before[i], err = r.Gateway.Settle(ctx); err != nil {
+			if before[i], err = settle(ctx, r.Gateway); err != nil {
 				t.Error(err)
 			}
 		})
@@ -169,14 +169,14 @@ func deep(ctx context.Context, t *testing.T, l *lab.Lab, n *lab.Net, instances [
 	judge(t, n.Viewer, running, "-level", "deep")
 	time.Sleep(2 * time.Second) // what is written late counts, too
 	for i, r := range running {
-		after, err := r.Gateway.Snapshot(ctx)
+		after, err := snapshot(ctx, r.Gateway)
 		if err != nil {
 			t.Error(err)
 			continue
 		}
 		lines := 0
-		for _, c := range lab.WithoutIdle(lab.Diff(before[i], after)) {
-			if c.Kind != lab.LogLine {
+		for _, c := range withoutIdle(diff(before[i], after)) {
+			if c.Kind != logLine {
 				t.Errorf("%s: level deep changed its state: %s", r.Name, c)
 				continue
 			}

@@ -85,12 +85,12 @@ func saidToOpen(ctx context.Context, t *testing.T, l *lab.Lab, n *lab.Net, versi
 			visit(ctx, t, n.Gateway, r.URL)
 		}
 	}
-	before := map[string]lab.State{}
+	before := map[string]state{}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for name, g := range gateways {
 		wg.Go(func() {
-			state, err := g.Settle(ctx)
+			state, err := settle(ctx, g)
 			if err != nil {
 				t.Error(err)
 			}
@@ -106,13 +106,13 @@ func saidToOpen(ctx context.Context, t *testing.T, l *lab.Lab, n *lab.Net, versi
 		t.Helper()
 		time.Sleep(2 * time.Second) // what is written late counts, too
 		for name, g := range gateways {
-			after, err := g.Snapshot(ctx)
+			after, err := snapshot(ctx, g)
 			if err != nil {
 				t.Error(err)
 				continue
 			}
-			for _, c := range lab.WithoutIdle(lab.Diff(before[name], after)) {
-				if c.Kind != lab.LogLine {
+			for _, c := range withoutIdle(diff(before[name], after)) {
+				if c.Kind != logLine {
 					t.Errorf("%s: the state of %s was changed: %s", what, name, c)
 				} else if strings.Contains(c.Detail, "approved") || strings.Contains(c.Detail, "webchat connected") || strings.Contains(c.Detail, "hello") {
 					t.Errorf("%s: %s accepted a client: %s", what, name, c.Detail)

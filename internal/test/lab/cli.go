@@ -28,7 +28,7 @@ func (g *Gateway) CommandDir() (string, error) {
 		}
 		script += " " + shellQuote(e)
 	}
-	script += " " + shellQuote(g.lab.Node()) + " " + shellQuote(g.entry()) + " \"$@\"\n"
+	script += " " + shellQuote(g.Lab.Node()) + " " + shellQuote(g.entry()) + " \"$@\"\n"
 	if err := os.WriteFile(filepath.Join(dir, p.name), []byte(script), 0o700); err != nil {
 		return "", fmt.Errorf("write %s: %w", p.name, err)
 	}

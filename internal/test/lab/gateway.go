@@ -71,8 +71,8 @@ type Gateway struct {
 	Home    string         // its home folder, which holds everything it writes
 	Secret  string         // token or password of this run; never print it
 	Startup time.Duration  // from exec to readiness, of the try that succeeded
+	Lab     *Lab           // in which it was started
 
-	lab     *Lab
 	prefix  string // of npm's global packages, see UseGlobal
 	proc    *process
 	release func()
@@ -85,7 +85,7 @@ type Gateway struct {
 // process ends. (Lock files of recent releases, named by a digest of the state
 // folder, go to the system's temporary folder in any configuration.)
 func (l *Lab) Start(ctx context.Context, workdir string, c Config) (*Gateway, error) {
-	g := &Gateway{Config: c, Home: filepath.Join(workdir, "home"), lab: l, release: func() {}}
+	g := &Gateway{Config: c, Home: filepath.Join(workdir, "home"), Lab: l, release: func() {}}
 	fail := func(err error) (*Gateway, error) {
 		g.Stop()
 		return nil, fmt.Errorf("start gateway %s (%s %s): %w", c.Name, c.Package, c.Version, err)
@@ -156,7 +156,7 @@ func (l *Lab) Start(ctx context.Context, workdir string, c Config) (*Gateway, er
 // run starts the process and waits until it is ready.
 func (g *Gateway) run(ctx context.Context) error {
 	begin := time.Now()
-	cmd := g.Config.Net.Command(g.lab.Node(), g.entry(), "gateway", "run",
+	cmd := g.Config.Net.Command(g.Lab.Node(), g.entry(), "gateway", "run",
 		"--port", strconv.Itoa(int(g.Addr.Port())), "--allow-unconfigured")
 	cmd.Dir = g.Home
 	cmd.Env = g.environ()
@@ -179,7 +179,7 @@ func (g *Gateway) entry() string {
 	if g.prefix != "" {
 		return filepath.Join(g.prefix, "lib", "node_modules", filepath.FromSlash(g.Config.Package), filepath.FromSlash(programOf(g.Config.Package).entry))
 	}
-	return filepath.Join(g.lab.dir, g.Config.dirName(), "node_modules",
+	return filepath.Join(g.Lab.dir, g.Config.dirName(), "node_modules",
 		filepath.FromSlash(g.Config.Package), filepath.FromSlash(programOf(g.Config.Package).entry))
 }
 
@@ -259,16 +259,16 @@ func (g *Gateway) logFile() string { return filepath.Join(filepath.Dir(g.Home), 
 // settings of the user who runs the tests.
 func (g *Gateway) environ() []string {
 	env := []string{
-		"PATH=" + filepath.Dir(g.lab.Node()) + string(os.PathListSeparator) + os.Getenv("PATH"),
+		"PATH=" + filepath.Dir(g.Lab.Node()) + string(os.PathListSeparator) + os.Getenv("PATH"),
 		"HOME=" + g.Home,
 		"LANG=C.UTF-8",
 		"NO_COLOR=1",
 		// Shared by all runs: older releases compile their plugins at start and
 		// keep the result here, which takes 40 s the first time.
-		"TMPDIR=" + filepath.Join(g.lab.dir, "tmp"),
+		"TMPDIR=" + filepath.Join(g.Lab.dir, "tmp"),
 		// Releases start themselves a second time to set the first option; with
 		// it there already they stay one process.
-		"NODE_OPTIONS=--disable-warning=ExperimentalWarning --require=" + strconv.Quote(g.lab.guard()),
+		"NODE_OPTIONS=--disable-warning=ExperimentalWarning --require=" + strconv.Quote(g.Lab.guard()),
 	}
 	for _, prefix := range programOf(g.Config.Package).prefixes {
 		env = append(env,

@@ -7,12 +7,10 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -85,7 +83,7 @@ const (
 )
 
 // TestMatrix starts every instance and checks that each is what its
-// configuration makes it.
+// configuration makes it, and that nothing is left of any once it is stopped.
 func TestMatrix(t *testing.T) {
 	l := openLab(t, "nginx", "caddy")
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
@@ -128,98 +126,12 @@ func TestMatrix(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestIdle watches gateways that nobody talks to: what moves then must be known
-// as idle, or the tests that show the auditor harmless would blame it.
-func TestIdle(t *testing.T) {
-	l := openLab(t)
-	for _, c := range releases() {
-		t.Run(c.Name, func(t *testing.T) {
-			g, err := l.Start(t.Context(), t.TempDir(), c)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer g.Stop()
-			begin := time.Now()
-			before, err := g.Settle(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Logf("ready after %.1f s, at rest %.0f s later", g.Startup.Seconds(), time.Since(begin).Seconds())
-			if !strings.Contains(g.Log(), "[heartbeat] disabled") {
-				t.Error("its agent takes a turn every half hour, at a moment of its own")
-			}
-			time.Sleep(30 * time.Second)
-			after, err := g.Snapshot(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, change := range Diff(before, after) {
-				t.Log(change)
-				if !change.Idle() {
-					t.Errorf("moved by itself: %s", change)
-				}
-			}
-			// One WebSocket opening, hung up on, leaves its line in the log and
-			// nothing else: the snapshot sees the one and not more.
-			openAndHangUp(t, g.Addr.String())
-			time.Sleep(3 * time.Second)
-			last, err := g.Snapshot(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			changes := WithoutIdle(Diff(after, last))
-			if len(changes) != 1 || changes[0].Kind != LogLine || !strings.Contains(changes[0].Detail, "closed before connect") {
-				t.Errorf("after one WebSocket opening: %v", changes)
-			}
-			g.Stop()
-			if left := groupMembers(t, g.proc.pid); len(left) > 0 {
-				t.Errorf("left behind after Stop: %v", left)
-			}
-		})
-	}
-}
-
-// openAndHangUp makes a WebSocket opening, reads the answer and the first frame,
-// and closes the connection.
-func openAndHangUp(t *testing.T, addr string) {
-	t.Helper()
-	conn, err := net.DialTimeout("tcp", addr, 5*time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	_, err = fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []byte
-	buf := make([]byte, 4096)
-	for !strings.Contains(string(got), "connect.challenge") {
-		n, err := conn.Read(buf)
-		if err != nil {
-			t.Fatalf("no challenge: %v after %.300q", err, got)
-		}
-		got = append(got, buf[:n]...)
-	}
-}
-
-// releases returns each release of the matrix once, in mode token.
-func releases() []Config {
-	var out []Config
-	for _, instance := range Matrix() {
-		c := instance.Gateway
-		known := slices.ContainsFunc(out, func(o Config) bool { return o.Name == c.Name })
-		if c.Name == c.Package+"-"+c.Version+"-token" && !known {
-			out = append(out, c)
+	stop()
+	for _, r := range running {
+		if left := groupMembers(t, r.Gateway.proc.pid); len(left) > 0 {
+			t.Errorf("%s: left behind after Stop: %v", r.Name, left)
 		}
 	}
-	return out
 }
 
 // groupMembers returns the processes of a process group, or of a gateway that
@@ -250,8 +162,7 @@ func groupMembers(t *testing.T, pid int) []string {
 func TestParentDeath(t *testing.T) {
 	if dir := os.Getenv("LAB_PARENT_DEATH"); dir != "" {
 		l := openLab(t)
-		c := releases()[len(releases())-1]
-		g, err := l.Start(t.Context(), dir, c)
+		g, err := l.Start(t.Context(), dir, Config{Name: "parent", Package: "openclaw", Version: newest, Mode: Token})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,10 +6,7 @@ import (
 	"encoding/json"
 	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 )
 
@@ -121,80 +118,6 @@ func TestReservePort(t *testing.T) {
 	defer ln.Close()
 	if port := ln.Addr().(*net.TCPAddr).AddrPort().Port(); portsFree(port) {
 		t.Errorf("port %d counts as free while it is listened on", port)
-	}
-}
-
-func TestDiff(t *testing.T) {
-	const late = "2026-11-24T12:43:56.746+00:00 [diagnostic] liveness heartbeat delayed: overdue=1137ms elapsed=31137ms; deferring recovery decisions"
-	const slow = "slow SQLite transaction hold" // by hand, after the source of 2026.9.6
-	file := func(path, content string) fileState {
-		path = filepath.Join(t.TempDir(), filepath.Base(path))
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		f, err := readFileState(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return f
-	}
-	a := State{
-		files: map[string]fileState{
-			"same":         file("same", "x"),
-			"gone":         file("gone", "x"),
-			"text":         file("text", "x"),
-			"layout.json":  file("layout.json", `{"a":1,"b":[2]}`),
-			"devices.json": file("devices.json", `{"d1":{"token":"t1","ts":1},"list":[1]}`),
-			"broken.json":  file("broken.json", `{"a":`),
-		},
-		tables: map[string]map[string]dbTable{"s.sqlite": {
-			"state_leases":          {1, "x"},
-			"device_pairing_paired": {0, "x"},
-			"same":                  {3, "x"},
-		}},
-		log: []string{"one"},
-	}
-	b := State{
-		files: map[string]fileState{
-			"same":                 file("same", "x"),
-			"text":                 file("text", "xyz"),
-			"layout.json":          file("layout.json", `{ "b": [2], "a": 1 }`),
-			"devices.json":         file("devices.json", `{"d1":{"token":"t2","ts":1},"d2":{},"list":[1,2]}`),
-			"broken.json":          file("broken.json", `{"a":1}`),
-			"devices/pending.json": file("pending.json", `{}`),
-		},
-		tables: map[string]map[string]dbTable{"s.sqlite": {
-			"state_leases":          {1, "y"},
-			"device_pairing_paired": {1, "y"},
-			"same":                  {3, "x"},
-		}},
-		log: []string{"one", "two", late, slow},
-	}
-	want := []string{
-		"file changed broken.json: 7 bytes, were 5",
-		"file changed devices.json: d1.token, d2, list",
-		"file added devices/pending.json: 2 bytes",
-		"file removed gone",
-		"file changed text: 3 bytes, were 1",
-		"rows changed s.sqlite table device_pairing_paired: 1 rows, were 0",
-		"rows changed s.sqlite table state_leases: 1 rows, not the same",
-		"log line: two",
-		"log line: " + late,
-		"log line: " + slow,
-	}
-	var got []string
-	changes := Diff(a, b)
-	for _, c := range changes {
-		got = append(got, c.String())
-	}
-	if strings.Join(got, "\n") != strings.Join(want, "\n") {
-		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
-	if n := len(WithoutIdle(changes)); n != len(want)-3 {
-		t.Errorf("%d changes without the idle ones, want %d", n, len(want)-3)
-	}
-	if changes := Diff(a, a); len(changes) != 0 {
-		t.Errorf("no difference: got %v", changes)
 	}
 }
 
