@@ -61,6 +61,7 @@ type streams struct {
 
 // Main runs the command line and returns the exit code.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	collectMore()
 	// goflags would move files in the user's configuration folder.
 	goflags.DisableAutoConfigMigration = true
 	s := streams{stdin, stdout, stderr, args, map[*cobra.Command]*flags{}, new(atomic.Bool)}
