@@ -74,7 +74,7 @@ func TestThisMachine(t *testing.T) {
 // others, or ask for a login here and there.
 func TestMisleadingFronts(t *testing.T) {
 	l, ctx := open(t, "fronts that mislead")
-	running, stop, err := l.StartMatrix(ctx, t.TempDir(), lab.Misleading(), 2)
+	running, stop, err := l.StartMatrix(ctx, t.TempDir(), misleading(), 2)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,7 @@ import (
 // table, no pairing, no session.
 func TestSaidToOpenGateways(t *testing.T) {
 	ctx, l, n := remote(t, "what level deep says, to open gateways")
-	for _, version := range lab.Releases() {
+	for _, version := range allReleases() {
 		t.Run(version, func(t *testing.T) { saidToOpen(ctx, t, l, n, version) })
 	}
 }
@@ -65,7 +65,7 @@ func sayings() []saying {
 }
 
 func saidToOpen(ctx context.Context, t *testing.T, l *lab.Lab, n *lab.Net, version string) {
-	instances := lab.OpenMatrix(n, version)
+	instances := openMatrix(n, version)
 	running, stop, err := l.StartMatrix(ctx, t.TempDir(), instances, 2)
 	if err != nil {
 		t.Fatal(err)

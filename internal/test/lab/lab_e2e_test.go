@@ -162,7 +162,7 @@ func groupMembers(t *testing.T, pid int) []string {
 func TestParentDeath(t *testing.T) {
 	if dir := os.Getenv("LAB_PARENT_DEATH"); dir != "" {
 		l := openLab(t)
-		g, err := l.Start(t.Context(), dir, Config{Name: "parent", Package: "openclaw", Version: newest, Mode: Token})
+		g, err := l.Start(t.Context(), dir, Config{Name: "parent", Package: "openclaw", Version: Newest, Mode: Token})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -65,7 +65,7 @@ type Truth struct {
 	Candidates []string // releases that cannot be told apart from outside; nil: no version can be seen at all
 	AuthState  event.AuthState
 	AuthMode   event.AuthMode // "" where the answers cannot show it
-	Findings   []string       // of those that depend on where one looks from and what is switched on; see Telling
+	Findings   []string       // of those that depend on where one looks from and what is switched on; see telling in the end-to-end tests
 	Front      string         // kind of the front, "" without
 	Note       string         // part of a note that must be there
 }
@@ -80,7 +80,7 @@ type Running struct {
 
 // Matrix returns the standard instances.
 func Matrix() []Instance {
-	const clawdbot = oldest
+	const clawdbot = Oldest
 	var list []Instance
 	add := func(front FrontKind, state event.AuthState, c Config, edit ...func(*Truth)) {
 		truth := Truth{
@@ -110,80 +110,41 @@ func Matrix() []Instance {
 	add(NoFront, event.AuthOpen, named("none", "clawdbot", clawdbot, None), shared)
 	add(NoFront, event.AuthRequired, named("token", "clawdbot", clawdbot, Token), shared)
 	// Mode none does not exist in this one. It shows its canvas to everybody.
-	add(NoFront, event.AuthRequired, named("token", "openclaw", rebrand, Token))
-	for _, version := range []string{spring, summer, newest} {
+	add(NoFront, event.AuthRequired, named("token", "openclaw", Rebrand, Token))
+	for _, version := range []string{Spring, Summer, Newest} {
 		add(NoFront, event.AuthOpen, named("none", "openclaw", version, None))
 		add(NoFront, event.AuthRequired, named("token", "openclaw", version, Token))
 	}
-	add(NoFront, event.AuthRequired, named("password", "openclaw", summer, Password))
-	add(NginxFront, event.AuthOpen, named("none", "openclaw", summer, None))
-	add(CaddyFront, event.AuthOpen, named("none", "openclaw", spring, None))
+	add(NoFront, event.AuthRequired, named("password", "openclaw", Summer, Password))
+	add(NginxFront, event.AuthOpen, named("none", "openclaw", Summer, None))
+	add(CaddyFront, event.AuthOpen, named("none", "openclaw", Spring, None))
 	// From 2026.8.1 a gateway refuses forwarding headers from a proxy that it
 	// was not told about; all it then shows is that it is one of those.
-	add(CaddyFront, event.AuthBlocked, named("none", "openclaw", newest, None), func(t *Truth) {
+	add(CaddyFront, event.AuthBlocked, named("none", "openclaw", Newest, None), func(t *Truth) {
 		t.Candidates, t.AuthMode = nil, ""
 	})
 
 	// A proxy has all of it below a path that it takes off.
 	add(NginxBelowFront, event.AuthRequired, named("token", "clawdbot", clawdbot, Token), shared)
-	add(NginxBelowFront, event.AuthOpen, named("none", "openclaw", spring, None))
-	add(NginxBelowFront, event.AuthOpen, named("none", "openclaw", newest, None))
+	add(NginxBelowFront, event.AuthOpen, named("none", "openclaw", Spring, None))
+	add(NginxBelowFront, event.AuthOpen, named("none", "openclaw", Newest, None))
 
 	// Every request gets the token added: as good as none.
-	add(NginxTokenFront, event.AuthOpen, named("token", "openclaw", newest, Token), func(t *Truth) { t.AuthMode = "" })
+	add(NginxTokenFront, event.AuthOpen, named("token", "openclaw", Newest, Token), func(t *Truth) { t.AuthMode = "" })
 	// Nothing of the gateway shows behind another server's login.
-	add(NginxLoginFront, event.AuthGated, named("token", "openclaw", newest, Token), func(t *Truth) {
+	add(NginxLoginFront, event.AuthGated, named("token", "openclaw", Newest, Token), func(t *Truth) {
 		*t = Truth{Release: t.Release, AuthState: t.AuthState, Front: t.Front}
 	})
 
-	c := named("tls", "openclaw", newest, Token)
+	c := named("tls", "openclaw", Newest, Token)
 	c.TLS = true
 	add(NoFront, event.AuthRequired, c)
-	c = named("base-path", "openclaw", newest, Token)
+	c = named("base-path", "openclaw", Newest, Token)
 	c.BasePath = "/claw"
 	add(NoFront, event.AuthRequired, c)
-	c = named("no-ui", "openclaw", newest, Token)
+	c = named("no-ui", "openclaw", Newest, Token)
 	c.NoControlUI = true
 	add(NoFront, event.AuthRequired, c)
-	return list
-}
-
-// Misleading returns instances whose front gives answers that are not the
-// gateway's answers to an unauthenticated client, or not those of one gateway. They share the
-// gateways of Matrix.
-func Misleading() []Instance {
-	var list []Instance
-	add := func(version string, mode Mode, front FrontKind, state event.AuthState, note string) *Instance {
-		pkg := packageOf(version)
-		c := Config{Name: pkg + "-" + version + "-" + string(mode), Package: pkg, Version: version, Mode: mode}
-		t := truth(version, state, "nginx")
-		t.Note = note
-		if state == event.AuthOpen {
-			t.AuthMode = None // of the backend that is open to anyone
-		}
-		list = append(list, Instance{Name: c.Name + "-" + string(front), Gateway: c, Front: front, Truth: t})
-		return &list[len(list)-1]
-	}
-	const differ = "The ways in differ"
-	add(newest, Token, NginxCacheFront, event.AuthUnknown, differ)
-	add(newest, Token, NginxCopyFront, event.AuthUnknown, differ)
-	for _, version := range []string{spring, newest} {
-		for _, first := range []Mode{None, Token} {
-			second := Token
-			if first == Token {
-				second = None
-			}
-			i := add(version, first, NginxPoolFront, event.AuthOpen, "")
-			i.Peer = &Config{Name: packageOf(version) + "-" + version + "-" + string(second), Package: packageOf(version), Version: version, Mode: second}
-		}
-	}
-	// The page is behind the login, and so is all that tells the release.
-	hidden := add(newest, Token, NginxSkipLoginFront, event.AuthUnknown, "skipped for WebSocket")
-	hidden.Truth.Candidates, hidden.Truth.Brand = nil, ""
-	for _, front := range []FrontKind{NginxRootLoginFront, NginxRedirectFront} {
-		add(newest, None, front, event.AuthOpen, "asked for at / alone")
-		add(newest, Token, front, event.AuthRequired, "asked for at / alone")
-	}
 	return list
 }
 

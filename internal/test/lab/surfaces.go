@@ -21,10 +21,10 @@ func SurfaceMatrix(dir string) ([]Instance, *Authority, error) {
 	var list []Instance
 	add := func(version, suffix string, mode Mode, state event.AuthState, extra map[string]any, findings ...string) *Instance {
 		c := Config{
-			Name: packageOf(version) + "-" + version + "-" + suffix, Package: packageOf(version), Version: version,
+			Name: PackageOf(version) + "-" + version + "-" + suffix, Package: PackageOf(version), Version: version,
 			Mode: mode, Extra: extra,
 		}
-		i := Instance{Name: c.Name, Gateway: c, Truth: truth(version, state, "")}
+		i := Instance{Name: c.Name, Gateway: c, Truth: TruthOf(version, state, "")}
 		i.Truth.Findings = append(i.Truth.Findings, findings...)
 		list = append(list, i)
 		return &list[len(list)-1]
@@ -32,7 +32,7 @@ func SurfaceMatrix(dir string) ([]Instance, *Authority, error) {
 	// Two ports below those that are given to outgoing connections and above those
 	// of gateways.
 	sandboxPorts := map[Mode]int{None: 32401, Token: 32402}
-	for _, version := range []string{spring, summer, newest} {
+	for _, version := range []string{Spring, Summer, Newest} {
 		for _, mode := range []Mode{None, Token} {
 			state := event.AuthRequired
 			if mode == None {
@@ -45,10 +45,10 @@ func SurfaceMatrix(dir string) ([]Instance, *Authority, error) {
 				"hooks": map[string]any{"enabled": true, "token": rand.Text()},
 			}, "openai-api-enabled", "hooks-enabled")
 			extra := list[len(list)-1].Gateway.Extra
-			if version != spring {
+			if version != Spring {
 				extra["plugins"] = map[string]any{"entries": map[string]any{"admin-http-rpc": map[string]any{"enabled": true}}}
 			}
-			if version == newest {
+			if version == Newest {
 				extra["mcp"] = map[string]any{"apps": map[string]any{"enabled": true, "sandboxPort": sandboxPorts[mode]}}
 			}
 		}
@@ -58,7 +58,7 @@ func SurfaceMatrix(dir string) ([]Instance, *Authority, error) {
 		if err != nil {
 			return err
 		}
-		i := add(newest, suffix, Token, event.AuthRequired, map[string]any{"gateway": map[string]any{
+		i := add(Newest, suffix, Token, event.AuthRequired, map[string]any{"gateway": map[string]any{
 			"terminal": map[string]any{"enabled": false},
 			"tls":      map[string]any{"autoGenerate": false, "certPath": certificate, "keyPath": key},
 		}})
@@ -78,7 +78,7 @@ func SurfaceMatrix(dir string) ([]Instance, *Authority, error) {
 		return nil, nil, err
 	}
 	list[len(list)-1].Host = "localhost"
-	i := add(newest, "generated", Token, event.AuthRequired, map[string]any{"gateway": map[string]any{"terminal": map[string]any{"enabled": false}}})
+	i := add(Newest, "generated", Token, event.AuthRequired, map[string]any{"gateway": map[string]any{"terminal": map[string]any{"enabled": false}}})
 	i.Gateway.TLS = true
 	i.Truth.Findings = []string{"tls-self-signed"}
 	return list, authority, nil
