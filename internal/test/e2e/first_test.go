@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -62,7 +63,7 @@ func TestDoThisFirst(t *testing.T) {
 			scanned := false
 			for _, command := range commands {
 				t.Logf("$ %s", command)
-				bin, err := g.CommandDir()
+				bin, err := commandDir(g)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -111,3 +112,32 @@ func TestDoThisFirst(t *testing.T) {
 		})
 	}
 }
+
+// commandDir makes a folder with the gateway's own command line as an operator has
+// it: a program of the package's name that runs the installed release on this
+// gateway's files. Put before PATH, it stands for a global installation. The
+// folder is below the gateway's home.
+func commandDir(g *lab.Gateway) (string, error) {
+	dir := filepath.Join(g.Home, "bin")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("make a folder for %s: %w", g.Config.Package, err)
+	}
+	script := "#!/bin/sh\nexec env -i"
+	for _, e := range g.Environ() {
+		if path, ok := strings.CutPrefix(e, "PATH="); ok {
+			e = "PATH=" + dir + string(os.PathListSeparator) + path
+		}
+		script += " " + shellQuote(e)
+	}
+	script += " " + shellQuote(g.Lab.Node()) + " " + shellQuote(g.Entry()) + " \"$@\"\n"
+	if err := os.WriteFile(filepath.Join(dir, g.Config.Package), []byte(script), 0o700); err != nil {
+		return "", fmt.Errorf("write %s: %w", g.Config.Package, err)
+	}
+	// A service of this machine's user is not the lab's to restart.
+	if err := os.WriteFile(filepath.Join(dir, "systemctl"), []byte("#!/bin/sh\necho 'no services in the lab' >&2\nexit 1\n"), 0o700); err != nil {
+		return "", fmt.Errorf("write systemctl: %w", err)
+	}
+	return dir, nil
+}
+
+func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

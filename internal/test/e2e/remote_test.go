@@ -7,6 +7,8 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,7 +24,7 @@ import (
 // open opens the lab for a test of that name, or skips it.
 func open(t *testing.T, what string, tools ...string) (*lab.Lab, context.Context) {
 	t.Helper()
-	if missing := lab.Missing(append([]string{"npm", "nginx", "caddy"}, tools...)...); len(missing) > 0 {
+	if missing := missing(append([]string{"npm", "nginx", "caddy"}, tools...)...); len(missing) > 0 {
 		t.Skipf("SKIPPED, NOT TESTED: %s: this machine lacks %s", what, strings.Join(missing, ", "))
 	}
 	root, err := lab.ModuleRoot()
@@ -36,6 +38,41 @@ func open(t *testing.T, what string, tools ...string) (*lab.Lab, context.Context
 		t.Fatal(err)
 	}
 	return l, ctx
+}
+
+// missing says which of the tools a test needs are not on this machine, as
+// one reason to skip for each. Tools are "npm", "node", "nginx", "caddy" and
+// "netns" (the right to make network namespaces). No answer means that nothing
+// is missing.
+func missing(tools ...string) []string {
+	var out []string
+	for _, tool := range tools {
+		if tool == "netns" {
+			if reason := netnsMissing(); reason != "" {
+				out = append(out, reason)
+			}
+			continue
+		}
+		if _, err := lab.FindTool(tool); err != nil {
+			out = append(out, tool+" is not installed")
+		}
+	}
+	return out
+}
+
+func netnsMissing() string {
+	ip, err := lab.FindTool("ip")
+	if err != nil {
+		return "ip (iproute2) is not installed"
+	}
+	name := fmt.Sprintf("clawsonar-try-%d", os.Getpid())
+	if out, err := exec.Command(ip, "netns", "add", name).CombinedOutput(); err != nil {
+		return "no right to make network namespaces: " + strings.TrimSpace(string(out))
+	}
+	if out, err := exec.Command(ip, "netns", "delete", name).CombinedOutput(); err != nil {
+		return "network namespaces cannot be removed again: " + strings.TrimSpace(string(out))
+	}
+	return ""
 }
 
 // remote is open with a pair of network namespaces.

@@ -243,7 +243,7 @@ func newFront(n *Namespace) (*Front, error) {
 }
 
 func (f *Front) start(ctx context.Context, n *Namespace, workdir, tool string, args ...string) (*Front, error) {
-	path, err := findTool(tool)
+	path, err := FindTool(tool)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w (install the package %s)", tool, err, tool)
 	}

@@ -156,10 +156,10 @@ func (l *Lab) Start(ctx context.Context, workdir string, c Config) (*Gateway, er
 // run starts the process and waits until it is ready.
 func (g *Gateway) run(ctx context.Context) error {
 	begin := time.Now()
-	cmd := g.Config.Net.Command(g.Lab.Node(), g.entry(), "gateway", "run",
+	cmd := g.Config.Net.Command(g.Lab.Node(), g.Entry(), "gateway", "run",
 		"--port", strconv.Itoa(int(g.Addr.Port())), "--allow-unconfigured")
 	cmd.Dir = g.Home
-	cmd.Env = g.environ()
+	cmd.Env = g.Environ()
 	var err error
 	g.proc, err = startProcess(cmd, filepath.Join(filepath.Dir(g.Home), "gateway.log"))
 	if err != nil {
@@ -174,8 +174,8 @@ func (g *Gateway) run(ctx context.Context) error {
 	return nil
 }
 
-// entry is the file that node runs.
-func (g *Gateway) entry() string {
+// Entry is the file that node runs.
+func (g *Gateway) Entry() string {
 	if g.prefix != "" {
 		return filepath.Join(g.prefix, "lib", "node_modules", filepath.FromSlash(g.Config.Package), filepath.FromSlash(programOf(g.Config.Package).entry))
 	}
@@ -228,6 +228,27 @@ func (g *Gateway) Stop() {
 	g.once.Do(g.release)
 }
 
+// UseGlobal has the gateway and its command line run from what "npm install -g" put
+// below prefix, from the next start on.
+func (g *Gateway) UseGlobal(prefix string) { g.prefix = prefix }
+
+// Pause ends the process; Restart starts it again.
+func (g *Gateway) Pause() { g.proc.stop() }
+
+// Restart stops the gateway, if it runs, and starts it again on the files as they
+// are: what a service manager does after "openclaw gateway restart".
+func (g *Gateway) Restart(ctx context.Context) error {
+	g.proc.stop()
+	err := g.run(ctx)
+	if err != nil && g.proc != nil {
+		err = errors.Join(err, errors.New(lastLines(g.Log(), 15)))
+	}
+	if err != nil {
+		return fmt.Errorf("restart gateway %s (%s %s): %w", g.Config.Name, g.Config.Package, g.Config.Version, err)
+	}
+	return nil
+}
+
 // Log returns what the gateway has printed so far, without its secret.
 func (g *Gateway) Log() string {
 	if g.proc == nil {
@@ -255,9 +276,9 @@ func (g *Gateway) configFile() string {
 // that all gateways would share.
 func (g *Gateway) logFile() string { return filepath.Join(filepath.Dir(g.Home), "file.log") }
 
-// environ is built from nothing: a gateway must not find the API keys and
+// Environ is what it and its command line run with. It is built from nothing: a gateway must not find the API keys and
 // settings of the user who runs the tests.
-func (g *Gateway) environ() []string {
+func (g *Gateway) Environ() []string {
 	env := []string{
 		"PATH=" + filepath.Dir(g.Lab.Node()) + string(os.PathListSeparator) + os.Getenv("PATH"),
 		"HOME=" + g.Home,

@@ -246,44 +246,9 @@ func (l *Lab) tryLock(name string) (unlock func(), err error) {
 	return func() { f.Close() }, nil
 }
 
-// Missing says which of the tools a test needs are not on this machine, as
-// one reason to skip for each. Tools are "npm", "node", "nginx", "caddy" and
-// "netns" (the right to make network namespaces). No answer means that nothing
-// is missing.
-func Missing(tools ...string) []string {
-	var missing []string
-	for _, tool := range tools {
-		if tool == "netns" {
-			if reason := netnsMissing(); reason != "" {
-				missing = append(missing, reason)
-			}
-			continue
-		}
-		if _, err := findTool(tool); err != nil {
-			missing = append(missing, tool+" is not installed")
-		}
-	}
-	return missing
-}
-
-func netnsMissing() string {
-	ip, err := findTool("ip")
-	if err != nil {
-		return "ip (iproute2) is not installed"
-	}
-	name := fmt.Sprintf("clawsonar-try-%d", os.Getpid())
-	if out, err := exec.Command(ip, "netns", "add", name).CombinedOutput(); err != nil {
-		return "no right to make network namespaces: " + strings.TrimSpace(string(out))
-	}
-	if out, err := exec.Command(ip, "netns", "delete", name).CombinedOutput(); err != nil {
-		return "network namespaces cannot be removed again: " + strings.TrimSpace(string(out))
-	}
-	return ""
-}
-
-// findTool looks in the administrator's folders too: nginx and ip live there,
+// FindTool returns the path of a program. It looks in the administrator's folders too: nginx and ip live there,
 // and an ordinary user's PATH often leaves them out.
-func findTool(tool string) (string, error) {
+func FindTool(tool string) (string, error) {
 	path, err := exec.LookPath(tool)
 	if err == nil {
 		return path, nil

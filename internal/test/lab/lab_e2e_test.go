@@ -21,8 +21,10 @@ import (
 // openLab skips, with the reason, where gateways cannot run.
 func openLab(t *testing.T, tools ...string) *Lab {
 	t.Helper()
-	if missing := Missing(append(tools, "npm")...); len(missing) > 0 {
-		t.Skipf("skipped: %s", strings.Join(missing, "; "))
+	for _, tool := range append(tools, "npm") {
+		if _, err := FindTool(tool); err != nil {
+			t.Skipf("skipped: %s is not installed", tool)
+		}
 	}
 	l, err := Open(t.Context(), "")
 	if err != nil {

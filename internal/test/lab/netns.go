@@ -38,7 +38,7 @@ var nets atomic.Int32
 // NewNet makes the two namespaces, with documentation addresses (RFC 5737).
 // Close removes them; the processes in them must have ended before.
 func NewNet() (*Net, error) {
-	ip, err := findTool("ip")
+	ip, err := FindTool("ip")
 	if err != nil {
 		return nil, fmt.Errorf("make network namespaces: %w (install the package iproute2)", err)
 	}

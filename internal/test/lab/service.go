@@ -21,7 +21,7 @@ func (s *Service) Stop() { s.proc.stop() }
 // addr. Its output goes to a file below workdir. The context bounds the start
 // only.
 func (n *Namespace) Serve(ctx context.Context, workdir string, addr netip.AddrPort, tool string, args ...string) (*Service, error) {
-	path, err := findTool(tool)
+	path, err := FindTool(tool)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", tool, err)
 	}
