@@ -279,7 +279,7 @@ func (s *Set) HelperPorts(gateway uint16, releases []string) []uint16 {
 		}
 	}
 	for _, p := range s.products {
-		if !p.Helper || p.Gateways != nil && p.Gateways.excludes(releases) {
+		if !p.Helper || p.Gateways != nil && p.Gateways.all(releases, false) {
 			continue
 		}
 		for _, port := range p.Ports {

@@ -35,37 +35,33 @@ func (c *Case) Describe(sealed func(text string) string) []event.Evidence {
 // of its path, a challenge its scheme.
 func (s *Set) facts(a *answer, d evidence.Digest, sealed func(text string) string) map[string]string {
 	if a.sealed {
-		return map[string]string{"body": "not kept: it may hold a secret"}
+		return map[string]string{"body": notKept}
 	}
-	facts, k := map[string]string{}, s.known
+	facts := map[string]string{}
+	put := func(name, value string) {
+		if value != "" {
+			facts[name] = s.known.quote(name, value, sealed)
+		}
+	}
 	switch {
 	case a.mediaType() == "text/html":
-		if title := a.title(); title != "" {
-			facts["title"] = k.title(title, sealed)
-		}
+		put("title", a.title())
 	case a.mediaType() == "application/json" || a.Status == 101:
 		doc, _ := a.json()
 		if object, ok := doc.(map[string]any); ok && len(object) > 0 {
-			facts["keys"] = k.names(slices.Sorted(maps.Keys(object)), 0)
+			facts["keys"] = s.known.names(slices.Sorted(maps.Keys(object)), 0)
 		}
 		for _, path := range []string{"error.type", "error.message", "event"} {
-			if value, _ := lookup(doc, path); value != nil {
-				if text, ok := value.(string); ok {
-					facts[path] = k.value(path, text, sealed)
-				}
+			value, _ := lookup(doc, path)
+			if text, ok := value.(string); ok {
+				facts[path] = s.known.quote(path, text, sealed)
 			}
 		}
 	}
-	if v := a.Header.Get("Location"); v != "" {
-		facts["location"] = k.place(v)
+	for _, name := range []string{"Location", "Server", "WWW-Authenticate"} {
+		put(strings.ToLower(name), a.Header.Get(name))
 	}
-	if v := a.Header.Get("Server"); v != "" {
-		facts["server"] = k.server(v, sealed)
-	}
-	if v := a.Header.Get("WWW-Authenticate"); v != "" {
-		facts["www-authenticate"] = scheme(v)
-	}
-	if d.Bytes > 0 && d.SHA256 != "" && !k.digests[d.SHA256] {
+	if d.Bytes > 0 && d.SHA256 != "" && !s.known.digests[d.SHA256] {
 		facts["body"] = sealed(d.SHA256)
 	}
 	if len(facts) == 0 {
@@ -74,28 +70,11 @@ func (s *Set) facts(a *answer, d evidence.Digest, sealed func(text string) strin
 	return facts
 }
 
-// digestOf is what Describe's callers make of a text that is not quoted.
-var digestOf = regexp.MustCompile(`^digest:[0-9a-f]{12}$`)
-
-// Withheld stands for a text that is not known, where there is no digest of it.
-const Withheld = "not shown"
-
-// Requote returns what Describe would have given for a fact that is stored already,
-// by an earlier version that quoted more. What Describe has given stays as it is. Of a
-// "version" it returns what is one, maybe "".
-func (s *Set) Requote(name, value string) string {
-	k := s.known
-	sealed := func(text string) string {
-		if digestOf.MatchString(text) {
-			return text
-		}
-		return Withheld
-	}
+// quote returns what may be said of a fact, by its name.
+func (k *known) quote(name, value string, sealed seal) string {
 	switch name {
 	case "title":
 		return k.title(value, sealed)
-	case "keys":
-		return k.listed(value)
 	case "error.type", "error.message", "event":
 		return k.value(name, value, sealed)
 	case "location":
@@ -104,14 +83,37 @@ func (s *Set) Requote(name, value string) string {
 		return k.server(value, sealed)
 	case "www-authenticate":
 		return scheme(value)
-	case "version":
-		return k.anyVersion(value)
-	case "body":
-		if value == "not kept: it may hold a secret" {
-			return value
-		}
 	}
 	return sealed(value)
+}
+
+// digestOf is what Describe's callers make of a text that is not quoted.
+var digestOf = regexp.MustCompile(`^digest:[0-9a-f]{12}$`)
+
+// Withheld stands for a text that is not known, where there is no digest of it.
+const Withheld = "not shown"
+
+// notKept is all that is said of a body that may hold a secret.
+const notKept = "not kept: it may hold a secret"
+
+// Requote returns what Describe would have given for a fact that is stored already,
+// by an earlier version that quoted more. What Describe has given stays as it is. Of a
+// "version" it returns what is one, maybe "".
+func (s *Set) Requote(name, value string) string {
+	switch {
+	case name == "keys":
+		return s.known.listed(value)
+	case name == "version":
+		return s.known.anyVersion(value)
+	case name == "body" && value == notKept:
+		return value
+	}
+	return s.known.quote(name, value, func(text string) string {
+		if digestOf.MatchString(text) {
+			return text
+		}
+		return Withheld
+	})
 }
 
 // KnownBody returns the SHA-256 of a body if a fingerprint knows it, else "": a

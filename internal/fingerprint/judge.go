@@ -1,6 +1,7 @@
 package fingerprint
 
 import (
+	"iter"
 	"slices"
 	"strings"
 
@@ -58,7 +59,8 @@ func (v *view) signalMatches(name string) bool {
 		version, _ := v.version()
 		seen = version.Exact != "" && s.Version.contains(version.Exact)
 	case s.Release != nil:
-		seen = v.within(s.Release)
+		version, _ := v.version()
+		seen = s.Release.all(version.Candidates, true)
 	default:
 		seen = len(v.matchedIn(s)) > 0
 	}
@@ -99,7 +101,7 @@ func (v *view) next() (evidence.Request, bool) {
 	return evidence.Request{}, false
 }
 
-// spared reports whether a product that this may be must not be asked that.
+// neverAsked reports whether a product that this may be must not be asked that.
 func (c *Case) neverAsked(id string) bool {
 	return slices.ContainsFunc(c.views, func(v *view) bool {
 		return slices.ContainsFunc(v.p.NeverAsk, func(r neverAskRule) bool { return r.Request == id && v.matches(&r.cond) })
@@ -109,25 +111,37 @@ func (c *Case) neverAsked(id string) bool {
 // judge fills in the verdict on a product of which a rule on its identity matches.
 func (v *view) judge(out *Verdict) {
 	p, rule := v.p, v.identity()
-	out.Product = event.Product{ID: p.ID, Brand: v.brand(), Name: p.Name, Confidence: rule.Confidence, Because: v.because(&rule.cond)}
+	out.Product = event.Product{ID: p.ID, Name: p.Name, Confidence: rule.Confidence, Because: v.because(&rule.cond)}
+	if r := first(v, p.Brand); r != nil {
+		out.Product.Brand = r.Brand
+	}
 	out.Helper, out.Relative = p.Helper, p.Relative
 	out.Version, out.Notes = v.version()
 	out.Notes = slices.Clip(out.Notes)
-	out.Surfaces = v.surfaces()
+	for r := range matching(v, p.Surfaces) {
+		out.Surfaces = append(out.Surfaces, event.Surface{ID: r.ID, State: r.State, Path: place(r.Path, v.c.Base, v.mount())})
+	}
 	// Of something that may be another product, nothing is claimed.
 	out.Auth = event.Auth{State: event.AuthUnknown}
 	if out.Product.Confidence.Rank() >= event.Firm.Rank() {
-		if r := v.auth(); r != nil {
+		if r := first(v, p.Auth); r != nil {
 			out.Auth = event.Auth{State: r.State, Mode: r.Mode, Because: v.because(&r.cond)}
 		}
-		out.Traits = v.traits()
+		for r := range matching(v, p.Traits) {
+			out.Traits = append(out.Traits, Trait{ID: r.ID, Because: v.because(&r.cond)})
+		}
 		out.Advice = p.advice(out.Auth.State)
 	}
-	out.Notes = append(out.Notes, v.notes()...)
+	for r := range matching(v, p.Notes) {
+		out.Notes = append(out.Notes, message.Fixed(p.noteID(r), r.Text))
+	}
 	if out.Unfinished = out.Product.Confidence == event.Tentative && !p.Helper && !p.Relative && v.unfinished(); out.Unfinished {
 		out.Notes = append(out.Notes, message.Say("product.unfinished", message.Of("product", p.Name)))
 	}
 }
+
+// noteID is the id of a note's message.
+func (p *product) noteID(n *noteRule) string { return "note." + p.ID + "." + n.ID }
 
 // mount returns the base path where a proxy has the whole product below it, else
 // "".
@@ -136,16 +150,6 @@ func (v *view) mount() string {
 		return v.c.Base
 	}
 	return ""
-}
-
-// within reports whether all candidate releases lie in the range, and there is
-// one.
-func (v *view) within(r *releaseRange) bool {
-	version, _ := v.version()
-	return len(version.Candidates) > 0 && !slices.ContainsFunc(version.Candidates, func(c string) bool {
-		parsed, err := release.Parse(c)
-		return err != nil || !r.contains(parsed)
-	})
 }
 
 func (v *view) matches(c *cond) bool {
@@ -158,15 +162,38 @@ func (v *view) matches(c *cond) bool {
 	return (len(c.Any) == 0 || slices.ContainsFunc(c.Any, v.signalMatches)) && !slices.ContainsFunc(c.Not, v.signalMatches)
 }
 
-// because names the signals that made a condition match.
-func (v *view) because(c *cond) []string {
-	out := slices.Clone(c.All)
-	for _, name := range c.Any {
-		if v.signalMatches(name) {
-			out = append(out, name)
+// condition is what every rule has.
+func (c *cond) condition() *cond { return c }
+
+// matching yields the rules of a list that match.
+func matching[R any, P interface {
+	*R
+	condition() *cond
+}](v *view, rules []R) iter.Seq[P] {
+	return func(yield func(P) bool) {
+		for i := range rules {
+			if r := P(&rules[i]); v.matches(r.condition()) && !yield(r) {
+				return
+			}
 		}
 	}
-	return out
+}
+
+// first returns the first rule of a list that matches, or nil.
+func first[R any, P interface {
+	*R
+	condition() *cond
+}](v *view, rules []R) P {
+	for r := range matching[R, P](v, rules) {
+		return r
+	}
+	return nil
+}
+
+// because names the signals that made a condition match.
+func (v *view) because(c *cond) []string {
+	seen := slices.DeleteFunc(slices.Clone(c.Any), func(name string) bool { return !v.signalMatches(name) })
+	return slices.Concat(c.All, seen)
 }
 
 // wanted reports whether a question that the request can answer is open.
@@ -176,7 +203,7 @@ func (v *view) wanted(r *requestSpec) bool {
 		case "identity":
 			return v.confidence() != event.Certain
 		case "auth":
-			r := v.auth()
+			r := first(v, v.p.Auth)
 			return r == nil || r.State == event.AuthUnknown
 		case "surfaces":
 			return v.confidence().Rank() >= event.Firm.Rank()
@@ -194,13 +221,7 @@ func (v *view) wanted(r *requestSpec) bool {
 // identity returns the first rule on what it is that matches, or nil.
 func (v *view) identity() *identityRule {
 	if !v.looked {
-		v.looked, v.is = true, nil
-		for i := range v.p.Identity {
-			if r := &v.p.Identity[i]; v.matches(&r.cond) {
-				v.is = r
-				break
-			}
-		}
+		v.looked, v.is = true, first(v, v.p.Identity)
 	}
 	return v.is
 }
@@ -220,58 +241,6 @@ func (v *view) unfinished() bool {
 		a := v.c.answer(r.ID)
 		return a != nil && a.Err != "" && a.Status != 101
 	})
-}
-
-func (v *view) brand() string {
-	for _, r := range v.p.Brand {
-		if v.matches(&r.cond) {
-			return r.Brand
-		}
-	}
-	return ""
-}
-
-// auth returns the first rule on authentication that matches, or nil.
-func (v *view) auth() *authRule {
-	for i := range v.p.Auth {
-		if r := &v.p.Auth[i]; v.matches(&r.cond) {
-			return r
-		}
-	}
-	return nil
-}
-
-func (v *view) surfaces() []event.Surface {
-	var out []event.Surface
-	for _, r := range v.p.Surfaces {
-		if v.matches(&r.cond) {
-			out = append(out, event.Surface{ID: r.ID, State: r.State, Path: place(r.Path, v.c.Base, v.mount())})
-		}
-	}
-	return out
-}
-
-func (v *view) traits() []Trait {
-	var out []Trait
-	for _, r := range v.p.Traits {
-		if v.matches(&r.cond) {
-			out = append(out, Trait{ID: r.ID, Because: v.because(&r.cond)})
-		}
-	}
-	return out
-}
-
-// noteID is the id of a note's message.
-func (p *product) noteID(n *noteRule) string { return "note." + p.ID + "." + n.ID }
-
-func (v *view) notes() []message.Text {
-	var out []message.Text
-	for _, r := range v.p.Notes {
-		if v.matches(&r.cond) {
-			out = append(out, message.Fixed(v.p.noteID(&r), r.Text))
-		}
-	}
-	return out
 }
 
 // version asks the sources in order of trust. Those that agree narrow each

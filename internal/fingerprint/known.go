@@ -44,15 +44,9 @@ func newKnown(s *Set, extra knownSpec) *known {
 	for _, name := range extra.Servers {
 		k.servers[strings.ToLower(name)] = name
 	}
-	for _, title := range extra.Titles {
-		k.titles[title] = true
-	}
-	for _, key := range extra.Keys {
-		k.keys[key] = true
-	}
-	for _, part := range extra.Paths {
-		k.segments[part] = true
-	}
+	add(k.titles, extra.Titles)
+	add(k.keys, extra.Keys)
+	add(k.segments, extra.Paths)
 	for _, rules := range [][]frontRule{s.front.Fronts, s.front.LoginFronts} {
 		for i := range rules {
 			k.match(&rules[i].match)
@@ -82,10 +76,14 @@ func newKnown(s *Set, extra knownSpec) *known {
 	return k
 }
 
-func (k *known) match(m *match) {
-	for _, title := range m.Title {
-		k.titles[title] = true
+func add(set map[string]bool, more []string) {
+	for _, s := range more {
+		set[s] = true
 	}
+}
+
+func (k *known) match(m *match) {
+	add(k.titles, m.Title)
 	if m.SHA256 != "" {
 		k.digests[m.SHA256] = true
 	}

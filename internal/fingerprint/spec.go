@@ -282,12 +282,12 @@ func (r *releaseRange) contains(v release.Version) bool {
 	return (r.From.IsZero() || v.Compare(r.From) >= 0) && (r.To.IsZero() || v.Compare(r.To) <= 0)
 }
 
-// excludes reports whether the release is known, and outside the range whichever
-// of the candidates it is.
-func (r *releaseRange) excludes(candidates []string) bool {
+// all reports whether the release is known, and inside the range, or outside,
+// whichever of the candidates it is.
+func (r *releaseRange) all(candidates []string, inside bool) bool {
 	return len(candidates) > 0 && !slices.ContainsFunc(candidates, func(c string) bool {
 		v, err := release.Parse(c)
-		return err != nil || r.contains(v)
+		return err != nil || r.contains(v) != inside
 	})
 }
 
