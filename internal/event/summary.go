@@ -44,15 +44,9 @@ func (s *Summary) AddOutcome(o Outcome, n int) {
 // AddSummary adds the numbers of another scan.
 func (s *Summary) AddSummary(o *Summary) {
 	s.Targets += o.Targets
-	for outcome, n := range o.Outcomes {
-		change(s.Outcomes, outcome, n)
-	}
-	for state, n := range o.Auth {
-		change(s.Auth, state, n)
-	}
-	for severity, n := range o.Findings {
-		change(s.Findings, severity, n)
-	}
+	changeAll(s.Outcomes, o.Outcomes)
+	changeAll(s.Auth, o.Auth)
+	changeAll(s.Findings, o.Findings)
 	s.Suppressed += o.Suppressed
 	s.Complete = s.Complete && o.Complete
 	s.MissEstimate.Reprobed += o.MissEstimate.Reprobed
@@ -76,5 +70,11 @@ func (s *Summary) Suppress(taken map[Severity]int) {
 func change[K ~string](m map[K]int, key K, n int) {
 	if m[key] += n; m[key] <= 0 {
 		delete(m, key)
+	}
+}
+
+func changeAll[K ~string](m, by map[K]int) {
+	for key, n := range by {
+		change(m, key, n)
 	}
 }

@@ -130,15 +130,7 @@ func Levels() []Level { return []Level{LevelPassive, LevelStandard, LevelDeep} }
 // Includes reports whether what o permits is permitted at l as well.
 func (l Level) Includes(o Level) bool { return o.rank() <= l.rank() }
 
-func (l Level) rank() int {
-	switch l {
-	case LevelDeep:
-		return 2
-	case LevelStandard:
-		return 1
-	}
-	return 0
-}
+func (l Level) rank() int { return max(0, slices.Index(Levels(), l)) }
 
 // SurfaceState says what a part of a product answers an unauthenticated client.
 type SurfaceState string

@@ -54,25 +54,19 @@ type Expectation struct {
 
 // CapturedExchange is an Exchange as it is written to a file.
 type CapturedExchange struct {
-	ID       string    `yaml:"id"`
-	Method   string    `yaml:"method"`
-	Path     string    `yaml:"path"`
-	Status   int       `yaml:"status"`
-	Header   []string  `yaml:"header,omitempty"` // "Name: value"
-	Body     string    `yaml:"body,omitempty"`
-	Original *Original `yaml:"original,omitempty"`
+	ID     string   `yaml:"id"`
+	Method string   `yaml:"method"`
+	Path   string   `yaml:"path"`
+	Status int      `yaml:"status"`
+	Header []string `yaml:"header,omitempty"` // "Name: value"
+	Body   string   `yaml:"body,omitempty"`
+	// Original stands in for a body that was reduced to the facts in it: the body of
+	// the program's maker is not ours to pass on.
+	Original *Digest `yaml:"original,omitempty"`
 	// WebSocket: it was an opening; Say names what was said to the first frame.
 	// Replicas do not answer what is said.
 	WebSocket bool   `yaml:"websocket,omitempty"`
 	Reply     string `yaml:"say,omitempty"`
-}
-
-// Original stands in for a body that was reduced to the facts in it: the body
-// of the program's maker is not ours to pass on.
-type Original struct {
-	Bytes  int    `yaml:"bytes"`
-	SHA256 string `yaml:"sha256"`
-	Icon   int32  `yaml:"icon"`
 }
 
 // LoadCapture reads one capture file strictly.
@@ -146,13 +140,10 @@ func (c *Capture) Observation() Observation {
 
 // Exchange returns the exchange as a probe would have recorded it.
 func (x *CapturedExchange) Exchange() Exchange {
-	out := Exchange{ID: x.ID, Method: x.Method, Path: x.Path, Status: x.Status, Body: []byte(x.Body)}
+	out := Exchange{ID: x.ID, Method: x.Method, Path: x.Path, Status: x.Status, Body: []byte(x.Body), Original: x.Original}
 	for _, line := range x.Header {
 		name, value, _ := strings.Cut(line, ": ")
 		out.Header = append(out.Header, Field{name, value})
-	}
-	if x.Original != nil {
-		out.Original = &Digest{Bytes: x.Original.Bytes, SHA256: x.Original.SHA256, Icon: x.Original.Icon}
 	}
 	return out
 }

@@ -43,12 +43,12 @@ func (h Header) Lookup(name string) (string, bool) {
 
 // Digest identifies a body without carrying it.
 type Digest struct {
-	Bytes  int    // length of the body, decoded from its transfer and content coding
-	SHA256 string // hex
+	Bytes  int    `yaml:"bytes"`  // length of the body, decoded from its transfer and content coding
+	SHA256 string `yaml:"sha256"` // hex
 	// Icon is the hash by which internet search engines index icons:
 	// MurmurHash3 (32 bit, seed 0) over the body's base64 text in lines of 76
 	// characters. Only recorded captures have it filled in; see IconHash.
-	Icon int32
+	Icon int32 `yaml:"icon"`
 }
 
 // Sum computes the digest of a body, without its icon hash.

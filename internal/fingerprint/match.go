@@ -19,7 +19,7 @@ import (
 
 // match is what one answer must have; all that is set must match.
 type match struct {
-	Status       statuses            `yaml:"status"`
+	Status       listOf[int]         `yaml:"status"`
 	Type         string              `yaml:"type"`          // media type
 	Header       map[string]*pattern `yaml:"header_regex"`  // of one of the fields of that name
 	LacksHeaders oneOrMore           `yaml:"lacks_headers"` // header fields that must not be there
@@ -338,12 +338,6 @@ func (a *answer) json() (any, bool) {
 	}
 	return a.doc, a.parsed == 1
 }
-
-// statuses is one HTTP status or a list of them.
-type statuses []int
-
-// UnmarshalYAML reads either.
-func (s *statuses) UnmarshalYAML(n *yaml.Node) error { return listOf(n, (*[]int)(s)) }
 
 // scalar is a JSON value as YAML writes it: string, number, boolean or null.
 type scalar struct{ value any }

@@ -468,17 +468,17 @@ func renamed(key string, known []string) string {
 	return ""
 }
 
-// oneOrMore is a list of texts; one may be written without brackets.
-type oneOrMore []string
+// listOf is a list; one entry may be written without brackets.
+type listOf[T any] []T
+
+// oneOrMore is a list of texts.
+type oneOrMore = listOf[string]
 
 // UnmarshalYAML reads either.
-func (o *oneOrMore) UnmarshalYAML(n *yaml.Node) error { return listOf(n, (*[]string)(o)) }
-
-// listOf reads a list, or the one entry of one.
-func listOf[T any](n *yaml.Node, into *[]T) error {
+func (l *listOf[T]) UnmarshalYAML(n *yaml.Node) error {
 	if n.Kind != yaml.ScalarNode {
-		return strict.Node(n, into)
+		return strict.Node(n, (*[]T)(l))
 	}
-	*into = make([]T, 1)
-	return strict.Node(n, &(*into)[0])
+	*l = make([]T, 1)
+	return strict.Node(n, &(*l)[0])
 }

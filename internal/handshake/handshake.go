@@ -51,27 +51,11 @@ func Known(name string) bool { return slices.Contains(Names(), name) }
 // rfbVersion is what a VNC server says first.
 var rfbVersion = regexp.MustCompile(`^RFB \d{3}\.\d{3}\n$`)
 
-type message struct {
-	Type   string `json:"type"`
-	ID     string `json:"id"`
-	Method string `json:"method"`
-	Params params `json:"params"`
-}
-
-type params struct {
-	MinProtocol int      `json:"minProtocol"`
-	MaxProtocol int      `json:"maxProtocol"`
-	Client      client   `json:"client"`
-	Role        string   `json:"role"`
-	Scopes      []string `json:"scopes"`
-}
-
-type client struct {
-	ID       string `json:"id"`
-	Version  string `json:"version"`
-	Platform string `json:"platform"`
-	Mode     string `json:"mode"`
-}
+// connect is what ControlUI says. Only a client that names none of the gateway's
+// protocol versions is refused for it, so it names all there are. The operator finds
+// the client's version in the gateway's log.
+const connect = `{"type":"req","id":"1","method":"connect","params":{"minProtocol":1,"maxProtocol":9,` +
+	`"client":{"id":"openclaw-control-ui","version":"clawsonar","platform":"audit","mode":"ui"},"role":"node","scopes":[]}}`
 
 // Message returns the named message in answer to the first frame: the gateway's
 // challenge, or a VNC server's version.
@@ -95,12 +79,5 @@ func Message(name string, first []byte) ([]byte, error) {
 	if err := json.Unmarshal(first, &challenge); err != nil || challenge.Event != "connect.challenge" || challenge.Payload.Nonce == "" {
 		return nil, errors.New("the first frame is not the gateway's challenge")
 	}
-	return json.Marshal(message{Type: "req", ID: "1", Method: "connect", Params: params{
-		// All protocol versions there are: only a client that names none of the
-		// gateway's is refused for it.
-		MinProtocol: 1, MaxProtocol: 9,
-		// The operator finds the version in the gateway's log.
-		Client: client{ID: "openclaw-control-ui", Version: "clawsonar", Platform: "audit", Mode: "ui"},
-		Role:   "node", Scopes: []string{},
-	}})
+	return []byte(connect), nil
 }

@@ -93,11 +93,3 @@ func random() string {
 	}
 	return string(b[:])
 }
-
-// Resolve looks up a name's addresses.
-func (p *Prober) Resolve(ctx context.Context, name string) (wire.Answer, error) {
-	return p.Wire.Resolve(ctx, name)
-}
-
-// Forget has a name looked up anew the next time.
-func (p *Prober) Forget(name string) { p.Wire.Forget(name) }

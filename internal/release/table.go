@@ -182,37 +182,24 @@ func (t *Table) Find(v Version) (Release, bool) {
 }
 
 // Fit says how well the names on a page agree with the known releases.
-type Fit uint8
+type Fit string
 
 const (
 	// FitNone: no name is known.
-	FitNone Fit = iota
+	FitNone Fit = "none"
 	// FitContradictory: names of different releases that no single one has. A page
 	// of the operator's own, or something in between that mixes pages.
-	FitContradictory
+	FitContradictory Fit = "contradictory"
 	// FitPartial: all known names belong to the candidates, but no candidate's
 	// scripts are all there: another build of one of them, or a release that is not
 	// in the table and shares a style or a library with its neighbours. A hint, not
 	// a set that is sure to contain the release.
-	FitPartial
+	FitPartial Fit = "partial"
 	// FitExact: every script of each candidate is there, and no known name that it
 	// does not have. The page is that of one of the candidates; they differ in
 	// nothing the page shows.
-	FitExact
+	FitExact Fit = "exact"
 )
-
-// String returns one word: none, contradictory, partial or exact.
-func (f Fit) String() string {
-	switch f {
-	case FitContradictory:
-		return "contradictory"
-	case FitPartial:
-		return "partial"
-	case FitExact:
-		return "exact"
-	}
-	return "none"
-}
 
 // Match is what the names on a page tell about its release.
 type Match struct {

@@ -44,6 +44,11 @@ const (
 	correction stage = 1
 )
 
+// String is what stands between the patch and the number after the stage.
+func (s stage) String() string {
+	return [...]string{"-alpha.", "-beta.", "-rc.", "", "-"}[s-alpha]
+}
+
 // maxVersionLen is longer than any version can be: 2026.12.65535-alpha.65535 with
 // a leading v has 26 characters.
 const maxVersionLen = 32
@@ -108,18 +113,13 @@ func parse(s string) (Version, bool) {
 	if suffix == "" {
 		return v, true
 	}
-	v.stage = correction
-	digits := suffix[1:]
-	for _, p := range []struct {
-		prefix string
-		stage  stage
-	}{{"-alpha.", alpha}, {"-beta.", beta}, {".beta.", beta}, {"-rc.", rc}} {
-		if d, ok := strings.CutPrefix(suffix, p.prefix); ok {
-			digits, v.stage = d, p.stage
+	suffix = strings.Replace(suffix, ".beta.", "-beta.", 1)
+	digits := ""
+	for _, v.stage = range []stage{alpha, beta, rc, correction} {
+		if rest, ok := strings.CutPrefix(suffix, v.stage.String()); ok {
+			digits = rest
+			break
 		}
-	}
-	if v.stage == correction && suffix[0] != '-' {
-		return Version{}, false
 	}
 	v.n = number(digits)
 	return v, v.n != 0
@@ -176,18 +176,10 @@ func (v Version) String() string {
 	b = strconv.AppendUint(b, uint64(v.month), 10)
 	b = append(b, '.')
 	b = strconv.AppendUint(b, uint64(v.patch), 10)
-	switch v.stage {
-	case plain:
+	if v.stage == plain {
 		return string(b)
-	case alpha:
-		b = append(b, "-alpha."...)
-	case beta:
-		b = append(b, "-beta."...)
-	case rc:
-		b = append(b, "-rc."...)
-	case correction:
-		b = append(b, '-')
 	}
+	b = append(b, v.stage.String()...)
 	return string(strconv.AppendUint(b, uint64(v.n), 10))
 }
 

@@ -228,8 +228,8 @@ func (e *engine) again(ctx, probing context.Context) error {
 func (e *engine) askAgain(ctx context.Context, w *pending) {
 	t := w.Target
 	if !t.Addr.Addr().IsValid() {
-		e.cfg.Prober.Forget(t.Name)
-		answer, err := e.cfg.Prober.Resolve(ctx, t.Name)
+		e.cfg.Prober.Wire.Forget(t.Name)
+		answer, err := e.cfg.Prober.Wire.Resolve(ctx, t.Name)
 		if err != nil || len(answer.Addrs) == 0 {
 			return
 		}

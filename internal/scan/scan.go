@@ -432,7 +432,7 @@ func (e *engine) target(ctx context.Context, t target.Target, p *position) (whol
 	if t.Addr.Addr().IsValid() {
 		return true, e.probe(ctx, t, p)
 	}
-	answer, err := e.cfg.Prober.Resolve(ctx, t.Name)
+	answer, err := e.cfg.Prober.Wire.Resolve(ctx, t.Name)
 	c := e.open(&evidence.Observation{Addr: t.Addr, Name: t.Name, Base: t.Base, Outcome: event.OutcomeDNSError})
 	switch trouble := answer.Trouble(); {
 	case err != nil:

@@ -47,7 +47,7 @@ func reduce(x *evidence.Exchange) evidence.CapturedExchange {
 		return out // whole
 	}
 	sum := x.Digest()
-	out.Original = &evidence.Original{Bytes: sum.Bytes, SHA256: sum.SHA256, Icon: x.IconHash()}
+	out.Original = &evidence.Digest{Bytes: sum.Bytes, SHA256: sum.SHA256, Icon: x.IconHash()}
 	return out
 }
 
