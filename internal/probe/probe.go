@@ -5,6 +5,7 @@ package probe
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -85,11 +86,4 @@ func (p *Prober) ask(s *wire.Session, c *fingerprint.Case) bool {
 }
 
 // random is the part of paths that no cache has met, see evidence.Observation.
-func random() string {
-	var b [12]byte
-	n := rand.Uint64()
-	for i := range b {
-		b[i] = "0123456789abcdef"[n>>(4*i)&15]
-	}
-	return string(b[:])
-}
+func random() string { return fmt.Sprintf("%012x", rand.Uint64N(1<<48)) }

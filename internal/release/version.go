@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -227,40 +228,25 @@ const stampTime = "2006-01-02T15-04-05.000Z"
 // What follows the time is not looked at. A stamp without a release or without a
 // commit (a build from a working tree) is an error.
 func ParseBuild(s string) (Build, error) {
-	bad := errors.New("not a build stamp: want VERSION-COMMIT, optionally with -release before the commit and a time after it")
-	if len(s) > maxBuildLen {
-		return Build{}, bad
+	m := stamp.FindStringSubmatch(s)
+	if m == nil || len(s) > maxBuildLen {
+		return Build{}, errors.New("not a build stamp: want VERSION-COMMIT, optionally with -release before the commit and a time after it")
 	}
-	// The commit is the first field of exactly 12 hex digits. A version has no such
-	// field: its numbers end at 65535.
-	fields := strings.Split(s, "-")
-	at := -1
-	for i, f := range fields {
-		if i > 0 && isHex(f, 12) {
-			at = i
-			break
-		}
-	}
-	if at < 0 {
-		return Build{}, bad
-	}
-	name := fields[:at]
-	if len(name) > 1 && name[at-1] == "release" {
-		name = name[:at-1]
-	}
-	v, err := Parse(strings.Join(name, "-"))
+	v, err := Parse(m[1])
 	if err != nil {
 		return Build{}, fmt.Errorf("build stamp: %w", err)
 	}
-	b := Build{Version: v, Commit: fields[at]}
-	// The time spans five dash-separated fields: 2026, 09, 23T16, 33, 12.144Z.
-	if rest := fields[at+1:]; len(rest) >= 5 {
-		if t, err := time.Parse(stampTime, strings.Join(rest[:5], "-")); err == nil {
-			b.Time = t
-		}
+	b := Build{Version: v, Commit: m[2]}
+	if t, err := time.Parse(stampTime, m[3]); err == nil {
+		b.Time = t
 	}
 	return b, nil
 }
+
+// stamp is how a build stamp begins: version, commit and, in five fields, the time.
+// The commit is the first field of exactly 12 hex digits. A version has no such field:
+// its numbers end at 65535.
+var stamp = regexp.MustCompile(`^(.+?)(?:-release)?-([0-9a-f]{12})(?:-([^-]*(?:-[^-]*){4}))?(?:-|$)`)
 
 // isHex reports whether s is exactly n lower-case hex digits.
 func isHex(s string, n int) bool {

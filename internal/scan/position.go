@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/target"
@@ -184,7 +182,6 @@ func unsettled(c *fingerprint.Case) bool {
 // again asks the targets that are waited for until all have answered, or time is
 // up. Those that have not are then taken as they are.
 func (e *engine) again(ctx, probing context.Context) error {
-	const atOnce = 50
 	// What was found meanwhile may have settled some.
 	if err := e.settle(probing); err != nil {
 		return err
@@ -207,8 +204,7 @@ func (e *engine) again(ctx, probing context.Context) error {
 		if ctx.Err() != nil {
 			break
 		}
-		var group errgroup.Group
-		group.SetLimit(min(atOnce, max(e.cfg.Concurrency, 1)))
+		group := e.few()
 		for _, w := range e.pending {
 			group.Go(func() error { e.askAgain(probing, w); return nil })
 		}

@@ -257,6 +257,13 @@ func (e *engine) work(ctx context.Context, n uint64, do func() (bool, error)) er
 	return group.Wait()
 }
 
+// few returns a group of a few targets at a time.
+func (e *engine) few() *errgroup.Group {
+	group := new(errgroup.Group)
+	group.SetLimit(min(50, max(e.cfg.Concurrency, 1)))
+	return group
+}
+
 // checkpoints has the low-water mark written while the sweep runs; the function
 // it returns ends that and writes it a last time.
 func (e *engine) checkpoints() (finish func()) {
@@ -317,9 +324,7 @@ func quietKinds(t target.Target, o event.Outcome) []int {
 // answers now was missed because too much was going on at once, or a packet was
 // lost. After an interrupt none is tried any more, only listed.
 func (e *engine) recheck(ctx, probing context.Context) error {
-	const atOnce = 50
-	var group errgroup.Group
-	group.SetLimit(min(atOnce, max(e.cfg.Concurrency, 1)))
+	group := e.few()
 	for _, s := range e.silent {
 		group.Go(func() error {
 			if ctx.Err() != nil {

@@ -26,7 +26,7 @@ func homonyms() map[string][]string {
 		"internal/message":     {"elsewhere", "host", "name", "other", "possible", "reachable", "release"},            // names and kinds of arguments, a plural form
 		"internal/policy":      {"none", "target"},                                                                    // value of -fail-on; key of an ignore file
 		"internal/redact":      {"name", "other"},                                                                     // kinds of pseudonyms; name of a fact
-		"internal/release":     {"none", "release"},                                                                   // how assets fit; part of a version
+		"internal/release":     {"none"},                                                                              // how assets fit
 		"internal/report":      {"absent", "high", "name", "none", "release", "scan", "target", "unknown", "verdict"}, // words of SARIF and JUnit, columns, style classes, a command
 		"internal/target":      {"host", "name", "open"},                                                              // words of nmap, masscan and others
 		"internal/wire":        {"credential", "host", "name", "unknown"},                                             // parts of header names; a coding
