@@ -142,7 +142,7 @@ func (s *controls) Flush() error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "## %s\n\n", md(c.say("clawsonar: recommendations and controls")))
 	for _, h := range s.headline() {
-		fmt.Fprintf(&b, "%s\n\n", md(h.text))
+		fmt.Fprintf(&b, "%s\n\n", md(h.Text))
 	}
 	fmt.Fprintf(&b, "%s\n\n", md(c.say("Judged from outside, over the network. \"No failure seen\" is no proof of compliance: what cannot be seen from outside must be checked on the host.")))
 	for _, family := range controlFamilies(c) {
@@ -156,7 +156,7 @@ func (s *controls) Flush() error {
 	}
 	b.WriteString("| | |\n|---|---|\n")
 	for _, f := range s.facts() {
-		fmt.Fprintf(&b, "| %s | %s |\n", md(f.name), md(f.text))
+		fmt.Fprintf(&b, "| %s | %s |\n", md(f.Name), md(f.Text))
 	}
 	if _, err := io.WriteString(s.w, b.String()); err != nil {
 		return fmt.Errorf("write markdown report: %w", err)

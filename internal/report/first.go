@@ -32,8 +32,8 @@ type todo struct {
 func (t *tally) first() []todo {
 	var out []todo
 	index := map[string]int{}
-	for i := range t.worst.cards {
-		x := t.worst.cards[i].Target
+	for _, card := range t.top() {
+		x := card.Target
 		lead := t.lead(x)
 		if lead == nil {
 			continue
@@ -59,6 +59,9 @@ func (t *tally) first() []todo {
 	}
 	return out
 }
+
+// top are the worst targets, those that are named in lines about several.
+func (t *tally) top() []card { return t.worst.cards[:min(len(t.worst.cards), firstTargets)] }
 
 // place is the index of a check, or how many there are when it is not known.
 func (t *tally) place(id string) int {

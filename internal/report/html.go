@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -30,25 +29,20 @@ const (
 // nothing is loaded. All of it is written in Flush.
 type htmlSink struct {
 	*tally
-	o       Options
-	w       io.Writer
-	lang    string
-	ranking ranking
-	months  map[string]int // gateways by the month of their release
+	w      io.Writer
+	lang   string
+	months map[string]int // gateways by the month of their release
 }
 
 func newHTML(w io.Writer, o Options, c *catalogue) Sink {
-	h := &htmlSink{
-		tally: newTally(c, o), o: o, w: w, lang: pick(c == nil, "en", "zh-Hans"),
-		ranking: ranking{limit: htmlCards, quiet: o.Verbose}, months: map[string]int{},
-	}
+	h := &htmlSink{tally: newTally(c, o), w: w, lang: pick(c == nil, "en", "zh-Hans"), months: map[string]int{}}
+	h.worst.limit, h.worst.named = htmlCards, true
 	return h
 }
 
 func (h *htmlSink) Event(e event.Event) error {
 	h.tally.event(e)
 	if t, ok := e.(*event.Target); ok {
-		h.ranking.add(t)
 		if m, ok := releaseMonth(t); ok {
 			h.months[m]++
 		}
@@ -90,45 +84,22 @@ type (
 		Lang, Title   string
 		Policy        string
 		Style, Script any
-		Headline      []badge
+		Headline      []statement
 		Conclusion    string
 		First         []firstLine
 		FirstNotes    []string
-		News          []newsPart
-		Totals        []totalPart
-		Words         []fact2
-		Facts         []fact2
-		Severities    []tile
+		News          []newsBlock
+		Totals        []totalled
+		Words         []fact
+		Facts         []fact
+		Severities    []graded
 		Charts        []chart
-		Rows          []row2
 		Filters       []filter
 		More          string
 		Cards         []section
 	}
-	badge     struct{ Text, Tone string }
 	firstLine struct{ Text, Commands string }
-	newsPart  struct {
-		Title string
-		Rows  []newsItem
-		More  string
-	}
-	newsItem  struct{ Severity, Tone, Where, Text, ID string }
-	totalPart struct {
-		ID, Title, Name string
-		Check           bool
-		Rows            []totalRow
-		More            string
-	}
-	totalRow struct {
-		Severity, Tone, Name string
-		Rank, Targets, Open  int
-	}
-	fact2 struct{ Name, Text, Tone string }
-	tile  struct {
-		Name, Tone string
-		N          int
-	}
-	chart struct {
+	chart     struct {
 		ID, Title, Text string
 		Height          int
 		Bars            []bar
@@ -142,34 +113,19 @@ type (
 		ID, Name string
 		N        int
 	}
-	row2 struct {
-		Anchor, Severity, Tone, Where, Verdict, VerdictTone, Product, Group string
-		Rank, Alarm                                                         int // to sort by
-	}
 	section struct {
-		row2
-		Facts      []fact2
-		Changes    []string
-		Notes      []string
-		Findings   []found
-		Advisories []advised
-		MoreAdv    string
-		Others     string // findings that are not shown
-		Evidence   []seen
+		card
+		account
+		Anchor, Group string
+		Facts         []fact
+		Findings      []found
+		Advisories    []event.Advisory
+		MoreAdv       string
 	}
 	found struct {
-		ID, Severity, Tone, Mark, Title, Detail, Why, Fix, Suppressed string
-		Steps, Commands                                               string
-		Active                                                        bool
-		Controls, Evidence                                            []string
-		References                                                    []string
-	}
-	advised struct {
-		ID, URL, CVE, Severity, Tone, Score, Status, Reach, Fixed, Summary, Suppressed string
-	}
-	seen struct {
-		ID, Request, Status, Bytes, Digest string
-		Facts                              []string
+		*event.Finding
+		Why, Fix, Steps, Commands string
+		Links                     []string
 	}
 )
 
@@ -182,7 +138,7 @@ func (h *htmlSink) Flush() error {
 		}
 		files[name] = string(b)
 	}
-	tmpl, err := template.New("page").Funcs(template.FuncMap{"say": h.c.say}).Parse(files["page.html"])
+	tmpl, err := template.New("page").Funcs(h.c.words()).Parse(files["page.html"])
 	if err != nil {
 		return fmt.Errorf("built-in page: %w", err)
 	}
@@ -194,6 +150,15 @@ func (h *htmlSink) Flush() error {
 		return fmt.Errorf("write html report: %w", err)
 	}
 	return nil
+}
+
+// words are what the template calls to put things into words.
+func (c *catalogue) words() template.FuncMap {
+	return template.FuncMap{
+		"say": c.say, "severity": c.severity, "badge": severityClass, "mark": c.changeMark,
+		"next": func(i int) int { return i + 1 }, "title": c.title, "detail": c.detail, "suppressed": c.suppressed,
+		"status": func(s event.AdvisoryStatus) string { return c.word(string(s)) }, "reach": c.reach, "score": score, "advisoryURL": advisoryURL,
+	}
 }
 
 func digest(s string) string {
@@ -209,26 +174,24 @@ func (h *htmlSink) page() *page {
 	if !few {
 		p.Charts = []chart{h.verdicts(), h.releases()}
 	}
-	h.sections(p)
+	todos := h.first()
+	for _, d := range todos {
+		p.First = append(p.First, firstLine{c.todoLine(d), strings.Join(slices.Concat(d.commands, d.prove), "\n")})
+	}
+	p.FirstNotes, p.News, p.Totals = h.firstNotes(todos), h.newsBlocks(), h.totalled()
 	if h.scan != nil && !h.scan.Started.IsZero() {
 		p.Title += " " + minute(h.scan.Started)
 	}
-	for _, x := range h.headline() {
-		p.Headline = append(p.Headline, badge{x.text, x.tone.class()})
-	}
-	for _, x := range h.facts() {
-		p.Facts = append(p.Facts, fact2{x.name, x.text, x.tone.class()})
-	}
+	p.Headline, p.Facts = h.headline(), h.facts()
 	for _, x := range h.graded() {
-		if x.n > 0 || !few {
-			p.Severities = append(p.Severities, tile{c.severity(x.Severity), severityClass(x.Severity), x.n})
+		if x.N > 0 || !few {
+			p.Severities = append(p.Severities, x)
 		}
 	}
 	groups := map[string]int{}
-	h.ranking.cards = h.ranking.sorted()
-	for i := range h.ranking.cards {
-		x := h.section(i)
-		p.Rows = append(p.Rows, x.row2)
+	for i, x := range h.worst.sorted() {
+		x := h.section(x)
+		x.Anchor = "t" + strconv.Itoa(i+1)
 		p.Cards = append(p.Cards, x)
 		groups[x.Group]++
 	}
@@ -237,45 +200,15 @@ func (h *htmlSink) page() *page {
 			p.Filters = append(p.Filters, f)
 		}
 	}
-	if n := h.ranking.more; n > 0 {
-		p.More = c.join(c.count(n, "... and %d more target, no worse than these.", "... and %d more targets, none of them worse than these."), c.say("The formats jsonl and json contain everything."))
+	if more := c.moreTargets(h.worst.more); more != "" {
+		p.More = c.join(more, c.elsewhere())
 	}
 	return p
 }
 
-// sections fills in what to do first, what a comparison found, and the totals.
-func (h *htmlSink) sections(p *page) {
-	c := h.c
-	todos := h.first()
-	for _, d := range todos {
-		p.First = append(p.First, firstLine{c.todoLine(d), strings.Join(slices.Concat(d.commands, d.prove), "\n")})
-	}
-	p.FirstNotes = h.firstNotes(todos)
-	more := func(n int) string {
-		if n <= 0 {
-			return ""
-		}
-		return c.say("... and %d more", n)
-	}
-	for _, b := range h.newsBlocks() {
-		x := newsPart{Title: b.title, More: more(b.more)}
-		for _, r := range b.rows {
-			x.Rows = append(x.Rows, newsItem{c.severity(r.severity), severityClass(r.severity), r.where, r.text, r.id})
-		}
-		p.News = append(p.News, x)
-	}
-	for i, k := range h.totalled() {
-		x := totalPart{ID: "totals" + strconv.Itoa(i+1), Title: k.title, Name: k.name, Check: k.check, More: more(k.more)}
-		for _, g := range k.groups {
-			x.Rows = append(x.Rows, totalRow{c.severity(g.Severity), severityClass(g.Severity), g.Name, g.Severity.Rank(), g.Targets, g.Open})
-		}
-		p.Totals = append(p.Totals, x)
-	}
-}
-
 // glossary says what the words of a report mean to who has not met them.
-func (c *catalogue) glossary() []fact2 {
-	return []fact2{
+func (c *catalogue) glossary() []fact {
+	return []fact{
 		{Name: c.say("gateway"), Text: c.say("the program that the agent's owner talks to, and through which the agent is controlled")},
 		{Name: c.say("credential"), Text: c.say("a token or password that the gateway requires")},
 		{Name: c.say("open"), Text: c.say("a request without a credential was accepted: the gateway's own answer proves it")},
@@ -286,8 +219,8 @@ func (c *catalogue) glossary() []fact2 {
 	}
 }
 
-// class is the name of a tone in the style sheet.
-func (t tone) class() string {
+// Class is the name of a tone in the style sheet.
+func (t tone) Class() string {
 	return [...]string{plain: "plain", good: "good", doubt: "doubt", bad: "bad", worst: "worst", strong: "strong", faint: "faint"}[t]
 }
 
@@ -300,12 +233,11 @@ func severityClass(s event.Severity) string {
 }
 
 // filterOf says which filter shows a target.
-func filterOf(x *card) string {
-	_, mood := (*catalogue)(nil).verdict(x.Target)
+func filterOf(x card, mood tone) string {
 	switch {
-	case x.severity.Rank() >= event.High.Rank(), mood == worst:
+	case x.Severity.Rank() >= event.High.Rank(), mood == worst:
 		return "bad"
-	case x.severity.Rank() >= event.Low.Rank():
+	case x.Severity.Rank() >= event.Low.Rank():
 		return "some"
 	case mood == doubt, !x.Target.Judged():
 		return "unknown"
@@ -314,21 +246,13 @@ func filterOf(x *card) string {
 }
 
 // section puts a target into words.
-func (h *htmlSink) section(i int) section {
-	c, x := h.c, &h.ranking.cards[i]
-	t := x.Target
-	verdict, mood := c.verdict(t)
-	out := section{row2: row2{
-		Anchor: "t" + strconv.Itoa(i+1), Severity: c.severity(x.severity), Tone: severityClass(x.severity), Where: where(t.Target),
-		Verdict: verdict, VerdictTone: mood.class(), Product: c.product(t), Group: filterOf(x),
-		Rank: x.severity.Rank(), Alarm: x.alarm,
-	}}
-	if x.severity == "" {
-		out.Severity = "–"
-	}
+func (h *htmlSink) section(x card) section {
+	c, t := h.c, x.Target
+	out := section{card: x, account: h.account(t), Advisories: t.Advisories}
+	out.Group = filterOf(x, out.Tone)
 	add := func(name, text string) {
 		if text != "" {
-			out.Facts = append(out.Facts, fact2{Name: name, Text: text})
+			out.Facts = append(out.Facts, fact{Name: name, Text: text})
 		}
 	}
 	add(c.say("Product"), out.Product)
@@ -341,7 +265,7 @@ func (h *htmlSink) section(i int) section {
 	if t.Auth != nil {
 		add(c.say("What proves the verdict"), strings.Join(t.Auth.Because, c.say(", ")))
 	}
-	add(c.say("Address"), strings.Join(c.about(t), c.say("; ")))
+	add(c.say("Address"), strings.Join(out.About, c.say("; ")))
 	if t.Target.Source != "args" {
 		add(c.say("Target from"), t.Target.Source)
 	}
@@ -357,32 +281,11 @@ func (h *htmlSink) section(i int) section {
 	if t.Error != "" {
 		add(c.say("Error"), c.optional(t.Error, t.ErrorMessage))
 	}
-	for _, ch := range t.Changes {
-		out.Changes = append(out.Changes, c.change(ch))
+	for _, f := range out.findings {
+		out.Findings = append(out.Findings, h.found(f, isOpenClaw(t)))
 	}
-	for _, n := range t.AllNotes() {
-		out.Notes = append(out.Notes, c.messages(n.English, n.Message))
-	}
-	others := 0
-	for j := range t.Findings {
-		if !h.o.shows(&t.Findings[j]) {
-			others++
-			continue
-		}
-		out.Findings = append(out.Findings, h.found(&t.Findings[j], t.Product != nil && t.Product.ID == "openclaw"))
-	}
-	if others > 0 {
-		out.Others = c.count(others, "%d finding of another severity is not shown.", "%d findings of other severities are not shown.")
-	}
-	for j := range t.Advisories {
-		if j == htmlAdvisories {
-			out.MoreAdv = c.count(len(t.Advisories)-j, "... and %d more", "... and %d more")
-			break
-		}
-		out.Advisories = append(out.Advisories, h.advised(&t.Advisories[j]))
-	}
-	for j := range t.Evidence {
-		out.Evidence = append(out.Evidence, h.seen(&t.Evidence[j]))
+	if n := len(t.Advisories) - htmlAdvisories; n > 0 {
+		out.Advisories, out.MoreAdv = t.Advisories[:htmlAdvisories], c.more(n)
 	}
 	return out
 }
@@ -410,14 +313,7 @@ func (h *htmlSink) tls(t *event.TLS) string {
 
 func (h *htmlSink) found(f *event.Finding, openclaw bool) found {
 	c := h.c
-	out := found{
-		ID: f.ID, Severity: c.severity(f.Severity), Tone: severityClass(f.Severity), Mark: c.changeMark(f.Change),
-		Title: c.title(f), Detail: c.detail(f), Fix: c.fix(f, openclaw), Active: f.Active(),
-		Controls: f.Controls, Evidence: f.Evidence,
-	}
-	if f.Suppressed != "" {
-		out.Suppressed = c.say("suppressed: %s", c.suppressed(f))
-	}
+	out := found{Finding: f, Fix: c.fix(f, openclaw), Commands: strings.Join(h.commands(f), "\n")}
 	if i := h.place(f.ID); i < len(h.checks) {
 		r := &h.checks[i]
 		out.Why = c.fixed(r.ID+".why", squeeze(r.Why))
@@ -426,37 +322,10 @@ func (h *htmlSink) found(f *event.Finding, openclaw bool) found {
 			out.Steps = c.fixed(r.ID+".steps", r.Steps)
 		}
 	}
-	out.Commands = strings.Join(h.commands(f), "\n")
 	for _, ref := range f.References {
 		if u := webURL(ref); u != "" {
-			out.References = append(out.References, u)
+			out.Links = append(out.Links, u)
 		}
-	}
-	return out
-}
-
-func (h *htmlSink) advised(a *event.Advisory) advised {
-	c := h.c
-	out := advised{
-		ID: a.ID, URL: advisoryURL(a.ID), CVE: a.CVE, Severity: c.severity(a.Severity), Tone: severityClass(a.Severity), Score: score(a.Score),
-		Status: c.word(string(a.Status)), Reach: c.reach(a.Reach), Fixed: a.Fixed, Summary: a.Summary,
-	}
-	if a.Suppressed != "" {
-		out.Suppressed = c.say("suppressed: %s", a.Suppressed)
-	}
-	return out
-}
-
-func (h *htmlSink) seen(e *event.Evidence) seen {
-	out := seen{ID: e.ID, Request: e.Request, Status: strconv.Itoa(e.Status), Bytes: strconv.Itoa(e.Bytes), Digest: e.SHA256[:min(16, len(e.SHA256))]}
-	if e.Status == 0 {
-		out.Status, out.Bytes = "–", "–"
-	}
-	for _, k := range slices.Sorted(maps.Keys(e.Facts)) {
-		out.Facts = append(out.Facts, k+": "+e.Facts[k])
-	}
-	if e.Error != "" {
-		out.Facts = append(out.Facts, e.Error)
 	}
 	return out
 }
@@ -464,14 +333,10 @@ func (h *htmlSink) seen(e *event.Evidence) seen {
 // verdicts is the chart of verdicts.
 func (h *htmlSink) verdicts() chart {
 	c, s, auth := h.c, h.totals(), h.auth()
-	names := map[event.AuthState]string{
-		event.AuthOpen: c.say("open"), event.AuthClaimable: c.say("claimable"), event.AuthRequired: c.say("auth required"), event.AuthGated: c.say("gated in front"),
-		event.AuthBlocked: c.say("refusing the proxy"), event.AuthUnknown: c.say("auth unclear"),
-	}
 	tones := map[event.AuthState]tone{event.AuthOpen: worst, event.AuthClaimable: worst, event.AuthBlocked: doubt, event.AuthUnknown: doubt, event.AuthGated: plain, event.AuthRequired: good}
 	var bars []bar
 	for _, state := range event.AuthStates() {
-		bars = append(bars, bar{Name: names[state], Tone: tones[state].class(), N: auth[state]})
+		bars = append(bars, bar{Name: c.state(state), Tone: tones[state].Class(), N: auth[state]})
 	}
 	failed, rest := 0, 0
 	for o, n := range s.Outcomes {
@@ -483,7 +348,7 @@ func (h *htmlSink) verdicts() chart {
 			failed += n
 		}
 	}
-	bars = append(bars, bar{Name: c.say("could not be probed"), Tone: doubt.class(), N: failed}, bar{Name: c.say("no gateway"), Tone: faint.class(), N: rest})
+	bars = append(bars, bar{Name: c.say("could not be probed"), Tone: doubt.Class(), N: failed}, bar{Name: c.say("no gateway"), Tone: faint.Class(), N: rest})
 	return draw("verdicts", c.say("Verdicts"), c.say("targets by verdict"), bars)
 }
 
@@ -512,16 +377,16 @@ func (h *htmlSink) releases() chart {
 		for age := 0; left > 0 && age < 12; age++ {
 			m := fmt.Sprintf("%04d-%02d", year, at)
 			left -= h.months[m]
-			bars = append(bars, bar{Name: m, Tone: pick(age == 0, good, pick(age <= 3, doubt, bad)).class(), N: h.months[m]})
+			bars = append(bars, bar{Name: m, Tone: pick(age == 0, good, pick(age <= 3, doubt, bad)).Class(), N: h.months[m]})
 			if at--; at == 0 {
 				at, year = 12, year-1
 			}
 		}
 		if left > 0 {
-			bars = append(bars, bar{Name: c.say("older"), Tone: bad.class(), N: left})
+			bars = append(bars, bar{Name: c.say("older"), Tone: bad.Class(), N: left})
 		}
 	}
-	bars = append(bars, bar{Name: c.say("release unknown"), Tone: doubt.class(), N: h.months[""]})
+	bars = append(bars, bar{Name: c.say("release unknown"), Tone: doubt.Class(), N: h.months[""]})
 	return draw("releases", c.say("Gateways by month of their release"), c.say("gateways by release"), bars)
 }
 

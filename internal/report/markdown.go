@@ -25,25 +25,22 @@ const (
 // is written in Flush.
 type markdown struct {
 	*tally
-	w       io.Writer
-	o       Options
-	ranking ranking
-	b       strings.Builder
-	used    int // characters in b
+	w    io.Writer
+	b    strings.Builder
+	used int // characters in b
 }
 
 func newMarkdown(w io.Writer, o Options, c *catalogue) Sink {
 	if o.View != "" {
 		return newControls(w, o, c)
 	}
-	return &markdown{tally: newTally(c, o), w: w, o: o, ranking: ranking{limit: markdownCards, quiet: o.Verbose}}
+	m := &markdown{tally: newTally(c, o), w: w}
+	m.worst.limit, m.worst.named = markdownCards, true
+	return m
 }
 
 func (m *markdown) Event(e event.Event) error {
 	m.tally.event(e)
-	if t, ok := e.(*event.Target); ok {
-		m.ranking.add(t)
-	}
 	return nil
 }
 
@@ -51,12 +48,12 @@ func (m *markdown) Flush() error {
 	c := m.c
 	m.put("## " + md(c.say("clawsonar: %s", m.title())) + "\n\n")
 	for _, s := range m.headline() {
-		m.put(pick(s.tone == worst || s.tone == bad || s.tone == doubt, "**"+md(s.text)+"**", md(s.text)) + "\n\n")
+		m.put(pick(s.Tone == worst || s.Tone == bad || s.Tone == doubt, "**"+md(s.Text)+"**", md(s.Text)) + "\n\n")
 	}
 	var facts strings.Builder
 	facts.WriteString("| | |\n|---|---|\n")
 	for _, f := range m.facts() {
-		fmt.Fprintf(&facts, "| %s | %s |\n", md(f.name), md(f.text))
+		fmt.Fprintf(&facts, "| %s | %s |\n", md(f.Name), md(f.Text))
 	}
 	footer := "<details><summary>" + htmlText(c.say("Coverage and data")) + "</summary>\n\n" + facts.String() + "\n</details>\n\n" +
 		md(c.say("What a finding means and how it was decided:")) + " `clawsonar explain ID`\n"
@@ -67,7 +64,7 @@ func (m *markdown) Flush() error {
 	}
 	m.put(m.doFirst())
 	m.put(m.differences())
-	cards := m.ranking.sorted()
+	cards := m.worst.sorted()
 	if len(cards) > 0 {
 		m.put(fmt.Sprintf("| %s | %s | %s | %s |\n|---|---|---|---|\n", md(c.say("Worst")), md(c.say("Target")), md(c.say("Verdict")), md(c.say("Product"))))
 		rows := 0
@@ -80,8 +77,8 @@ func (m *markdown) Flush() error {
 			m.put(row)
 			rows++
 		}
-		if left := len(cards) - rows + m.ranking.more; left > 0 {
-			m.put("\n" + md(c.count(left, "... and %d more target, no worse than these.", "... and %d more targets, none of them worse than these.")) + "\n")
+		if left := c.moreTargets(len(cards) - rows + m.worst.more); left != "" {
+			m.put("\n" + md(left) + "\n")
 		}
 		m.put("\n")
 	}
@@ -99,7 +96,7 @@ func (m *markdown) Flush() error {
 		m.put(block)
 	}
 	if left > 0 {
-		m.put(md(c.count(left, "The findings of %d more listed target are not shown in detail here.", "The findings of %d more listed targets are not shown in detail here.")) + "\n\n")
+		m.put(md(c.moreBlocks(left)) + "\n\n")
 	}
 	if totals := m.grouped(); m.fits(totals, space) {
 		m.put(totals)
@@ -141,16 +138,16 @@ func (m *markdown) doFirst() string {
 func (m *markdown) differences() string {
 	var b strings.Builder
 	for _, x := range m.newsBlocks() {
-		fmt.Fprintf(&b, "### %s\n\n", md(x.title))
-		for _, r := range x.rows {
-			line := mdCode(r.where) + " " + md(r.text)
-			if r.severity != "" {
-				line = severityCell(m.c, r.severity) + " " + line
+		fmt.Fprintf(&b, "### %s\n\n", md(x.Title))
+		for _, r := range x.Rows {
+			line := mdCode(r.Where) + " " + md(r.Text)
+			if r.Severity != "" {
+				line = severityCell(m.c, r.Severity) + " " + line
 			}
-			fmt.Fprintf(&b, "- %s %s\n", line, mdCode(r.id))
+			fmt.Fprintf(&b, "- %s %s\n", line, mdCode(r.ID))
 		}
-		if x.more > 0 {
-			fmt.Fprintf(&b, "- %s\n", md(m.c.say("... and %d more", x.more)))
+		if x.More != "" {
+			fmt.Fprintf(&b, "- %s\n", md(x.More))
 		}
 		b.WriteString("\n")
 	}
@@ -161,12 +158,12 @@ func (m *markdown) differences() string {
 func (m *markdown) grouped() string {
 	var b strings.Builder
 	for _, k := range m.totalled() {
-		fmt.Fprintf(&b, "<details><summary>%s</summary>\n\n| %s | %s | %s |\n|---|---|---|\n", htmlText(k.title), md(k.name), md(m.c.say("Targets")), md(m.c.say("Open")))
-		for _, g := range k.groups {
+		fmt.Fprintf(&b, "<details><summary>%s</summary>\n\n| %s | %s | %s |\n|---|---|---|\n", htmlText(k.Title), md(k.Name), md(m.c.say("Targets")), md(m.c.say("Open")))
+		for _, g := range k.Groups {
 			fmt.Fprintf(&b, "| %s | %d | %d |\n", mdCode(g.Name), g.Targets, g.Open)
 		}
-		if k.more > 0 {
-			fmt.Fprintf(&b, "\n%s\n", md(m.c.say("... and %d more", k.more)))
+		if k.More != "" {
+			fmt.Fprintf(&b, "\n%s\n", md(k.More))
 		}
 		b.WriteString("\n</details>\n\n")
 	}
@@ -183,8 +180,8 @@ func (m *markdown) title() string {
 		return c.say("%d new, %d gone", d.Opened, d.Closed)
 	}
 	for _, x := range m.graded() {
-		if x.n > 0 && x.Severity != event.Info {
-			return pick(x.n == 1, c.say("%d %s finding", x.n, c.severity(x.Severity)), c.say("%d %s findings", x.n, c.severity(x.Severity)))
+		if x.N > 0 && x.Severity != event.Info {
+			return pick(x.N == 1, c.say("%d %s finding", x.N, c.severity(x.Severity)), c.say("%d %s findings", x.N, c.severity(x.Severity)))
 		}
 	}
 	if n := m.auth()[event.AuthUnknown] + m.auth()[event.AuthBlocked]; n > 0 || m.unjudged.Count > 0 || len(m.failed()) > 0 || !s.Complete || s.Targets == 0 {
@@ -203,7 +200,7 @@ func (m *markdown) fits(s string, space int) bool { return m.used+utf8.RuneCount
 func (m *markdown) row(x *card) string {
 	verdict, _ := m.c.verdict(x.Target)
 	product := m.c.product(x.Target)
-	return fmt.Sprintf("| %s | %s | %s | %s |\n", severityCell(m.c, x.severity), mdCode(where(x.Target.Target)), md(verdict), pick(product == "", "–", md(product)))
+	return fmt.Sprintf("| %s | %s | %s | %s |\n", severityCell(m.c, x.Severity), mdCode(where(x.Target.Target)), md(verdict), pick(product == "", "–", md(product)))
 }
 
 func severityCell(c *catalogue, s event.Severity) string {
@@ -222,30 +219,20 @@ func (m *markdown) block(x *card, open bool) string {
 	if len(x.Findings)+len(x.Notes)+len(x.Changes) == 0 {
 		return ""
 	}
-	verdict, _ := c.verdict(x.Target)
-	about := []string{verdict}
-	if p := c.product(x.Target); p != "" {
-		about = append(about, p)
-	}
+	a := m.account(x.Target)
 	var b strings.Builder
-	fmt.Fprintf(&b, "<details%s><summary><code>%s</code> %s</summary>\n\n", pick(open, " open", ""),
-		htmlText(where(x.Target.Target)), htmlText(strings.Join(append(about, c.about(x.Target)...), c.say("; "))))
-	for _, ch := range x.Changes {
-		fmt.Fprintf(&b, "- %s\n", md(c.change(ch)))
+	fmt.Fprintf(&b, "<details%s><summary><code>%s</code> %s</summary>\n\n", pick(open, " open", ""), htmlText(a.Where), htmlText(a.heading(c)))
+	for _, ch := range a.Changes {
+		fmt.Fprintf(&b, "- %s\n", md(ch))
 	}
-	others := 0
-	for i := range x.Findings {
-		if !m.o.shows(&x.Findings[i]) {
-			others++
-			continue
-		}
-		b.WriteString(m.finding(&x.Findings[i], isOpenClaw(x.Target)))
+	for _, f := range a.findings {
+		b.WriteString(m.finding(f, isOpenClaw(x.Target)))
 	}
-	if others > 0 {
-		fmt.Fprintf(&b, "- %s\n", md(c.count(others, "%d finding of another severity is not shown.", "%d findings of other severities are not shown.")))
+	if a.Others != "" {
+		fmt.Fprintf(&b, "- %s\n", md(a.Others))
 	}
-	for _, n := range x.AllNotes() {
-		fmt.Fprintf(&b, "- %s\n", md(c.say("Note: %s", c.messages(n.English, n.Message))))
+	for _, n := range a.Notes {
+		fmt.Fprintf(&b, "- %s\n", md(c.say("Note: %s", n)))
 	}
 	if text := m.advisories(x.Target); text != "" {
 		fmt.Fprintf(&b, "- %s\n", text)

@@ -88,16 +88,17 @@ func (k *kind) put(l newsLine) {
 
 // newsBlock is one kind of difference in words.
 type newsBlock struct {
-	title string
-	tone  tone
-	rows  []newsRow
-	more  int
+	Title string
+	Tone  tone
+	Rows  []newsRow
+	More  string // says how many are left out; "" for none
+	left  int    // how many
 }
 
 type newsRow struct {
-	severity    event.Severity // "" for a change, which has none
-	where, text string
-	id          string // of the check or the advisory
+	Severity    event.Severity // "" for a change, which has none
+	Where, Text string
+	ID          string // of the check or the advisory
 }
 
 // newsBlocks names what a comparison found: what was opened, fixed, changed.
@@ -108,23 +109,23 @@ func (t *tally) newsBlocks() []newsBlock {
 		if len(k.lines) == 0 {
 			return
 		}
-		b := newsBlock{title: title, tone: mood, more: k.more}
+		b := newsBlock{Title: title, Tone: mood, More: c.more(k.more), left: k.more}
 		for _, l := range k.lines {
 			r := row(l)
-			r.where = l.where
-			b.rows = append(b.rows, r)
+			r.Where = l.where
+			b.Rows = append(b.Rows, r)
 		}
 		out = append(out, b)
 	}
 	finding := func(l newsLine) newsRow {
-		return newsRow{severity: l.severity, text: c.title(&l.finding), id: l.finding.ID}
+		return newsRow{Severity: l.severity, Text: c.title(&l.finding), ID: l.finding.ID}
 	}
 	add(c.say("Opened"), bad, t.news.opened, finding)
 	add(c.say("Fixed"), good, t.news.closed, finding)
 	add(c.say("Not seen again (not shown to be fixed)"), doubt, t.news.unseen, finding)
-	add(c.say("Changed"), plain, t.news.changed, func(l newsLine) newsRow { return newsRow{text: c.changeShort(l.change)} })
+	add(c.say("Changed"), plain, t.news.changed, func(l newsLine) newsRow { return newsRow{Text: c.changeShort(l.change)} })
 	add(c.say("New advisories"), doubt, t.news.advisories, func(l newsLine) newsRow {
-		return newsRow{severity: l.severity, text: l.advisory.Summary, id: l.advisory.ID}
+		return newsRow{Severity: l.severity, Text: l.advisory.Summary, ID: l.advisory.ID}
 	})
 	return out
 }
@@ -151,14 +152,14 @@ func (t *tally) conclusion() string {
 	if t.diff() != nil {
 		for _, b := range t.newsBlocks() {
 			var names []string
-			for _, r := range b.rows {
-				if r.id == "" {
-					names = append(names, c.say("%s (%s)", r.where, r.text))
+			for _, r := range b.Rows {
+				if r.ID == "" {
+					names = append(names, c.say("%s (%s)", r.Where, r.Text))
 				} else {
-					names = append(names, c.say("%s at %s", r.id, r.where))
+					names = append(names, c.say("%s at %s", r.ID, r.Where))
 				}
 			}
-			parts = append(parts, c.say("%s: %s.", b.title, c.some(names, b.more)))
+			parts = append(parts, c.say("%s: %s.", b.Title, c.some(names, b.left)))
 		}
 		if len(parts) == 0 {
 			return ""
@@ -171,8 +172,8 @@ func (t *tally) conclusion() string {
 	}
 	names := func(state event.AuthState) string {
 		var out []string
-		for i := range t.worst.cards {
-			x := t.worst.cards[i].Target
+		for _, card := range t.top() {
+			x := card.Target
 			if x.Outcome == event.OutcomeIdentified && authState(x) == state {
 				out = append(out, shownURL(where(x.Target)))
 			}
@@ -204,7 +205,7 @@ func (t *tally) conclusion() string {
 	}
 	if len(serious) > 0 {
 		parts = append(parts, c.say("Serious findings, with the number of targets: %s.", c.some(serious, 0)))
-	} else if !slices.ContainsFunc(t.graded(), func(x graded) bool { return x.n > 0 && x.Rank() >= event.High.Rank() }) {
+	} else if !slices.ContainsFunc(t.graded(), func(x graded) bool { return x.N > 0 && x.Rank() >= event.High.Rank() }) {
 		parts = append(parts, c.say("No finding is critical or high."))
 	}
 	return c.join(append([]string{c.say("In short:")}, parts...)...)

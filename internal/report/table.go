@@ -47,29 +47,8 @@ type table struct {
 	o     Options
 	width int
 
-	rows []row // the worst targets, worst first, at most maxRows
-	more int   // targets that would be listed without the limit
-
 	*tally
 	out bytes.Buffer
-}
-
-// row is what the table keeps of a target: cleaned, capped text.
-type row struct {
-	target   event.Address // cleaned; sort key of last resort
-	severity event.Severity
-	alarm    int
-
-	url, verdict, product string
-	tone                  tone
-	facts                 []string // more about the target
-	remarks               []string // notes, error
-	findings              []event.Finding
-	hidden                int // findings left out
-	others                int // findings of a severity that is not shown
-	suppressed            int
-	fine                  bool // judged, and nothing to do: only listed
-	gateway               string
 }
 
 func newTable(w io.Writer, o Options, c *catalogue) Sink {
@@ -79,143 +58,25 @@ func newTable(w io.Writer, o Options, c *catalogue) Sink {
 	}
 	t := &table{w: w, o: o, width: max(width, minWidth), tally: newTally(c, o)}
 	t.clean = t.ascii
+	t.worst.limit = maxRows
 	return t
 }
 
 func (t *table) Event(e event.Event) error {
 	t.tally.event(e)
-	if x, ok := e.(*event.Target); ok {
-		t.add(x)
-	}
 	return nil
 }
 
-// add keeps a target if it is among the worst so far.
-func (t *table) add(x *event.Target) {
-	if (x.Outcome == event.OutcomeClosed || x.Outcome == event.OutcomeSilent) && !t.o.Verbose && len(x.Changes) == 0 {
-		return
-	}
-	r := row{
-		target:   event.Address{IP: t.ascii(x.Target.IP, 60), Port: x.Target.Port},
-		severity: worstSeverity(x.Findings),
-		alarm:    alarm(x),
-		url:      t.ascii(where(x.Target), 200),
-		gateway:  gatewayURL(x),
-	}
-	i, _ := slices.BinarySearchFunc(t.rows, r, compareRows)
-	if len(t.rows) == maxRows {
-		t.more++
-		if i == maxRows {
-			return
-		}
-		t.rows = t.rows[:maxRows-1]
-	}
-	t.fill(&r, x)
-	t.rows = slices.Insert(t.rows, i, r)
-}
-
-// compareRows puts the worse row first.
-func compareRows(a, b row) int {
-	return cmp.Or(
-		cmp.Compare(b.severity.Rank(), a.severity.Rank()),
-		cmp.Compare(a.alarm, b.alarm),
-		address(a.target).Compare(address(b.target)),
-		cmp.Compare(a.url, b.url),
-	)
-}
-
-// fill copies into r what the report says about x.
-func (t *table) fill(r *row, x *event.Target) {
-	v, tone := t.c.verdict(x)
-	r.fine = tone == good && r.severity.Rank() <= event.Info.Rank() && len(x.Notes) == 0
-	r.verdict, r.tone = t.ascii(v, 60), tone
-	r.product = t.ascii(t.c.product(x), 100)
-
-	if x.Target.Name != "" && x.Target.IP != "" {
-		r.facts = append(r.facts, t.c.say("address %s", r.target.IP))
-	}
-	if x.Target.Reach == event.ReachPublic {
-		r.facts = append(r.facts, t.c.say("globally reachable"))
-	}
-	if x.Target.Bound != "" {
-		r.facts = append(r.facts, t.c.say("listens on %s", t.ascii(x.Target.Bound, 60)))
-	}
-	if x.Target.Process != "" {
-		r.facts = append(r.facts, t.c.say("process %s", t.ascii(x.Target.Process, 60)))
-	}
-	if x.Front != nil && x.Front.Kind != "" {
-		r.facts = append(r.facts, t.c.say("behind %s", t.ascii(x.Front.Kind, 60)))
-	}
-
-	for _, ch := range x.Changes[:min(len(x.Changes), 3)] {
-		r.remarks = append(r.remarks, t.ascii(t.c.change(ch), 200))
-	}
-	limit := 3
-	if t.o.Verbose {
-		limit = maxVerbose
-	}
-	notes := x.AllNotes()
-	for _, n := range notes[:min(limit, len(notes))] {
-		r.remarks = append(r.remarks, t.c.say("Note: %s", t.ascii(t.c.messages(n.English, n.Message), clean.Limit)))
-	}
-	if x.Error != "" && t.o.Verbose {
-		r.remarks = append(r.remarks, t.c.say("Error: %s", t.ascii(t.c.optional(x.Error, x.ErrorMessage), clean.Limit)))
-	}
-
-	var fs []*event.Finding
-	for i := range x.Findings {
-		f := &x.Findings[i]
-		if !t.o.shows(f) {
-			r.others++
-			continue
-		}
-		if f.Suppressed != "" {
-			if r.suppressed++; !t.o.Verbose {
-				continue
-			}
-		}
-		fs = append(fs, f)
-	}
-	slices.SortStableFunc(fs, func(a, b *event.Finding) int {
-		if a, b := a.Active(), b.Active(); a != b {
-			return pick(a, -1, 1)
-		}
-		return cmp.Compare(b.Severity.Rank(), a.Severity.Rank())
-	})
-	limit = maxFindings
-	if t.o.Verbose {
-		limit = maxVerbose
-	}
-	r.hidden = max(len(fs)-limit, 0)
-	for _, f := range fs[:len(fs)-r.hidden] {
-		g := event.Finding{
-			ID:          t.ascii(f.ID, 60),
-			Severity:    f.Severity,
-			Title:       t.ascii(t.c.title(f), 200),
-			Detail:      t.ascii(t.c.detail(f), clean.Limit),
-			Remediation: t.ascii(t.c.fix(f, isOpenClaw(x)), 2*clean.Limit),
-			Suppressed:  t.ascii(t.c.suppressed(f), 100),
-			Change:      f.Change,
-		}
-		if t.o.Verbose {
-			for _, ref := range f.References[:min(10, len(f.References))] {
-				g.References = append(g.References, t.ascii(ref, 200))
-			}
-		}
-		r.findings = append(r.findings, g)
-	}
-}
-
 func (t *table) Flush() error {
-	t.rows = together(t.rows, func(r *row) string { return r.gateway })
-	if err := t.overview(); err != nil {
+	cards := t.worst.sorted()
+	if err := t.overview(cards); err != nil {
 		return err
 	}
 	t.doFirst()
 	if err := t.differences(); err != nil {
 		return err
 	}
-	t.details()
+	t.details(cards)
 	if err := t.grouped(); err != nil {
 		return err
 	}
@@ -244,25 +105,26 @@ func (t *table) Flush() error {
 }
 
 // overview writes one table row a target.
-func (t *table) overview() error {
-	if len(t.rows) == 0 {
+func (t *table) overview(cards []card) error {
+	if len(cards) == 0 {
 		return nil
 	}
 	const verdictColumn = 2
 	rows := [][]cell{{{t.c.say("WORST"), plain}, {t.c.say("TARGET"), plain}, {t.c.say("VERDICT"), plain}, {t.c.say("PRODUCT"), plain}}}
-	for _, r := range t.rows {
+	for _, x := range cards {
+		verdict, tone := t.c.verdict(x.Target)
 		rows = append(rows, []cell{
-			t.severity(r.severity),
-			{clean.N(strings.TrimSuffix(r.url, "/"), 120), plain},
-			{r.verdict, r.tone},
-			{cmp.Or(r.product, "-"), plain},
+			t.severity(x.Severity),
+			{t.ascii(shownURL(where(x.Target.Target)), 120), plain},
+			{t.ascii(verdict, 60), tone},
+			{cmp.Or(t.ascii(t.c.product(x.Target), 100), "-"), plain},
 		})
 	}
 	if err := t.grid(rows, t.width, verdictColumn); err != nil {
 		return err
 	}
-	if t.more > 0 {
-		t.prose(0, t.c.join(t.c.count(t.more, "... and %d more target, no worse than these.", "... and %d more targets, none of them worse than these."), t.elsewhere()), plain)
+	if more := t.c.moreTargets(t.worst.more); more != "" {
+		t.prose(0, t.c.join(more, t.c.elsewhere()), plain)
 	}
 	t.line("")
 	return nil
@@ -309,15 +171,15 @@ func (t *table) command(c string) {
 // differences names what a comparison found.
 func (t *table) differences() error {
 	for _, b := range t.newsBlocks() {
-		t.line(t.paint(strings.ToUpper(t.ascii(b.title, 100)), b.tone))
+		t.line(t.paint(strings.ToUpper(t.ascii(b.Title, 100)), b.Tone))
 		var rows [][]cell
-		for _, r := range b.rows {
-			text := t.ascii(r.text, 200)
-			if r.id != "" {
-				text += " [" + t.ascii(r.id, 60) + "]"
+		for _, r := range b.Rows {
+			text := t.ascii(r.Text, 200)
+			if r.ID != "" {
+				text += " [" + t.ascii(r.ID, 60) + "]"
 			}
-			row := []cell{t.severity(r.severity), {t.ascii(r.where, 120), plain}, {text, plain}}
-			if r.severity == "" {
+			row := []cell{t.severity(r.Severity), {t.ascii(r.Where, 120), plain}, {text, plain}}
+			if r.Severity == "" {
 				row = row[1:]
 			}
 			rows = append(rows, row)
@@ -325,8 +187,8 @@ func (t *table) differences() error {
 		if err := t.grid(rows, t.width); err != nil {
 			return err
 		}
-		if b.more > 0 {
-			t.prose(0, t.c.say("... and %d more", b.more), plain)
+		if b.More != "" {
+			t.prose(0, b.More, plain)
 		}
 		t.line("")
 	}
@@ -336,14 +198,14 @@ func (t *table) differences() error {
 // grouped writes the totals by check, release and network.
 func (t *table) grouped() error {
 	for _, k := range t.totalled() {
-		head := []cell{{strings.ToUpper(t.ascii(k.title, 60)), plain}, {t.c.say("TARGETS"), plain}, {t.c.say("OPEN"), plain}}
-		if k.check {
+		head := []cell{{strings.ToUpper(t.ascii(k.Title, 60)), plain}, {t.c.say("TARGETS"), plain}, {t.c.say("OPEN"), plain}}
+		if k.Check {
 			head = append([]cell{{t.c.say("WORST"), plain}}, head...)
 		}
 		rows := [][]cell{head}
-		for _, g := range k.groups {
+		for _, g := range k.Groups {
 			row := []cell{{t.ascii(g.Name, 100), plain}, {strconv.Itoa(g.Targets), plain}, {strconv.Itoa(g.Open), pick(g.Open > 0, worst, plain)}}
-			if k.check {
+			if k.Check {
 				row = append([]cell{t.severity(g.Severity)}, row...)
 			}
 			rows = append(rows, row)
@@ -351,22 +213,29 @@ func (t *table) grouped() error {
 		if err := t.grid(rows, min(t.width, proseWidth)); err != nil {
 			return err
 		}
-		if k.more > 0 {
-			t.prose(0, t.c.say("... and %d more", k.more), plain)
+		if k.More != "" {
+			t.prose(0, k.More, plain)
 		}
 		t.line("")
 	}
 	return nil
 }
 
-func (t *table) elsewhere() string { return t.c.say("The formats jsonl and json contain everything.") }
-
 // details writes a block for each of the worst targets that has something to
 // tell.
-func (t *table) details() {
+func (t *table) details(cards []card) {
 	blocks, left := 0, 0
-	for _, r := range t.rows {
-		if len(r.findings) == 0 && len(r.remarks) == 0 && r.others == 0 || r.fine && !t.o.Verbose {
+	for _, x := range cards {
+		a := t.account(x.Target)
+		suppressed := 0
+		if !t.o.Verbose {
+			all := len(a.findings)
+			a.findings = slices.DeleteFunc(a.findings, func(f *event.Finding) bool { return f.Suppressed != "" })
+			suppressed = all - len(a.findings)
+		}
+		fine := a.Tone == good && x.Severity.Rank() <= event.Info.Rank() && len(x.Notes) == 0
+		empty := len(a.findings)+len(a.Changes)+len(a.Notes) == 0 && a.Others == "" && (x.Error == "" || !t.o.Verbose)
+		if empty || fine && !t.o.Verbose {
 			continue
 		}
 		if blocks == maxBlocks {
@@ -374,71 +243,84 @@ func (t *table) details() {
 			continue
 		}
 		blocks++
-		t.prose(0, r.url, strong)
-		facts := []string{r.verdict}
-		if r.product != "" {
-			facts = append(facts, r.product)
-		}
-		t.prose(2, strings.Join(append(facts, r.facts...), t.c.say("; ")), r.tone)
-		for _, m := range r.remarks {
-			t.prose(2, m, plain)
-		}
-		for _, f := range r.findings {
-			t.finding(f)
-		}
-		if r.hidden > 0 {
-			t.prose(gutter, t.c.join(t.c.count(r.hidden, "... and %d more finding, no worse.", "... and %d more findings, none of them worse."), t.elsewhere()), plain)
-		}
-		if r.others > 0 {
-			t.prose(gutter, t.c.count(r.others, "%d finding of another severity is not shown.", "%d findings of other severities are not shown."), plain)
-		}
-		if r.suppressed > 0 && !t.o.Verbose {
-			t.prose(gutter, t.c.count(r.suppressed, "%d finding is suppressed.", "%d findings are suppressed."), plain)
-		}
-		t.line("")
+		t.block(x.Target, a, suppressed)
 	}
 	if left > 0 {
-		t.prose(0, t.c.join(t.c.count(left, "The findings of %d more listed target are not shown in detail here.", "The findings of %d more listed targets are not shown in detail here."), t.elsewhere()), plain)
+		t.prose(0, t.c.join(t.c.moreBlocks(left), t.c.elsewhere()), plain)
 		t.line("")
 	}
 }
 
-func (t *table) finding(f event.Finding) {
+// block tells all about a target, of which some findings were left out.
+func (t *table) block(x *event.Target, a account, suppressed int) {
+	c := t.c
+	notes, findings := 3, maxFindings
+	if t.o.Verbose {
+		notes, findings = maxVerbose, maxVerbose
+	}
+	t.prose(0, t.ascii(a.Where, 200), strong)
+	t.prose(2, t.ascii(a.heading(c), clean.Limit), a.Tone)
+	for _, s := range a.Changes[:min(len(a.Changes), 3)] {
+		t.prose(2, t.ascii(s, 200), plain)
+	}
+	for _, s := range a.Notes[:min(len(a.Notes), notes)] {
+		t.prose(2, c.say("Note: %s", t.ascii(s, clean.Limit)), plain)
+	}
+	if x.Error != "" && t.o.Verbose {
+		t.prose(2, c.say("Error: %s", t.ascii(c.optional(x.Error, x.ErrorMessage), clean.Limit)), plain)
+	}
+	for _, f := range a.findings[:min(len(a.findings), findings)] {
+		t.finding(f, isOpenClaw(x))
+	}
+	if n := len(a.findings) - findings; n > 0 {
+		t.prose(gutter, c.join(c.count(n, "... and %d more finding, no worse.", "... and %d more findings, none of them worse."), c.elsewhere()), plain)
+	}
+	if a.Others != "" {
+		t.prose(gutter, a.Others, plain)
+	}
+	if suppressed > 0 {
+		t.prose(gutter, c.count(suppressed, "%d finding is suppressed.", "%d findings are suppressed."), plain)
+	}
+	t.line("")
+}
+
+func (t *table) finding(f *event.Finding, openclaw bool) {
 	sev := t.severity(f.Severity)
-	title := f.Title
+	title := t.ascii(t.c.title(f), 200)
 	if f.ID != "" {
-		title += " [" + f.ID + "]"
+		title += " [" + t.ascii(f.ID, 60) + "]"
 	}
 	switch {
 	case f.Suppressed != "":
 		sev.tone = faint
-		title = t.c.say("%s - suppressed: %s", title, f.Suppressed)
+		title = t.c.say("%s - suppressed: %s", title, t.ascii(t.c.suppressed(f), 100))
 	case f.Change != "":
 		title = t.c.join(t.c.changeMark(f.Change), title)
 		if !f.Active() {
 			sev.tone = faint
 		}
 	}
-	pad := strings.Repeat(" ", max(gutter-2-twwidth.WidthNoCache(sev.text), 0)+2)
 	for i, l := range t.wrap(title, gutter) {
+		before := strings.Repeat(" ", gutter)
 		if i == 0 {
-			t.line(t.paint(sev.text, sev.tone) + pad + l)
-		} else {
-			t.line(strings.Repeat(" ", gutter) + l)
+			before = t.paint(sev.text, sev.tone) + strings.TrimPrefix(Pad(sev.text, gutter-2)+"  ", sev.text)
 		}
+		t.line(before + l)
 	}
-	if f.Detail != "" {
-		detail := f.Detail
+	if detail := t.ascii(t.c.detail(f), clean.Limit); detail != "" {
 		if !t.o.Verbose {
 			detail = t.short(detail)
 		}
 		t.prose(gutter, detail, plain)
 	}
-	if f.Remediation != "" && f.Change != event.Closed && (f.Severity.Rank() > event.Info.Rank() || t.o.Verbose) {
-		t.prose(gutter, t.c.say("Fix: %s", f.Remediation), plain)
+	fix := t.ascii(t.c.fix(f, openclaw), 2*clean.Limit)
+	if fix != "" && f.Change != event.Closed && (f.Severity.Rank() > event.Info.Rank() || t.o.Verbose) {
+		t.prose(gutter, t.c.say("Fix: %s", fix), plain)
 	}
-	for _, ref := range f.References {
-		t.prose(gutter, ref, plain)
+	if t.o.Verbose {
+		for _, ref := range f.References[:min(10, len(f.References))] {
+			t.prose(gutter, t.ascii(ref, 200), plain)
+		}
 	}
 }
 
@@ -514,7 +396,7 @@ func (t *table) ascii(s string, limit int) string {
 func (t *table) summing() error {
 	t.line(t.c.say("SUMMARY"))
 	for _, s := range t.headline() {
-		t.prose(0, s.text, s.tone)
+		t.prose(0, s.Text, s.Tone)
 	}
 	if s := t.conclusion(); s != "" {
 		t.line("")
@@ -523,7 +405,7 @@ func (t *table) summing() error {
 	t.line("")
 	var rows [][]cell
 	for _, f := range t.facts() {
-		rows = append(rows, []cell{{f.name, pick(f.tone == doubt, doubt, plain)}, {f.text, f.tone}})
+		rows = append(rows, []cell{{f.Name, pick(f.Tone == doubt, doubt, plain)}, {f.Text, f.Tone}})
 	}
 	if err := t.grid(rows, min(t.width, proseWidth)); err != nil {
 		return err

@@ -265,11 +265,11 @@ func TestTableLimits(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if len(s.rows) != maxRows || s.more != n-maxRows {
-		t.Errorf("%d rows and %d more, want %d and %d", len(s.rows), s.more, maxRows, n-maxRows)
+	if cards := s.worst.cards; len(cards) != maxRows || s.worst.more != n-maxRows {
+		t.Errorf("%d rows and %d more, want %d and %d", len(cards), s.worst.more, maxRows, n-maxRows)
 	}
-	if s.rows[0].severity != event.Critical {
-		t.Errorf("the worst target is not first: %v", s.rows[0])
+	if s.worst.cards[0].Severity != event.Critical {
+		t.Errorf("the worst target is not first: %v", s.worst.cards[0])
 	}
 }
 

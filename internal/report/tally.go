@@ -30,7 +30,7 @@ type tally struct {
 
 	checks []event.CheckInfo
 	shows  func(*event.Finding) bool // see Options.Severities
-	worst  ranking                   // of what to do first, and of what is named
+	worst  ranking                   // what is listed, and named
 	groups totals
 	news   news // of a comparison
 }
@@ -40,7 +40,7 @@ const maxPlaces = 3
 
 func newTally(c *catalogue, o Options) *tally {
 	return &tally{
-		c: c, clean: clean.N[string], checks: o.Checks, shows: o.shows, worst: ranking{limit: firstTargets},
+		c: c, clean: clean.N[string], checks: o.Checks, shows: o.shows, worst: ranking{limit: firstTargets, quiet: o.Verbose},
 		seen: event.NewSummary(),
 	}
 }
@@ -129,7 +129,7 @@ func (t *tally) graded() []graded {
 
 type graded struct {
 	event.Severity
-	n int
+	N int
 }
 
 // totals is the stream's summary, or the own count if it has none.
@@ -184,8 +184,8 @@ func (t *tally) diff() *event.Diff { return t.totals().Diff }
 
 // statement is text with its tone. It is clean.
 type statement struct {
-	text string
-	tone tone
+	Text string
+	Tone tone
 }
 
 // headline is the result in one or two sentences.
@@ -373,10 +373,18 @@ func (c *catalogue) outcome(o string) string {
 	return cmp.Or(names[o], o)
 }
 
+// state names the state of a gateway's authentication.
+func (c *catalogue) state(s event.AuthState) string {
+	return map[event.AuthState]string{
+		event.AuthOpen: c.say("open"), event.AuthClaimable: c.say("claimable"), event.AuthRequired: c.say("auth required"), event.AuthGated: c.say("gated in front"),
+		event.AuthBlocked: c.say("refusing the proxy"), event.AuthUnknown: c.say("auth unclear"),
+	}[s]
+}
+
 // fact is one line of the summary. It is clean.
 type fact struct {
-	name, text string
-	tone       tone
+	Name, Text string
+	Tone       tone
 }
 
 // facts answer how many, how bad, how sure, and with which data.
@@ -387,14 +395,10 @@ func (t *tally) facts() []fact {
 	out := []fact{{c.say("Targets"), c.listing(s.Targets, slices.Concat(targets, failed)), plain}}
 
 	if gateways > 0 {
-		names := map[event.AuthState]string{
-			event.AuthOpen: c.say("open"), event.AuthClaimable: c.say("claimable"), event.AuthRequired: c.say("auth required"), event.AuthGated: c.say("gated in front"),
-			event.AuthBlocked: c.say("refusing the proxy"), event.AuthUnknown: c.say("auth unclear"),
-		}
 		var parts []string
 		for _, state := range event.AuthStates() {
 			if auth[state] > 0 {
-				parts = append(parts, c.say("%[1]d %[2]s", auth[state], names[state]))
+				parts = append(parts, c.say("%[1]d %[2]s", auth[state], c.state(state)))
 			}
 		}
 		out = append(out, fact{c.say("Gateways"), c.listing(int64(gateways), parts), plain})
@@ -402,8 +406,8 @@ func (t *tally) facts() []fact {
 
 	var found []string
 	for _, x := range t.graded() {
-		if x.n > 0 {
-			found = append(found, c.say("%d %s", x.n, c.severity(x.Severity)))
+		if x.N > 0 {
+			found = append(found, c.say("%d %s", x.N, c.severity(x.Severity)))
 		}
 	}
 	findings := cmp.Or(strings.Join(found, c.say(", ")), c.say("none"))
@@ -425,7 +429,7 @@ func (t *tally) facts() []fact {
 		silent := c.count(m.Reprobed, "%d silent target", "%d silent targets")
 		f := fact{c.say("Retried"), c.say("%s retried, none answered", silent), plain}
 		if m.Found > 0 {
-			f.text, f.tone = c.say("%s retried, %d answered: others may have been missed, too", silent, m.Found), doubt
+			f.Text, f.Tone = c.say("%s retried, %d answered: others may have been missed, too", silent, m.Found), doubt
 		}
 		out = append(out, f)
 	}

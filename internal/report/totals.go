@@ -25,7 +25,7 @@ type totals struct {
 // group is one line of the totals. It is JSON as the document has it.
 type group struct {
 	Name     string          `json:"name"`
-	Severity event.Severity  `json:"severity,omitempty"` // of a check: the worst seen
+	Severity event.Severity  `json:"severity,omitempty"` // of a Check: the worst seen
 	Targets  int             `json:"targets"`
 	Open     int             `json:"open"` // of them, open gateways
 	said     message.Message // what Name was made of, where that has arguments
@@ -119,10 +119,10 @@ func sorted(m map[string]*group) []group {
 // totalled is what the formats for people show of the totals: each kind with a
 // title, at most groupShown lines each. It is empty where there are few targets.
 type totalled struct {
-	title, name string
-	check       bool // its lines have a severity
-	groups      []group
-	more        int
+	Title, Name string
+	Check       bool // its lines have a severity
+	Groups      []group
+	More        string // says how many are left out; "" for none
 }
 
 func (t *tally) totalled() []totalled {
@@ -132,22 +132,21 @@ func (t *tally) totalled() []totalled {
 	c := t.c
 	var out []totalled
 	for _, k := range []totalled{
-		{title: c.say("By check"), name: c.say("Check"), check: true, groups: sorted(t.groups.checks)},
-		{title: c.say("By release"), name: c.say("Release"), groups: sorted(t.groups.releases)},
-		{title: c.say("By network"), name: c.say("Network"), groups: sorted(t.groups.networks)},
+		{Title: c.say("By check"), Name: c.say("Check"), Check: true, Groups: sorted(t.groups.checks)},
+		{Title: c.say("By release"), Name: c.say("Release"), Groups: sorted(t.groups.releases)},
+		{Title: c.say("By network"), Name: c.say("Network"), Groups: sorted(t.groups.networks)},
 	} {
-		if k.check {
-			k.groups = slices.DeleteFunc(k.groups, func(g group) bool { return !t.shows(&event.Finding{Severity: g.Severity}) })
+		if k.Check {
+			k.Groups = slices.DeleteFunc(k.Groups, func(g group) bool { return !t.shows(&event.Finding{Severity: g.Severity}) })
 		}
 		// One line, as of a scan of one network, says nothing.
-		if len(k.groups) < 2 {
+		if len(k.Groups) < 2 {
 			continue
 		}
-		if k.more = len(k.groups) - groupShown; k.more > 0 {
-			k.groups = k.groups[:groupShown]
-		}
-		for i := range k.groups {
-			switch g := &k.groups[i]; g.Name {
+		k.More = c.more(len(k.Groups) - groupShown)
+		k.Groups = k.Groups[:min(len(k.Groups), groupShown)]
+		for i := range k.Groups {
+			switch g := &k.Groups[i]; g.Name {
 			case "":
 				g.Name = c.say("unknown")
 			case otherGroups:
