@@ -372,7 +372,7 @@ func TestLoadErrors(t *testing.T) {
 		{"cut off", file(good)[:200], "unexpected end of the file"},
 		{"no header", []byte(`{"advisories":[]}`), "f:1: as_of, newest and advisories must all be there"},
 		{"unknown key on top", []byte(`{"as_of":"2026-10-05","newst":""}`), `f:1: unknown key "newst"`},
-		{"twice on top", []byte(`{"newest":"2026.9.6","newest":"2026.9.6"}`), `key "newest" is there twice`},
+		{"twice on top", []byte(`{"newest":"2026.9.6","newest":"2026.9.6"}`), `duplicate key "newest"`},
 		{"trailing", append(file(good), "{}"...), "f:4: something follows the end of the document"},
 		{"unknown key", file(good, entry(id2, `[{}]`, `,"colour":1`)), `f:3: unknown key "colour"`},
 		{"unknown key in range", file(entry(id1, `[{"fixt":"2026.3.1"}]`, "")), `f:2: unknown key "fixt"`},

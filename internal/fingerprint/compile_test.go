@@ -62,7 +62,7 @@ func TestInvalid(t *testing.T) {
 		{"key of nothing", replace("ports:", "colour:"), `toy.yaml:3: unknown key "colour"`},
 		{"misspelt key of a request", more("levle: deep"), `toy.yaml:9: unknown key "levle": did you mean "level"?`},
 		{"misspelt key of a signal", replace("status: 401", "statsu: 401"), `toy.yaml:12: unknown key "statsu": did you mean "status"?`},
-		{"key twice", replace("refused: {", "marker: {"), `toy.yaml:12: key "marker" is there twice`},
+		{"key twice", replace("refused: {", "marker: {"), `toy.yaml:12: duplicate key "marker"`},
 		{"text for a list of numbers", replace("[4711]", "all"), `toy.yaml:3: ports: expected a list, found a string`},
 		{"number out of range", replace("[4711]", "[4711, 70000]"), `toy.yaml:3: ports: expected a whole number from 0 to 65535, found a number`},
 		{"list for a text", replace("name: Toy", "name: [Toy]"), `toy.yaml:2: name: expected a string, found a list`},

@@ -198,7 +198,7 @@ func parseCatalogue(data []byte) (tables, error) {
 			return out, fmt.Errorf("%s: %w", e.ID, err)
 		}
 		if in[key] != nil {
-			return out, fmt.Errorf("%q is there twice", key)
+			return out, fmt.Errorf("duplicate %q", key)
 		}
 		in[key] = e
 	}
@@ -233,7 +233,7 @@ func parseFixed(data []byte) (map[string]translation, error) {
 			return nil, fmt.Errorf("%q: id, of and text are needed", e.ID+e.Text)
 		}
 		if out[e.ID].ID != "" {
-			return nil, fmt.Errorf("%q is there twice", e.ID)
+			return nil, fmt.Errorf("duplicate %q", e.ID)
 		}
 		out[e.ID] = e
 	}

@@ -125,8 +125,8 @@ func TestCatalogueErrors(t *testing.T) {
 		"- {id: a, en: '{count|with|x}', zh: c}":                 "an argument is put as it is",
 		"- {id: a, en: '{count|plural|one:x}', zh: c}":           "the plural form other is missing",
 		"- {id: a, en: '{count|plural|two:x}', zh: c}":           `"two" is no plural form: use one, other`,
-		"- {id: a, en: b, zh: c}\n- {id: a, en: b, zh: c}":       `"a" is there twice`,
-		"- {id: word, en: b, zh: c}\n- {id: word, en: b, zh: d}": `"b" is there twice`,
+		"- {id: a, en: b, zh: c}\n- {id: a, en: b, zh: c}":       `duplicate "a"`,
+		"- {id: word, en: b, zh: c}\n- {id: word, en: b, zh: d}": `duplicate "b"`,
 	} {
 		if _, err := parseCatalogue([]byte(in)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v, want %s", in, err, want)
@@ -135,7 +135,7 @@ func TestCatalogueErrors(t *testing.T) {
 	for in, want := range map[string]string{
 		"- {id: a, text: b}":                                   "id, of and text are needed",
 		"- {id: a, of: b, txt: c}":                             "txt",
-		"- {id: a, of: b, text: c}\n- {id: a, of: d, text: e}": `"a" is there twice`,
+		"- {id: a, of: b, text: c}\n- {id: a, of: d, text: e}": `duplicate "a"`,
 	} {
 		if _, err := parseFixed([]byte(in)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v, want %s", in, err, want)

@@ -91,7 +91,7 @@ func TestLoadRejects(t *testing.T) {
 		{`{"as_of":"yesterday","releases":[]}`, "f:1: parsing time"},
 		{head + first + "]}\n{}", "f:3: something follows the end of the document"},
 		{head + first + "\n],\n" + `"extra":1}`, `f:4: unknown key "extra"`},
-		{head + first + "\n],\n" + `"as_of":"2026-10-05T00:00:00Z"}`, `f:4: key "as_of" is there twice`},
+		{head + first + "\n],\n" + `"as_of":"2026-10-05T00:00:00Z"}`, `f:4: duplicate key "as_of"`},
 		{head + first + ",\n", "f:2: unexpected end of the file"},
 		{head + first + "\n]", "unexpected end of the file"},
 		{head + first + ",\nnope]}", "f:3: invalid character 'o' in literal null"},

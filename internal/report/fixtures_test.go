@@ -230,7 +230,7 @@ func fixtureChecks() []event.CheckInfo {
 		{ID: "tls-expired", Title: "The certificate is out of date", Severity: event.Medium, Needs: event.NeedsTLS, Relatives: true,
 			When: "Its time is over.", Why: "Clients learn to look away.", Fix: "Renew it.", Controls: []string{"nvdb:N2"}},
 		{ID: "auth-unverified", Title: "Whether a credential is needed could not be proven", Severity: event.Info,
-			When: "No answer says.", Why: "It may stand open.", Fix: "Scan again.", Controls: []string{"nvdb:N2", "cncert:C2"}},
+			When: "No answer says.", Why: "It may be open.", Fix: "Scan again.", Controls: []string{"nvdb:N2", "cncert:C2"}},
 	}
 }
 

@@ -105,7 +105,8 @@ type (
 		Bars            []bar
 	}
 	bar struct {
-		Name, Tone   string
+		Name         string
+		Tone         tone
 		N, Y, TextY  int
 		Width, Label int
 	}
@@ -114,18 +115,20 @@ type (
 		N        int
 	}
 	section struct {
-		card
 		account
-		Anchor, Group string
-		Facts         []fact
-		Findings      []found
-		Advisories    []event.Advisory
-		MoreAdv       string
+		Anchor, Group, Severity, Badge string
+		Rank, Alarm                    int // to sort by
+		Facts                          []fact
+		Findings                       []found
+		Advisories                     []event.Advisory
+		MoreAdv                        string
+		Evidence                       []event.Evidence
 	}
 	found struct {
-		*event.Finding
-		Why, Fix, Steps, Commands string
-		Links                     []string
+		ID, Severity, Badge, Mark, Title, Detail, Suppressed string
+		Why, Fix, Steps, Commands                            string
+		Active                                               bool
+		Controls, Evidence, Links                            []string
 	}
 )
 
@@ -155,9 +158,9 @@ func (h *htmlSink) Flush() error {
 // words are what the template calls to put things into words.
 func (c *catalogue) words() template.FuncMap {
 	return template.FuncMap{
-		"say": c.say, "severity": c.severity, "badge": severityClass, "mark": c.changeMark,
-		"next": func(i int) int { return i + 1 }, "title": c.title, "detail": c.detail, "suppressed": c.suppressed,
-		"status": func(s event.AdvisoryStatus) string { return c.word(string(s)) }, "reach": c.reach, "score": score, "advisoryURL": advisoryURL,
+		"say": c.say, "severity": c.severity, "badge": severityClass, "score": score, "advisoryURL": advisoryURL, "reach": c.reach,
+		"next":   func(i int) int { return i + 1 },
+		"status": func(s event.AdvisoryStatus) string { return c.word(string(s)) },
 	}
 }
 
@@ -219,11 +222,6 @@ func (c *catalogue) glossary() []fact {
 	}
 }
 
-// Class is the name of a tone in the style sheet.
-func (t tone) Class() string {
-	return [...]string{plain: "plain", good: "good", doubt: "doubt", bad: "bad", worst: "worst", strong: "strong", faint: "faint"}[t]
-}
-
 // severityClass is the name of a severity in the style sheet.
 func severityClass(s event.Severity) string {
 	if s.Rank() == event.Critical.Rank() {
@@ -248,7 +246,10 @@ func filterOf(x card, mood tone) string {
 // section puts a target into words.
 func (h *htmlSink) section(x card) section {
 	c, t := h.c, x.Target
-	out := section{card: x, account: h.account(t), Advisories: t.Advisories}
+	out := section{
+		account: h.account(t), Severity: cmp.Or(c.severity(x.Severity), "–"), Badge: severityClass(x.Severity),
+		Rank: x.Severity.Rank(), Alarm: x.Alarm, Advisories: t.Advisories, Evidence: t.Evidence,
+	}
 	out.Group = filterOf(x, out.Tone)
 	add := func(name, text string) {
 		if text != "" {
@@ -313,7 +314,13 @@ func (h *htmlSink) tls(t *event.TLS) string {
 
 func (h *htmlSink) found(f *event.Finding, openclaw bool) found {
 	c := h.c
-	out := found{Finding: f, Fix: c.fix(f, openclaw), Commands: strings.Join(h.commands(f), "\n")}
+	out := found{
+		ID: f.ID, Severity: c.severity(f.Severity), Badge: severityClass(f.Severity), Mark: c.changeMark(f.Change), Title: c.title(f), Detail: c.detail(f),
+		Fix: c.fix(f, openclaw), Commands: strings.Join(h.commands(f), "\n"), Active: f.Active(), Controls: f.Controls, Evidence: f.Evidence,
+	}
+	if f.Suppressed != "" {
+		out.Suppressed = c.say("suppressed: %s", c.suppressed(f))
+	}
 	if i := h.place(f.ID); i < len(h.checks) {
 		r := &h.checks[i]
 		out.Why = c.fixed(r.ID+".why", squeeze(r.Why))
@@ -336,7 +343,7 @@ func (h *htmlSink) verdicts() chart {
 	tones := map[event.AuthState]tone{event.AuthOpen: worst, event.AuthClaimable: worst, event.AuthBlocked: doubt, event.AuthUnknown: doubt, event.AuthGated: plain, event.AuthRequired: good}
 	var bars []bar
 	for _, state := range event.AuthStates() {
-		bars = append(bars, bar{Name: c.state(state), Tone: tones[state].Class(), N: auth[state]})
+		bars = append(bars, bar{Name: c.state(state), Tone: tones[state], N: auth[state]})
 	}
 	failed, rest := 0, 0
 	for o, n := range s.Outcomes {
@@ -348,7 +355,7 @@ func (h *htmlSink) verdicts() chart {
 			failed += n
 		}
 	}
-	bars = append(bars, bar{Name: c.say("could not be probed"), Tone: doubt.Class(), N: failed}, bar{Name: c.say("no gateway"), Tone: faint.Class(), N: rest})
+	bars = append(bars, bar{Name: c.say("could not be probed"), Tone: doubt, N: failed}, bar{Name: c.say("no gateway"), Tone: faint, N: rest})
 	return draw("verdicts", c.say("Verdicts"), c.say("targets by verdict"), bars)
 }
 
@@ -377,16 +384,16 @@ func (h *htmlSink) releases() chart {
 		for age := 0; left > 0 && age < 12; age++ {
 			m := fmt.Sprintf("%04d-%02d", year, at)
 			left -= h.months[m]
-			bars = append(bars, bar{Name: m, Tone: pick(age == 0, good, pick(age <= 3, doubt, bad)).Class(), N: h.months[m]})
+			bars = append(bars, bar{Name: m, Tone: pick(age == 0, good, pick(age <= 3, doubt, bad)), N: h.months[m]})
 			if at--; at == 0 {
 				at, year = 12, year-1
 			}
 		}
 		if left > 0 {
-			bars = append(bars, bar{Name: c.say("older"), Tone: bad.Class(), N: left})
+			bars = append(bars, bar{Name: c.say("older"), Tone: bad, N: left})
 		}
 	}
-	bars = append(bars, bar{Name: c.say("release unknown"), Tone: doubt.Class(), N: h.months[""]})
+	bars = append(bars, bar{Name: c.say("release unknown"), Tone: doubt, N: h.months[""]})
 	return draw("releases", c.say("Gateways by month of their release"), c.say("gateways by release"), bars)
 }
 

@@ -67,7 +67,7 @@ func parseWords(name string, data []byte) (map[string]string, error) {
 			return nil, fmt.Errorf("%s: a text is empty: %q", name, e.EN+e.Text)
 		}
 		if _, ok := out[e.EN]; ok {
-			return nil, fmt.Errorf("%s: %q is there twice", name, e.EN)
+			return nil, fmt.Errorf("%s: duplicate %q", name, e.EN)
 		}
 		out[e.EN] = e.Text
 	}

@@ -136,7 +136,7 @@ func verbs(format string) []string {
 
 func TestCatalogueErrors(t *testing.T) {
 	for in, want := range map[string]string{
-		"- {en: a, text: b}\n- {en: a, text: c}": "twice",
+		"- {en: a, text: b}\n- {en: a, text: c}": "duplicate",
 		"- {en: a}":                              "empty",
 		"- {en: a, txt: b}":                      "txt",
 		"en: a":                                  "f:",

@@ -15,16 +15,17 @@ import (
 // text that a target chose: clean it before printing.
 
 // tone says how a text is meant, and so its colour.
-type tone int
+type tone string
 
+// The tones, named as in the style sheet.
 const (
-	plain tone = iota
-	good
-	doubt // not known, not safe
-	bad
-	worst
-	strong // no judgement, only emphasis
-	faint
+	plain  tone = "plain"
+	good   tone = "good"
+	doubt  tone = "doubt" // not known, not safe
+	bad    tone = "bad"
+	worst  tone = "worst"
+	strong tone = "strong" // no judgement, only emphasis
+	faint  tone = "faint"
 )
 
 // verdict is the state of a target in at most 24 columns, so that a table can

@@ -119,7 +119,7 @@ func JSON(file string, data []byte, values int, into any) error {
 		return &Error{file, lines(data[:len(data)-len(rest)]), errors.New("something follows the end of the document")}
 	case err == nil:
 		if key, at := twice(data); key != "" {
-			return &Error{file, lines(data[:at]), fmt.Errorf("key %q is there twice", key)}
+			return &Error{file, lines(data[:at]), fmt.Errorf("duplicate key %q", key)}
 		}
 		return nil
 	}

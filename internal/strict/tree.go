@@ -177,7 +177,7 @@ func (f *finder) mapping(n *yaml.Node, t reflect.Type) *Error {
 		case !known:
 			return &Error{"", key.Line, &UnknownKey{key.Value, slices.Sorted(maps.Keys(fields))}}
 		case seen[key.Value] && f.tag == "yaml": // in JSON the last counts
-			return &Error{"", key.Line, fmt.Errorf("key %q is there twice", key.Value)}
+			return &Error{"", key.Line, fmt.Errorf("duplicate key %q", key.Value)}
 		}
 		seen[key.Value] = true
 		if e := f.find(value, of, key.Value); e != nil {

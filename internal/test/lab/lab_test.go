@@ -126,7 +126,7 @@ func TestMatrixNames(t *testing.T) {
 	gateways := map[string]Config{}
 	for _, instance := range append(Matrix(), Forks()...) {
 		if names[instance.Name] {
-			t.Errorf("%s is there twice", instance.Name)
+			t.Errorf("duplicate %s", instance.Name)
 		}
 		names[instance.Name] = true
 		c := instance.Gateway
