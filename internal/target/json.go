@@ -2,6 +2,7 @@ package target
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -218,10 +219,10 @@ func (l *List) record(in *input, rec *record, yield func(Spec) error) error {
 	case rec.URL != "":
 		return l.address(in, rec.URL, yield)
 	}
-	h := host{addr: firstText(rec.IPStr, rec.SAddr, rec.IP.text)}
+	h := host{addr: cmp.Or(rec.IPStr, rec.SAddr, rec.IP.text)}
 	name, scheme := hostOf(rec.Host.text)
 	if _, err := netip.ParseAddr(name); err == nil {
-		h.addr = firstText(h.addr, name)
+		h.addr = cmp.Or(h.addr, name)
 	} else if name != "" {
 		h.names = append(h.names, name)
 	}
@@ -229,7 +230,7 @@ func (l *List) record(in *input, rec *record, yield func(Spec) error) error {
 	if h.addr == "" && len(h.names) == 0 {
 		return in.fail(errors.New("JSON object names no host: expected is what masscan, zmap, naabu, httpx, Shodan, Censys or FOFA write"))
 	}
-	if text := firstText(rec.Port.text, rec.SPort.text); text != "" || rec.Port.object != nil {
+	if text := cmp.Or(rec.Port.text, rec.SPort.text); text != "" || rec.Port.object != nil {
 		h.known = true
 		if tcp(rec.Transport) && tcp(rec.Protocol) {
 			if rec.Port.object != nil { // releases of naabu before 2.1
@@ -239,7 +240,7 @@ func (l *List) record(in *input, rec *record, yield func(Spec) error) error {
 				}
 				text, rec.TLS = p.Port.text, p.TLS
 			}
-			web := firstText(scheme, strings.ToLower(rec.Protocol))
+			web := cmp.Or(scheme, strings.ToLower(rec.Protocol))
 			h.add(text, bool(rec.HTTP) || strings.HasPrefix(web, "http"), bool(rec.TLS || rec.SSL) || web == "https")
 		}
 	}
@@ -274,7 +275,7 @@ func (h *host) addPorts(list json.RawMessage) error {
 		if p.Status != "" && p.Status != "open" || !tcp(p.Proto) || !tcp(p.Transport) || !tcp(p.Protocol.text) {
 			return nil
 		}
-		name := strings.ToLower(firstText(p.Extended, p.Name, p.Protocol.text, p.Service.Name))
+		name := strings.ToLower(cmp.Or(p.Extended, p.Name, p.Protocol.text, p.Service.Name))
 		if h.again = p.Service.Name != ""; h.again && name != "http" {
 			return nil
 		}
@@ -321,7 +322,7 @@ func (l *List) address(in *input, text string, yield func(Spec) error) error {
 	if err != nil {
 		return in.fail(err)
 	}
-	if l.Only && !l.wants(spec.Ports[0]) {
+	if l.Only && !l.isWanted[spec.Ports[0]] {
 		l.Passed++
 		return nil
 	}
@@ -349,13 +350,4 @@ func tcp(protocol string) bool {
 		return false
 	}
 	return true
-}
-
-func firstText(texts ...string) string {
-	for _, text := range texts {
-		if text != "" {
-			return text
-		}
-	}
-	return ""
 }

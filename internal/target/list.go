@@ -464,8 +464,6 @@ func short(text string) string {
 	return strings.Clone(text)
 }
 
-func (l *List) wants(port uint16) bool { return l.isWanted[port] }
-
 // take yields the wanted ports of a host, under each of its names.
 func (l *List) take(in *input, h host, yield func(Spec) error) error {
 	if h.addr == "" && len(h.names) == 0 {
@@ -526,7 +524,7 @@ func (l *List) wanted(h host) (plain, secure []uint16, err error) {
 	}
 	taken := map[uint16]bool{}
 	for _, s := range h.open {
-		wanted := l.wants(s.port)
+		wanted := l.isWanted[s.port]
 		switch {
 		case wanted && h.again, taken[s.port]:
 		case !wanted && (l.Only || !s.http):

@@ -2,6 +2,7 @@ package target
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -183,7 +184,7 @@ func (l *List) nmapHost(in *input, h *nmapHost, yield func(Spec) error) error {
 	}
 	h.out.known, h.out.addr = h.scanned, h.addr
 	// What the user of nmap typed; else what the address's owner calls it.
-	if name := firstText(h.user, h.ptr); name != "" {
+	if name := cmp.Or(h.user, h.ptr); name != "" {
 		h.out.names = []string{name}
 	}
 	return l.take(in, h.out, yield)

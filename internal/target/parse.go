@@ -1,6 +1,7 @@
 package target
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/bits"
@@ -241,23 +242,10 @@ func checkName(name string) error {
 // they are more than 2^62.
 func count(first, last netip.Addr) (uint64, bool) {
 	a, b := first.As16(), last.As16()
-	hi, borrow := sub(b[8:], a[8:], 0)
-	lo := hi
-	hi, _ = sub(b[:8], a[:8], borrow)
+	lo, borrow := bits.Sub64(binary.BigEndian.Uint64(b[8:]), binary.BigEndian.Uint64(a[8:]), 0)
+	hi, _ := bits.Sub64(binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(a[:8]), borrow)
 	if hi != 0 || lo >= 1<<62 {
 		return 0, false
 	}
 	return lo + 1, true
-}
-
-func sub(x, y []byte, borrow uint64) (uint64, uint64) {
-	return bits.Sub64(be(x), be(y), borrow)
-}
-
-func be(b []byte) uint64 {
-	var n uint64
-	for _, c := range b {
-		n = n<<8 | uint64(c)
-	}
-	return n
 }

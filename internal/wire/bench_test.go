@@ -28,7 +28,7 @@ func BenchmarkTarget(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		session := w.Open(b.Context(), s.Target, plenty)
-		if !session.Do(get("x")) {
+		if !session.ask(get("x")) {
 			b.Fatal(session.Observation().Err)
 		}
 		session.Close()
@@ -44,7 +44,7 @@ func BenchmarkExchange(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		session.obs.Exchanges = session.obs.Exchanges[:0]
-		if !session.Do(req) || session.obs.Outcome != event.OutcomeOther {
+		if !session.ask(req) || session.obs.Outcome != event.OutcomeOther {
 			b.Fatal(session.Observation().Err)
 		}
 	}

@@ -118,13 +118,13 @@ func TestRFB(t *testing.T) {
 				}
 			})
 			session := newWire(Options{}).Open(t.Context(), s.Target, plenty)
-			more := session.Do(evidence.Request{ID: "rfb", Method: evidence.RFB, RFB: true})
+			more := session.ask(evidence.Request{ID: "rfb", Method: evidence.RFB, RFB: true})
 			o := session.Observation()
 			x := o.Exchanges[0]
 			if !more || string(x.Body) != tt.body || !strings.Contains(x.Err, tt.err) || x.Answered() != (tt.body != "") {
 				t.Errorf("continues %t, body %q, error %q; want %q, %q", more, x.Body, x.Err, tt.body, tt.err)
 			}
-			if tt.body == "" && (!session.Do(get("x")) || o.Outcome != event.OutcomeOther || o.Exchanges[1].Status != 200) {
+			if tt.body == "" && (!session.ask(get("x")) || o.Outcome != event.OutcomeOther || o.Exchanges[1].Status != 200) {
 				t.Errorf("no page after that: %+v", o)
 			}
 			session.Close()
@@ -151,7 +151,7 @@ func TestLegacy(t *testing.T) {
 			s := serve(t, overTLS(config, hangUp, hello))
 			s.Scheme = "https"
 			session := newWire(Options{}).Open(t.Context(), s.Target, plenty)
-			if !session.Do(get("x")) {
+			if !session.ask(get("x")) {
 				t.Fatal(session.Observation().Err)
 			}
 			version := session.Observation().TLS.Version
@@ -164,7 +164,7 @@ func TestLegacy(t *testing.T) {
 	}
 	plain := serve(t, hello)
 	session := newWire(Options{}).Open(t.Context(), plain.Target, plenty)
-	session.Do(get("x"))
+	session.ask(get("x"))
 	session.Legacy()
 	session.Close()
 	if n := plain.accepts.Load(); n != 1 {

@@ -60,7 +60,7 @@ func TestScarceChild(t *testing.T) {
 					return
 				}
 				session := w.Open(t.Context(), target.Target{Addr: addr}, plenty)
-				session.Do(get("x"))
+				session.ask(get("x"))
 				session.Close()
 				inFlight.Leave()
 				if o := session.Observation(); o.Outcome != event.OutcomeOther {
@@ -100,14 +100,14 @@ func TestConnectInterrupted(t *testing.T) {
 	w := newWire(Options{ConnectTimeout: plenty})
 	begin := time.Now()
 	session := w.Open(ctx, addr, plenty)
-	session.Do(get("x"))
+	session.ask(get("x"))
 	session.Close()
 	if o := session.Observation(); o.Outcome != event.OutcomeInterrupted || time.Since(begin) > plenty/2 {
 		t.Errorf("outcome %s (%s) after %v", o.Outcome, o.Err, time.Since(begin))
 	}
 	w = newWire(Options{ConnectTimeout: 50 * time.Millisecond})
 	session = w.Open(t.Context(), addr, plenty)
-	session.Do(get("x"))
+	session.ask(get("x"))
 	session.Close()
 	if o := session.Observation(); o.Outcome != event.OutcomeSilent || o.Connections != 0 {
 		t.Errorf("outcome %s (%s), %d connections", o.Outcome, o.Err, o.Connections)

@@ -147,7 +147,7 @@ func ask(t testing.TB, w *Wire, to target.Target, timeout time.Duration, reqs ..
 	begin := time.Now()
 	s := w.Open(t.Context(), to, timeout)
 	for _, r := range reqs {
-		if !s.Do(r) {
+		if !s.ask(r) {
 			break
 		}
 	}
@@ -207,3 +207,6 @@ func hello(p *peer) {
 		p.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
 	}
 }
+
+// ask is Converse without a reply.
+func (s *Session) ask(req evidence.Request) bool { return s.Converse(req, nil) }

@@ -34,7 +34,7 @@ type Session struct {
 }
 
 // Open begins a conversation with a budget of its own; nothing is sent before the
-// first Do. The timeout covers everything but the waiting for the rate limiter.
+// first Converse. The timeout covers everything but the waiting for the rate limiter.
 func (w *Wire) Open(ctx context.Context, t target.Target, timeout time.Duration) *Session {
 	return w.OpenWithin(ctx, t, NewBudget(timeout))
 }
@@ -72,14 +72,11 @@ func (s *Session) hangUp() {
 // is recorded as that of the exchange.
 type Reply func(first []byte) ([]byte, error)
 
-// Do makes one exchange and records it in the observation. It reports whether
-// the conversation can continue: false after the deadline, an interrupt, or when
-// the target does not speak HTTP at all; the observation's outcome then says
-// which.
-func (s *Session) Do(req evidence.Request) bool { return s.Converse(req, nil) }
-
-// Converse is Do for a WebSocket whose first message is answered, if reply is
-// not nil: what is recorded then is the message that comes back.
+// Converse makes one exchange and records it in the observation. The first message
+// of a WebSocket is answered if reply is not nil: what is recorded then is the
+// message that comes back. Converse reports whether the conversation can continue:
+// false after the deadline, an interrupt, or when the target does not speak HTTP at
+// all; the observation's outcome then says which.
 func (s *Session) Converse(req evidence.Request, reply Reply) bool {
 	if req.Fresh {
 		s.hangUp()

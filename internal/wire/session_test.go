@@ -283,7 +283,7 @@ func TestInterrupt(t *testing.T) {
 			session := newWire(Options{FrameTimeout: plenty}).Open(ctx, s.Target, plenty)
 			req := get("x")
 			req.WebSocket = tt.webSocket
-			more := session.Do(req)
+			more := session.ask(req)
 			session.Close()
 			o := session.Observation()
 			if more || o.Outcome != event.OutcomeInterrupted || o.Err != stopped || len(o.Exchanges) != tt.exchanges {
@@ -302,11 +302,11 @@ func TestInterruptOutsideExchange(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	w := newWire(Options{Limiter: pace.New(1, 0)})
 	session := w.Open(ctx, s.Target, plenty)
-	if !session.Do(get("a")) {
+	if !session.ask(get("a")) {
 		t.Fatal("first request")
 	}
 	cancel()
-	if session.Do(get("b")) {
+	if session.ask(get("b")) {
 		t.Error("continues")
 	}
 	session.Close()
@@ -315,7 +315,7 @@ func TestInterruptOutsideExchange(t *testing.T) {
 	}
 
 	session = w.Open(ctx, s.Target, plenty)
-	if session.Do(get("a")) {
+	if session.ask(get("a")) {
 		t.Error("continues")
 	}
 	session.Close()
@@ -327,7 +327,7 @@ func TestInterruptOutsideExchange(t *testing.T) {
 	ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	session = w.Open(ctx, s.Target, plenty)
-	if session.Do(get("a")) {
+	if session.ask(get("a")) {
 		t.Error("continues")
 	}
 	session.Close()
@@ -363,7 +363,7 @@ func TestIdleClosed(t *testing.T) {
 		})
 		session := newWire(Options{}).Open(t.Context(), s.Target, plenty)
 		for _, id := range []string{"a", "b"} {
-			if !session.Do(get(id)) {
+			if !session.ask(get(id)) {
 				t.Fatal("stopped")
 			}
 			time.Sleep(100 * time.Millisecond)

@@ -13,8 +13,7 @@ import (
 func misleading() []lab.Instance {
 	var list []lab.Instance
 	add := func(version string, mode lab.Mode, front lab.FrontKind, state event.AuthState, note string) *lab.Instance {
-		pkg := lab.PackageOf(version)
-		c := lab.Config{Name: pkg + "-" + version + "-" + string(mode), Package: pkg, Version: version, Mode: mode}
+		c := lab.ConfigOf(version, string(mode), mode)
 		t := lab.TruthOf(version, state, "nginx")
 		t.Note = note
 		if state == event.AuthOpen {
@@ -33,7 +32,8 @@ func misleading() []lab.Instance {
 				second = lab.None
 			}
 			i := add(version, first, lab.NginxPoolFront, event.AuthOpen, "")
-			i.Peer = &lab.Config{Name: lab.PackageOf(version) + "-" + version + "-" + string(second), Package: lab.PackageOf(version), Version: version, Mode: second}
+			peer := lab.ConfigOf(version, string(second), second)
+			i.Peer = &peer
 		}
 	}
 	// The page is behind the login, and so is all that tells the release.
@@ -73,10 +73,9 @@ func openMatrix(n *lab.Net, version string) []lab.Instance {
 		delete(controlUI, "allowInsecureAuth")
 	}
 	config := func(suffix string, mode lab.Mode) lab.Config {
-		return lab.Config{
-			Name: lab.PackageOf(version) + "-" + version + "-" + suffix, Package: lab.PackageOf(version), Version: version,
-			Mode: mode, Net: n.Gateway, Extra: map[string]any{"gateway": map[string]any{"controlUi": controlUI}},
-		}
+		c := lab.ConfigOf(version, suffix, mode)
+		c.Net, c.Extra = n.Gateway, map[string]any{"gateway": map[string]any{"controlUi": controlUI}}
+		return c
 	}
 	open, token := config("loose", mode), config("loose-api", lab.Token)
 	var list []lab.Instance

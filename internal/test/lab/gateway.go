@@ -21,6 +21,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
@@ -196,24 +198,18 @@ func waitReady(ctx context.Context, p *process, n *Namespace, url string) error 
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	for {
-		resp, last := client.Get(url)
-		if last == nil {
-			_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20))
-			resp.Body.Close()
-			if resp.StatusCode != http.StatusServiceUnavailable {
-				return nil
-			}
-			last = errors.New("it answers, but says that it is not ready")
+	return p.await(ctx, func() error {
+		resp, err := client.Get(url)
+		if err != nil {
+			return err
 		}
-		select {
-		case <-p.done:
-			return fmt.Errorf("it ended while starting: %w", p.ending())
-		case <-ctx.Done():
-			return fmt.Errorf("not ready in time: %w (%w)", last, ctx.Err())
-		case <-time.After(200 * time.Millisecond):
+		defer resp.Body.Close()
+		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20))
+		if resp.StatusCode == http.StatusServiceUnavailable {
+			return errors.New("it answers, but says that it is not ready")
 		}
-	}
+		return nil
+	})
 }
 
 // loopback is where the gateway's own host reaches it.
@@ -400,32 +396,17 @@ func missingPackage(log string) string {
 // running.
 func (l *Lab) StartAll(ctx context.Context, workdir string, configs []Config, parallel int) ([]*Gateway, error) {
 	gateways := make([]*Gateway, len(configs))
-	errs := make([]error, len(configs))
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	slots := make(chan struct{}, max(1, parallel))
-	var wg sync.WaitGroup
+	group, ctx := errgroup.WithContext(ctx) // after an error the others are of no use
+	group.SetLimit(max(1, parallel))
 	for i, c := range configs {
-		wg.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			if errs[i] = ctx.Err(); errs[i] != nil {
-				return
+		group.Go(func() (err error) {
+			if err = ctx.Err(); err == nil {
+				gateways[i], err = l.Start(ctx, filepath.Join(workdir, c.Name), c)
 			}
-			gateways[i], errs[i] = l.Start(ctx, filepath.Join(workdir, c.Name), c)
-			if errs[i] != nil {
-				cancel() // the others are of no use any more
-			}
+			return err
 		})
 	}
-	wg.Wait()
-	for _, err := range errs {
-		if err != nil && !errors.Is(err, context.Canceled) {
-			StopAll(gateways)
-			return nil, err
-		}
-	}
-	if err := errors.Join(errs...); err != nil {
+	if err := group.Wait(); err != nil {
 		StopAll(gateways)
 		return nil, err
 	}

@@ -3,6 +3,8 @@
 package lab
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -78,12 +80,21 @@ func (p *process) stop() {
 	}
 }
 
-// ending says how a process that is done ended.
-func (p *process) ending() error {
-	if p.err == nil {
-		return errors.New("exit status 0")
+// await waits until ready returns no error, which it asks several times a second.
+func (p *process) await(ctx context.Context, ready func() error) error {
+	for {
+		last := ready()
+		if last == nil {
+			return nil
+		}
+		select {
+		case <-p.done:
+			return fmt.Errorf("it ended while starting: %w", cmp.Or(p.err, errors.New("exit status 0")))
+		case <-ctx.Done():
+			return fmt.Errorf("not ready in time: %w (%w)", last, ctx.Err())
+		case <-time.After(200 * time.Millisecond):
+		}
 	}
-	return p.err
 }
 
 // output returns what the process has printed so far.

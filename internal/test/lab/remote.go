@@ -14,18 +14,24 @@ const (
 	Newest  = "2026.9.6"
 )
 
-// PackageOf is the package of a release of the standard matrices.
-func PackageOf(version string) string {
+// packageOf is the package of a release of the standard matrices.
+func packageOf(version string) string {
 	if version == Oldest {
 		return "clawdbot"
 	}
 	return "openclaw"
 }
 
+// ConfigOf describes a gateway of that release, called after it and the suffix.
+func ConfigOf(version, suffix string, mode Mode) Config {
+	pkg := packageOf(version)
+	return Config{Name: pkg + "-" + version + "-" + suffix, Package: pkg, Version: version, Mode: mode}
+}
+
 // TruthOf is what holds of a gateway of that release in any set-up.
 func TruthOf(version string, state event.AuthState, front string) Truth {
 	t := Truth{
-		Product: "openclaw", Brand: PackageOf(version), Release: version, Candidates: []string{version},
+		Product: "openclaw", Brand: packageOf(version), Release: version, Candidates: []string{version},
 		AuthState: state, Front: front,
 	}
 	switch version {
@@ -47,10 +53,8 @@ func RemoteMatrix(n *Net) []Instance {
 	var list []Instance
 	for _, version := range []string{Oldest, Spring, Summer, Newest} {
 		add := func(mode Mode, front FrontKind, state event.AuthState, edit func(*Truth)) {
-			c := Config{
-				Name: PackageOf(version) + "-" + version + "-" + string(mode) + "-remote", Package: PackageOf(version), Version: version,
-				Mode: mode, Net: n.Gateway,
-			}
+			c := ConfigOf(version, string(mode)+"-remote", mode)
+			c.Net = n.Gateway
 			if mode == Token {
 				c.Bind = "lan" // which mode none is refused
 			}
@@ -119,10 +123,8 @@ func RemoteMatrix(n *Net) []Instance {
 func DeepMatrix(n *Net) []Instance {
 	var list []Instance
 	add := func(version, suffix string, mode Mode, edit func(*Config), findings ...string) {
-		c := Config{
-			Name: PackageOf(version) + "-" + version + "-" + suffix + "-deep", Package: PackageOf(version), Version: version,
-			Mode: mode, Bind: "lan", Net: n.Gateway,
-		}
+		c := ConfigOf(version, suffix+"-deep", mode)
+		c.Bind, c.Net = "lan", n.Gateway
 		if edit != nil {
 			edit(&c)
 		}

@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"time"
 )
 
 // Service is a running program that listens on a port.
@@ -37,19 +36,16 @@ func (n *Namespace) Serve(ctx context.Context, workdir string, addr netip.AddrPo
 	}
 	ctx, cancel := context.WithTimeout(ctx, frontLimit)
 	defer cancel()
-	for {
+	err = s.proc.await(ctx, func() error {
 		conn, err := n.DialContext(ctx, "tcp", addr.String())
 		if err == nil {
 			conn.Close()
-			return s, nil
 		}
-		select {
-		case <-s.proc.done:
-			return nil, fmt.Errorf("start %s: it ended: %w\n%s", tool, s.proc.ending(), lastLines(s.proc.output(), 10))
-		case <-ctx.Done():
-			s.Stop()
-			return nil, fmt.Errorf("start %s: nothing listens on %s in time\n%s", tool, addr, lastLines(s.proc.output(), 10))
-		case <-time.After(200 * time.Millisecond):
-		}
+		return err
+	})
+	if err != nil {
+		s.Stop()
+		return nil, fmt.Errorf("start %s on %s: %w\n%s", tool, addr, err, lastLines(s.proc.output(), 10))
 	}
+	return s, nil
 }

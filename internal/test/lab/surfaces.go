@@ -20,10 +20,8 @@ func SurfaceMatrix(dir string) ([]Instance, *Authority, error) {
 	}
 	var list []Instance
 	add := func(version, suffix string, mode Mode, state event.AuthState, extra map[string]any, findings ...string) *Instance {
-		c := Config{
-			Name: PackageOf(version) + "-" + version + "-" + suffix, Package: PackageOf(version), Version: version,
-			Mode: mode, Extra: extra,
-		}
+		c := ConfigOf(version, suffix, mode)
+		c.Extra = extra
 		i := Instance{Name: c.Name, Gateway: c, Truth: TruthOf(version, state, "")}
 		i.Truth.Findings = append(i.Truth.Findings, findings...)
 		list = append(list, i)
