@@ -273,24 +273,18 @@ func (s *Set) Products() []Product {
 // that the gateway may be are left out.
 func (s *Set) HelperPorts(gateway uint16, releases []string) []uint16 {
 	var out []uint16
-	add := func(port uint16) {
-		if port != gateway && port > 0 && !slices.Contains(out, port) {
-			out = append(out, port)
-		}
-	}
 	for _, p := range s.products {
 		if !p.Helper || p.Gateways != nil && p.Gateways.all(releases, false) {
 			continue
 		}
-		for _, port := range p.Ports {
-			add(port)
-		}
+		out = append(out, p.Ports...)
 		for _, distance := range p.PortOffsets {
-			add(gateway + distance)
+			out = append(out, gateway+distance)
 		}
 	}
+	out = slices.DeleteFunc(out, func(port uint16) bool { return port == gateway || port == 0 })
 	slices.Sort(out)
-	return out
+	return slices.Compact(out)
 }
 
 // Releases returns the release table of a product, or nil.
@@ -852,15 +846,6 @@ func (c *compiler) advised() {
 		c.cond([]any{"never_ask", i}, r.cond)
 	}
 }
-
-// advice returns what to do about a product in a state.
-func (p *product) advice(s event.AuthState) Advice {
-	a := p.Advice[s]
-	a.Means, a.Fix = oneLine(a.Means), oneLine(a.Fix)
-	return a
-}
-
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 func (c *compiler) sources() {
 	for i, v := range c.Version {

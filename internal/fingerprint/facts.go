@@ -74,7 +74,9 @@ func (s *Set) facts(a *answer, d evidence.Digest, sealed func(text string) strin
 func (k *known) quote(name, value string, sealed seal) string {
 	switch name {
 	case "title":
-		return k.title(value, sealed)
+		if k.titles[value] {
+			return value
+		}
 	case "error.type", "error.message", "event":
 		return k.value(name, value, sealed)
 	case "location":

@@ -130,7 +130,7 @@ func (v *view) judge(out *Verdict) {
 		for r := range matching(v, p.Traits) {
 			out.Traits = append(out.Traits, Trait{ID: r.ID, Because: v.because(&r.cond)})
 		}
-		out.Advice = p.advice(out.Auth.State)
+		out.Advice = p.Advice[out.Auth.State]
 	}
 	for r := range matching(v, p.Notes) {
 		out.Notes = append(out.Notes, message.Fixed(p.noteID(r), r.Text))

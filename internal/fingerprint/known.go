@@ -219,13 +219,6 @@ func spellAll(parts []*syntax.Regexp) (found []string, all bool) {
 // seal stands for a text that must not be quoted: equal ones get the same.
 type seal func(text string) string
 
-func (k *known) title(s string, sealed seal) string {
-	if k.titles[s] {
-		return s
-	}
-	return sealed(s)
-}
-
 // value is a string in JSON: the whole of it, or what is known of it and "...".
 func (k *known) value(path, s string, sealed seal) string {
 	if s == "" || k.values[path][s] {

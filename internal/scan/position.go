@@ -14,12 +14,6 @@ import (
 	"github.com/clawsonar/clawsonar/internal/target"
 )
 
-// position is one place in the order of a run while it is being probed. The
-// engine's mutex guards it.
-type position struct {
-	held bool // some of it waits for an answer, see Config.Wait
-}
-
 // quietly counts a target without a line. The caller holds mu.
 func (e *engine) quietly(t target.Target, outcome event.Outcome) {
 	e.summary.AddOutcome(outcome, 1)
@@ -144,7 +138,7 @@ const maxPending = 4096
 
 // hold keeps a target to be asked again, if it is to be waited for. Of a host that
 // was named without a port all ports that do not answer are.
-func (e *engine) hold(t target.Target, c *fingerprint.Case, p *position) bool {
+func (e *engine) hold(t target.Target, c *fingerprint.Case, waits *bool) bool {
 	if e.cfg.Wait == 0 || t.Part == event.OfRange || !unsettled(c) {
 		return false
 	}
@@ -153,7 +147,7 @@ func (e *engine) hold(t target.Target, c *fingerprint.Case, p *position) bool {
 	if len(e.pending) >= maxPending {
 		return false
 	}
-	p.held = true
+	*waits = true
 	e.pending = append(e.pending, &pending{t, c})
 	return true
 }

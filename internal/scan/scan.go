@@ -204,13 +204,13 @@ func (e *engine) sweep(ctx, probing context.Context) (complete bool, err error) 
 			return false, err
 		}
 		t.Position = i
-		p := new(position)
-		whole, err := e.target(probing, t, p)
+		waits := new(bool)
+		whole, err := e.target(probing, t, waits)
 		switch {
 		case err != nil:
 			return false, err
 		case !whole || probing.Err() != nil:
-		case p.held:
+		case *waits:
 			e.mu.Lock()
 			waiting[i] = done
 			e.mu.Unlock()
@@ -427,15 +427,16 @@ type engine struct {
 
 // target probes one target of the space: one address, or all addresses of a
 // name. It reports whether that is the whole target: at the end of a run there
-// may be addresses whose turn has not come.
-func (e *engine) target(ctx context.Context, t target.Target, p *position) (whole bool, err error) {
+// may be addresses whose turn has not come. waits is set, with mu, if some of it waits
+// for an answer, see Config.Wait.
+func (e *engine) target(ctx context.Context, t target.Target, waits *bool) (whole bool, err error) {
 	defer e.cfg.Count.Done.Add(1)
 	// Dialling checks this again, on the address that is dialled.
 	if err := e.cfg.Scope.CheckTarget(t); err != nil {
 		return true, e.excluded(t, message.Text{English: err.Error()})
 	}
 	if t.Addr.Addr().IsValid() {
-		return true, e.probe(ctx, t, p)
+		return true, e.probe(ctx, t, waits)
 	}
 	answer, err := e.cfg.Prober.Wire.Resolve(ctx, t.Name)
 	c := e.open(&evidence.Observation{Addr: t.Addr, Name: t.Name, Base: t.Base, Outcome: event.OutcomeDNSError})
@@ -451,7 +452,7 @@ func (e *engine) target(ctx context.Context, t target.Target, p *position) (whol
 		}
 	case len(answer.Addrs) == 0:
 		c.Err = "the name does not resolve"
-		if e.hold(t, c, p) {
+		if e.hold(t, c, waits) {
 			return true, nil
 		}
 		return true, e.done(t, c)
@@ -469,12 +470,12 @@ func (e *engine) target(ctx context.Context, t target.Target, p *position) (whol
 	if len(answer.Addrs) > 1 && t.Part == event.OfNothing {
 		t.Part = event.OfName
 	}
-	return e.addresses(ctx, t, answer.Addrs, p)
+	return e.addresses(ctx, t, answer.Addrs, waits)
 }
 
 // addresses probes a target at each address of its name, as many at a time as
 // there are places in flight.
-func (e *engine) addresses(ctx context.Context, t target.Target, addrs []netip.Addr, p *position) (whole bool, err error) {
+func (e *engine) addresses(ctx context.Context, t target.Target, addrs []netip.Addr, waits *bool) (whole bool, err error) {
 	if len(addrs) == 0 {
 		return true, nil
 	}
@@ -487,10 +488,10 @@ func (e *engine) addresses(ctx context.Context, t target.Target, addrs []netip.A
 				return nil
 			}
 			defer e.cfg.InFlight.Leave()
-			return e.resolved(ctx, t.WithAddr(addr), p)
+			return e.resolved(ctx, t.WithAddr(addr), waits)
 		})
 	}
-	err = e.resolved(ctx, t.WithAddr(addrs[0]), p)
+	err = e.resolved(ctx, t.WithAddr(addrs[0]), waits)
 	if len(addrs) > 1 {
 		e.cfg.InFlight.Outside(func() { err = errors.Join(err, group.Wait()) })
 	}
@@ -498,13 +499,13 @@ func (e *engine) addresses(ctx context.Context, t target.Target, addrs []netip.A
 }
 
 // resolved probes a target at an address that a look-up gave.
-func (e *engine) resolved(ctx context.Context, t target.Target, p *position) error {
+func (e *engine) resolved(ctx context.Context, t target.Target, waits *bool) error {
 	if err := e.cfg.Scope.CheckTarget(t); err != nil {
 		return e.excluded(t, message.Text{English: err.Error()})
 	}
 	// The form that an AAAA record has given it has been judged.
 	t.Addr = netip.AddrPortFrom(t.Addr.Addr().Unmap(), t.Addr.Port())
-	return e.probe(ctx, t, p)
+	return e.probe(ctx, t, waits)
 }
 
 func (e *engine) excluded(t target.Target, why message.Text) error {
@@ -521,7 +522,7 @@ func (e *engine) open(o *evidence.Observation) *fingerprint.Case {
 
 // probe probes one address. All attempts, and the ports beside it, have the time for
 // one target together.
-func (e *engine) probe(ctx context.Context, t target.Target, p *position) error {
+func (e *engine) probe(ctx context.Context, t target.Target, waits *bool) error {
 	var c *fingerprint.Case
 	budget := e.cfg.Prober.Budget()
 	requests, connections := 0, 0 // of all attempts: what the target has seen of us
@@ -544,7 +545,7 @@ func (e *engine) probe(ctx context.Context, t target.Target, p *position) error 
 		}
 	}
 	c.Requests, c.Connections = requests, connections
-	if e.hold(t, c, p) {
+	if e.hold(t, c, waits) {
 		return nil
 	}
 	e.settledBy(t, c)
@@ -588,15 +589,11 @@ func (e *engine) done(t target.Target, c *fingerprint.Case) error {
 		e.held = append(e.held, held{t, c})
 		return nil
 	}
-	return e.judged(t, c, nil)
+	return e.judged(t, c, ways{})
 }
 
-// judged puts what is known of a target into findings and emits its event. w may
-// be nil.
-func (e *engine) judged(t target.Target, c *fingerprint.Case, w *ways) error {
-	if w == nil {
-		w = &ways{}
-	}
+// judged puts what is known of a target into findings and emits its event.
+func (e *engine) judged(t target.Target, c *fingerprint.Case, w ways) error {
 	verdict := c.Verdict()
 	var bound netip.AddrPort
 	if t.Bound != "" {

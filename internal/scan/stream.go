@@ -53,7 +53,7 @@ func (e *engine) stream(ctx, probing context.Context) (complete bool, err error)
 			if !ok || ctx.Err() != nil || e.failed.Load() {
 				return false, nil
 			}
-			_, err := e.target(probing, t, new(position))
+			_, err := e.target(probing, t, new(bool))
 			return true, err
 		case <-ctx.Done():
 			return false, nil

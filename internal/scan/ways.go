@@ -110,11 +110,9 @@ func tellWays(all []listening) []ways {
 		g := gateways[first]
 		sockets[i] = g
 		if l.PID != 0 {
-			out[i].link(all[g].url, event.Certain, "one process")
-			out[i].notes = append(out[i].notes, message.Say("way.same-process", message.Of("url", all[g].url)))
+			out[i].link("way.same-process", &all[g], event.Certain, "one process")
 		} else {
-			out[i].link(all[g].url, event.Firm, "same port", "same release", "same page")
-			out[i].notes = append(out[i].notes, message.Say("way.same-port", message.Of("url", all[g].url)))
+			out[i].link("way.same-port", &all[g], event.Firm, "same port", "same release", "same page")
 		}
 		out[g].from(l)
 	}
@@ -125,8 +123,7 @@ func tellWays(all []listening) []ways {
 		l := &all[i]
 		if len(gateways) == 1 && l.alike(&all[gateways[0]]) {
 			g := gateways[0]
-			out[i].link(all[g].url, event.Firm, "same release", "same page", "only gateway that listens here")
-			out[i].notes = append(out[i].notes, message.Say("way.another", message.Of("url", all[g].url)))
+			out[i].link("way.another", &all[g], event.Firm, "same release", "same page", "only gateway that listens here")
 			out[g].from(l)
 			continue
 		}
@@ -152,8 +149,14 @@ func tellWays(all []listening) []ways {
 	return out
 }
 
-func (w *ways) link(url string, c event.Confidence, because ...string) {
-	w.sameAs = &event.SameAs{URL: url, Confidence: c, Because: because}
+// link notes which gateway it is that a listener leads to.
+func (w *ways) link(says string, to *listening, c event.Confidence, because ...string) {
+	w.sameAs = &event.SameAs{URL: to.url, Confidence: c, Because: because}
+	w.say(says, to)
+}
+
+func (w *ways) say(id string, of *listening) {
+	w.notes = append(w.notes, message.Say(id, message.Of("url", of.url)))
 }
 
 // from notes on a gateway that a listener leads to it. Another loopback socket of
@@ -163,16 +166,16 @@ func (w *ways) from(l *listening) {
 		return
 	}
 	w.others = append(w.others, l.url)
-	note := message.Say("way.leads-here", message.Of("url", l.url))
 	if l.auth.State == event.AuthOpen {
-		note = message.Say("way.leads-here-open", message.Of("url", l.url))
+		w.say("way.leads-here-open", l)
+	} else {
+		w.say("way.leads-here", l)
 	}
-	w.notes = append(w.notes, note)
 }
 
 func (w *ways) perhaps(l *listening) {
 	w.others = append(w.others, l.url)
-	w.notes = append(w.notes, message.Say("way.perhaps", message.Of("url", l.url)))
+	w.say("way.perhaps", l)
 }
 
 // release judges what was held and emits it, in the order of addresses.
@@ -184,7 +187,7 @@ func (e *engine) release() error {
 	}
 	for i, w := range tellWays(all) {
 		h := &e.held[i]
-		if err := e.judged(h.Target, h.found, &w); err != nil {
+		if err := e.judged(h.Target, h.found, w); err != nil {
 			return err
 		}
 	}
