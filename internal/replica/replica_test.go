@@ -58,7 +58,7 @@ func ask(t *testing.T, addr netip.AddrPort, reqs ...evidence.Request) *evidence.
 	s := w.Open(t.Context(), target.Target{Addr: addr}, plenty)
 	defer s.Close()
 	for _, r := range reqs {
-		if !s.Do(r) {
+		if !s.Converse(r, nil) {
 			t.Fatalf("%s: %s %s", r.ID, s.Observation().Outcome, s.Observation().Err)
 		}
 	}
