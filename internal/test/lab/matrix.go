@@ -80,7 +80,6 @@ type Running struct {
 
 // Matrix returns the standard instances.
 func Matrix() []Instance {
-	const clawdbot = Oldest
 	var list []Instance
 	add := func(front FrontKind, state event.AuthState, c Config, edit ...func(*Truth)) {
 		truth := Truth{
@@ -101,48 +100,45 @@ func Matrix() []Instance {
 		}
 		list = append(list, Instance{Name: name, Gateway: c, Front: front, Truth: truth})
 	}
-	named := func(suffix, pkg, version string, mode Mode) Config {
-		return Config{Name: pkg + "-" + version + "-" + suffix, Package: pkg, Version: version, Mode: mode}
-	}
 	// 2026.1.24 and 2026.1.24-3 serve the same files.
 	shared := func(t *Truth) { t.Candidates = []string{"2026.1.24", "2026.1.24-3"} }
 
-	add(NoFront, event.AuthOpen, named("none", "clawdbot", clawdbot, None), shared)
-	add(NoFront, event.AuthRequired, named("token", "clawdbot", clawdbot, Token), shared)
+	add(NoFront, event.AuthOpen, ConfigOf(Oldest, "none", None), shared)
+	add(NoFront, event.AuthRequired, ConfigOf(Oldest, "token", Token), shared)
 	// Mode none does not exist in this one. It shows its canvas to everybody.
-	add(NoFront, event.AuthRequired, named("token", "openclaw", Rebrand, Token))
+	add(NoFront, event.AuthRequired, ConfigOf(Rebrand, "token", Token))
 	for _, version := range []string{Spring, Summer, Newest} {
-		add(NoFront, event.AuthOpen, named("none", "openclaw", version, None))
-		add(NoFront, event.AuthRequired, named("token", "openclaw", version, Token))
+		add(NoFront, event.AuthOpen, ConfigOf(version, "none", None))
+		add(NoFront, event.AuthRequired, ConfigOf(version, "token", Token))
 	}
-	add(NoFront, event.AuthRequired, named("password", "openclaw", Summer, Password))
-	add(NginxFront, event.AuthOpen, named("none", "openclaw", Summer, None))
-	add(CaddyFront, event.AuthOpen, named("none", "openclaw", Spring, None))
+	add(NoFront, event.AuthRequired, ConfigOf(Summer, "password", Password))
+	add(NginxFront, event.AuthOpen, ConfigOf(Summer, "none", None))
+	add(CaddyFront, event.AuthOpen, ConfigOf(Spring, "none", None))
 	// From 2026.8.1 a gateway refuses forwarding headers from a proxy that it
 	// was not told about; all it then shows is that it is one of those.
-	add(CaddyFront, event.AuthBlocked, named("none", "openclaw", Newest, None), func(t *Truth) {
+	add(CaddyFront, event.AuthBlocked, ConfigOf(Newest, "none", None), func(t *Truth) {
 		t.Candidates, t.AuthMode = nil, ""
 	})
 
 	// A proxy has all of it below a path that it takes off.
-	add(NginxBelowFront, event.AuthRequired, named("token", "clawdbot", clawdbot, Token), shared)
-	add(NginxBelowFront, event.AuthOpen, named("none", "openclaw", Spring, None))
-	add(NginxBelowFront, event.AuthOpen, named("none", "openclaw", Newest, None))
+	add(NginxBelowFront, event.AuthRequired, ConfigOf(Oldest, "token", Token), shared)
+	add(NginxBelowFront, event.AuthOpen, ConfigOf(Spring, "none", None))
+	add(NginxBelowFront, event.AuthOpen, ConfigOf(Newest, "none", None))
 
 	// Every request gets the token added: as good as none.
-	add(NginxTokenFront, event.AuthOpen, named("token", "openclaw", Newest, Token), func(t *Truth) { t.AuthMode = "" })
+	add(NginxTokenFront, event.AuthOpen, ConfigOf(Newest, "token", Token), func(t *Truth) { t.AuthMode = "" })
 	// Nothing of the gateway shows behind another server's login.
-	add(NginxLoginFront, event.AuthGated, named("token", "openclaw", Newest, Token), func(t *Truth) {
+	add(NginxLoginFront, event.AuthGated, ConfigOf(Newest, "token", Token), func(t *Truth) {
 		*t = Truth{Release: t.Release, AuthState: t.AuthState, Front: t.Front}
 	})
 
-	c := named("tls", "openclaw", Newest, Token)
+	c := ConfigOf(Newest, "tls", Token)
 	c.TLS = true
 	add(NoFront, event.AuthRequired, c)
-	c = named("base-path", "openclaw", Newest, Token)
+	c = ConfigOf(Newest, "base-path", Token)
 	c.BasePath = "/claw"
 	add(NoFront, event.AuthRequired, c)
-	c = named("no-ui", "openclaw", Newest, Token)
+	c = ConfigOf(Newest, "no-ui", Token)
 	c.NoControlUI = true
 	add(NoFront, event.AuthRequired, c)
 	return list

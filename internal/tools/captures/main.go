@@ -271,16 +271,20 @@ func ask(ctx context.Context, l look) (answers, error) {
 			return all[at], true
 		}
 	}
-	for {
-		req, ok := more()
-		if !ok {
-			break
+	converse := func(s *wire.Session, c *fingerprint.Case, next func() (evidence.Request, bool)) error {
+		for req, ok := next(); ok; req, ok = next() {
+			if !s.Converse(req, reply(req)) {
+				return fmt.Errorf("no answer to %s: %s", req.ID, c.Err)
+			}
+			if !slices.ContainsFunc(out.Exchanges, func(x evidence.CapturedExchange) bool { return x.ID == req.ID }) {
+				out.add(c.Observation, req) // before secrets are dropped
+			}
+			c.Take()
 		}
-		if !s.Converse(req, reply(req)) {
-			return answers{}, fmt.Errorf("no answer to %s: %s", req.ID, c.Err)
-		}
-		out.add(c.Observation, req) // before secrets are dropped
-		c.Take()
+		return nil
+	}
+	if err := converse(s, c, more); err != nil {
+		return answers{}, err
 	}
 	if t.Scheme == "https" {
 		s.Legacy()
@@ -292,19 +296,7 @@ func ask(ctx context.Context, l look) (answers, error) {
 	deep := w.Open(ctx, t, 30*time.Second)
 	defer deep.Close()
 	further := set.Open(deep.Observation(), event.LevelDeep)
-	for {
-		req, ok := further.Next()
-		if !ok {
-			return out, nil
-		}
-		if !deep.Converse(req, reply(req)) {
-			return answers{}, fmt.Errorf("no answer to %s: %s", req.ID, further.Err)
-		}
-		if c.Exchange(req.ID) == nil {
-			out.add(further.Observation, req)
-		}
-		further.Take()
-	}
+	return out, converse(deep, further, further.Next)
 }
 
 func reply(req evidence.Request) wire.Reply {
