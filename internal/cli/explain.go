@@ -22,22 +22,16 @@ func newExplain(s streams) *cobra.Command {
 		Use:   "explain [ID]",
 		Short: "Explain a finding, auth state, product or advisory, and the fix",
 		ValidArgsFunction: func(_ *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+			set, err := builtinFingerprints()
+			if err != nil {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
 			var ids []string
-			for _, c := range check.All() {
-				ids = append(ids, c.Doc.ID+"\t"+c.Doc.Title)
-			}
-			for _, d := range check.States() {
-				ids = append(ids, string(d.State)+"\t"+d.Title)
-			}
-			if set, err := builtinFingerprints(); err == nil {
-				for _, p := range set.Products() {
-					ids = append(ids, p.ID+"\t"+p.Name)
-				}
-				for _, u := range set.Unseen() {
-					ids = append(ids, u.ID+"\t"+u.Name)
+			for _, x := range topics(io.Discard, set, report.Texts{}) {
+				if strings.HasPrefix(x.id, toComplete) {
+					ids = append(ids, x.id+"\t"+x.title)
 				}
 			}
-			ids = slices.DeleteFunc(ids, func(id string) bool { return !strings.HasPrefix(id, toComplete) })
 			return ids, cobra.ShellCompDirectiveNoFileComp
 		},
 	}
@@ -58,57 +52,67 @@ func newExplain(s streams) *cobra.Command {
 			return err
 		}
 		if len(args) == 0 {
-			listTopics(s.out, set, t)
+			list(s.out, topics(s.out, set, t))
 			return nil
 		}
 		return usage(explain(s.out, set, args[0], t))
 	})
 }
 
-func listTopics(w io.Writer, set *fingerprint.Set, t report.Texts) {
-	fmt.Fprintln(w, t.Say("Checks:"))
+// topic is one thing that explain explains.
+type topic struct {
+	id, title string // in English
+	kind      string // the heading in the list
+	about     string // what the list says of it
+	explain   func()
+}
+
+// topics are all topics but the advisories, kind by kind. They are explained on w.
+func topics(w io.Writer, set *fingerprint.Set, t report.Texts) []topic {
+	var out []topic
 	for _, c := range check.All() {
-		fmt.Fprintf(w, "  %-26s %s %s\n", c.Doc.ID, report.Pad(t.Severity(c.Doc.Severity), 9), oneLine(t.Fixed(c.Doc.ID+".title", c.Doc.Title)))
+		title := oneLine(t.Fixed(c.Doc.ID+".title", c.Doc.Title))
+		out = append(out, topic{c.Doc.ID, c.Doc.Title, t.Say("Checks:"), report.Pad(t.Severity(c.Doc.Severity), 9) + " " + title,
+			func() { explainCheck(w, c.Doc, t) }})
 	}
-	fmt.Fprintln(w, "\n"+t.Say("Auth states:"))
 	for _, d := range check.States() {
-		fmt.Fprintf(w, "  %-26s %s\n", d.State, oneLine(t.Fixed("state."+string(d.State)+".title", d.Title)))
+		id := string(d.State)
+		title := oneLine(t.Fixed("state."+id+".title", d.Title))
+		out = append(out, topic{id, d.Title, t.Say("Auth states:"), title,
+			func() { fmt.Fprintf(w, "%s\n\n%s\n", t.Say("%s: %s", id, title), t.Fixed("state."+id, d.Text)) }})
 	}
-	fmt.Fprintln(w, "\n"+t.Say("Fingerprints:"))
 	for _, p := range set.Products() {
-		fmt.Fprintf(w, "  %-26s %s\n", p.ID, p.Name)
+		out = append(out, topic{p.ID, p.Name, t.Say("Fingerprints:"), p.Name, func() { explainProduct(w, p, t) }})
 	}
-	fmt.Fprintln(w, "\n"+t.Say("No fingerprint of their own, and why:"))
 	for _, u := range set.Unseen() {
-		fmt.Fprintf(w, "  %-26s %s\n", u.ID, u.Name)
+		out = append(out, topic{u.ID, u.Name, t.Say("No fingerprint of their own, and why:"), u.Name,
+			func() { fmt.Fprintf(w, "%s\n\n%s\n", t.Say("%s: %s", u.ID, u.Name), t.Fixed("unseen."+u.ID, u.Text)) }})
+	}
+	return out
+}
+
+func list(w io.Writer, all []topic) {
+	kind := ""
+	for i, x := range all {
+		if x.kind != kind {
+			if i > 0 {
+				fmt.Fprintln(w)
+			}
+			fmt.Fprintln(w, x.kind)
+			kind = x.kind
+		}
+		fmt.Fprintf(w, "  %-26s %s\n", x.id, x.about)
 	}
 }
 
 func explain(w io.Writer, set *fingerprint.Set, id string, t report.Texts) error {
-	for _, c := range check.All() {
-		if c.Doc.ID == id {
-			explainCheck(w, c.Doc, t)
+	var ids []string
+	for _, x := range topics(w, set, t) {
+		if x.id == id {
+			x.explain()
 			return nil
 		}
-	}
-	for _, d := range check.States() {
-		if string(d.State) == id {
-			fmt.Fprintln(w, t.Say("%s: %s", string(d.State), oneLine(t.Fixed("state."+string(d.State)+".title", d.Title))))
-			fmt.Fprintf(w, "\n%s\n", t.Fixed("state."+string(d.State), d.Text))
-			return nil
-		}
-	}
-	for _, p := range set.Products() {
-		if p.ID == id {
-			explainProduct(w, p, t)
-			return nil
-		}
-	}
-	for _, u := range set.Unseen() {
-		if u.ID == id {
-			fmt.Fprintf(w, "%s\n\n%s\n", t.Say("%s: %s", u.ID, u.Name), t.Fixed("unseen."+u.ID, u.Text))
-			return nil
-		}
+		ids = append(ids, x.id)
 	}
 	advisories, err := builtinAdvisories()
 	if err != nil {
@@ -118,22 +122,7 @@ func explain(w io.Writer, set *fingerprint.Set, id string, t report.Texts) error
 		showAdvisory(w, a, t)
 		return nil
 	}
-	return fmt.Errorf("unknown id %q%s: see \"clawsonar explain\" for the list", id, suggest.DidYouMean(id, topics(set)))
-}
-
-// topics are the ids that explain knows, those of advisories apart.
-func topics(set *fingerprint.Set) []string {
-	ids := check.IDs()
-	for _, d := range check.States() {
-		ids = append(ids, string(d.State))
-	}
-	for _, p := range set.Products() {
-		ids = append(ids, p.ID)
-	}
-	for _, u := range set.Unseen() {
-		ids = append(ids, u.ID)
-	}
-	return ids
+	return fmt.Errorf("unknown id %q%s: see \"clawsonar explain\" for the list", id, suggest.DidYouMean(id, ids))
 }
 
 func explainCheck(w io.Writer, d event.CheckInfo, t report.Texts) {

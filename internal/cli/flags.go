@@ -20,6 +20,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/clean"
+	"github.com/clawsonar/clawsonar/internal/report"
 	"github.com/clawsonar/clawsonar/internal/strict"
 	"github.com/clawsonar/clawsonar/internal/suggest"
 )
@@ -496,7 +497,7 @@ func (f *flags) help() string {
 			} else {
 				b.WriteString(strings.Repeat(" ", column-len(name)))
 			}
-			for i, line := range fold(o.meaning(), helpWidth-column) {
+			for i, line := range report.Wrap(o.meaning(), helpWidth-column) {
 				if i > 0 {
 					b.WriteString(strings.Repeat(" ", column))
 				}
@@ -524,24 +525,6 @@ func (o *option) meaning() string {
 		return o.usage
 	}
 	return o.usage + " (default " + o.def + ")"
-}
-
-// fold breaks a text at spaces into lines of at most width characters; a longer
-// word has a line of its own.
-func fold(text string, width int) []string {
-	var lines []string
-	line := ""
-	for _, word := range strings.Fields(text) {
-		switch {
-		case line == "":
-			line = word
-		case len(line)+1+len(word) > width:
-			lines, line = append(lines, line), word
-		default:
-			line += " " + word
-		}
-	}
-	return append(lines, line)
 }
 
 // attach gives a cobra command these flags, and run, which gets the arguments that

@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -49,6 +50,7 @@ type table struct {
 
 	*tally
 	out bytes.Buffer
+	err error // of laying out a grid
 }
 
 func newTable(w io.Writer, o Options, c *catalogue) Sink {
@@ -69,19 +71,14 @@ func (t *table) Event(e event.Event) error {
 
 func (t *table) Flush() error {
 	cards := t.worst.sorted()
-	if err := t.overview(cards); err != nil {
-		return err
-	}
+	t.overview(cards)
 	t.doFirst()
-	if err := t.differences(); err != nil {
-		return err
-	}
+	t.differences()
 	t.details(cards)
-	if err := t.grouped(); err != nil {
-		return err
-	}
-	if err := t.summing(); err != nil {
-		return err
+	t.grouped()
+	t.summing()
+	if t.err != nil {
+		return fmt.Errorf("lay out table: %w", t.err)
 	}
 	var out bytes.Buffer
 	for line := range bytes.Lines(t.out.Bytes()) {
@@ -105,9 +102,9 @@ func (t *table) Flush() error {
 }
 
 // overview writes one table row a target.
-func (t *table) overview(cards []card) error {
+func (t *table) overview(cards []card) {
 	if len(cards) == 0 {
-		return nil
+		return
 	}
 	const verdictColumn = 2
 	rows := [][]cell{{{t.c.say("WORST"), plain}, {t.c.say("TARGET"), plain}, {t.c.say("VERDICT"), plain}, {t.c.say("PRODUCT"), plain}}}
@@ -120,14 +117,11 @@ func (t *table) overview(cards []card) error {
 			{cmp.Or(t.ascii(t.c.product(x.Target), 100), "-"), plain},
 		})
 	}
-	if err := t.grid(rows, t.width, verdictColumn); err != nil {
-		return err
-	}
+	t.grid(rows, t.width, verdictColumn)
 	if more := t.c.moreTargets(t.worst.more); more != "" {
 		t.prose(0, t.c.join(more, t.c.elsewhere()), plain)
 	}
 	t.line("")
-	return nil
 }
 
 // doFirst writes what to do first, each command on a line of its own.
@@ -162,14 +156,14 @@ func (t *table) doFirst() {
 // the next line behind a backslash, which a shell joins again.
 func (t *table) command(c string) {
 	const indent = "     "
-	lines := wrap(c, t.width-len(indent)-4)
+	lines := Wrap(c, t.width-len(indent)-4)
 	for i, l := range lines {
 		t.line(pick(i == 0, indent, indent+"  ") + t.paint(l, strong) + pick(i < len(lines)-1, " \\", ""))
 	}
 }
 
 // differences names what a comparison found.
-func (t *table) differences() error {
+func (t *table) differences() {
 	for _, b := range t.newsBlocks() {
 		t.line(t.paint(strings.ToUpper(t.ascii(b.Title, 100)), b.Tone))
 		var rows [][]cell
@@ -184,19 +178,16 @@ func (t *table) differences() error {
 			}
 			rows = append(rows, row)
 		}
-		if err := t.grid(rows, t.width); err != nil {
-			return err
-		}
+		t.grid(rows, t.width)
 		if b.More != "" {
 			t.prose(0, b.More, plain)
 		}
 		t.line("")
 	}
-	return nil
 }
 
 // grouped writes the totals by check, release and network.
-func (t *table) grouped() error {
+func (t *table) grouped() {
 	for _, k := range t.totalled() {
 		head := []cell{{strings.ToUpper(t.ascii(k.Title, 60)), plain}, {t.c.say("TARGETS"), plain}, {t.c.say("OPEN"), plain}}
 		if k.Check {
@@ -210,15 +201,12 @@ func (t *table) grouped() error {
 			}
 			rows = append(rows, row)
 		}
-		if err := t.grid(rows, min(t.width, proseWidth)); err != nil {
-			return err
-		}
+		t.grid(rows, min(t.width, proseWidth))
 		if k.More != "" {
 			t.prose(0, k.More, plain)
 		}
 		t.line("")
 	}
-	return nil
 }
 
 // details writes a block for each of the worst targets that has something to
@@ -393,7 +381,7 @@ func (t *table) ascii(s string, limit int) string {
 }
 
 // summing writes what a manager asks: how many, how bad, how sure.
-func (t *table) summing() error {
+func (t *table) summing() {
 	t.line(t.c.say("SUMMARY"))
 	for _, s := range t.headline() {
 		t.prose(0, s.Text, s.Tone)
@@ -407,14 +395,11 @@ func (t *table) summing() error {
 	for _, f := range t.facts() {
 		rows = append(rows, []cell{{f.Name, pick(f.Tone == doubt, doubt, plain)}, {f.Text, f.Tone}})
 	}
-	if err := t.grid(rows, min(t.width, proseWidth)); err != nil {
-		return err
-	}
+	t.grid(rows, min(t.width, proseWidth))
 	if len(t.totals().Findings) > 0 {
 		t.line("")
 		t.prose(0, t.c.say("What a finding means and how it was decided: %s", "clawsonar explain ID"), plain)
 	}
-	return nil
 }
 
 // severity returns a severity as a cell; "-" for none.
@@ -434,7 +419,7 @@ type cell struct {
 
 // grid writes rows as columns that fit into width, without lines between them.
 // Columns named in firm are wrapped only if nothing else helps.
-func (t *table) grid(rows [][]cell, width int, firm ...int) error {
+func (t *table) grid(rows [][]cell, width int, firm ...int) {
 	const gap = "  "
 	widths := columns(rows, width-len(gap)*(len(rows[0])-1), firm)
 
@@ -454,21 +439,16 @@ func (t *table) grid(rows [][]cell, width int, firm ...int) error {
 	for _, r := range rows {
 		line := make([]any, len(r))
 		for i, c := range r {
-			parts := wrap(c.text, widths[i])
+			parts := Wrap(c.text, widths[i])
 			for j := range parts {
 				parts[j] = t.paint(parts[j], c.tone)
 			}
 			line[i] = strings.Join(parts, "\n")
 		}
-		if err := tb.Append(line...); err != nil {
-			return fmt.Errorf("lay out table: %w", err)
-		}
+		t.err = errors.Join(t.err, tb.Append(line...))
 	}
-	if err := tb.Render(); err != nil {
-		return fmt.Errorf("lay out table: %w", err)
-	}
+	t.err = errors.Join(t.err, tb.Render())
 	t.out.Write(buf.Bytes())
-	return nil
 }
 
 // columns returns the widths of the columns, at most total together. The widest
@@ -525,13 +505,13 @@ func (t *table) prose(indent int, s string, mood tone) {
 }
 
 func (t *table) wrap(s string, indent int) []string {
-	return wrap(s, min(t.width, proseWidth)-indent)
+	return Wrap(s, min(t.width, proseWidth)-indent)
 }
 
-// wrap breaks s at spaces, and between wide characters, into lines of at most
+// Wrap breaks s at spaces, and between wide characters, into lines of at most
 // width columns; a word that is wider is broken where the line is full. It
 // returns at least one line.
-func wrap(s string, width int) []string {
+func Wrap(s string, width int) []string {
 	var lines []string
 	var line strings.Builder
 	used := 0

@@ -317,8 +317,8 @@ func TestWrap(t *testing.T) {
 		{"\u4f60\u597d\u4e16\u754c", 5, "\u4f60\u597d|\u4e16\u754c"}, // two columns each
 		{"\u4f60", 1, "\u4f60"},                                      // too wide for any line: on one of its own
 	} {
-		if got := strings.Join(wrap(tt.in, tt.width), "|"); got != tt.want {
-			t.Errorf("wrap(%q, %d) = %q, want %q", tt.in, tt.width, got, tt.want)
+		if got := strings.Join(Wrap(tt.in, tt.width), "|"); got != tt.want {
+			t.Errorf("Wrap(%q, %d) = %q, want %q", tt.in, tt.width, got, tt.want)
 		}
 	}
 }

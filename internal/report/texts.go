@@ -54,7 +54,7 @@ func wrapped(line string) string {
 	if len(text) > 2 && text[0] >= '1' && text[0] <= '9' && text[1:3] == ". " {
 		hang += 3
 	}
-	lines := wrap(text, defaultWidth-hang)
+	lines := Wrap(text, defaultWidth-hang)
 	return strings.Repeat(" ", indent) + strings.Join(lines, "\n"+strings.Repeat(" ", hang))
 }
 

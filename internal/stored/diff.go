@@ -5,13 +5,10 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strconv"
 
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/message"
 )
-
-func itoa(n int) string { return strconv.Itoa(n) }
 
 // before is what is kept of a gateway in the older scan.
 type before struct {

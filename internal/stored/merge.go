@@ -59,7 +59,6 @@ type merger struct {
 	sum     *event.Summary
 	streams []*stream // of each source
 	shards  []string
-	seeds   []uint64
 }
 
 // stream is what is kept of a source.
@@ -244,7 +243,6 @@ func (a *Alone) Event(e event.Event) event.Event {
 
 // head takes the scan of a source into the merged one.
 func (m *merger) head(s *event.Scan) {
-	m.seeds = append(m.seeds, s.Seed)
 	if !slices.Contains(m.shards, s.Shard) {
 		m.shards = append(m.shards, s.Shard)
 	}
@@ -266,26 +264,20 @@ func (m *merger) head(s *event.Scan) {
 
 // whole reports whether the shards are all parts of one order.
 func (m *merger) whole() bool {
-	if len(m.shards) == 0 {
+	first := m.streams[0].head
+	if len(m.shards) == 0 || first == nil {
 		return false
 	}
-	_, total, _ := strings.Cut(m.shards[0], "/")
-	for _, s := range m.shards {
-		if _, n, _ := strings.Cut(s, "/"); n != total {
-			return false
-		}
-	}
-	for _, seed := range m.seeds {
-		if seed != m.seeds[0] {
-			return false
-		}
-	}
+	_, total, _ := strings.Cut(first.Shard, "/")
 	for _, x := range m.streams {
-		if x.head == nil || m.streams[0].head == nil || x.head.Config != m.streams[0].head.Config {
+		if x.head == nil || x.head.Seed != first.Seed || x.head.Config != first.Config {
+			return false
+		}
+		if _, n, _ := strings.Cut(x.head.Shard, "/"); n != total {
 			return false
 		}
 	}
-	return total == itoa(len(m.shards))
+	return total == strconv.Itoa(len(m.shards))
 }
 
 // unjudged takes what was named and has no line.
