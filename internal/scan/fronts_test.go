@@ -1,6 +1,7 @@
 package scan_test
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -16,8 +17,10 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/policy"
 	"github.com/clawsonar/clawsonar/internal/report"
+	"github.com/clawsonar/clawsonar/internal/target"
 )
 
 // backend returns a handler that leads to the replica of a capture, as a proxy
@@ -353,5 +356,63 @@ func TestStalls(t *testing.T) {
 				t.Errorf("notes %q", ev.Notes)
 			}
 		})
+	}
+}
+
+// On its usual port a gateway is found whatever is at /: a page in the place of its
+// own, or one of the front's. That is what the second request there is for: no answer
+// to the first rules a gateway out. Elsewhere one that says nothing ends it.
+func TestUsualPortWhateverThePage(t *testing.T) {
+	t.Parallel()
+	type place struct {
+		name string
+		*server
+		auth event.AuthState
+	}
+	var places []place
+	var ports []string
+	var specs []target.Spec
+	pages := map[string]http.HandlerFunc{
+		"gateway.controlUi.root, 2026.2.15 to 2026.3.7": always(200, "<html><title>Ours</title></html>", "Content-Type", htmlType, "Cache-Control", "no-cache",
+			"X-Frame-Options", "DENY", "Referrer-Policy", "no-referrer"),
+		"the same until 2026.2.1": always(200, "<html><title>Ours</title></html>", "Content-Type", htmlType, "Cache-Control", "no-cache"),
+		"no assets":               always(503, "Control UI assets not found. Build them with `pnpm ui:build`", "Content-Type", textType),
+		"a file of the front's": always(200, "<html><title>Welcome to nginx!</title></html>", "Content-Type", "text/html", "Server", "nginx/1.22.1",
+			"Last-Modified", "Tue, 04 Feb 2025 10:00:00 GMT", "ETag", `"67a1e2d0-267"`, "Accept-Ranges", "bytes"),
+		"nothing there": always(404, nginx404, "Content-Type", "text/html", "Server", "nginx/1.22.1"),
+		"forbidden":     always(403, "Forbidden", "Content-Type", textType),
+		"a redirect":    always(301, "", "Location", "https://www.example.org/"),
+	}
+	for capture, auth := range map[string]event.AuthState{
+		"clawdbot-2026.1.24-3-none": event.AuthOpen, "openclaw-2026.1.29-token": event.AuthRequired, "openclaw-2026.3.13-none": event.AuthOpen,
+		"openclaw-2026.3.13-token": event.AuthRequired, "openclaw-2026.9.6-none": event.AuthOpen, "openclaw-2026.9.6-token": event.AuthRequired,
+	} {
+		gateway := backend(t, capture)
+		for name, page := range pages {
+			s := web(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/" && r.Header.Get("Upgrade") == "" {
+					page(w, r)
+					return
+				}
+				gateway.ServeHTTP(w, r)
+			})
+			places = append(places, place{name + " over " + capture, s, auth})
+			ports, specs = append(ports, fmt.Sprint(s.addr.Port())), append(specs, single(s.addr))
+		}
+	}
+	for usual, set := range map[bool]*fingerprint.Set{false: builtin(t), true: at(t, ports, "openclaw.yaml")} {
+		targets, _ := run(t, t.Context(), config(t, set, specs...))
+		for _, ev := range targets {
+			p := places[slices.IndexFunc(places, func(p place) bool { return int(p.addr.Port()) == ev.Target.Port })]
+			switch {
+			case !usual && (ev.Outcome != event.OutcomeOther || ev.Requests != 1):
+				t.Errorf("%s, on another port: %s after %d requests, want other after 1", p.name, ev.Outcome, ev.Requests)
+			case usual && (ev.Outcome != event.OutcomeIdentified || ev.Product.ID != "openclaw" || ev.Auth == nil || ev.Auth.State != p.auth):
+				t.Errorf("%s: %s, auth %+v; want openclaw, %s", p.name, ev.Outcome, ev.Auth, p.auth)
+			}
+		}
+		if len(targets) != len(places) {
+			t.Errorf("%d lines, want %d", len(targets), len(places))
+		}
 	}
 }
