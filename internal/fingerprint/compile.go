@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
@@ -634,27 +635,32 @@ func deepHeader(name, value string) bool {
 	return false
 }
 
+// sideEffects are patterns of paths that must not be asked for, by the reason.
+var sideEffects = sync.OnceValue(func() map[string]*regexp.Regexp {
+	out := map[string]*regexp.Regexp{}
+	for why, pattern := range map[string]string{
+		"it hands out a pairing code":     `^/pair(/|$)`,
+		"it hands out a token":            `^/api/(pico/token|auth/session-token)`,
+		"it hands out secrets":            `^/api/(envs|(config|settings)(/|$))`,
+		"it is for logging in":            `^/api/auth/(login|register|logout)`,
+		"it can act on the host":          `^/api/(pty|terminal|plugins|cron)(/|$)`,
+		"it ends a session":               `^/kill(/|$)`,
+		"it acts on the browser":          `^/json/(new|close|activate)`,
+		"a miss counts as a failed join":  `^/j/`,
+		"it takes messages for the agent": `^/webhook(/|$)`,
+		"it can change the service":       `^/(stats|reload|restart|shutdown)(/|$)`,
+	} {
+		out[why] = regexp.MustCompile(pattern)
+	}
+	return out
+})
+
 // sideEffect says why a path must not be asked for: it hands out a secret,
 // changes something, or counts against somebody.
 func sideEffect(p string) string {
-	p = strings.ToLower(p)
-	for _, d := range []struct{ pattern, why string }{
-		{`^/pair(/|$)`, "it hands out a pairing code"},
-		{`^/api/pico/token`, "it hands out a token"},
-		{`^/api/config(/|$)`, "it hands out secrets"},
-		{`^/api/envs`, "it hands out secrets"},
-		{`^/api/settings(/|$)`, "it hands out secrets"},
-		{`^/api/auth/session-token`, "it hands out a token"},
-		{`^/api/auth/(login|register|logout)`, "it is for logging in"},
-		{`^/api/(pty|terminal|plugins|cron)(/|$)`, "it can act on the host"},
-		{`^/kill(/|$)`, "it ends a session"},
-		{`^/json/(new|close|activate)`, "it acts on the browser"},
-		{`^/j/`, "a miss counts as a failed join"},
-		{`^/webhook(/|$)`, "it takes messages for the agent"},
-		{`^/(stats|reload|restart|shutdown)(/|$)`, "it can change the service"},
-	} {
-		if regexp.MustCompile(d.pattern).MatchString(p) {
-			return d.why
+	for why, pattern := range sideEffects() {
+		if pattern.MatchString(strings.ToLower(p)) {
+			return why
 		}
 	}
 	return ""
