@@ -360,7 +360,43 @@ func compile(data []byte, file string, allowed paths) (*product, error) {
 		}
 	}
 	p.markReasons()
+	p.resolve()
 	return p, nil
+}
+
+// resolve has every condition hold the signals that it names: to look each up by its
+// name takes longer than to know whether it matches.
+func (p *product) resolve() {
+	all := slices.Concat([]*cond{&p.Gated.cond}, conditions(p.Identity), conditions(p.Brand), conditions(p.Auth), conditions(p.Version),
+		conditions(p.Surfaces), conditions(p.Traits), conditions(p.Notes), conditions(p.NeverAsk))
+	for i := range p.Requests {
+		all = append(all, &p.Requests[i].When.cond)
+	}
+	for _, s := range p.ordered {
+		all = append(all, &s.cond)
+	}
+	for _, c := range all {
+		c.signals = p.named(c)
+	}
+}
+
+// named returns the signals that a condition names.
+func (p *product) named(c *cond) (out []*signal) {
+	for _, name := range c.names() {
+		out = append(out, p.signals[name])
+	}
+	return out
+}
+
+// conditions returns those of a list of rules.
+func conditions[R any, P interface {
+	*R
+	condition() *cond
+}](rules []R) (out []*cond) {
+	for i := range rules {
+		out = append(out, P(&rules[i]).condition())
+	}
+	return out
 }
 
 // words refuses the words of the result stream that are none.

@@ -34,12 +34,14 @@ func (v *view) forget(id string) {
 	}
 }
 
-// signalMatches reports whether a signal matches.
-func (v *view) signalMatches(name string) bool {
+// signalMatches is seen for a signal's name.
+func (v *view) signalMatches(name string) bool { return v.seen(v.p.signals[name]) }
+
+// seen reports whether a signal matches.
+func (v *view) seen(s *signal) bool {
 	if v.memo == nil {
 		v.memo = make([]int8, len(v.p.ordered))
 	}
-	s := v.p.signals[name]
 	if known := v.memo[s.index]; known != 0 {
 		return known > 0
 	}
@@ -153,13 +155,15 @@ func (v *view) mount() string {
 }
 
 func (v *view) matches(c *cond) bool {
-	for _, name := range c.All {
-		if !v.signalMatches(name) {
+	all, rest := c.signals[:len(c.All)], c.signals[len(c.All):]
+	for _, s := range all {
+		if !v.seen(s) {
 			return false
 		}
 	}
 	// What must not match is often a release, to find which costs more.
-	return (len(c.Any) == 0 || slices.ContainsFunc(c.Any, v.signalMatches)) && !slices.ContainsFunc(c.Not, v.signalMatches)
+	any, not := rest[:len(c.Any)], rest[len(c.Any):]
+	return (len(any) == 0 || slices.ContainsFunc(any, v.seen)) && !slices.ContainsFunc(not, v.seen)
 }
 
 // condition is what every rule has.

@@ -35,6 +35,13 @@ func TestReachableAgainstTruthTable(t *testing.T) {
 		if last.empty() {
 			return
 		}
+		for _, name := range names {
+			p.signals[name].cond.signals = p.named(&p.signals[name].cond)
+		}
+		last.signals = p.named(&last)
+		for i := range before {
+			before[i].signals = p.named(&before[i])
+		}
 		possible := false
 		for bits := range 1 << len(atoms) {
 			seen := make([]int8, len(p.signals))

@@ -153,6 +153,8 @@ type cond struct {
 	All oneOrMore `yaml:"all"`
 	Any oneOrMore `yaml:"any"`
 	Not oneOrMore `yaml:"not"`
+
+	signals []*signal // those that it names, in the order of names
 }
 
 // condition is a cond where it stands by itself.
