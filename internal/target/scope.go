@@ -12,92 +12,58 @@ import (
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
-// special returns the ranges that are not globally reachable, most specific
-// first. Source: IANA IPv4 and IPv6 Special-Purpose Address Registries.
-func special() []reachBlock {
-	return []reachBlock{
-		{netip.MustParsePrefix("127.0.0.0/8"), event.ReachLoopback},
-		{netip.MustParsePrefix("10.0.0.0/8"), event.ReachPrivate},
-		{netip.MustParsePrefix("172.16.0.0/12"), event.ReachPrivate},
-		{netip.MustParsePrefix("192.168.0.0/16"), event.ReachPrivate},
-		{netip.MustParsePrefix("100.64.0.0/10"), event.ReachShared},
-		{netip.MustParsePrefix("169.254.0.0/16"), event.ReachLinkLocal},
-		// 192.0.0.9/32 and .10/32 are globally reachable anycast addresses.
-		{netip.MustParsePrefix("192.0.0.9/32"), event.ReachPublic},
-		{netip.MustParsePrefix("192.0.0.10/32"), event.ReachPublic},
-		{netip.MustParsePrefix("192.0.0.0/24"), event.ReachReserved},
-		{netip.MustParsePrefix("192.88.99.2/32"), event.ReachReserved},
-		{netip.MustParsePrefix("0.0.0.0/8"), event.ReachReserved},
-		{netip.MustParsePrefix("192.0.2.0/24"), event.ReachReserved},
-		{netip.MustParsePrefix("198.18.0.0/15"), event.ReachReserved},
-		{netip.MustParsePrefix("198.51.100.0/24"), event.ReachReserved},
-		{netip.MustParsePrefix("203.0.113.0/24"), event.ReachReserved},
-		{netip.MustParsePrefix("224.0.0.0/4"), event.ReachReserved},
-		{netip.MustParsePrefix("240.0.0.0/4"), event.ReachReserved},
-
-		{netip.MustParsePrefix("::1/128"), event.ReachLoopback},
-		{netip.MustParsePrefix("::/128"), event.ReachReserved},
-		{netip.MustParsePrefix("64:ff9b:1::/48"), event.ReachPrivate},
-		{netip.MustParsePrefix("64:ff9b::/96"), event.ReachPublic},
-		{netip.MustParsePrefix("fe80::/10"), event.ReachLinkLocal},
-		{netip.MustParsePrefix("fc00::/7"), event.ReachPrivate},
-		{netip.MustParsePrefix("100::/64"), event.ReachReserved},
-		{netip.MustParsePrefix("100:0:0:1::/64"), event.ReachReserved},
-		{netip.MustParsePrefix("2001:db8::/32"), event.ReachReserved},
-		{netip.MustParsePrefix("3fff::/20"), event.ReachReserved},
-		{netip.MustParsePrefix("5f00::/16"), event.ReachReserved},
-		// Inside 2001::/23 these are globally reachable, or, Teredo and the old
-		// ORCHID, "not applicable": taken as reachable, which asks for more.
-		{netip.MustParsePrefix("2001::/32"), event.ReachPublic},
-		{netip.MustParsePrefix("2001:1::1/128"), event.ReachPublic},
-		{netip.MustParsePrefix("2001:1::2/128"), event.ReachPublic},
-		{netip.MustParsePrefix("2001:1::3/128"), event.ReachPublic},
-		{netip.MustParsePrefix("2001:3::/32"), event.ReachPublic},
-		{netip.MustParsePrefix("2001:4:112::/48"), event.ReachPublic},
-		{netip.MustParsePrefix("2001:10::/28"), event.ReachPublic},
-		{netip.MustParsePrefix("2001:20::/28"), event.ReachPublic},
-		{netip.MustParsePrefix("2001:30::/28"), event.ReachPublic},
-		{netip.MustParsePrefix("2001::/23"), event.ReachReserved},
-		{netip.MustParsePrefix("ff00::/8"), event.ReachReserved},
-	}
+// block is a block of addresses and what they are.
+type block[T any] struct {
+	netip.Prefix
+	are T
 }
 
-type reachBlock struct {
-	prefix netip.Prefix
-	reach  event.Reach
+// all returns blocks that are the same.
+func all[T any](are T, prefixes ...string) (out []block[T]) {
+	for _, p := range prefixes {
+		out = append(out, block[T]{netip.MustParsePrefix(p), are})
+	}
+	return out
+}
+
+// special returns the ranges that are not globally reachable, and before them the
+// parts of these that are. Source: IANA IPv4 and IPv6 Special-Purpose Address
+// Registries.
+func special() []block[event.Reach] {
+	return slices.Concat(
+		// Anycast addresses, and the addresses of NAT64.
+		all(event.ReachPublic, "192.0.0.9/32", "192.0.0.10/32", "64:ff9b::/96"),
+		// Inside 2001::/23 these are globally reachable, or, Teredo and the old
+		// ORCHID, "not applicable": taken as reachable, which asks for more.
+		all(event.ReachPublic, "2001::/32", "2001:1::1/128", "2001:1::2/128", "2001:1::3/128", "2001:3::/32",
+			"2001:4:112::/48", "2001:10::/28", "2001:20::/28", "2001:30::/28"),
+		all(event.ReachLoopback, "127.0.0.0/8", "::1/128"),
+		all(event.ReachPrivate, "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "64:ff9b:1::/48", "fc00::/7"),
+		all(event.ReachShared, "100.64.0.0/10"),
+		all(event.ReachLinkLocal, "169.254.0.0/16", "fe80::/10"),
+		all(event.ReachReserved, "192.0.0.0/24", "192.88.99.2/32", "0.0.0.0/8", "192.0.2.0/24", "198.18.0.0/15",
+			"198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+		all(event.ReachReserved, "::/128", "100::/64", "100:0:0:1::/64", "2001:db8::/32", "3fff::/20", "5f00::/16",
+			"2001::/23", "ff00::/8"),
+	)
 }
 
 // never returns the addresses that are not contacted even if the user names them:
 // where no single host answers, and where a cloud's metadata service hands
 // out credentials to any client.
-func never() []barred {
-	return []barred{
-		{netip.MustParsePrefix("0.0.0.0/8"), "not a host address"},
-		{netip.MustParsePrefix("224.0.0.0/4"), "multicast"},
-		{netip.MustParsePrefix("240.0.0.0/4"), "reserved or broadcast"},
-		{netip.MustParsePrefix("::/128"), "not a host address"},
-		{netip.MustParsePrefix("ff00::/8"), "multicast"},
-		{netip.MustParsePrefix("169.254.169.254/32"), "cloud metadata service"},
-		{netip.MustParsePrefix("169.254.170.2/32"), "cloud metadata service"},       // AWS ECS
-		{netip.MustParsePrefix("169.254.170.23/32"), "cloud metadata service"},      // AWS EKS
-		{netip.MustParsePrefix("169.254.0.23/32"), "cloud metadata service"},        // Tencent
-		{netip.MustParsePrefix("169.254.42.42/32"), "cloud metadata service"},       // Scaleway
-		{netip.MustParsePrefix("100.100.100.200/32"), "cloud metadata service"},     // Alibaba
-		{netip.MustParsePrefix("168.63.129.16/32"), "cloud metadata service"},       // Azure
-		{netip.MustParsePrefix("192.0.0.192/32"), "cloud metadata service"},         // Oracle
-		{netip.MustParsePrefix("fd00:ec2::254/128"), "cloud metadata service"},      // AWS
-		{netip.MustParsePrefix("fd00:ec2::23/128"), "cloud metadata service"},       // AWS EKS
-		{netip.MustParsePrefix("fd20:ce::254/128"), "cloud metadata service"},       // Google
-		{netip.MustParsePrefix("fd00:42::42/128"), "cloud metadata service"},        // Scaleway
-		{netip.MustParsePrefix("fd00:c1::a9fe:a9fe/128"), "cloud metadata service"}, // Oracle
-		{netip.MustParsePrefix("fd00:a9fe:a9fe::1/128"), "cloud metadata service"},  // Linode
-		{netip.MustParsePrefix("fe80::a9fe:a9fe/128"), "cloud metadata service"},    // OpenStack
-	}
-}
-
-type barred struct {
-	prefix netip.Prefix
-	why    string
+func never() []block[string] {
+	const metadata = "cloud metadata service"
+	return slices.Concat(
+		all("not a host address", "0.0.0.0/8", "::/128"),
+		all("multicast", "224.0.0.0/4", "ff00::/8"),
+		all("reserved or broadcast", "240.0.0.0/4"),
+		all(metadata, "169.254.169.254/32", "fd00:ec2::254/128"),                      // most, and AWS
+		all(metadata, "169.254.170.2/32", "169.254.170.23/32", "fd00:ec2::23/128"),    // AWS ECS and EKS
+		all(metadata, "169.254.0.23/32", "100.100.100.200/32", "168.63.129.16/32"),    // Tencent, Alibaba, Azure
+		all(metadata, "169.254.42.42/32", "fd00:42::42/128"),                          // Scaleway
+		all(metadata, "192.0.0.192/32", "fd00:c1::a9fe:a9fe/128", "fd20:ce::254/128"), // Oracle, Google
+		all(metadata, "fd00:a9fe:a9fe::1/128", "fe80::a9fe:a9fe/128"),                 // Linode, OpenStack
+	)
 }
 
 // Scope says which addresses may be contacted. Make one with NewScope or
@@ -110,8 +76,8 @@ type Scope struct {
 	names      map[string]bool // denied
 	everything bool            // there is no allow list
 	public     bool
-	special    []reachBlock
-	never      []barred
+	special    []block[event.Reach]
+	never      []block[string]
 	text       string
 }
 
@@ -150,13 +116,9 @@ func (l Limits) Scope() *Scope {
 		special: special(), never: never(),
 		text: fmt.Sprintf("allow %v, wide %v, deny %v %q, public %t", l.Allow, l.Wide, l.Deny, l.Names, l.Public),
 	}
-	var inside []netip.Prefix
-	for _, p := range l.Allow {
-		if !beyondSpecial(p.Addr(), netipx.PrefixLastIP(p)) && s.Reach(p.Addr()) != event.ReachPublic {
-			inside = append(inside, p)
-		}
-	}
-	s.inside = newBlocks(inside)
+	s.inside = newBlocks(slices.DeleteFunc(slices.Clone(l.Allow), func(p netip.Prefix) bool {
+		return beyondSpecial(p.Addr(), netipx.PrefixLastIP(p)) || s.Reach(p.Addr()) == event.ReachPublic
+	}))
 	deny := l.Deny
 	for _, p := range l.Deny {
 		// A single address that leads to another is the same host.
@@ -179,36 +141,28 @@ func (s *Scope) String() string { return s.text }
 // blocks is a set of blocks. Looking an address up takes one step for each
 // length of prefix there is in it, however many blocks there are.
 type blocks struct {
-	lengths4, lengths6 []int
-	set                map[netip.Prefix]struct{}
+	lengths map[int][]int // of the prefixes, by how many bits an address has
+	set     map[netip.Prefix]bool
 }
 
 func newBlocks(prefixes []netip.Prefix) blocks {
-	b := blocks{set: make(map[netip.Prefix]struct{}, len(prefixes))}
+	b := blocks{map[int][]int{}, make(map[netip.Prefix]bool, len(prefixes))}
 	for _, p := range prefixes {
-		lengths := &b.lengths6
-		if p.Addr().Is4() {
-			lengths = &b.lengths4
+		if bits := p.Addr().BitLen(); !slices.Contains(b.lengths[bits], p.Bits()) {
+			b.lengths[bits] = append(b.lengths[bits], p.Bits())
 		}
-		if !slices.Contains(*lengths, p.Bits()) {
-			*lengths = append(*lengths, p.Bits())
-		}
-		b.set[p.Masked()] = struct{}{}
+		b.set[p.Masked()] = true
 	}
-	slices.Sort(b.lengths4)
-	slices.Sort(b.lengths6)
+	for _, lengths := range b.lengths {
+		slices.Sort(lengths)
+	}
 	return b
 }
 
 // find returns the widest block that an address is in.
 func (b *blocks) find(addr netip.Addr) (netip.Prefix, bool) {
-	lengths := b.lengths6
-	if addr.Is4() {
-		lengths = b.lengths4
-	}
-	for _, n := range lengths {
-		p := netip.PrefixFrom(addr, n).Masked()
-		if _, ok := b.set[p]; ok {
+	for _, n := range b.lengths[addr.BitLen()] {
+		if p := netip.PrefixFrom(addr, n).Masked(); b.set[p] {
 			return p, true
 		}
 	}
@@ -219,8 +173,8 @@ func (b *blocks) find(addr netip.Addr) (netip.Prefix, bool) {
 func (s *Scope) Reach(addr netip.Addr) event.Reach {
 	addr = addr.Unmap().WithZone("")
 	for _, r := range s.special {
-		if r.prefix.Contains(addr) {
-			return r.reach
+		if r.Contains(addr) {
+			return r.are
 		}
 	}
 	return event.ReachPublic
@@ -233,9 +187,9 @@ func (s *Scope) HasPublic(first, last netip.Addr) bool {
 		inside := false
 		for _, r := range s.special {
 			switch {
-			case r.reach == event.ReachPublic && r.prefix.Overlaps(p):
+			case r.are == event.ReachPublic && r.Overlaps(p):
 				return true
-			case r.reach != event.ReachPublic && r.prefix.Bits() <= p.Bits() && r.prefix.Contains(p.Addr()):
+			case r.are != event.ReachPublic && r.Bits() <= p.Bits() && r.Contains(p.Addr()):
 				inside = true
 			}
 		}
@@ -247,16 +201,11 @@ func (s *Scope) HasPublic(first, last netip.Addr) bool {
 // than a part of their block: 0.0.0.0/0 was not written to have 127.0.0.1
 // scanned.
 func beyondSpecial(first, last netip.Addr) bool {
-	for _, r := range special() {
-		from, to := r.prefix.Addr(), netipx.PrefixLastIP(r.prefix)
-		if r.reach == event.ReachPublic || from.Is4() != first.Is4() || last.Less(from) || to.Less(first) {
-			continue
-		}
-		if first.Less(from) || to.Less(last) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(special(), func(r block[event.Reach]) bool {
+		from, to := r.Addr(), netipx.PrefixLastIP(r.Prefix)
+		return r.are != event.ReachPublic && from.Is4() == first.Is4() && !last.Less(from) && !to.Less(first) &&
+			(first.Less(from) || to.Less(last))
+	})
 }
 
 // Check returns nil when addr may be contacted, else the reason why not. It
@@ -332,8 +281,8 @@ func (s *Scope) CheckTarget(t Target) error {
 // refuse returns why addr is never contacted or denied, or nil.
 func (s *Scope) refuse(addr netip.Addr) error {
 	for _, b := range s.never {
-		if b.prefix.Contains(addr) {
-			return fmt.Errorf("%s is never contacted: %s", addr, b.why)
+		if b.Contains(addr) {
+			return fmt.Errorf("%s is never contacted: %s", addr, b.are)
 		}
 	}
 	if p, ok := s.deny.find(addr); ok {
