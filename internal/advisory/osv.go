@@ -52,7 +52,6 @@ type osvRecord struct {
 	advisory  *Advisory
 	withdrawn string
 	modified  time.Time
-	name      string
 }
 
 // Changes is what an update makes of a database.
@@ -236,6 +235,8 @@ func (f *osvFile) fail(err error) error {
 		}
 	}
 	switch {
+	case errors.Is(err, errNoOSV):
+		return fmt.Errorf("%s: %w", f.name, err)
 	case errors.Is(err, bounded.ErrWindow):
 		err = fmt.Errorf("a record is larger than %s: that is no OSV record", bounded.Size(maxRecord))
 	case err == io.EOF:
@@ -261,23 +262,22 @@ func (u *Update) addJSON(name string, r io.ReaderAt, size int64) error {
 	tok, err := f.token()
 	switch {
 	case err == io.EOF:
-		return f.fail(errors.New("empty: want an OSV record, an array of them or a zip archive"))
+		err = errors.New("empty: want an OSV record, an array of them or a zip archive")
 	case err != nil:
-		return f.fail(err)
 	case tok == json.Delim('['):
 		err = u.addArray(f)
 	case tok == json.Delim('{'):
 		err = u.addObject(f)
 	default:
-		return fmt.Errorf("%s: %w", name, errNoOSV)
+		err = errNoOSV
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		if _, err = f.token(); err == io.EOF {
+			return nil
+		}
+		err = errors.New("something follows the end of the array or record")
 	}
-	if _, err := f.token(); err != io.EOF {
-		return f.fail(errors.New("something follows the end of the array or record"))
-	}
-	return nil
+	return f.fail(err)
 }
 
 // addArray takes in the records of an array that has begun.
@@ -285,64 +285,55 @@ func (u *Update) addArray(f *osvFile) error {
 	var raw json.RawMessage
 	for f.More() {
 		if err := f.value(&raw); err != nil {
-			return f.fail(err)
+			return err
 		}
 		offset := f.InputOffset() - int64(len(raw))
 		if err := u.addRecord(func() string { return fmt.Sprintf("%s: line %d", f.name, f.place(offset)) }, raw); err != nil {
-			return f.fail(err)
+			return err
 		}
 	}
-	if _, err := f.token(); err != nil {
-		return f.fail(err)
-	}
-	return nil
+	_, err := f.token()
+	return err
 }
 
 // addObject takes in what an object that has begun is: a record, or the answer of
 // a query, whose records are in "vulns".
 func (u *Update) addObject(f *osvFile) error {
 	record, answer := false, false
+	var raw json.RawMessage
 	for f.More() {
 		key, err := f.token()
-		if err != nil {
-			return f.fail(err)
-		}
-		if record = record || key == "id"; key != "vulns" || record {
-			var raw json.RawMessage
-			if err := f.value(&raw); err != nil {
-				return f.fail(err)
+		if record = record || key == "id"; err == nil && (key != "vulns" || record) {
+			err = f.value(&raw)
+		} else if err == nil {
+			answer = true
+			var tok json.Token
+			if tok, err = f.token(); err == nil && tok != json.Delim('[') {
+				err = errNoOSV
+			} else if err == nil {
+				err = u.addArray(f)
 			}
-			continue
 		}
-		answer = true
-		if tok, err := f.token(); err != nil {
-			return f.fail(err)
-		} else if tok != json.Delim('[') {
-			return fmt.Errorf("%s: %w", f.name, errNoOSV)
-		}
-		if err := u.addArray(f); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	if _, err := f.token(); err != nil {
-		return f.fail(err)
+		return err
 	}
 	switch {
 	case answer && record:
-		return fmt.Errorf("%s: both a record and the answer of a query: %w", f.name, errNoOSV)
+		return fmt.Errorf("both a record and the answer of a query: %w", errNoOSV)
 	case answer:
 		return nil
 	case f.InputOffset() > maxRecord:
-		return f.fail(bounded.ErrWindow)
+		return bounded.ErrWindow
 	}
 	data := make([]byte, f.InputOffset())
 	if _, err := f.r.ReadAt(data, 0); err != nil && err != io.EOF {
-		return f.fail(err)
+		return err
 	}
-	if err := u.addRecord(func() string { return f.name }, data); err != nil {
-		return f.fail(err)
-	}
-	return nil
+	return u.addRecord(func() string { return f.name }, data)
 }
 
 func (u *Update) skip(reason string) {
@@ -400,7 +391,7 @@ func (u *Update) addRecord(place func() string, data []byte) error {
 			}
 		}
 	}
-	rec := &osvRecord{modified: in.Modified, name: name}
+	rec := &osvRecord{modified: in.Modified}
 	if in.Withdrawn != nil {
 		rec.withdrawn = in.Withdrawn.UTC().Format(time.DateOnly)
 		rec.advisory = &Advisory{ID: in.ID, CVE: in.cve()}
@@ -573,21 +564,16 @@ func (a *osvAffected) convert() ([]Range, error) {
 	// GitHub's way to say where the last known affected release is not the one
 	// before the fix.
 	if last := a.Database.LastKnown; last != "" && len(out) == 1 {
-		r := out[0]
+		r := &out[0]
+		var err error
 		if text, ok := strings.CutPrefix(last, "<="); ok {
-			v, err := release.Parse(strings.TrimSpace(text))
-			if err != nil {
-				return nil, err
-			}
-			r.LastAffected = v
+			r.LastAffected, err = release.Parse(strings.TrimSpace(text))
 		} else if text, ok := strings.CutPrefix(last, "<"); ok && r.Fixed.IsZero() && r.LastAffected.IsZero() {
-			v, err := release.Parse(strings.TrimSpace(text))
-			if err != nil {
-				return nil, err
-			}
-			r.Fixed = v
+			r.Fixed, err = release.Parse(strings.TrimSpace(text))
 		}
-		out[0] = r
+		if err != nil {
+			return nil, err
+		}
 	}
 	for _, text := range a.Versions {
 		v, err := release.Parse(text)

@@ -92,20 +92,21 @@ type (
 
 // UnmarshalJSON reads the object, or the string of the older version.
 func (v *vexVulnerability) UnmarshalJSON(data []byte) error {
-	if data[0] == '"' {
-		return json.Unmarshal(data, &v.Name)
-	}
 	type plain vexVulnerability
-	return strict.JSON("", data, maxValues, (*plain)(v))
+	return textOr(data, &v.Name, (*plain)(v))
 }
 
 // UnmarshalJSON reads the object, or the string of the older version.
 func (p *vexProduct) UnmarshalJSON(data []byte) error {
-	if data[0] == '"' {
-		return json.Unmarshal(data, &p.ID)
-	}
 	type plain vexProduct
-	return strict.JSON("", data, maxValues, (*plain)(p))
+	return textOr(data, &p.ID, (*plain)(p))
+}
+
+func textOr(data []byte, text *string, object any) error {
+	if data[0] == '"' {
+		return json.Unmarshal(data, text)
+	}
+	return strict.JSON("", data, maxValues, object)
 }
 
 // justifications are those of OpenVEX for not_affected.

@@ -3,6 +3,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -54,10 +55,7 @@ func Listeners(ctx context.Context) ([]Listener, error) {
 		out = append(out, l)
 	}
 	slices.SortFunc(out, func(a, b Listener) int {
-		if d := int(a.Addr.Port()) - int(b.Addr.Port()); d != 0 {
-			return d
-		}
-		return a.Addr.Compare(b.Addr)
+		return cmp.Or(cmp.Compare(a.Addr.Port(), b.Addr.Port()), a.Addr.Compare(b.Addr))
 	})
 	return out, nil
 }

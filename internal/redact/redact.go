@@ -5,6 +5,7 @@
 package redact
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -180,17 +181,15 @@ func (r *Redactor) summary(in *event.Summary) *event.Summary {
 // place is the pseudonym of a host, host:port, or one with a base path.
 func (r *Redactor) place(s string) string {
 	at, base, _ := strings.Cut(s, "/")
-	if base = r.base(base); base == "/" {
-		base = ""
-	}
+	base = strings.TrimRight(r.base(base), "/")
 	if ap, err := netip.ParseAddrPort(at); err == nil {
-		return hostPort(r.addr(ap.Addr()).String(), strconv.Itoa(int(ap.Port()))) + strings.TrimRight(base, "/")
+		return hostPort(r.addr(ap.Addr()).String(), strconv.Itoa(int(ap.Port()))) + base
 	}
 	host, port, ok := strings.Cut(at, ":")
 	if _, err := strconv.ParseUint(port, 10, 16); !ok || err != nil {
 		host, port = at, ""
 	}
-	return hostPort(r.host(host), port) + strings.TrimRight(base, "/")
+	return hostPort(r.host(host), port) + base
 }
 
 func counts[K ~string](in map[K]int) map[K]int {
@@ -211,13 +210,16 @@ const gone = "redacted"
 // releases, dates.
 var ours = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.+/:-]{0,99}$`)
 
-// id keeps a word of the program's own.
-func id[S ~string](s S) S {
-	if s == "" || ours.MatchString(string(s)) {
+// keep keeps a value of a form.
+func keep[S ~string](form *regexp.Regexp, s S) S {
+	if s == "" || form.MatchString(string(s)) {
 		return s
 	}
 	return gone
 }
+
+// id keeps a word of the program's own.
+func id[S ~string](s S) S { return keep(ours, s) }
 
 func ids(in []string) []string { return each(in, id[string]) }
 
@@ -247,7 +249,7 @@ func (r *Redactor) target(in *event.Target) *event.Target {
 		out.Product = &event.Product{ID: id(p.ID), Brand: id(p.Brand), Name: x.text(p.Name), Confidence: id(p.Confidence), Because: ids(p.Because)}
 	}
 	if v := in.Version; v != nil {
-		out.Version = &event.Version{Exact: r.version(v.Exact), Candidates: each(v.Candidates, r.version), Build: commit(v.Build),
+		out.Version = &event.Version{Exact: r.version(v.Exact), Candidates: each(v.Candidates, r.version), Build: keep(commits, v.Build),
 			Source: id(v.Source), Confidence: id(v.Confidence)}
 	}
 	if same := in.SameAs; same != nil {
@@ -276,15 +278,8 @@ func (r *Redactor) version(s string) string {
 	return s
 }
 
-var hexDigits = regexp.MustCompile(`^[0-9a-f]{7,40}$`)
-
-// commit keeps the vendor's commit.
-func commit(s string) string {
-	if s == "" || hexDigits.MatchString(s) {
-		return s
-	}
-	return gone
-}
+// commits are the vendor's.
+var commits = regexp.MustCompile(`^[0-9a-f]{7,40}$`)
 
 func (r *Redactor) address(in *event.Address, u *url.URL, x *eraser) event.Address {
 	out := event.Address{Name: r.name(in.Name), Port: in.Port, Source: source(in.Source), Reach: id(in.Reach), Member: id(in.Member), Process: program(in.Process)}
@@ -323,24 +318,17 @@ func (r *Redactor) tls(in *event.TLS) *event.TLS {
 		return nil
 	}
 	return &event.TLS{
-		Enabled: in.Enabled, Version: protocol(in.Version), Cipher: protocol(in.Cipher),
+		Enabled: in.Enabled, Version: keep(protocols, in.Version), Cipher: keep(protocols, in.Cipher),
 		Subject: r.subject(in.Subject), Issuer: r.subject(in.Issuer), Names: each(in.Names, r.host),
 		NotBefore: month(in.NotBefore), NotAfter: month(in.NotAfter), SelfSigned: in.SelfSigned,
 		SHA256:      r.again("certificate", in.SHA256),
 		VerifyError: evidence.Reason(in.VerifyError), NameError: evidence.Reason(in.NameError),
-		Legacy: protocol(in.Legacy), HSTS: hsts(in.HSTS),
+		Legacy: keep(protocols, in.Legacy), HSTS: keep(hstsField, in.HSTS),
 	}
 }
 
-var protocolName = regexp.MustCompile(`^(TLS 1\.[0-3]|SSLv3|0x[0-9A-Fa-f]{4}|TLS_[A-Z0-9_]{1,60})$`)
-
-// protocol keeps the name of a version of TLS, or of a cipher suite.
-func protocol(s string) string {
-	if s == "" || protocolName.MatchString(s) {
-		return s
-	}
-	return gone
-}
+// protocols are the names of versions of TLS and of cipher suites.
+var protocols = regexp.MustCompile(`^(TLS 1\.[0-3]|SSLv3|0x[0-9A-Fa-f]{4}|TLS_[A-Z0-9_]{1,60})$`)
 
 // month is the beginning of the month of a time: the times of a certificate are as
 // good as its name, wherever certificates are logged.
@@ -354,13 +342,6 @@ func month(s string) string {
 }
 
 var hstsField = regexp.MustCompile(`^(max-age=\d{1,10}(; includeSubDomains)?(; preload)?|other)$`)
-
-func hsts(s string) string {
-	if s == "" || hstsField.MatchString(s) {
-		return s
-	}
-	return gone
-}
 
 // The findings whose details quote a certificate. Texts are cut before they get
 // here, so a name in them need not be found by its whole.
@@ -450,7 +431,7 @@ func (x *eraser) argument(kind message.Kind, s string) string {
 	case message.Release:
 		return x.r.version(s)
 	case message.Protocol:
-		return protocol(s)
+		return keep(protocols, s)
 	case message.Exchange:
 		return x.exchange(s)
 	case message.Day:
@@ -513,10 +494,7 @@ func hostPort(host, port string) string {
 // input is what a user could have written for a redacted address, of which given
 // was written.
 func (r *Redactor) input(a event.Address, given string) string {
-	host := a.Name
-	if host == "" {
-		host = a.IP
-	}
+	host := cmp.Or(a.Name, a.IP)
 	if host == "" {
 		return "n-" + r.token("name", given, 12) + ".invalid"
 	}
@@ -711,11 +689,7 @@ func (x *eraser) text(s string) string {
 	if x.words == nil {
 		return s
 	}
-	return x.whole(s)
-}
-
-// whole replaces words that stand by themselves.
-func (x *eraser) whole(s string) string {
+	// Words that stand by themselves.
 	inWord := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 	var b strings.Builder
 	at := 0

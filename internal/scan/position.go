@@ -6,10 +6,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/bits"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/target"
 )
@@ -34,21 +36,20 @@ func (e *engine) unlisted() *event.Unlisted {
 // entries knows which hosts that were named without a port have been asked, and
 // which have answered on any port: two bits an entry.
 type entries struct {
-	mu    sync.Mutex
-	asked []uint64
-	heard []uint64
+	mu   sync.Mutex
+	bits []uint64 // 64 of asked, then as many of heard
 }
 
 func (h *entries) note(entry uint64, answered bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	at := int(entry / 64)
-	for len(h.asked) <= at {
-		h.asked, h.heard = append(h.asked, 0), append(h.heard, 0)
+	at := int(entry/64) * 2
+	if more := at + 2 - len(h.bits); more > 0 {
+		h.bits = append(h.bits, make([]uint64, more)...)
 	}
-	h.asked[at] |= 1 << (entry % 64)
+	h.bits[at] |= 1 << (entry % 64)
 	if answered {
-		h.heard[at] |= 1 << (entry % 64)
+		h.bits[at+1] |= 1 << (entry % 64)
 	}
 }
 
@@ -56,17 +57,17 @@ func (h *entries) note(entry uint64, answered bool) {
 func (h *entries) has(entry uint64) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	at := entry / 64
-	return at < uint64(len(h.heard)) && h.heard[at]>>(entry%64)&1 == 1
+	at := entry/64*2 + 1
+	return at < uint64(len(h.bits)) && h.bits[at]>>(entry%64)&1 == 1
 }
 
 // mute calls do for each host of which no port has answered.
 func (h *entries) mute(do func(entry uint64)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for i := range h.asked {
-		for left := h.asked[i] &^ h.heard[i]; left != 0; left &= left - 1 {
-			do(uint64(i)*64 + uint64(bits.TrailingZeros64(left)))
+	for i := 0; i < len(h.bits); i += 2 {
+		for left := h.bits[i] &^ h.bits[i+1]; left != 0; left &= left - 1 {
+			do(uint64(i)*32 + uint64(bits.TrailingZeros64(left)))
 		}
 	}
 }
@@ -75,19 +76,14 @@ func (h *entries) mute(do func(entry uint64)) {
 func (h *entries) bytes() []byte {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var out []byte
-	for i := range h.asked {
-		out = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(out, h.asked[i]), h.heard[i])
-	}
+	out, _ := binary.Append(nil, binary.LittleEndian, h.bits)
 	return out
 }
 
 // restore takes up what bytes gave; what is cut is left out.
 func (h *entries) restore(b []byte) {
-	for ; len(b) >= 16; b = b[16:] {
-		h.asked = append(h.asked, binary.LittleEndian.Uint64(b))
-		h.heard = append(h.heard, binary.LittleEndian.Uint64(b[8:]))
-	}
+	h.bits = make([]uint64, len(b)/16*2)
+	_, _ = binary.Decode(b, binary.LittleEndian, h.bits)
 }
 
 // heard notes that a port of a host, or an address of a name, was asked, and what
@@ -162,11 +158,7 @@ func unsettled(c *fingerprint.Case) bool {
 	default:
 		return false
 	}
-	broken := false
-	for _, x := range c.Exchanges {
-		broken = broken || x.Err != "" || x.Status >= 502 && x.Status <= 504
-	}
-	if !broken {
+	if !slices.ContainsFunc(c.Exchanges, func(x evidence.Exchange) bool { return x.Err != "" || x.Status >= 502 && x.Status <= 504 }) {
 		return false
 	}
 	v := c.Verdict()

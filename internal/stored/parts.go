@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/clawsonar/clawsonar/internal/event"
 )
@@ -91,15 +92,7 @@ func same(a, b *event.Scan) bool {
 
 // Continues reports whether a run continues the scan that other was a run of.
 func Continues(s, other *event.Scan) bool {
-	if !same(s, other) {
-		return false
-	}
-	for _, r := range s.Earlier {
-		if r.Started.Equal(other.Started) {
-			return true
-		}
-	}
-	return false
+	return same(s, other) && slices.ContainsFunc(s.Earlier, func(r event.Run) bool { return r.Started.Equal(other.Started) })
 }
 
 // Missing returns the runs before that of s which have done something and whose
@@ -111,11 +104,8 @@ func Missing(s *event.Scan, heads []*event.Scan) []event.Run {
 		if i+1 < len(s.Earlier) {
 			next = s.Earlier[i+1].From
 		}
-		here := false
-		for _, h := range heads {
-			here = here || same(s, h) && h.Started.Equal(r.Started)
-		}
-		if next > r.From && !here {
+		here := func(h *event.Scan) bool { return same(s, h) && h.Started.Equal(r.Started) }
+		if next > r.From && !slices.ContainsFunc(heads, here) {
 			out = append(out, r)
 		}
 	}

@@ -3,6 +3,7 @@
 package stored
 
 import (
+	"cmp"
 	"errors"
 	"net/netip"
 	"slices"
@@ -34,20 +35,13 @@ func (s Source) once(yield func(event.Event) error) error {
 // place names a target across scans: host, port and base path. The scheme is
 // left out: a gateway that has got TLS is the same one.
 func place(a event.Address) string {
-	host := a.Name
-	if host == "" {
-		host = a.IP
-	}
+	host := cmp.Or(a.Name, a.IP)
 	if host == "" {
 		return a.Input
 	}
-	path := ""
-	if _, rest, ok := strings.Cut(a.URL, "://"); ok {
-		if i := strings.IndexByte(rest, '/'); i >= 0 {
-			path = strings.TrimRight(rest[i:], "/")
-		}
-	}
-	return strings.ToLower(host) + " " + strconv.Itoa(a.Port) + path
+	_, rest, _ := strings.Cut(a.URL, "://")
+	_, path, _ := strings.Cut(rest, "/")
+	return strings.ToLower(host) + " " + strconv.Itoa(a.Port) + strings.TrimRight("/"+path, "/")
 }
 
 // spot is place with the address: a name may stand for several.
@@ -80,13 +74,7 @@ func known(t *event.Target) int {
 func byAddress(a, b event.Address) int {
 	x, _ := netip.ParseAddr(a.IP)
 	y, _ := netip.ParseAddr(b.IP)
-	if c := x.Compare(y); c != 0 {
-		return c
-	}
-	if a.Port != b.Port {
-		return a.Port - b.Port
-	}
-	return strings.Compare(place(a), place(b))
+	return cmp.Or(x.Compare(y), a.Port-b.Port, strings.Compare(place(a), place(b)))
 }
 
 // newSummary returns a summary to which others can be added.

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -95,7 +96,7 @@ func Node(n *yaml.Node, into any) error {
 		return nil
 	}
 	f := finder{tag: "yaml", decode: load}
-	if found := f.top(n, into); found != nil {
+	if found := f.find(n, reflect.TypeOf(into), ""); found != nil {
 		err = found
 	}
 	return located("", n.Line, err)
@@ -126,7 +127,7 @@ func JSON(file string, data []byte, values int, into any) error {
 	f := finder{tag: "json", data: data, decode: func(n *yaml.Node, into any) error {
 		return json.NewDecoder(bytes.NewReader(data[n.Column:])).Decode(into)
 	}}
-	if found := f.top(jsonRoot(data), into); found != nil {
+	if found := f.find(jsonRoot(data), reflect.TypeOf(into), ""); found != nil {
 		err = found
 	}
 	return located(file, 1, err)

@@ -116,13 +116,6 @@ type finder struct {
 	decode func(n *yaml.Node, into any) error
 }
 
-func (f *finder) top(n *yaml.Node, into any) error {
-	if found := f.find(n, reflect.TypeOf(into).Elem(), ""); found != nil {
-		return found
-	}
-	return nil
-}
-
 func (f *finder) find(n *yaml.Node, t reflect.Type, key string) *Error {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()

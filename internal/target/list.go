@@ -222,20 +222,22 @@ func (l *List) readLines(in *input, yield func(Spec) error) error {
 				return nil
 			}
 		}
-		scanned := header != nil
-		for _, begin := range []string{"Host: ", "Timestamp: ", "open ", "banner "} {
-			scanned = scanned || strings.HasPrefix(text, begin)
-		}
-		if scanned && in.unended {
-			return in.fail(errCut)
+		var scanned func(*input, string, func(Spec) error) error
+		switch word, _, _ := strings.Cut(text, " "); {
+		case header != nil:
+			scanned = func(in *input, text string, yield func(Spec) error) error {
+				return l.csvRecord(in, header, text, yield)
+			}
+		case word == "Host:", word == "Timestamp:":
+			scanned = l.grepable
+		case word == "open", word == "banner":
+			scanned = l.masscanLine
 		}
 		switch {
-		case header != nil:
-			return l.csvRecord(in, header, text, yield)
-		case strings.HasPrefix(text, "Host: "), strings.HasPrefix(text, "Timestamp: "):
-			return l.grepable(in, text, yield)
-		case strings.HasPrefix(text, "open "), strings.HasPrefix(text, "banner "):
-			return l.masscanLine(in, text, yield)
+		case scanned != nil && in.unended:
+			return in.fail(errCut)
+		case scanned != nil:
+			return scanned(in, text, yield)
 		}
 		if len(text) >= maxLine {
 			return in.fail(fmt.Errorf("line is longer than %d bytes: one target a line is expected", maxLine))

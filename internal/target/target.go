@@ -11,6 +11,7 @@
 package target
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -62,10 +63,7 @@ func (t Target) HostPort() string {
 	if t.Name == "" && t.Addr.IsValid() && t.Addr.Addr().Zone() == "" {
 		return t.Addr.String()
 	}
-	host := t.Name
-	if host == "" {
-		host = t.Addr.Addr().String()
-	}
+	host := cmp.Or(t.Name, t.Addr.Addr().String())
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
 	}
