@@ -127,6 +127,7 @@ func TestJSON(t *testing.T) {
 		{`{"name": null, "ports": {}}`, "f.json:1: ports: expected a list, found a mapping"},
 		{"{\"word\":\n\"bad\"}", `f.json:2: unknown word "bad": use good`},
 		{"{\"word\":\n{}}", "f.json:2: word: expected a string, found a mapping"},
+		{"{\"word\":\n0}", "f.json:2: word: expected a string, found a number"},
 		{"[1,2,3,4,5,6,7,8,9]" + strings.Repeat(" ", 9), "f.json:1: expected a mapping, found a list"},
 		{"[" + strings.Repeat("1,", 100) + "1]", "f.json:1: holds more than 100 values"},
 	} {

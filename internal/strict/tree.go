@@ -241,7 +241,7 @@ func (f *finder) own(n *yaml.Node, t reflect.Type, key string) *Error {
 	if f.tag == "json" && errors.As(err, &within) {
 		e.Line += n.Line - 1 // it knew its own text alone
 	}
-	if n.Kind != yaml.ScalarNode && reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
+	if (n.Kind != yaml.ScalarNode || f.tag == "json" && n.Tag != "!!str") && reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
 		e.Err = &misfit{key, "a string", found(n)}
 	}
 	if m := (*misfit)(nil); errors.As(e.Err, &m) && m.key == "" {
