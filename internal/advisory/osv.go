@@ -185,12 +185,7 @@ func unpack(f *zip.File) ([]byte, error) {
 // ours tells a record that can concern us before it is decoded: an export of all
 // npm packages has two hundred thousand others.
 func ours(data []byte) bool {
-	for _, word := range []string{"openclaw", "clawdbot", "moltbot"} {
-		if bytes.Contains(data, []byte(word)) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]string{"openclaw", "clawdbot", "moltbot"}, func(word string) bool { return bytes.Contains(data, []byte(word)) })
 }
 
 // errNoOSV is a document of JSON that is something else.

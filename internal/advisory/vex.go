@@ -250,14 +250,16 @@ func (p vexProduct) reduce() (product, bool) {
 func parseProduct(id string) (product, bool) {
 	rest, ok := strings.CutPrefix(id, "pkg:npm/")
 	if !ok {
-		host, port, ok := cutPort(id)
-		if !ok {
+		host, port, _ := strings.Cut(id, ":")
+		n, err := strconv.ParseUint(port, 10, 16)
+		at := strings.ToLower(host) + ":" + strconv.FormatUint(n, 10)
+		if addr, notAddr := netip.ParseAddrPort(id); notAddr == nil {
+			at, n, err = addr.String(), uint64(addr.Port()), nil
+		}
+		if err != nil || n == 0 || host == "" || strings.ContainsAny(id, "/@ ") {
 			return product{}, false
 		}
-		if addr, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
-			return product{hostPort: netip.AddrPortFrom(addr, port).String()}, true
-		}
-		return product{hostPort: strings.ToLower(host) + ":" + strconv.Itoa(int(port))}, true
+		return product{hostPort: at}, true
 	}
 	rest, _, _ = strings.Cut(rest, "#")
 	rest, _, _ = strings.Cut(rest, "?")
@@ -278,24 +280,7 @@ func parseProduct(id string) (product, bool) {
 	return p, true
 }
 
-// cutPort splits host:port; an IPv6 address is in brackets.
-func cutPort(s string) (host string, port uint16, ok bool) {
-	i := strings.LastIndexByte(s, ':')
-	if i <= 0 || strings.ContainsAny(s, "/@ ") {
-		return "", 0, false
-	}
-	n, err := strconv.ParseUint(s[i+1:], 10, 16)
-	if err != nil || n == 0 {
-		return "", 0, false
-	}
-	host = s[:i]
-	if strings.Contains(host, ":") && (host[0] != '[' || host[len(host)-1] != ']') {
-		return "", 0, false
-	}
-	return host, uint16(n), true
-}
-
-// covers reports whether a product is what is assessed. One that names a
+// matches reports whether a product is what is assessed. One that names a
 // version must name every release that fits, so it needs the exact one.
 func (p product) matches(s Subject) bool {
 	switch {

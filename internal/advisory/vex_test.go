@@ -47,6 +47,7 @@ func TestVEX(t *testing.T) {
 		{"another version", []string{vexStatement(id1, anyVersion+"@2026.2.2-3", fixed)}, ""},
 		{"escaped and qualified", []string{vexStatement(id1, anyVersion+"@2026%2E2.2?vcs=x#y", fixed)}, "fixed"},
 		{"this target", []string{vexStatement(id1, "10.0.0.7:18789", fixed)}, "fixed"},
+		{"this target, its port with a zero", []string{vexStatement(id1, "10.0.0.7:018789", fixed)}, "fixed"},
 		{"another target", []string{vexStatement(id1, "10.0.0.7:18790", fixed)}, ""},
 		{"purl as identifier", []string{`{"vulnerability":{"name":"` + id1 + `"},"products":[{"@id":"urn:mine","identifiers":{"purl":"pkg:npm/openclaw@2026.2.2"}}],"status":"fixed"}`}, "fixed"},
 		{"component of this target", []string{`{"vulnerability":{"name":"` + id1 + `"},"products":[{"@id":"10.0.0.7:18789","subcomponents":[{"@id":"pkg:npm/openclaw@2026.2.2"}]}],"status":"fixed"}`}, "fixed"},

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -56,13 +57,8 @@ func Distinct(inputs, outputs []Named) error {
 		all = append(all, known{n, p, output})
 		return nil
 	}
-	for _, n := range inputs {
-		if err := add(n, false, false); err != nil {
-			return err
-		}
-	}
-	for _, n := range outputs {
-		if err := add(n, true, false); err != nil {
+	for i, n := range slices.Concat(inputs, outputs) {
+		if err := add(n, i >= len(inputs), false); err != nil {
 			return err
 		}
 	}

@@ -45,7 +45,7 @@ func Merge(sources []Source, emit func(event.Event) error) error {
 		}
 	}
 	for i, s := range sources {
-		if err := m.pass(s, m.streams[i].started(), m.superseded(i), emit); err != nil {
+		if err := m.pass(s, m.streams[i].head.Started, m.superseded(i), emit); err != nil {
 			return err
 		}
 	}
@@ -63,17 +63,10 @@ type merger struct {
 
 // stream is what is kept of a source.
 type stream struct {
-	head    *event.Scan // nil if it has none
+	head    *event.Scan // of no configuration if it has none
 	summary *event.Summary
 	listed  *event.Summary  // what its lines add up to
 	stopped []*event.Target // lines of targets that an interrupt stopped
-}
-
-func (s *stream) started() time.Time {
-	if s.head == nil {
-		return time.Time{}
-	}
-	return s.head.Started
 }
 
 // group is the lines of one target.
@@ -84,7 +77,7 @@ type group struct {
 
 // survey counts the lines of a source and keeps its numbers.
 func (m *merger) survey(s Source) error {
-	x := &stream{listed: newSummary()}
+	x := &stream{head: &event.Scan{}, listed: newSummary()}
 	err := s.once(func(e event.Event) error {
 		switch e := e.(type) {
 		case *event.Scan:
@@ -124,7 +117,7 @@ func (m *merger) total() {
 			m.sum.AddSummary(s.summary)
 			m.unjudged(s.summary.Unlisted)
 		}
-		if s.head == nil || m.superseded(i) {
+		if m.superseded(i) {
 			continue
 		}
 		for outcome, n := range s.head.Unlisted {
@@ -144,17 +137,10 @@ func (m *merger) total() {
 // of it.
 func (m *merger) superseded(i int) bool {
 	s := m.streams[i]
-	if s.head == nil || s.head.Config == "" {
-		return false
-	}
 	for j, o := range m.streams {
-		if o.head == nil || j == i {
-			continue
-		}
-		if Continues(o.head, s.head) {
-			return true
-		}
-		if same(o.head, s.head) && o.head.Started.Equal(s.head.Started) && (o.summary != nil && s.summary == nil || j < i && (o.summary != nil) == (s.summary != nil)) {
+		copied := same(o.head, s.head) && o.head.Started.Equal(s.head.Started)
+		if j != i && (Continues(o.head, s.head) ||
+			copied && (o.summary != nil && s.summary == nil || j < i && (o.summary != nil) == (s.summary != nil))) {
 			return true
 		}
 	}
@@ -163,9 +149,7 @@ func (m *merger) superseded(i int) bool {
 
 func (m *merger) heads() (out []*event.Scan) {
 	for _, s := range m.streams {
-		if s.head != nil {
-			out = append(out, s.head)
-		}
+		out = append(out, s.head)
 	}
 	return out
 }
@@ -186,7 +170,7 @@ func missingRun(s *event.Scan, r event.Run) message.Text {
 // lackingShards looks which shards of a scan are not there.
 func (m *merger) lackingShards() {
 	for _, s := range m.streams {
-		if s.head == nil || s.head.Config == "" {
+		if s.head.Config == "" {
 			continue
 		}
 		_, total, _ := strings.Cut(s.head.Shard, "/")
@@ -198,7 +182,7 @@ func (m *merger) lackingShards() {
 		for k := 1; k <= n; k++ {
 			shard := fmt.Sprintf("%d/%d", k, n)
 			if !slices.ContainsFunc(m.streams, func(o *stream) bool {
-				return o.head != nil && o.head.Config == s.head.Config && o.head.Shard == shard
+				return o.head.Config == s.head.Config && o.head.Shard == shard
 			}) {
 				missing = append(missing, shard)
 			}
@@ -265,12 +249,12 @@ func (m *merger) head(s *event.Scan) {
 // whole reports whether the shards are all parts of one order.
 func (m *merger) whole() bool {
 	first := m.streams[0].head
-	if len(m.shards) == 0 || first == nil {
+	if len(m.shards) == 0 {
 		return false
 	}
 	_, total, _ := strings.Cut(first.Shard, "/")
 	for _, x := range m.streams {
-		if x.head == nil || x.head.Seed != first.Seed || x.head.Config != first.Config {
+		if x.head.Seed != first.Seed || x.head.Config != first.Config {
 			return false
 		}
 		if _, n, _ := strings.Cut(x.head.Shard, "/"); n != total {
