@@ -223,14 +223,14 @@ func (l *List) readLines(in *input, yield func(Spec) error) error {
 			}
 		}
 		var scanned func(*input, string, func(Spec) error) error
-		switch word, _, _ := strings.Cut(text, " "); {
+		switch word, _, more := strings.Cut(text, " "); {
 		case header != nil:
 			scanned = func(in *input, text string, yield func(Spec) error) error {
 				return l.csvRecord(in, header, text, yield)
 			}
-		case word == "Host:", word == "Timestamp:":
+		case more && (word == "Host:" || word == "Timestamp:"):
 			scanned = l.grepable
-		case word == "open", word == "banner":
+		case more && (word == "open" || word == "banner"):
 			scanned = l.masscanLine
 		}
 		switch {

@@ -208,6 +208,14 @@ func TestReadLive(t *testing.T) {
 	}
 }
 
+// A host may be called as a line of a scanner begins.
+func TestReadNamedLikeScanners(t *testing.T) {
+	got, err := read(&List{Name: "f", Ports: []uint16{80}}, strings.NewReader("open\nbanner\n"))
+	if want := "f:1 open name open ports [80] implied\nf:2 banner name banner ports [80] implied\n"; got != want || err != nil {
+		t.Errorf("%s%v, want\n%s", got, err, want)
+	}
+}
+
 func TestReadLines(t *testing.T) {
 	long := strings.Repeat("x", maxLine)
 	tests := []struct {
