@@ -38,11 +38,17 @@ import (
 func main() {
 	out := flag.String("out", filepath.Join("testdata", "captures", "openclaw"), "folder to write to")
 	only := flag.String("run", "", "record only instances whose name matches this regular expression")
+	recordings := flag.String("recordings", "", "convert the recorded answers in this folder, as recordings.yaml says, and start nothing")
 	told := flag.Bool("look", false, "used by the program itself: look at what stdin says")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	record := func() error { return run(ctx, *out, *only) }
+	if *recordings != "" {
+		record = func() error {
+			return convert(*recordings, filepath.Join("internal", "tools", "captures", "recordings.yaml"), filepath.Dir(*out))
+		}
+	}
 	if *told {
 		record = func() error { return lookHere(ctx) }
 	}
