@@ -572,6 +572,8 @@ func (c *compiler) checkRequests() {
 			c.refuse(at, "request %q: %w", r.ID, err)
 		case isRoot != (i == 0) || isRoot != (r.ID == rootID):
 			c.refuse(at, "request %q: the first request, and only the first, is GET %s with the id %s", r.ID, rootPath, rootID)
+		case !isRoot && strings.TrimSpace(r.Effect) == "":
+			c.refuse(at, "request %q: effect is missing: say what the request can change and what the answer gives away", r.ID)
 		case r.Releases != nil && r.Releases.From.IsZero() && r.Releases.To.IsZero():
 			c.refuse(append(at, "releases"), "request %q: write releases as {from: 2026.3.8, to: 2026.4.14}, or with one of the two", r.ID)
 		case r.Releases != nil && c.Table == "":

@@ -83,7 +83,7 @@ ports: [4711]
 base_paths: [/toy]
 requests:
   - {id: root, path: "{base}/", signals: {hint: {status: 200, title: Toy}}}
-  - {id: status, path: /health, for: [identity], when: {any: [hint]}, signals: {marker: {status: 200, json: {product: toy}}}}
+  - {id: status, effect: none, path: /health, for: [identity], when: {any: [hint]}, signals: {marker: {status: 200, json: {product: toy}}}}
 identity:
   - {confidence: certain, any: [marker]}
   - {confidence: tentative, any: [hint]}

@@ -94,6 +94,9 @@ type frontRule struct {
 
 type requestSpec struct {
 	ID     string `yaml:"id"`
+	// Effect says what the request can change in the product and what the answer gives
+	// away, for who reviews the file. Every request but GET / needs it.
+	Effect string `yaml:"effect"`
 	Method string `yaml:"method"` // default GET
 	// Path: "{base}" stands for the base path; "{mount}" for the same where the
 	// product's mount matches, else for nothing; "{script}" for the name of the
