@@ -58,6 +58,7 @@ func (c *Case) Take() {
 	for i := before; i < len(c.answers); i++ {
 		c.hint(&c.answers[i])
 	}
+	c.order()
 }
 
 // lookAround considers the products that the target's port, certificate and name
@@ -65,16 +66,16 @@ func (c *Case) Take() {
 func (c *Case) lookAround() {
 	x := c.set.index
 	for _, place := range x.ports[c.Addr.Port()] {
-		c.consider(place, false)
+		c.consider(place, itsPort)
 	}
 	if c.set.everywhere {
 		for _, place := range x.relatives {
-			c.consider(place, false)
+			c.consider(place, anywhere)
 		}
 	}
 	for _, l := range x.names {
 		if l.signal.matchesTarget(c.Observation) {
-			c.consider(l.product, true)
+			c.consider(l.product, hinted)
 		}
 	}
 }
@@ -85,30 +86,45 @@ func (c *Case) hint(a *answer) {
 		return
 	}
 	for _, place := range a.products {
-		c.consider(place, true)
+		c.consider(place, hinted)
 	}
 	for _, l := range c.set.index.logins {
 		if slices.Contains(l.Login, a.ID) && c.requiresLogin(a) {
-			c.consider(l.product, true)
+			c.consider(l.product, hinted)
 		}
 	}
 }
 
-// consider has a product thought about. First come those of which an answer, a
-// certificate or a name says something (hinted), then those whose port it is,
-// each in the set's order.
-func (c *Case) consider(place int, hinted bool) {
-	order := place
-	if !hinted {
-		order += len(c.set.products)
-	}
+// Why a product is considered, from the best reason to the weakest. Of equals the
+// set's order counts.
+const (
+	likely   = iota // what was observed makes it a guess at least
+	itsPort         // the target has one of its ports
+	hinted          // an answer, a certificate or the name says something of it
+	anywhere        // every relative is, on every port
+)
+
+// consider has a product thought about: the better the reason, the sooner it asks.
+func (c *Case) consider(place, reason int) {
 	p := c.set.products[place]
-	if at := slices.IndexFunc(c.views, func(v *view) bool { return v.p == p }); at >= 0 {
-		c.views[at].order = min(c.views[at].order, order)
-	} else {
-		c.views = append(c.views, &view{p: p, c: c, order: order})
+	at := slices.IndexFunc(c.views, func(v *view) bool { return v.p == p })
+	if at < 0 {
+		at = len(c.views)
+		c.views = append(c.views, &view{p: p, c: c, place: place, reason: reason})
 	}
-	slices.SortFunc(c.views, func(a, b *view) int { return cmp.Compare(a.order, b.order) })
+	c.views[at].reason = min(c.views[at].reason, reason)
+}
+
+// order puts first the products that ask first.
+func (c *Case) order() {
+	for _, v := range c.views {
+		if v.confidence() != "" {
+			v.reason = likely
+		}
+	}
+	slices.SortFunc(c.views, func(a, b *view) int {
+		return cmp.Or(cmp.Compare(a.reason, b.reason), cmp.Compare(a.place, b.place))
+	})
 }
 
 // view returns a product's view of the case, whether any of its signals matches or not.

@@ -15,7 +15,8 @@ import (
 type view struct {
 	p       *product
 	c       *Case
-	order   int            // see Case.consider
+	place   int            // in the set
+	reason  int            // see Case.consider
 	memo    []int8         // by a signal's index: 0 not evaluated, 1 matches, -1 does not
 	release event.Version  // once it has been asked for
 	said    []message.Text // with the release: what there is to say of its sources

@@ -61,3 +61,31 @@ func TestReachableAgainstTruthTable(t *testing.T) {
 		}
 	})
 }
+
+// A pre-release comes before its release, and a build of a release counts as that.
+func TestVersionRange(t *testing.T) {
+	for _, c := range []struct {
+		version, from, before string
+		in                    bool
+	}{
+		{"1.1.8", "", "1.1.9", true},
+		{"1.1.9", "", "1.1.9", false},
+		{"1.1.9b1", "", "1.1.9", true},
+		{"v1.1.9-beta.2", "", "1.1.9", true},
+		{"1.1.9.dev3", "", "1.1.9", true},
+		{"1.1.9rc1+build.5", "", "1.1.9", true},
+		{"1.1.9-1", "", "1.1.9", false},
+		{"1.1.9+b1", "", "1.1.9", false},
+		{"1.1.9.post1", "", "1.1.9", false},
+		{"1.1.9-bookworm", "", "1.1.9", false},
+		{"1.1.10b1", "", "1.1.9", false},
+		{"1.1.3b1", "1.1.3", "", false},
+		{"1.1.3", "1.1.3", "", true},
+		{"0.16.0", "", "0.16", false},
+	} {
+		r := versionRange{From: c.from, Before: c.before}
+		if in := r.contains(c.version); in != c.in {
+			t.Errorf("%s from %q before %q: %t", c.version, c.from, c.before, in)
+		}
+	}
+}

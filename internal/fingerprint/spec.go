@@ -1,6 +1,7 @@
 package fingerprint
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
@@ -93,7 +94,7 @@ type frontRule struct {
 }
 
 type requestSpec struct {
-	ID     string `yaml:"id"`
+	ID string `yaml:"id"`
 	// Effect says what the request can change in the product and what the answer gives
 	// away, for who reviews the file. Every request but GET / needs it.
 	Effect string `yaml:"effect"`
@@ -309,19 +310,29 @@ func (r *versionRange) contains(v string) bool {
 
 func (r *versionRange) valid() bool {
 	for _, v := range []string{r.From, r.Before} {
-		if v != "" && numbered.FindString(v) != v {
+		if m := numbered.FindStringSubmatch(v); v != "" && (m == nil || strings.TrimPrefix(v, "v") != m[1]) {
 			return false
 		}
 	}
 	return true
 }
 
-// numbered is how such a version is written; what follows the numbers is left out.
-var numbered = regexp.MustCompile(`^v?(\d{1,9}(?:\.\d{1,9})*)`)
+// numbered is how such a version is written. What follows the numbers is left out, but
+// for the mark of a pre-release.
+var numbered = regexp.MustCompile(`^v?(\d{1,9}(?:\.\d{1,9})*)(?:[-._]?(?:a|b|c|rc|alpha|beta|dev|pre|preview|canary|nightly)(?:[-._]?\d+)*(?:[+.-]|$))?`)
 
-// compareVersions compares number by number; what has no number is 0.
+// compareVersions compares number by number; what has no number is 0. A pre-release
+// comes before its release.
 func compareVersions(a, b string) int {
-	return slices.Compare(numbers(a), numbers(b))
+	return cmp.Or(slices.Compare(numbers(a), numbers(b)), cmp.Compare(preRelease(b), preRelease(a)))
+}
+
+// preRelease is 1 for a pre-release, else 0.
+func preRelease(v string) int {
+	if m := numbered.FindStringSubmatch(v); m != nil && strings.TrimPrefix(m[0], "v") != m[1] {
+		return 1
+	}
+	return 0
 }
 
 func numbers(v string) []int {
