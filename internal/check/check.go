@@ -83,6 +83,7 @@ func All() []Check {
 		authMissing(),
 		claimable(),
 		defaultPassword(),
+		gatewayForwarded(),
 		trustedProxySpoofable(),
 		cdpReachable(),
 		browserControlReachable(),

@@ -262,6 +262,8 @@ func cases() []struct {
 		{"claimable", "open", relative(event.AuthOpen), ""},
 		{"default-password", "a relative", with(relative(event.AuthRequired), traits("default-password")), event.Critical},
 		{"default-password", "another password", relative(event.AuthRequired), ""},
+		{"gateway-forwarded", "a relative", with(relative(event.AuthRequired), traits("gateway-forwarded")), event.High},
+		{"gateway-forwarded", "a dashboard that does not", relative(event.AuthRequired), ""},
 		{"helper-open", "from elsewhere", with(helper("ollama", event.AuthOpen), advised), event.High},
 		{"helper-open", "over loopback", with(helper("ollama", event.AuthOpen), advised, loopback), event.Info},
 		{"helper-open", "asks for a key", with(helper("litellm", event.AuthRequired), advised), ""},
@@ -539,6 +541,7 @@ func goldenKeys() map[string]string {
 		"auth-unverified":           "efbd39f3ec3ff2b4a538ad5ba5320a67",
 		"claimable":                 "bdfd2da58f5192abd27e3a05616afeea",
 		"default-password":          "512e528d21f9582caecb1f2098bcf279",
+		"gateway-forwarded":         "5289ccc0cba11b98d09252351acec301",
 		"helper-open":               "7ec16a5ad97e4435d9801af80449a881",
 	}
 }
