@@ -191,3 +191,36 @@ func TestDrop(t *testing.T) {
 		t.Errorf("only %d captures hold the planted secret", dropped)
 	}
 }
+
+// On the port of a product its requests come first, whatever else is looked for:
+// until one of those that have the port is certain, nothing else is asked for.
+func TestOwnPortFirst(t *testing.T) {
+	set := builtin(t).Everywhere()
+	checked := 0
+	for name, c := range recorded(t) {
+		var own []string // of the products that have the port
+		named := false
+		for _, p := range set.Products() {
+			if slices.Contains(p.Ports, c.Port) {
+				own = append(own, p.Requests...)
+				named = named || p.ID == c.Expect.Product && p.Relative
+			}
+		}
+		if !named {
+			continue
+		}
+		k := set.Replay(&c, event.LevelStandard)
+		if k.Verdict().Product.Confidence != event.Certain {
+			continue
+		}
+		checked++
+		for _, x := range k.Exchanges {
+			if !slices.Contains(own, x.Method+" "+x.Path) && !slices.Contains(own, x.Method+" {base}"+x.Path) {
+				t.Errorf("%s: %s %s was asked for on port %d, of none of its products", name, x.Method, x.Path, c.Port)
+			}
+		}
+	}
+	if checked < 40 {
+		t.Errorf("only %d captures on ports of their products", checked)
+	}
+}
