@@ -215,7 +215,7 @@ func TestOwnPortFirst(t *testing.T) {
 		}
 		checked++
 		for _, x := range k.Exchanges {
-			if !slices.Contains(own, x.Method+" "+x.Path) && !slices.Contains(own, x.Method+" {base}"+x.Path) {
+			if !slices.ContainsFunc(own, func(r string) bool { return strings.HasSuffix(r, " "+x.Path) || strings.HasSuffix(r, " {base}"+x.Path) }) {
 				t.Errorf("%s: %s %s was asked for on port %d, of none of its products", name, x.Method, x.Path, c.Port)
 			}
 		}
