@@ -28,12 +28,17 @@ func (s *Set) Replay(capture *evidence.Capture, level event.Level) *Case {
 			// A capture is of one program: asked again, it says the same.
 			x = sameRequest(&whole, req)
 		}
+		if x == nil && req.Method != evidence.RFB && !req.WebSocket {
+			// As the program answers what it does not have, if that was recorded.
+			x = whole.Exchange("nothing-there")
+		}
 		if x == nil {
 			// Not recorded: as if the request had failed.
 			x = &evidence.Exchange{ID: req.ID, Method: req.Method, Path: req.Path, Err: "not in the capture"}
 		}
-		o.Exchanges = append(o.Exchanges, *x)
-		o.Exchanges[len(o.Exchanges)-1].ID = req.ID
+		answer := *x
+		answer.ID, answer.Method, answer.Path = req.ID, req.Method, req.Path
+		o.Exchanges = append(o.Exchanges, answer)
 		c.Take()
 	}
 }
