@@ -254,7 +254,7 @@ func (g *garden) nursery(t *testing.T) []string {
 	start(like(t, "moltis/open.yaml", func(body string) string {
 		return strings.ReplaceAll(body, `"version":"`, fmt.Sprintf(`"version":"%s `, p("another version of a relative")))
 	}))
-	start(like(t, "hermes-webui/open.yaml", asIs))
+	start(like(t, "hermes-webui/open-exp.yaml", asIs))
 	// Servers that are none of ours.
 	html := []string{"Content-Type: text/html; charset=utf-8"}
 	object := []string{"Content-Type: application/json"}
