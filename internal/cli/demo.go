@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/replica"
@@ -31,8 +32,12 @@ func familyCases(set *fingerprint.Set, all map[string]evidence.Capture) []string
 	var out []string
 	for _, p := range set.Products() {
 		for name, c := range all {
-			// What was recorded from another machine is judged differently over loopback.
-			if p.Relative && path.Dir(name) == p.ID && c.Expect.Product == p.ID && c.Reach == "" {
+			if !p.Relative || path.Dir(name) != p.ID || c.Expect.Product != p.ID {
+				continue
+			}
+			// The replica is on loopback, where some take anyone for their owner.
+			c.Reach = ""
+			if set.Replay(&c, event.LevelStandard).Verdict().Auth.State == c.Expect.Auth {
 				out = append(out, name)
 			}
 		}
