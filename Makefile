@@ -1,6 +1,6 @@
 # Everything a developer or CI does. Go alone builds, tests and runs the demo;
 # e2e and captures need npm, nginx and Caddy as well.
-.PHONY: build test e2e e2e-report bench lint demo generate captures fuzz help
+.PHONY: build test e2e e2e-family e2e-report bench lint demo generate captures fuzz help
 
 build: ## bin/clawsonar
 	go build -trimpath -o bin/clawsonar ./cmd/clawsonar
@@ -10,6 +10,10 @@ test: ## unit tests and command scripts
 
 e2e: ## against real gateways; needs npm, nginx, Caddy and more, see CONTRIBUTING.md (Linux)
 	go test -tags e2e -count=1 -v -timeout 60m ./internal/test/e2e
+
+# Apart from e2e: the first run builds Ollama's C++, which takes many minutes.
+e2e-family: ## against real relatives and helpers out of npm and the Go module proxy (Linux)
+	CLAWSONAR_E2E_FAMILY=1 go test -tags e2e -count=1 -v -timeout 90m -run '^TestFamily$$' ./internal/test/e2e
 
 # The reports in the programs that read them: needs npm and chromium.
 e2e-report: ## the page in Chromium with axe-core, SARIF by its validator; needs npm and chromium

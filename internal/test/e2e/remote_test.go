@@ -24,7 +24,13 @@ import (
 // open opens the lab for a test of that name, or skips it.
 func open(t *testing.T, what string, tools ...string) (*lab.Lab, context.Context) {
 	t.Helper()
-	if missing := missing(append([]string{"npm", "nginx", "caddy"}, tools...)...); len(missing) > 0 {
+	return openLab(t, "lab", what, append([]string{"npm", "nginx", "caddy"}, tools...)...)
+}
+
+// openLab opens .cache/folder as a lab for a test that needs these tools and no more.
+func openLab(t *testing.T, folder, what string, tools ...string) (*lab.Lab, context.Context) {
+	t.Helper()
+	if missing := missing(tools...); len(missing) > 0 {
 		t.Skipf("SKIPPED, NOT TESTED: %s: this machine lacks %s", what, strings.Join(missing, ", "))
 	}
 	root, err := lab.ModuleRoot()
@@ -33,7 +39,7 @@ func open(t *testing.T, what string, tools ...string) (*lab.Lab, context.Context
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Minute)
 	t.Cleanup(cancel)
-	l, err := lab.Open(ctx, filepath.Join(root, ".cache", "lab"))
+	l, err := lab.Open(ctx, filepath.Join(root, ".cache", folder))
 	if err != nil {
 		t.Fatal(err)
 	}

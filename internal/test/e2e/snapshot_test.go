@@ -28,16 +28,26 @@ var dumpScript string
 // snapshot reads the state of a running or stopped gateway without touching
 // it. Databases are compared table by table, on a copy.
 func snapshot(ctx context.Context, g *lab.Gateway) (state, error) {
+	s, err := snapshotOf(ctx, g.Lab, g.Home, g.Log())
+	if err != nil {
+		return state{}, fmt.Errorf("snapshot of gateway %s: %w", g.Config.Name, err)
+	}
+	return s, nil
+}
+
+// snapshotOf is snapshot for any program: what lies below its home folder, and log, what
+// it has printed.
+func snapshotOf(ctx context.Context, l *lab.Lab, home, log string) (state, error) {
 	s := state{files: map[string]fileState{}, tables: map[string]map[string]dbTable{}}
 	var databases []string
-	err := filepath.WalkDir(g.Home, func(path string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(home, func(path string, entry fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // gone since its folder was read
 		}
 		if err != nil || entry.IsDir() || !entry.Type().IsRegular() {
 			return err
 		}
-		rel, err := filepath.Rel(g.Home, path)
+		rel, err := filepath.Rel(home, path)
 		if err != nil {
 			return err
 		}
@@ -57,17 +67,14 @@ func snapshot(ctx context.Context, g *lab.Gateway) (state, error) {
 		return err
 	})
 	if err == nil && len(databases) > 0 {
-		s.tables, err = dumpDatabases(ctx, g, databases)
+		s.tables, err = dumpDatabases(ctx, l, home, databases)
 	}
-	if err != nil {
-		return state{}, fmt.Errorf("snapshot of gateway %s: %w", g.Config.Name, err)
-	}
-	s.log = strings.Split(strings.TrimRight(g.Log(), "\n"), "\n")
-	return s, nil
+	s.log = strings.Split(strings.TrimRight(log, "\n"), "\n")
+	return s, err
 }
 
-// dumpDatabases summarises the tables of the named databases below Home.
-func dumpDatabases(ctx context.Context, g *lab.Gateway, names []string) (map[string]map[string]dbTable, error) {
+// dumpDatabases summarises the tables of the named databases below home.
+func dumpDatabases(ctx context.Context, l *lab.Lab, home string, names []string) (map[string]map[string]dbTable, error) {
 	dir, err := os.MkdirTemp("", "clawsonar-lab-")
 	if err != nil {
 		return nil, err
@@ -76,12 +83,12 @@ func dumpDatabases(ctx context.Context, g *lab.Gateway, names []string) (map[str
 	args := []string{"--disable-warning=ExperimentalWarning", "--input-type=module", "-"}
 	for i, name := range names {
 		to := filepath.Join(dir, fmt.Sprintf("%d.sqlite", i))
-		if err := copyDatabase(ctx, filepath.Join(g.Home, filepath.FromSlash(name)), to); err != nil {
+		if err := copyDatabase(ctx, filepath.Join(home, filepath.FromSlash(name)), to); err != nil {
 			return nil, err
 		}
 		args = append(args, to)
 	}
-	cmd := exec.CommandContext(ctx, g.Lab.Node(), args...)
+	cmd := exec.CommandContext(ctx, l.Node(), args...)
 	cmd.Stdin = strings.NewReader(dumpScript)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -159,9 +166,14 @@ const (
 // returns its state then: recent releases continue unpacking files, filling tables
 // and logging for some time after they say that they are ready.
 func settle(ctx context.Context, g *lab.Gateway) (state, error) {
+	return settleOf(ctx, "gateway "+g.Config.Name, func() (state, error) { return snapshot(ctx, g) })
+}
+
+// settleOf is settle for whatever snapshot looks at; what names it in the error.
+func settleOf(ctx context.Context, what string, snapshot func() (state, error)) (state, error) {
 	ctx, cancel := context.WithTimeout(ctx, settleLimit)
 	defer cancel()
-	rest, err := snapshot(ctx, g)
+	rest, err := snapshot()
 	if err != nil {
 		return state{}, err
 	}
@@ -169,10 +181,10 @@ func settle(ctx context.Context, g *lab.Gateway) (state, error) {
 	for {
 		select {
 		case <-ctx.Done():
-			return state{}, fmt.Errorf("gateway %s does not come to rest: %w", g.Config.Name, ctx.Err())
+			return state{}, fmt.Errorf("%s does not come to rest: %w", what, ctx.Err())
 		case <-time.After(settleStep):
 		}
-		now, err := snapshot(ctx, g)
+		now, err := snapshot()
 		if err != nil {
 			return state{}, err
 		}

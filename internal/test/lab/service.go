@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
+	"time"
 )
 
 // Service is a running program that listens on a port.
@@ -15,6 +18,9 @@ type Service struct{ proc *process }
 
 // Stop ends the program. Calling it again does nothing.
 func (s *Service) Stop() { s.proc.stop() }
+
+// Log returns what the program has printed so far.
+func (s *Service) Log() string { return s.proc.output() }
 
 // Serve starts a program in a namespace and waits until it takes connections at
 // addr. Its output goes to a file below workdir. The context bounds the start
@@ -30,11 +36,18 @@ func (n *Namespace) Serve(ctx context.Context, workdir string, addr netip.AddrPo
 	cmd := n.Command(path, args...)
 	cmd.Dir = workdir
 	cmd.Env = append(cmd.Environ(), "HOME="+workdir)
-	s := &Service{}
-	if s.proc, err = startProcess(cmd, filepath.Join(workdir, tool+"-"+fmt.Sprint(addr.Port())+".log")); err != nil {
+	return n.serve(ctx, cmd, filepath.Join(workdir, tool+"-"+fmt.Sprint(addr.Port())+".log"), addr, frontLimit)
+}
+
+// serve starts cmd, which runs in the namespace, and waits at most limit until it
+// takes connections at addr.
+func (n *Namespace) serve(ctx context.Context, cmd *exec.Cmd, log string, addr netip.AddrPort, limit time.Duration) (*Service, error) {
+	proc, err := startProcess(cmd, log)
+	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, frontLimit)
+	s := &Service{proc}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err = s.proc.await(ctx, func() error {
 		conn, err := n.DialContext(ctx, "tcp", addr.String())
@@ -45,7 +58,7 @@ func (n *Namespace) Serve(ctx context.Context, workdir string, addr netip.AddrPo
 	})
 	if err != nil {
 		s.Stop()
-		return nil, fmt.Errorf("start %s on %s: %w\n%s", tool, addr, err, lastLines(s.proc.output(), 10))
+		return nil, fmt.Errorf("start %s on %s: %w\n%s", strings.Join(cmd.Args, " "), addr, err, lastLines(s.Log(), 10))
 	}
 	return s, nil
 }
