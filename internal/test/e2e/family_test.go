@@ -55,15 +55,6 @@ func relatives() []relative {
 	}
 	return []relative{
 		{
-			product: "ollama", name: "github.com/ollama/ollama", module: "github.com/ollama/ollama", version: "v0.17.4", port: 11434,
-			install: installOllama,
-			// Without a version in its build it says 0.0.0.
-			modes: []mode{{name: "all addresses", env: env("OLLAMA_HOST=0.0.0.0"), auth: event.AuthOpen, version: "0.0.0"}},
-			disturb: func(client *http.Client, addr string) error {
-				return post(client, fmt.Sprintf("http://%s/api/blobs/sha256:%x", addr, sha256.Sum256([]byte("x"))), "x", http.StatusCreated)
-			},
-		},
-		{
 			product: "browserless", name: "@browserless.io/browserless", version: "2.42.0", port: 3000,
 			install: func(ctx context.Context, l *lab.Lab) ([]string, error) {
 				dir, err := l.InstallNPM(ctx, "@browserless.io/browserless", "2.42.0")
@@ -74,6 +65,15 @@ func relatives() []relative {
 				{name: "TOKEN", env: browserless("lab-only", false), auth: event.AuthRequired},
 				{name: "no TOKEN, Chromium", env: browserless("", true), tools: []string{"chromium"}, auth: event.AuthOpen, version: "2.42.0"},
 				{name: "TOKEN, Chromium", env: browserless("lab-only", true), tools: []string{"chromium"}, auth: event.AuthRequired},
+			},
+		},
+		{
+			product: "ollama", name: "github.com/ollama/ollama", module: "github.com/ollama/ollama", version: "v0.17.4", port: 11434,
+			install: installOllama,
+			// Without a version in its build it says 0.0.0.
+			modes: []mode{{name: "all addresses", env: env("OLLAMA_HOST=0.0.0.0"), auth: event.AuthOpen, version: "0.0.0"}},
+			disturb: func(client *http.Client, addr string) error {
+				return post(client, fmt.Sprintf("http://%s/api/blobs/sha256:%x", addr, sha256.Sum256([]byte("x"))), "x", http.StatusCreated)
 			},
 		},
 		{product: "nextclaw", name: "nextclaw", version: "0.42.2"},
@@ -161,23 +161,23 @@ func TestFamily(t *testing.T) {
 	for _, r := range relatives() {
 		t.Run(r.product, func(t *testing.T) {
 			skip := func(why string, err error) {
-				fmt.Fprintf(w, "%s\t%s\t-\t-\tNOT TESTED: %s\t\n", r.product, r.version, why)
-				t.Skipf("SKIPPED, NOT TESTED: %s %s: %s: %v", r.name, r.version, why, err)
+				fmt.Fprintf(w, "%s\t%s\t-\t-\tNOT TESTED: %s\t\n", r.product, r.version, strings.TrimSuffix(why, ":"))
+				t.Skip("SKIPPED, NOT TESTED:", r.name, r.version, why, err)
 			}
 			if r.install == nil {
 				ask := l.AskNPM
 				if r.module != "" {
 					ask = l.AskGo
 				}
-				if err := ask(ctx, strings.TrimSuffix(r.name, "/"), r.version); err != nil {
-					skip("not served", err)
+				if err := ask(ctx, r.name, r.version); err != nil {
+					skip("is not served:", err)
 				}
-				skip("served here, but how it is started was never tried", nil)
+				skip("is served here, but how it is started was never tried", errors.New("add that to this test"))
 			}
 			begin := time.Now()
 			argv, err := r.install(ctx, l)
 			if err != nil {
-				skip("cannot be had", err)
+				skip("cannot be had:", err)
 			}
 			t.Logf("%s %s installed after %s", r.name, r.version, time.Since(begin).Round(time.Second))
 			for _, m := range r.modes {

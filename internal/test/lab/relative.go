@@ -119,7 +119,7 @@ func quietly(cmd *exec.Cmd) error {
 
 // StartRelative starts a program with a home folder of its own, home, in a namespace
 // that has no way out, and waits until it takes connections on its port. Nothing of the
-// environment of whoever runs the tests reaches it but the PATH; env is added. Its output
+// environment of the user who runs the tests reaches it but the PATH; env is added. Its output
 // goes to a file beside home.
 func (l *Lab) StartRelative(ctx context.Context, n *Namespace, home string, port uint16, env []string, argv ...string) (*Service, error) {
 	tmp := filepath.Join(home, "tmp")
