@@ -31,7 +31,7 @@ func (s *Set) Open(o *evidence.Observation, level event.Level) *Case {
 
 // Take looks at the exchanges that the observation has got since. The answer to a
 // request that may hold a secret, or in which a signal says so, is emptied: what
-// the fingerprints matched is kept, of the body nothing is, not even a hash.
+// the fingerprints matched is kept, of the body nothing is, neither a hash nor its length.
 func (c *Case) Take() {
 	before := len(c.answers)
 	if before == len(c.Exchanges) {

@@ -138,7 +138,7 @@ func TestVillageByHintsAlone(t *testing.T) {
 }
 
 // Nothing of an answer that may hold a secret gets into the stream: not the
-// secret, not a hash of what it stands in.
+// secret, not a hash or the length of what it stands in.
 func TestSecretsStayOut(t *testing.T) {
 	byPort, all, specs := village(t)
 	set := builtin(t).Everywhere()
@@ -160,6 +160,9 @@ func TestSecretsStayOut(t *testing.T) {
 			hidden++
 			if sum := evidence.Sum([]byte(all[name].Exchanges[i].Body)); x.SHA256 != "" || strings.Contains(stream.String(), sum.SHA256) {
 				t.Errorf("%s: the hash of %s is there", name, x.ID)
+			}
+			if x.Bytes != 0 {
+				t.Errorf("%s: the length of %s is there", name, x.ID)
 			}
 			if x.Facts["body"] == "" || len(x.Facts) != 1 {
 				t.Errorf("%s: facts of %s: %v", name, x.ID, x.Facts)
