@@ -201,6 +201,9 @@ func settleOf(ctx context.Context, what string, snapshot func() (state, error)) 
 // TestIdle watches gateways that nobody talks to: what moves then must be known
 // as idle, or the tests that show the auditor harmless would blame it.
 func TestIdle(t *testing.T) {
+	if os.Getenv("CLAWSONAR_E2E_IDLE") == "" {
+		t.Skip("SKIPPED, NOT TESTED: what gateways change by themselves, which takes 6 minutes: set CLAWSONAR_E2E_IDLE=1")
+	}
 	l, ctx := open(t, "gateways that nobody talks to")
 	for _, c := range releases() {
 		t.Run(c.Name, func(t *testing.T) {
