@@ -59,7 +59,8 @@ func newDemo(s streams) *cobra.Command {
 		Short: "Scan bundled replicas of gateways on loopback",
 		Long: `Start replicas of gateways on free ports of 127.0.0.1, scan them as "scan"
 would, print the report, and stop them. The replicas give the answers that real
-gateways gave when they were recorded; those of -family were made by hand.`,
+gateways gave when they were recorded; those of -family, too, where the real
+program could be run, else they were made by hand.`,
 	}
 	return f.attach(s, cmd, func(ctx context.Context, args []string) error {
 		return runDemo(ctx, s, o)

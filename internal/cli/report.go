@@ -193,6 +193,9 @@ func requote(set *fingerprint.Set, t *event.Target) {
 		for name, value := range x.Facts {
 			x.Facts[name] = set.Requote(name, value)
 		}
+		if x.Facts["body"] == fingerprint.NotKept {
+			x.Bytes = 0
+		}
 	}
 	if t.TLS != nil {
 		t.TLS.VerifyError, t.TLS.NameError = evidence.Reason(t.TLS.VerifyError), evidence.Reason(t.TLS.NameError)

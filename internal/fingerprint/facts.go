@@ -35,7 +35,7 @@ func (c *Case) Describe(sealed func(text string) string) []event.Evidence {
 // of its path, a challenge its scheme.
 func (s *Set) facts(a *answer, d evidence.Digest, sealed func(text string) string) map[string]string {
 	if a.sealed {
-		return map[string]string{"body": notKept}
+		return map[string]string{"body": NotKept}
 	}
 	facts := map[string]string{}
 	put := func(name, value string) {
@@ -95,8 +95,8 @@ var digestOf = regexp.MustCompile(`^digest:[0-9a-f]{12}$`)
 // Withheld stands for a text that is not known, where there is no digest of it.
 const Withheld = "not shown"
 
-// notKept is all that is said of a body that may hold a secret.
-const notKept = "not kept: it may hold a secret"
+// NotKept is all that is said of a body that may hold a secret, as the fact "body".
+const NotKept = "not kept: it may hold a secret"
 
 // Requote returns what Describe would have given for a fact that is stored already,
 // by an earlier version that quoted more. What Describe has given stays as it is. Of a
@@ -107,7 +107,7 @@ func (s *Set) Requote(name, value string) string {
 		return s.known.listed(value)
 	case name == "version":
 		return s.known.anyVersion(value)
-	case name == "body" && value == notKept:
+	case name == "body" && value == NotKept:
 		return value
 	}
 	return s.known.quote(name, value, func(text string) string {

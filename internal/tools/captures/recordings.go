@@ -27,16 +27,18 @@ import (
 type recording struct {
 	// Files are below the folder of recordings, PRODUCT/CASE.txt. What only a further
 	// one holds is added; it may be a bare WebSocket opening, of the path Opening.
-	Files   []string             `yaml:"files"`
-	Opening string               `yaml:"opening"`
-	Port    uint16               `yaml:"port"` // where no file says it
-	To      string               `yaml:"to"`   // below testdata/captures
-	Program string               `yaml:"program"`
-	Mode    string               `yaml:"mode"`
-	Comment string               `yaml:"comment"`
-	Front   string               `yaml:"front"`
-	Host    string               `yaml:"host"`
-	Expect  evidence.Expectation `yaml:"expect"`
+	Files []string `yaml:"files"`
+	// ByHand are answers that were seen, but are in no file.
+	ByHand  []evidence.CapturedExchange `yaml:"by_hand"`
+	Opening string                      `yaml:"opening"`
+	Port    uint16                      `yaml:"port"` // where no file says it
+	To      string                      `yaml:"to"`   // below testdata/captures
+	Program string                      `yaml:"program"`
+	Mode    string                      `yaml:"mode"`
+	Comment string                      `yaml:"comment"`
+	Front   string                      `yaml:"front"`
+	Host    string                      `yaml:"host"`
+	Expect  evidence.Expectation        `yaml:"expect"`
 }
 
 // convert makes captures of recorded answers: each file of them has a first line
@@ -67,6 +69,7 @@ func convert(folder, list, out string) error {
 				return fmt.Errorf("%s: %w", name, err)
 			}
 		}
+		c.Exchanges = append(c.Exchanges, r.ByHand...)
 		if err := write(filepath.Join(out, r.To), c, folder); err != nil {
 			return err
 		}
