@@ -9,6 +9,7 @@ package event
 
 import (
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/message"
@@ -111,6 +112,8 @@ type Target struct {
 	Findings   []Finding  `json:"findings,omitempty"`
 	Advisories []Advisory `json:"advisories,omitempty"`
 	Evidence   []Evidence `json:"evidence,omitempty"`
+	// Files is there of a deployment of which files were read.
+	Files *Files `json:"files,omitempty"`
 	// SameAs is there only when this machine itself was scanned, and another line
 	// is of the same gateway: this one is then another way in to it.
 	SameAs *SameAs `json:"same_as,omitempty"`
@@ -125,6 +128,55 @@ type Target struct {
 	ErrorMessage *message.Message `json:"error_message,omitempty"`
 	// Changes says, in a comparison of two scans, what is no longer as it was.
 	Changes []Change `json:"changes,omitempty"`
+}
+
+// Pos is a place in a file. Line counts from 1; Column counts UTF-16 code units from
+// 1, and is 0 where only the line is known.
+type Pos struct {
+	File   string `json:"file"` // relative to the deployment, with slashes
+	Line   int    `json:"line"`
+	Column int    `json:"column,omitempty"`
+}
+
+// IsZero reports whether there is no place.
+func (p Pos) IsZero() bool { return p.File == "" }
+
+// String is "FILE:LINE".
+func (p Pos) String() string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return p.File + ":" + strconv.Itoa(p.Line)
+}
+
+// Location is a place in a file and what it has to do with a finding.
+type Location struct {
+	Pos
+	// What the setting there does, in a few words; "" of the deciding one.
+	Says    string           `json:"says,omitempty"`
+	Message *message.Message `json:"message,omitempty"`
+}
+
+// Files is what the files of a deployment declare of a gateway.
+type Files struct {
+	Gateway string     `json:"gateway"` // the setting that makes it, as FILE:LINE, or its service
+	Reach   FilesReach `json:"reach"`
+	Starts  Starts     `json:"starts"`
+	Bind    string     `json:"bind"` // loopback, lan, tailnet, custom or auto; "" if not known
+	Port    int        `json:"port,omitempty"`
+	// Read counts the files that were read.
+	Read int `json:"read"`
+	// Ways are the ways in that reach farthest, and each that stands open.
+	Ways []Way `json:"ways,omitempty"`
+	// Unjudged are places that could not be judged.
+	Unjudged []Location `json:"unjudged,omitempty"`
+}
+
+// Way is one way in to a gateway, from outside to the gateway.
+type Way struct {
+	Reach FilesReach `json:"reach"`
+	Auth  AuthState  `json:"auth"`
+	Steps []Location `json:"steps"`
 }
 
 // SameAs names the line of the gateway itself, and says how sure it is that both
@@ -156,6 +208,8 @@ type Address struct {
 	URL    string `json:"url"`
 	Reach  Reach  `json:"reach"` // "" where there is no address
 	Member Member `json:"member,omitempty"`
+	// Kind is TargetFiles for a deployment; Input is its path then.
+	Kind TargetKind `json:"kind,omitempty"`
 	// Bound is the address the listener is bound to and Process the program
 	// that listens, as the operating system says; only when this machine
 	// itself is scanned.
@@ -240,6 +294,10 @@ type Finding struct {
 	// "" when none does. Release is the release to go to; "" when there is none.
 	Step    string `json:"step,omitempty"`
 	Release string `json:"release,omitempty"`
+	// Locations are places in files: first the deciding one, then the others on the
+	// way. Diff is the change that fixes it there, as lines of a unified diff.
+	Locations []Location `json:"locations,omitempty"`
+	Diff      string     `json:"diff,omitempty"`
 	// Messages are what the texts were made of.
 	Messages *FindingMessages `json:"messages,omitempty"`
 }

@@ -113,6 +113,48 @@ const (
 	ReachPublic    Reach = "public"   // globally reachable
 )
 
+// FilesReach says who gets packets to a gateway, by what its files declare. Nearest
+// first: of several ways in the last one counts.
+type FilesReach string
+
+// The kinds of reach.
+const (
+	FilesReachUnknown  FilesReach = "unknown"
+	FilesLoopback      FilesReach = "loopback"          // programs of the same machine
+	FilesPodLoopback   FilesReach = "pod-loopback"      // programs of the same pod or container
+	FilesHostLoopback  FilesReach = "host-loopback"     // a container's, published on loopback of its host
+	FilesContainerNet  FilesReach = "container-network" // other containers of the same network
+	FilesCluster       FilesReach = "cluster"           // pods of the cluster
+	FilesTailnet       FilesReach = "tailnet"           // devices of the tailnet
+	FilesLAN           FilesReach = "lan"               // every network that the machine is in, if nothing filters
+	FilesHostAddresses FilesReach = "host-addresses"    // every address of the machine, by a published port or a command
+	FilesInternet      FilesReach = "internet"
+)
+
+// FilesReaches returns the kinds of reach, nearest first.
+func FilesReaches() []FilesReach {
+	return []FilesReach{FilesReachUnknown, FilesLoopback, FilesPodLoopback, FilesHostLoopback, FilesContainerNet, FilesCluster, FilesTailnet, FilesLAN, FilesHostAddresses, FilesInternet}
+}
+
+// Rank orders reaches: the more, the farther.
+func (r FilesReach) Rank() int { return slices.Index(FilesReaches(), r) }
+
+// Starts says whether a gateway starts with what its files declare.
+type Starts string
+
+// Whether it starts.
+const (
+	StartsYes     Starts = "starts"
+	StartsNo      Starts = "refuses"
+	StartsUnknown Starts = "unknown"
+)
+
+// TargetKind says what a target is. The empty one is an address on a network.
+type TargetKind string
+
+// TargetFiles is a deployment, of which files were read and nothing was contacted.
+const TargetFiles TargetKind = "files"
+
 // Level bounds what a probe may do. "" is LevelPassive. The level of a merged scan
 // may be several, joined by "+".
 type Level string

@@ -1,0 +1,102 @@
+// Package openclaw says what a gateway makes of its configuration, command line and
+// environment, by release: how the file is read, where it listens, what it asks of
+// a client, and whether it starts at all. It does no input or output of its own.
+package openclaw
+
+import (
+	"github.com/clawsonar/clawsonar/internal/deploy"
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/json5"
+	"github.com/clawsonar/clawsonar/internal/release"
+)
+
+// Env looks up a variable of the gateway's environment.
+type Env func(name string) deploy.Value
+
+// Document is a configuration as the gateway sees it: included files merged,
+// variables substituted.
+type Document struct {
+	Root     *json5.Node // nil if it cannot be read
+	Problems []Problem   // why the gateway would not take it, or not as meant
+	Included []string    // files in the tree that it includes
+	// Written is, by value, what a string was before its variables were substituted,
+	// and Missing the variables that have no value.
+	Written map[*json5.Node]string
+	Missing map[*json5.Node][]string
+}
+
+// Get returns what is at the keys; nil if there is nothing.
+func (d *Document) Get(keys ...string) *json5.Node {
+	if d == nil {
+		return nil
+	}
+	return d.Root.Get(keys...)
+}
+
+// Problem is something in a configuration that the gateway does not take.
+type Problem struct {
+	Pos  event.Pos
+	Path string // of the key, as "gateway.auth.mode"
+	// ID and Args are a message; see package message.
+	ID   string
+	Args []string
+	// Fatal: the gateway does not start because of it.
+	Fatal bool
+}
+
+// Setting is a setting that counts, and where it is made; no Pos: it is the default.
+type Setting struct {
+	Value string
+	Pos   event.Pos
+}
+
+// Input is what a gateway is started with.
+type Input struct {
+	Doc       *Document // nil: the configuration is not in the files
+	NoConfig  bool      // there is none: not in the files, and not outside of them either
+	Command   *deploy.Command
+	Env       Env
+	Release   release.Version
+	Container deploy.Tri
+}
+
+// Settings are the settings that count.
+type Settings struct {
+	Bind      Setting // loopback, lan, auto, tailnet, custom
+	Host      Setting // of custom
+	Port      Setting
+	Mode      Setting // none, token, password, trusted-proxy
+	Tailscale Setting // off, serve, funnel
+	// Secret is the credential of the mode, and Where what kind of value it is.
+	Secret Credential
+	// Listens is where it listens: "loopback", "every", "tailnet", or an address.
+	Listens string
+	// Asks is what a client without a credential meets that reaches it directly:
+	// open, required, gated (by the proxy of mode trusted-proxy) or unknown.
+	Asks event.AuthState
+	// Generated: it makes a token at start; Saved: and writes it into its configuration.
+	Generated, Saved bool
+	Starts           event.Starts
+	// Refusal says why it does not start, or may not.
+	Refusal *Problem
+}
+
+// Credential is a token or password, as far as the files tell.
+type Credential struct {
+	Where CredentialWhere
+	Text  string // if it is known: never printed
+	Pos   event.Pos
+	// Reference: it stands elsewhere, and the file only names it.
+	Reference bool
+}
+
+// CredentialWhere says what is known of a credential.
+type CredentialWhere uint8
+
+// What can be known of a credential.
+const (
+	NoCredential   CredentialWhere = iota // there is none
+	KnownText                             // Text is what the gateway compares with
+	ElsewhereKnown                        // it is set, to something that is not in the files
+	MayBe                                 // it may be set from outside
+)
