@@ -83,8 +83,10 @@ type Gateway struct {
 	// (without a leading slash). MountsOutside are container paths that hold what is not in the tree.
 	Mounts        map[string]string
 	MountsOutside []string
-	// ConfigKeys name configurations made by a ConfigMap or the like: see Config.Name.
+	// ConfigNames name configurations made by a ConfigMap or the like: see Config.Name.
 	ConfigNames []string
+	// Candidate: it is a gateway only if its image (Build) or its script is.
+	Candidate bool
 
 	Root    *event.Pos // it runs as root: the setting that says so, or the command
 	Config  *Config    // what it reads, once linked; nil if that is not in the files
@@ -183,14 +185,14 @@ type Door struct {
 	// Bytes: it forwards bytes and knows nothing of HTTP: no header is added or changed.
 	// A published port keeps the client's address (Bytes is false, Transparent true).
 	Bytes, Transparent bool
+	BytesPos           event.Pos // of the setting that makes it forward bytes, if it is another than Pos
 	// Headers is what it does to request headers, by their name in lower case. One that
 	// is not named is passed on as the client sent it.
 	Headers map[string]Header
 	// Login is what asks before anything is passed on; nil if nothing does.
 	Login *Login
-	// Trusted is there for a proxy that removes or overwrites what strangers send.
-	TLS Tri       // whether clients speak TLS to it
-	Pos event.Pos // of the setting that makes it: proxy_pass, the port, the tunnel's service
+	TLS   Tri       // whether clients speak TLS to it
+	Pos   event.Pos // of the setting that makes it: proxy_pass, the port, the tunnel's service
 }
 
 // Listen is where a door accepts.
