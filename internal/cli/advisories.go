@@ -18,13 +18,13 @@ import (
 	"github.com/clawsonar/clawsonar/fingerprints"
 	"github.com/clawsonar/clawsonar/internal/advisory"
 	"github.com/clawsonar/clawsonar/internal/bounded"
+	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/release"
 	"github.com/clawsonar/clawsonar/internal/report"
 	"github.com/clawsonar/clawsonar/internal/results"
-	"github.com/clawsonar/clawsonar/internal/scan"
 )
 
 // Where the built-in data is.
@@ -56,8 +56,8 @@ func checkFileName(s string) error {
 
 // load reads the advisories and the statements about them. Warnings go to
 // stderr.
-func (o *advisoryOptions) load(stderr io.Writer) (*scan.Advisories, error) {
-	var out scan.Advisories
+func (o *advisoryOptions) load(stderr io.Writer) (*check.Advisories, error) {
+	var out check.Advisories
 	var err error
 	for _, name := range o.advisories {
 		switch {
@@ -286,7 +286,7 @@ is affected, one that applies to some is possible.`,
 	})
 }
 
-func printAssessment(w io.Writer, name string, known *scan.Advisories, a advisory.Assessment, t report.Texts) {
+func printAssessment(w io.Writer, name string, known *check.Advisories, a advisory.Assessment, t report.Texts) {
 	count := t.Say("%d advisories", a.Len())
 	if a.Len() == 1 {
 		count = t.Say("%d advisory", a.Len())

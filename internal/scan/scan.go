@@ -40,13 +40,13 @@ type Config struct {
 	Scope       *target.Scope
 	Prober      *probe.Prober
 	Checks      []check.Check
-	Advisories  *Advisories    // nil: none are matched
-	Concurrency int            // targets in flight, at least 1
-	InFlight    *pace.InFlight // bounds the targets in flight; nil for one of Concurrency
-	Retries     int            // further attempts after a reset or a fault of this machine
-	ListAll     bool           // emit closed, silent and excluded members of ranges, too
-	Helpers     bool           // where a gateway is found on a host that was named without a port, also try the ports of its helpers
-	AllHelpers  bool           // with Helpers: also where the port was named
+	Advisories  *check.Advisories // nil: none are matched
+	Concurrency int               // targets in flight, at least 1
+	InFlight    *pace.InFlight    // bounds the targets in flight; nil for one of Concurrency
+	Retries     int               // further attempts after a reset or a fault of this machine
+	ListAll     bool              // emit closed, silent and excluded members of ranges, too
+	Helpers     bool              // where a gateway is found on a host that was named without a port, also try the ports of its helpers
+	AllHelpers  bool              // with Helpers: also where the port was named
 	// Machine is set when the machine that this runs on is scanned: the lines of
 	// its gateways come last then, and say which of its listeners lead to the same.
 	Machine Machine
@@ -601,7 +601,7 @@ func (e *engine) judged(t target.Target, c *fingerprint.Case, w ways) error {
 	}
 	hostPort := t.HostPort()
 	releases := e.cfg.Prober.Set.Releases(verdict.Product.ID)
-	advisories := e.cfg.Advisories.assess(verdict, hostPort, releases)
+	advisories := e.cfg.Advisories.Assess(verdict, hostPort, releases)
 	findings := check.Run(e.cfg.Checks, check.Subject{
 		HostPort: hostPort, Reach: e.reach(t), Bound: bound, Process: t.Process,
 		Forwards: w.forwards, Ways: w.others,
@@ -611,7 +611,7 @@ func (e *engine) judged(t target.Target, c *fingerprint.Case, w ways) error {
 	ev.SameAs = w.sameAs
 	ev.AddNotes(w.notes...)
 	if advisories != nil {
-		ev.Advisories = e.cfg.Advisories.list(advisories)
+		ev.Advisories = e.cfg.Advisories.List(advisories)
 		if advisories.Reason.ID != "" {
 			ev.AddNotes(advisories.Reason)
 		}

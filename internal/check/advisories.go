@@ -1,4 +1,4 @@
-package scan
+package check
 
 import (
 	"slices"
@@ -16,8 +16,8 @@ type Advisories struct {
 	All bool          // list also what is not reached through the gateway's port
 }
 
-// assess tells which advisories apply; nil when the product has none.
-func (a *Advisories) assess(v *fingerprint.Verdict, hostPort string, releases *release.Table) *advisory.Assessment {
+// Assess tells which advisories apply; nil when the product has none.
+func (a *Advisories) Assess(v *fingerprint.Verdict, hostPort string, releases *release.Table) *advisory.Assessment {
 	if a == nil || v.Product.ID != "openclaw" || v.Product.Confidence.Rank() < event.Firm.Rank() {
 		return nil
 	}
@@ -43,8 +43,8 @@ func (a *Advisories) assess(v *fingerprint.Verdict, hostPort string, releases *r
 	return &out
 }
 
-// list puts an assessment into the stream.
-func (a *Advisories) list(as *advisory.Assessment) []event.Advisory {
+// List puts an assessment into the stream.
+func (a *Advisories) List(as *advisory.Assessment) []event.Advisory {
 	var out []event.Advisory
 	for _, m := range slices.Concat(as.Reachable, as.Behind) {
 		out = append(out, describeAdvisory(m, as.Access, ""))

@@ -1,4 +1,4 @@
-package scan
+package check
 
 import (
 	"slices"
@@ -64,9 +64,9 @@ func TestAdvisories(t *testing.T) {
 			tt.change(&v)
 		}
 		a := &Advisories{DB: db, VEX: vex, All: tt.all}
-		as := a.assess(&v, tt.hostPort, nil)
+		as := a.Assess(&v, tt.hostPort, nil)
 		var got []row
-		for _, e := range a.list(as) {
+		for _, e := range a.List(as) {
 			got = append(got, strings.Join([]string{e.ID, string(e.Status), string(e.Reach), e.Suppressed}, " "))
 		}
 		if !slices.Equal(got, tt.want) || !strings.HasPrefix(as.Reason.English, tt.reason) || (as.Reason.ID == "") != (tt.reason == "") {
@@ -77,11 +77,11 @@ func TestAdvisories(t *testing.T) {
 		"another product": {Product: event.Product{ID: "other", Confidence: event.Certain}},
 		"a guess":         {Product: event.Product{ID: "openclaw", Confidence: event.Tentative}},
 	} {
-		if (&Advisories{DB: db}).assess(&v, "", nil) != nil {
+		if (&Advisories{DB: db}).Assess(&v, "", nil) != nil {
 			t.Errorf("%s: assessed", name)
 		}
 	}
-	if (*Advisories)(nil).assess(&fingerprint.Verdict{Product: event.Product{ID: "openclaw", Confidence: event.Certain}}, "", nil) != nil {
+	if (*Advisories)(nil).Assess(&fingerprint.Verdict{Product: event.Product{ID: "openclaw", Confidence: event.Certain}}, "", nil) != nil {
 		t.Error("assessed without data")
 	}
 }
