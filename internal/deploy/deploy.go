@@ -14,6 +14,8 @@ type Model struct {
 	Spaces   map[Space]*SpaceInfo
 	Secrets  []Secret
 	Files    []File
+	// Releases are what package.json and the like say of the release, for gateways near them.
+	Releases []Value
 	Gaps     []Gap
 }
 
@@ -87,6 +89,10 @@ type Gateway struct {
 	ConfigNames []string
 	// Candidate: it is a gateway only if its image (Build) or its script is.
 	Candidate bool
+
+	// NoConfig: it has no configuration outside the files either, such as a container
+	// without a volume.
+	NoConfig bool
 
 	Root    *event.Pos // it runs as root: the setting that says so, or the command
 	Config  *Config    // what it reads, once linked; nil if that is not in the files

@@ -81,6 +81,13 @@ type Settings struct {
 	Refusal *Problem
 }
 
+// What Settings.Listens can be, besides an address.
+const (
+	ListensLoopback = "loopback"
+	ListensEvery    = "every"
+	ListensTailnet  = "tailnet"
+)
+
 // Credential is a token or password, as far as the files tell.
 type Credential struct {
 	Where CredentialWhere
