@@ -102,7 +102,9 @@ type Gateway struct {
 // Command is the command line of the gateway, after shell expansion where that is known.
 type Command struct {
 	Args  []Value          // all, as words
-	Flags map[string]Value // by name without dashes: bind, port, auth, token, password, tailscale, dev, profile, allow-unconfigured ...
+	Flags map[string]Value // by name without dashes: bind, port, auth, token, password, tailscale, dev, profile, allow-unconfigured ...; "true" for one without a value
+	Env   map[string]Value // variables that the command line itself sets before the gateway starts
+	User  Value            // whom it becomes before that (gosu, sudo -u); Unset: whoever starts it
 	Pos   event.Pos
 }
 
