@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/advisory"
@@ -64,7 +65,8 @@ func (s *Subject) proven(trait string) []string {
 	return s.Verdict.Trait(trait)
 }
 
-// Check is what people need to know of a check, and the function that makes it.
+// Check is what people need to know of a check, and the function that makes it; nil
+// where only the files of a deployment tell.
 type Check struct {
 	Doc   event.CheckInfo
 	judge judge
@@ -74,7 +76,32 @@ type Check struct {
 type judge func(*Check, *Subject) *event.Finding
 
 // Judge returns what a check finds, or nil.
-func (c Check) Judge(s Subject) *event.Finding { return c.judge(&c, &s) }
+func (c Check) Judge(s Subject) *event.Finding {
+	if c.judge == nil {
+		return nil
+	}
+	return c.judge(&c, &s)
+}
+
+// At returns the finding of a check at a place that was judged elsewhere, such as in
+// files. Place tells it from others of the same check: see event.Finding.Key.
+func (c Check) At(place string, severity event.Severity, detail ...message.Text) *event.Finding {
+	f := c.at(place, severity, detail...)
+	if _, ok := c.Doc.Fixes[event.InFiles]; ok {
+		f.Advise(c.otherFix(event.InFiles))
+	}
+	return f
+}
+
+// Find returns the check of that id.
+func Find(id string) (Check, bool) {
+	all := All()
+	at := slices.IndexFunc(all, func(c Check) bool { return c.Doc.ID == id })
+	if at < 0 {
+		return Check{}, false
+	}
+	return all[at], true
+}
 
 // All returns every check, in the order in which findings of equal severity
 // are listed.
@@ -197,10 +224,17 @@ func onHelper(product, says string) judge {
 // finding fills in what follows from the check and the subject. Because are the
 // signals that show it, detail its sentences.
 func (c *Check) finding(s *Subject, severity event.Severity, because []string, detail ...message.Text) *event.Finding {
+	f := c.at(s.HostPort+s.Observation.Base, severity, detail...)
+	f.Evidence = s.Evidence(because...)
+	return f
+}
+
+// at fills in what follows from the check and the place.
+func (c *Check) at(place string, severity event.Severity, detail ...message.Text) *event.Finding {
 	f := &event.Finding{
 		ID: c.Doc.ID, Severity: severity, Title: c.Doc.Title,
-		Controls: c.Doc.Controls, References: c.Doc.References, Evidence: s.Evidence(because...),
-		Key: key(c.Doc.ID, s.HostPort+s.Observation.Base),
+		Controls: c.Doc.Controls, References: c.Doc.References, Evidence: []string{},
+		Key: key(c.Doc.ID, place),
 	}
 	f.Say(detail...)
 	f.Advise(message.Fixed(c.Doc.ID+".fix", c.Doc.Fix))

@@ -603,7 +603,7 @@ func TestKeys(t *testing.T) {
 // Readers of "clawsonar explain" and of a report find every part of it.
 func TestDocs(t *testing.T) {
 	ids := map[string]bool{}
-	optional := []string{"References", "Relatives", "FixAny", "Fixes", "Advised", "First"}
+	optional := []string{"References", "Relatives", "FixAny", "Fixes", "Advised", "First", "Files"}
 	control := regexp.MustCompile(`^(nvdb:N[1-6]|cncert:C[1-7]|tongbao:T[1-5]|owasp:ASI(0[1-9]|10))$`)
 	for _, c := range check.All() {
 		doc := c.Doc
@@ -630,7 +630,7 @@ func TestDocs(t *testing.T) {
 		if doc.Severity.Rank() == 0 {
 			t.Errorf("%s: severity %q", doc.ID, doc.Severity)
 		}
-		for _, text := range []string{doc.Title, doc.When, doc.Why, doc.Fix, doc.Steps} {
+		for _, text := range []string{doc.Title, doc.When, doc.Files, doc.Why, doc.Fix, doc.Steps} {
 			for line := range strings.Lines(text) {
 				if utf8.RuneCountInString(line) > 81 {
 					t.Errorf("%s: a line is longer than 80 columns: %s", doc.ID, line)
@@ -749,4 +749,20 @@ func evidenceNames(t *testing.T) map[string]bool {
 		}
 	}
 	return out
+}
+
+// A finding made elsewhere is as whole as one of a scan.
+func TestAt(t *testing.T) {
+	c, ok := check.Find("auth-missing")
+	if !ok {
+		t.Fatal("no auth-missing")
+	}
+	f := c.At("compose.yaml", event.Critical, message.Say("auth-missing.let-in"))
+	wellFormed(t, c.Doc, *f)
+	if f.Evidence == nil || len(f.Controls) == 0 || f.Key == c.At("other.yaml", event.Critical).Key {
+		t.Errorf("%+v", f)
+	}
+	if _, ok := check.Find("no-such-check"); ok {
+		t.Error("found no-such-check")
+	}
 }

@@ -1,5 +1,7 @@
 package event
 
+import "slices"
+
 // CheckInfo is what people need to know about a check, and what tells whether the
 // absence of its finding means something.
 type CheckInfo struct {
@@ -7,9 +9,12 @@ type CheckInfo struct {
 	Title    string
 	Severity Severity // the worst its findings can have
 	When     string   // what makes it appear, and how that was decided
-	Why      string   // what it means to the operator
-	Fix      string   // what to do, in a sentence or two: goes into every report
-	Steps    string   // the same as a runbook, with the exact keys and commands
+	// Files is what makes "clawsonar inspect" find it, in the files of a deployment;
+	// "" if it never does.
+	Files string
+	Why   string // what it means to the operator
+	Fix   string // what to do, in a sentence or two: goes into every report
+	Steps string // the same as a runbook, with the exact keys and commands
 	// Controls are the recommendations it belongs to: nvdb:N1…N6 (NVDB, "six
 	// dos and six don'ts", 2026-03-11), cncert:C1…C7 (CNCERT/CC risk notice,
 	// 2026-03-10), tongbao:T1…T5 (national notification centre, 2026-03-13),
@@ -24,7 +29,8 @@ type CheckInfo struct {
 	// FixAny stands for Fix where the product is not OpenClaw, whose settings Fix
 	// may name; "" where Fix suits any.
 	FixAny string
-	// Fixes stand for Fix in some cases that the check tells apart, by a word for each.
+	// Fixes stand for Fix in some cases that the check tells apart, by a word for each:
+	// InFiles for what was found in files.
 	Fixes map[string]string
 	// First are the commands for the gateway's host that fix it, by Finding.Step;
 	// {release} stands for Finding.Release. Each was run on a real gateway, see
@@ -34,6 +40,9 @@ type CheckInfo struct {
 	// Advised: what to do about a product that is not OpenClaw is its own advice.
 	Advised bool
 }
+
+// InFiles is the word in CheckInfo.Fixes for what was found in files.
+const InFiles = "files"
 
 // Need is what must be known of a target before the absence of a finding says
 // that the check was passed.
@@ -50,6 +59,7 @@ const (
 	NeedsRemote   Need = "remote"   // a look from elsewhere than the same machine
 	NeedsDeep     Need = "deep"     // a scan at level deep
 	NeedsHelpers  Need = "helpers"  // the helper itself; of a port beside a gateway that is shut the stream says nothing
+	NeedsFiles    Need = "files"    // the files of the deployment
 )
 
 // Judged reports whether the check was answered for a target by a scan of that
@@ -66,13 +76,16 @@ func (c *CheckInfo) Judged(level Level, t *Target) (ok bool, why string) {
 	case t.Product != nil && t.Product.ID != "openclaw" && !c.Relatives:
 		return false, "it is looked at on OpenClaw alone"
 	}
+	if t.Target.Kind == TargetFiles {
+		return c.judgedInFiles(t)
+	}
 	switch c.Needs {
 	case NeedsAuth:
 		if !proven(t.Auth) {
 			return false, "whether the gateway asks for a credential is not proven"
 		}
 	case NeedsRelease:
-		if t.Version == nil || t.Version.Exact == "" && len(t.Version.Candidates) == 0 {
+		if !released(t.Version) {
 			return false, "the release is not known"
 		}
 	case NeedsListener:
@@ -98,9 +111,28 @@ func (c *CheckInfo) Judged(level Level, t *Target) (ok bool, why string) {
 		if !proven(t.Auth) {
 			return false, "whether it asks for a credential is not proven"
 		}
+	case NeedsFiles:
+		return false, "it shows only in the files of the deployment"
 	}
 	return true, ""
 }
+
+// judgedInFiles is Judged of a deployment of which files were read. They answer what
+// a scan answers only from the right place, or at the right level.
+func (c *CheckInfo) judgedInFiles(t *Target) (ok bool, why string) {
+	switch {
+	case c.Files == "":
+		return false, "it does not show in the files of a deployment"
+	case c.Needs == NeedsAuth && (t.Auth == nil || t.Auth.State == AuthUnknown || !slices.Contains(AuthStates(), t.Auth.State)):
+		return false, "the files do not tell whether the gateway asks for a credential"
+	case c.Needs == NeedsRelease && !released(t.Version):
+		return false, "the release is not known"
+	}
+	return true, ""
+}
+
+// released reports whether the release, or those that fit, are known.
+func released(v *Version) bool { return v != nil && (v.Exact != "" || len(v.Candidates) > 0) }
 
 // proven reports whether the target itself showed if it asks for a credential.
 func proven(a *Auth) bool {

@@ -55,6 +55,7 @@ func TestJudged(t *testing.T) {
 		{"helper, auth", NeedsAuth, "", helper("open", false), false},
 		{"helper, tls", NeedsTLS, "", helper("open", true), true},
 		{"helper, tls off", NeedsTLS, "", helper("open", false), false},
+		{"files", NeedsFiles, "deep", plain, false},
 	}
 	relative := gateway(func(x *Target) { x.Product = &Product{ID: "zeroclaw"} })
 	for _, also := range []bool{false, true} {
@@ -66,6 +67,51 @@ func TestJudged(t *testing.T) {
 	for _, tt := range tests {
 		r := CheckInfo{Needs: tt.need}
 		got, why := r.Judged(tt.level, tt.target)
+		if got != tt.want || (why == "") != got {
+			t.Errorf("%s: Judged = %t, %q; want %t", tt.name, got, why, tt.want)
+		}
+	}
+}
+
+func TestJudgedInFiles(t *testing.T) {
+	files := func(edit func(*Target)) *Target {
+		x := &Target{Outcome: "identified", Target: Address{Kind: TargetFiles}}
+		edit(x)
+		return x
+	}
+	auth := func(state AuthState) *Target {
+		return files(func(x *Target) { x.Auth = &Auth{State: state} })
+	}
+	plain := files(func(*Target) {})
+	const says = "what the files say"
+	for _, tt := range []struct {
+		name, files string
+		need        Need
+		target      *Target
+		want        bool
+	}{
+		{"of files", says, NeedsFiles, plain, true},
+		{"of scans alone", "", NeedsProduct, plain, false},
+		{"no gateway there", says, NeedsFiles, &Target{Outcome: "other", Target: Address{Kind: TargetFiles}}, false},
+		{"product", says, NeedsProduct, plain, true},
+		{"auth open", says, NeedsAuth, auth("open"), true},
+		{"auth required", says, NeedsAuth, auth("required"), true},
+		{"auth gated", says, NeedsAuth, auth("gated"), true},
+		{"auth blocked", says, NeedsAuth, auth("blocked"), true},
+		{"auth unknown", says, NeedsAuth, auth("unknown"), false},
+		{"auth of a kind not known", says, NeedsAuth, auth("ajar"), false},
+		{"auth missing", says, NeedsAuth, plain, false},
+		{"release exact", says, NeedsRelease, files(func(x *Target) { x.Version = &Version{Exact: "1"} }), true},
+		{"release missing", says, NeedsRelease, plain, false},
+		{"listener", says, NeedsListener, plain, true},
+		{"remote", says, NeedsRemote, files(func(x *Target) { x.Target.Reach = "loopback" }), true},
+		{"deep", says, NeedsDeep, plain, true},
+		{"helpers", says, NeedsHelpers, plain, true},
+		{"helpers, of scans alone", "", NeedsHelpers, plain, false},
+		{"tls, of scans alone", "", NeedsTLS, plain, false},
+	} {
+		c := CheckInfo{Needs: tt.need, Files: tt.files}
+		got, why := c.Judged("", tt.target)
 		if got != tt.want || (why == "") != got {
 			t.Errorf("%s: Judged = %t, %q; want %t", tt.name, got, why, tt.want)
 		}
