@@ -23,28 +23,30 @@ func File(name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return all(f, name, limit)
+	return Read(f, name, limit)
 }
 
-func all(f fs.File, name string, limit int64) ([]byte, error) {
+// Read reads the whole of an open file of at most limit bytes. Name is for the error.
+func Read(f fs.File, name string, limit int64) ([]byte, error) {
 	size := int64(0)
 	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
 		size = info.Size()
 	}
 	if size > limit {
-		return nil, tooLarge(name, limit)
+		return nil, TooLarge(name, limit)
 	}
 	data := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
 	if _, err := data.ReadFrom(io.LimitReader(f, limit+1)); err != nil {
 		return nil, err
 	}
 	if int64(data.Len()) > limit {
-		return nil, tooLarge(name, limit)
+		return nil, TooLarge(name, limit)
 	}
 	return data.Bytes(), nil
 }
 
-func tooLarge(name string, limit int64) error {
+// TooLarge is the error of a file that is larger than the limit.
+func TooLarge(name string, limit int64) error {
 	return fmt.Errorf("%s: larger than %s, the most that is read of such a file", name, Size(limit))
 }
 
@@ -72,7 +74,7 @@ func (f FS) ReadFile(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer file.Close()
-	return all(file, name, f.Limit)
+	return Read(file, name, f.Limit)
 }
 
 // Bounds on what a gzip stream unpacks to. Lists of targets are packed to a fifth
@@ -142,7 +144,7 @@ func (u *unpacked) Read(p []byte) (int, error) {
 	case u.n > MaxUnpacked:
 		return 0, fmt.Errorf("unpacks to more than %s: give it in parts", Size(MaxUnpacked))
 	case u.n > beginRatio && u.n/maxRatio > u.packed.n:
-		return 0, fmt.Errorf("unpacks to more than %d times its size: no list does; unpack it first if it is one", maxRatio)
+		return 0, fmt.Errorf("unpacks to more than %d times its size, as no list or archive does: unpack it first if it is one", maxRatio)
 	}
 	return n, err
 }
