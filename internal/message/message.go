@@ -107,7 +107,7 @@ const (
 // KindOf returns what the argument of that name is; "" for a name that is not known.
 func KindOf(name string) Kind {
 	switch name {
-	case "advisories", "against", "as_of", "brand", "check", "families", "front", "shard", "shards", "signals", "source", "started", "topic":
+	case "advisories", "against", "as_of", "brand", "check", "families", "flag", "front", "shard", "shards", "signals", "source", "started", "topic":
 		return Word
 	case "behind", "count", "days", "elsewhere", "fitting", "from", "more", "possible", "reachable", "suppressed", "tried":
 		return Count
@@ -135,7 +135,7 @@ func KindOf(name string) Kind {
 		return Path
 	case "product", "text":
 		return Quote
-	case "command", "file", "listeners", "reason", "until":
+	case "command", "file", "key", "listeners", "reason", "until", "variable":
 		return Own
 	}
 	return ""

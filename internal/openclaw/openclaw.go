@@ -7,6 +7,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/deploy"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/json5"
+	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/release"
 )
 
@@ -37,17 +38,20 @@ func (d *Document) Get(keys ...string) *json5.Node {
 type Problem struct {
 	Pos  event.Pos
 	Path string // of the key, as "gateway.auth.mode"
-	// ID and Args are a message; see package message.
+	// ID and Args are a message.
 	ID   string
-	Args []string
+	Args []message.Arg
 	// Fatal: the gateway does not start because of it.
 	Fatal bool
 }
 
 // Setting is a setting that counts, and where it is made; no Pos: it is the default.
 type Setting struct {
-	Value string
+	Value string // "" if it is not known
 	Pos   event.Pos
+	// Assumed: something that is not in the files may make it another: a variable of
+	// the shell, or the configuration.
+	Assumed bool
 }
 
 // Input is what a gateway is started with.
@@ -69,16 +73,22 @@ type Settings struct {
 	Tailscale Setting // off, serve, funnel
 	// Secret is the credential of the mode, and Where what kind of value it is.
 	Secret Credential
-	// Listens is where it listens: "loopback", "every", "tailnet", or an address.
-	Listens string
-	// Asks is what a client without a credential meets that reaches it directly:
-	// open, required, gated (by the proxy of mode trusted-proxy) or unknown.
+	// Listens is where it listens: "loopback", "every", "tailnet", or an IPv4 address;
+	// "" if that is not known. ListensAssumed: the configuration, which is not in the
+	// files, may have it listen elsewhere.
+	Listens        string
+	ListensAssumed bool
+	// Asks is what a client without a credential meets that reaches it directly, if it
+	// starts: open, required, gated (by the proxy of mode trusted-proxy) or unknown.
 	Asks event.AuthState
-	// Generated: it makes a token at start; Saved: and writes it into its configuration.
+	// Generated: it makes a token at start, unless it is given one from outside the
+	// files; Saved: and writes it into its configuration.
 	Generated, Saved bool
 	Starts           event.Starts
-	// Refusal says why it does not start, or may not.
+	// Refusal says why it does not start (Fatal), or may not.
 	Refusal *Problem
+	// Notes say what the answers hang on.
+	Notes []Problem
 }
 
 // What Settings.Listens can be, besides an address.
@@ -95,6 +105,8 @@ type Credential struct {
 	Pos   event.Pos
 	// Reference: it stands elsewhere, and the file only names it.
 	Reference bool
+	// Assumed: something that is not in the files may set another.
+	Assumed bool
 }
 
 // CredentialWhere says what is known of a credential.
