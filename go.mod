@@ -9,6 +9,7 @@ require (
 	github.com/klauspost/compress v1.18.6
 	github.com/olekukonko/tablewriter v1.1.5
 	github.com/pandatix/go-cvss v0.6.4
+	github.com/pelletier/go-toml/v2 v2.4.3
 	github.com/projectdiscovery/goflags v0.1.74
 	github.com/rogpeppe/go-internal v1.16.0
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3

@@ -48,5 +48,12 @@ type reader struct {
 // readers are all readers, in the order in which they are asked: the first that
 // matches reads the file, but see also.
 func readers() []reader {
-	return []reader{}
+	return []reader{
+		systemdReader(),
+		cloudflaredReader(),
+		frpReader(),
+		cpolarReader(),
+		ngrokReader(),
+		tailscaleReader(),
+	}
 }

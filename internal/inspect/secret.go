@@ -1,0 +1,67 @@
+package inspect
+
+import (
+	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/deploy"
+)
+
+// envSecret adds the value of a variable if the file holds it in clear and its name says that it
+// is a secret.
+func (s *source) envSecret(kind deploy.Kind, name string, v deploy.Value) {
+	what := secretVariable(name)
+	if what == "" || v.State != deploy.Set || !plainSecret(v.Text) {
+		return
+	}
+	s.addSecret(deploy.Secret{What: what, Kind: kind, Value: v})
+}
+
+// addSecret adds a secret, once for each place.
+func (s *source) addSecret(secret deploy.Secret) {
+	for _, have := range s.m.Secrets {
+		if have.Value.Pos == secret.Value.Pos && have.What == secret.What {
+			return
+		}
+	}
+	s.m.Secrets = append(s.m.Secrets, secret)
+}
+
+// flagSecrets adds the credentials on a gateway's command line.
+func (s *source) flagSecrets(kind deploy.Kind, c *deploy.Command) {
+	if c == nil {
+		return
+	}
+	for _, flag := range []string{"token", "password"} {
+		if v := c.Flags[flag]; v.State == deploy.Set && plainSecret(v.Text) {
+			s.addSecret(deploy.Secret{What: "gateway " + flag, Kind: kind, Value: v})
+		}
+	}
+	for name, v := range c.Env {
+		s.envSecret(kind, name, v)
+	}
+}
+
+// plainSecret reports whether a text is a secret itself, and no reference to one.
+func plainSecret(text string) bool {
+	return text != "" && !strings.HasPrefix(text, "$") && !strings.Contains(text, "${") && !strings.Contains(text, "$(") &&
+		!strings.Contains(text, "{{") && !strings.HasPrefix(text, "secretref-env:") && !strings.HasPrefix(text, "__env__:")
+}
+
+// secretVariable says what secret a variable of this name holds; "" if it holds none.
+func secretVariable(name string) string {
+	upper := strings.ToUpper(name)
+	for _, product := range []string{"OPENCLAW", "CLAWDBOT", "MOLTBOT"} {
+		switch upper {
+		case product + "_GATEWAY_TOKEN":
+			return "gateway token"
+		case product + "_GATEWAY_PASSWORD":
+			return "gateway password"
+		}
+	}
+	for _, suffix := range []string{"_TOKEN", "_PASSWORD", "_SECRET", "_API_KEY", "_APIKEY", "_ACCESS_KEY", "_PRIVATE_KEY", "_SECRET_KEY"} {
+		if strings.HasSuffix(upper, suffix) {
+			return name
+		}
+	}
+	return ""
+}
