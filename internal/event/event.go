@@ -114,6 +114,8 @@ type Target struct {
 	Evidence   []Evidence `json:"evidence,omitempty"`
 	// Files is there of a deployment of which files were read.
 	Files *Files `json:"files,omitempty"`
+	// Posture is there if the target was compared with what was declared of it.
+	Posture *Posture `json:"posture,omitempty"`
 	// SameAs is there only when this machine itself was scanned, and another line
 	// is of the same gateway: this one is then another way in to it.
 	SameAs *SameAs `json:"same_as,omitempty"`
@@ -177,6 +179,38 @@ type Way struct {
 	Reach FilesReach `json:"reach"`
 	Auth  AuthState  `json:"auth"`
 	Steps []Location `json:"steps"`
+	// Port and Names are those that clients of the way use; 0 and none if not known.
+	Port  int      `json:"port,omitempty"`
+	Names []string `json:"names,omitempty"`
+	// Through is the kind of what clients connect to, such as nginx; "" of the
+	// gateway's own listener.
+	Through string `json:"through,omitempty"`
+	// Adds is the setting that puts a credential, or a user's name, into every request;
+	// nil if none does.
+	Adds *Pos `json:"adds,omitempty"`
+}
+
+// Posture is what was declared of a target, and whether it is so.
+type Posture struct {
+	At      string `json:"at"`      // the place that declares it, FILE:LINE
+	Vantage string `json:"vantage"` // where the run stood, in the operator's word
+	// Declared are the verdicts that are meant: states of authentication, or the
+	// outcomes other and closed. None is declared of a port that is not listed.
+	Declared []string      `json:"declared"`
+	Result   PostureResult `json:"result"`
+	// Why it is not as declared or could not be judged, and how the files differ.
+	Noted
+	// Configured is what the deployment's files say of the way to the target; nil if no
+	// files were read, or none of them leads there.
+	Configured *Configured `json:"configured,omitempty"`
+}
+
+// Configured is a way in to a gateway by its files, and what its configuration sets.
+type Configured struct {
+	Gateway string   `json:"gateway"` // as Files.Gateway
+	Bind    string   `json:"bind"`
+	Mode    AuthMode `json:"mode"`
+	Way     Way      `json:"way"`
 }
 
 // SameAs names the line of the gateway itself, and says how sure it is that both
@@ -365,6 +399,9 @@ type Summary struct {
 	// What the operator should know of the run, such as entries of the ignore file
 	// that match nothing.
 	Noted
+	// Posture counts the endpoints and hosts that were declared, by result; none where
+	// nothing was.
+	Posture map[PostureResult]int `json:"posture,omitempty"`
 	// Diff is there in a comparison of two scans. The other numbers then are
 	// those of the targets listed.
 	Diff *Diff `json:"diff,omitempty"`

@@ -245,3 +245,18 @@ const (
 	ChangedVerdict Changed = "verdict"
 	ChangedRelease Changed = "release"
 )
+
+// PostureResult says whether a target is as it was declared.
+type PostureResult string
+
+// The results of a comparison with what was declared.
+const (
+	PostureBreach    PostureResult = "breach"
+	PostureNotJudged PostureResult = "not-judged" // never taken for as declared
+	PostureOK        PostureResult = "ok"
+)
+
+// PostureResults returns the results, worst first.
+func PostureResults() []PostureResult {
+	return []PostureResult{PostureBreach, PostureNotJudged, PostureOK}
+}
