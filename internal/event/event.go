@@ -28,11 +28,14 @@ func (*Summary) event() {}
 
 // Scan is the first event of a stream: what was run, with which data.
 type Scan struct {
-	Type          Type          `json:"type"` // TypeScan
-	Schema        int           `json:"schema"`
-	Tool          Tool          `json:"tool"`
-	Started       time.Time     `json:"started"`
-	Level         Level         `json:"level"`
+	Type    Type      `json:"type"` // TypeScan
+	Schema  int       `json:"schema"`
+	Tool    Tool      `json:"tool"`
+	Started time.Time `json:"started"`
+	Level   Level     `json:"level"`
+	// Kind is TargetFiles of an inspection: files were read, and nothing was contacted. Level
+	// then is LevelPassive.
+	Kind          TargetKind    `json:"kind,omitempty"`
 	Seed          uint64        `json:"seed"`
 	Shard         string        `json:"shard"`
 	Data          Data          `json:"data"`
@@ -164,8 +167,10 @@ type Files struct {
 	Gateway string     `json:"gateway"` // the setting that makes it, as FILE:LINE, or its service
 	Reach   FilesReach `json:"reach"`
 	Starts  Starts     `json:"starts"`
-	Bind    string     `json:"bind"` // loopback, lan, tailnet, custom or auto; "" if not known
-	Port    int        `json:"port,omitempty"`
+	// Generated: it makes its own credential when it starts.
+	Generated bool   `json:"generated,omitempty"`
+	Bind      string `json:"bind"` // loopback, lan, tailnet, custom or auto; "" if not known
+	Port      int    `json:"port,omitempty"`
 	// Read counts the files that were read.
 	Read int `json:"read"`
 	// Ways are the ways in that reach farthest, and each that stands open.
@@ -244,6 +249,13 @@ type Address struct {
 	Member Member `json:"member,omitempty"`
 	// Kind is TargetFiles for a deployment; Input is its path then.
 	Kind TargetKind `json:"kind,omitempty"`
+	// Gateway names a gateway within a deployment, whatever the lines: its FILE, or FILE#NAME;
+	// #NAME of one that is not in the files. "" if there is none. With Input it is the
+	// identity of the target.
+	Gateway string `json:"gateway,omitempty"`
+	// Base is what names of files are relative to, where that is not Input: of a deployment
+	// that was named by one file.
+	Base string `json:"base,omitempty"`
 	// Bound is the address the listener is bound to and Process the program
 	// that listens, as the operating system says; only when this machine
 	// itself is scanned.

@@ -1,6 +1,8 @@
 package event
 
 import (
+	"cmp"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +15,9 @@ import (
 // answer: Summary.Unlisted has the hosts and names of which no other came. What
 // this version does not know counts as not judged.
 func (t *Target) Judged() bool {
+	if t.Target.Kind == TargetFiles && t.Outcome != OutcomeAbsent {
+		return t.judgedInFiles()
+	}
 	switch t.Outcome {
 	case OutcomeIdentified, OutcomeHelper:
 		return t.Auth != nil && stated(t.Auth.State)
@@ -27,6 +32,25 @@ func (t *Target) Judged() bool {
 	}
 	return false
 }
+
+// judgedInFiles is Judged of a deployment: whatever could not be read might change the
+// answer, but for what stands open.
+func (t *Target) judgedInFiles() bool {
+	whole := t.Files != nil && len(t.Files.Unjudged) == 0
+	switch {
+	case t.Outcome == OutcomeOther:
+		return whole
+	case t.Outcome != OutcomeIdentified || t.Auth == nil:
+		return false
+	case t.Auth.State == AuthOpen || t.Auth.State == AuthClaimable:
+		return true
+	}
+	return whole && (t.Refuses() || stated(t.Auth.State))
+}
+
+// Refuses reports whether the target is a gateway that does not start with what its
+// files declare, so that nobody gets to it.
+func (t *Target) Refuses() bool { return t.Files != nil && t.Files.Starts == StartsNo }
 
 // stated reports whether an auth state says what an unauthenticated client meets. Blocked does
 // not: the gateway refuses before its authentication shows.
@@ -53,6 +77,8 @@ func (t *Target) answered() bool {
 // product was recognised, else its outcome.
 func (t *Target) Why() string {
 	switch {
+	case t.Files != nil && len(t.Files.Unjudged) > 0:
+		return WhyUnread
 	case t.Outcome == OutcomeOther:
 		return "no whole answer"
 	case t.Auth != nil && t.Auth.State != "" && !stated(t.Auth.State):
@@ -60,6 +86,9 @@ func (t *Target) Why() string {
 	}
 	return string(t.Outcome)
 }
+
+// WhyUnread is what Why says of a deployment of which a part could not be judged.
+const WhyUnread = "not all could be judged"
 
 // Unjudged gathers what could not be judged, and names the first of it.
 type Unjudged struct {
@@ -106,8 +135,11 @@ func (u *Unjudged) More(n int) int64 {
 }
 
 // Place names a target as host:port and its base path, if it has one; a name that
-// has no address by itself.
+// has no address by itself; a gateway in files by its file, and its name within that.
 func (a Address) Place() string {
+	if a.Kind == TargetFiles {
+		return a.inFiles()
+	}
 	host := a.Name
 	if host == "" {
 		host = a.IP
@@ -129,4 +161,27 @@ func (a Address) Place() string {
 		}
 	}
 	return host
+}
+
+// inFiles names a gateway of a deployment.
+func (a Address) inFiles() string {
+	file, name, _ := strings.Cut(a.Gateway, "#")
+	out := a.Input
+	if file != "" {
+		out = a.File(file)
+	}
+	if name != "" {
+		out += " (" + name + ")"
+	}
+	return out
+}
+
+// File returns the path of a file of a deployment, as the user finds it: Pos.File is
+// relative to the deployment.
+func (a Address) File(name string) string { return path.Join(cmp.Or(a.Base, a.Input), name) }
+
+// At is the place of a setting as the user finds it, as FILE:LINE.
+func (a Address) At(p Pos) string {
+	p.File = a.File(p.File)
+	return p.String()
 }

@@ -119,7 +119,7 @@ func (r *Redactor) Event(e event.Event) event.Event {
 func (r *Redactor) scan(in *event.Scan) *event.Scan {
 	out := &event.Scan{
 		Type: event.TypeScan, Schema: in.Schema, Tool: tool(in.Tool), Started: in.Started,
-		Level: id(in.Level), Seed: in.Seed, Shard: id(in.Shard), Ports: slices.Clone(in.Ports),
+		Level: id(in.Level), Kind: id(in.Kind), Seed: in.Seed, Shard: id(in.Shard), Ports: slices.Clone(in.Ports),
 		Data: event.Data{
 			Releases: in.Data.Releases, NewestRelease: id(in.Data.NewestRelease), ReleasesAsOf: id(in.Data.ReleasesAsOf),
 			Advisories: in.Data.Advisories, AdvisoriesAsOf: id(in.Data.AdvisoriesAsOf),
@@ -238,6 +238,7 @@ func (r *Redactor) target(in *event.Target) *event.Target {
 		Advisories: each(in.Advisories, func(a event.Advisory) event.Advisory { return advisory(&a, x) }),
 		Evidence:   each(in.Evidence, func(e event.Evidence) event.Evidence { return r.evidence(&e, x) }),
 		Noted:      event.Noted{Notes: each(in.Notes, x.text), Messages: each(in.Messages, x.message)},
+		Files:      r.files(in, x),
 		Requests:   in.Requests, Connections: in.Connections, DurationMS: in.DurationMS,
 		Error: x.text(in.Error), ErrorMessage: optional(in.ErrorMessage, x.message),
 		Changes: each(in.Changes, func(c event.Change) event.Change {
@@ -265,6 +266,9 @@ func (r *Redactor) target(in *event.Target) *event.Target {
 	if f := in.Front; f != nil {
 		out.Front = &event.Front{Kind: id(f.Kind), Because: ids(f.Because)}
 	}
+	if in.Target.Kind == event.TargetFiles {
+		r.inFiles(in, out, x)
+	}
 	return out
 }
 
@@ -282,7 +286,7 @@ func (r *Redactor) version(s string) string {
 var commits = regexp.MustCompile(`^[0-9a-f]{7,40}$`)
 
 func (r *Redactor) address(in *event.Address, u *url.URL, x *eraser) event.Address {
-	out := event.Address{Name: r.name(in.Name), Port: in.Port, Source: source(in.Source), Reach: id(in.Reach), Member: id(in.Member), Process: program(in.Process)}
+	out := event.Address{Kind: id(in.Kind), Gateway: r.gateway(in.Gateway), Name: r.name(in.Name), Port: in.Port, Source: source(in.Source), Reach: id(in.Reach), Member: id(in.Member), Process: program(in.Process)}
 	if in.IP != "" {
 		out.IP = r.host(in.IP)
 	}
@@ -296,7 +300,14 @@ func (r *Redactor) address(in *event.Address, u *url.URL, x *eraser) event.Addre
 			out.Bound = gone
 		}
 	}
-	out.Input = r.input(out, in.Input)
+	if in.Base != "" {
+		out.Base = r.folder(in.Base)
+	}
+	if in.Kind == event.TargetFiles {
+		out.Input = r.folder(in.Input)
+	} else {
+		out.Input = r.input(out, in.Input)
+	}
 	return out
 }
 
@@ -360,6 +371,8 @@ func (r *Redactor) finding(in *event.Finding, x *eraser) event.Finding {
 		Messages: optional(in.Messages, func(m event.FindingMessages) event.FindingMessages {
 			return event.FindingMessages{Detail: each(m.Detail, x.message), Remediation: each(m.Remediation, x.message)}
 		}),
+		Locations: each(in.Locations, func(l event.Location) event.Location { return r.location(l, x) }),
+		Diff:      hide(in.Diff), // lines of the operator's files
 		// The reason that follows is the operator's own words; its message holds it, too.
 		Suppressed: suppressed(in.Suppressed),
 	}
@@ -511,7 +524,7 @@ var line = regexp.MustCompile(`:[0-9]+$`)
 func source(s string) string {
 	n := line.FindString(s)
 	switch {
-	case s == "" || s == "args" || s == "local" || s == "stdin"+n:
+	case s == "" || s == "args" || s == "local" || s == "files" || s == "stdin"+n:
 		return s
 	case strings.HasPrefix(s, "beside "):
 		return "beside" + n

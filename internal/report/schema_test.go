@@ -135,6 +135,8 @@ func TestSchemaNamesEveryField(t *testing.T) {
 	target.TLS.NotBefore, target.TLS.NotAfter = "2026-10-06T12:00:00Z", "2026-10-06T12:00:00Z"
 	target.Surfaces[0].State, target.Findings[0].Severity, target.Findings[0].Change = "open", "high", "opened"
 	target.Advisories[0].Severity, target.Advisories[0].Status, target.Changes[0].What = "high", "affected", "verdict"
+	scan.Kind, target.Target.Kind = event.TargetFiles, event.TargetFiles
+	target.Files.Reach, target.Files.Starts, target.Files.Ways[0].Reach = event.FilesLAN, event.StartsYes, event.FilesInternet
 	for _, e := range []event.Event{scan, target, summary} {
 		b, err := json.Marshal(e)
 		if err != nil {

@@ -82,7 +82,7 @@ func Diff(older, newer Source, checks []event.CheckInfo, emit func(event.Event) 
 		}
 		// The newer scan may have found it closed or silent within a range, or not
 		// have asked.
-		if err := d.gone(b, &event.Target{Type: event.TypeTarget, Target: b.line.Target, Outcome: event.OutcomeAbsent, Product: b.line.Product, Version: b.line.Version}); err != nil {
+		if err := d.gone(b, &event.Target{Type: event.TypeTarget, Target: b.line.Target, Outcome: event.OutcomeAbsent, Product: b.line.Product, Version: b.line.Version, Files: b.line.Files}); err != nil {
 			return err
 		}
 	}
@@ -115,7 +115,7 @@ func (d *differ) remember(t *event.Target) {
 		b.ips = append(b.ips, t.Target.IP)
 	}
 	if b.line == nil || better(t, b.line) {
-		b.line = &event.Target{Target: t.Target, Outcome: t.Outcome, Product: t.Product, Version: t.Version, Auth: t.Auth}
+		b.line = &event.Target{Target: t.Target, Files: t.Files, Outcome: t.Outcome, Product: t.Product, Version: t.Version, Auth: t.Auth}
 		b.verdict, b.release = verdict(t), release(t)
 	}
 	for i := range t.Findings {
@@ -246,6 +246,9 @@ func (d *differ) put(t *event.Target) error {
 func verdict(t *event.Target) string {
 	if t.Auth == nil {
 		return "auth unclear"
+	}
+	if t.Refuses() && t.Auth.State != event.AuthOpen {
+		return "does not start"
 	}
 	words := map[event.AuthState]string{
 		event.AuthRequired: "auth required", event.AuthGated: "gated in front", event.AuthBlocked: "refusing the proxy", event.AuthUnknown: "auth unclear",

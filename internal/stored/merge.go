@@ -241,6 +241,9 @@ func (m *merger) head(s *event.Scan) {
 	if m.scan.Config != s.Config {
 		m.scan.Config = ""
 	}
+	if m.scan.Kind != s.Kind {
+		m.scan.Kind = "" // some of it was contacted
+	}
 	if levels := strings.Split(string(m.scan.Level), "+"); !slices.Contains(levels, string(s.Level)) {
 		m.scan.Level += "+" + s.Level
 	}

@@ -32,9 +32,13 @@ func (s Source) once(yield func(event.Event) error) error {
 	})
 }
 
-// place names a target across scans: host, port and base path. The scheme is
+// place names a target across scans: host, port and base path; a gateway in files by
+// their path and its name in them. The scheme is
 // left out: a gateway that has got TLS is the same one.
 func place(a event.Address) string {
+	if a.Kind == event.TargetFiles {
+		return "files " + a.Input + " " + a.Gateway
+	}
 	host := cmp.Or(a.Name, a.IP)
 	if host == "" {
 		return a.Input
@@ -58,7 +62,7 @@ func recognised(t *event.Target) bool {
 
 func known(t *event.Target) int {
 	switch {
-	case recognised(t) && t.Auth != nil && t.Auth.State != event.AuthUnknown:
+	case recognised(t) && t.Auth != nil && (t.Auth.State != event.AuthUnknown || t.Refuses()):
 		return 4
 	case recognised(t):
 		return 3
