@@ -109,7 +109,7 @@ func (r *Redactor) inFiles(in, out *event.Target, x *eraser) {
 		out.Version.Source = r.source(in.Version.Source)
 	}
 	anew := func(english string, ms []message.Message) string {
-		if !slices.ContainsFunc(ms, func(m message.Message) bool { return len(m.Args) > 0 }) && len(ms) > 0 {
+		if !slices.ContainsFunc(ms, func(m message.Message) bool { return m.ID == "" || len(m.Args) > 0 }) && len(ms) > 0 {
 			return x.text(english) // nothing of theirs is in it
 		}
 		var made []*message.Message
