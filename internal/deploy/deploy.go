@@ -34,8 +34,9 @@ type SpaceInfo struct {
 	Names     []string          // by which others of the domain reach it
 	Container bool              // a container or pod, and no host
 	Addresses []string          // fixed addresses and subnets, as written
-	Labels    map[string]string // of a pod, for selectors
-	Ports     map[string]int    // named ports
+	Labels    map[string]string // of a pod, for selectors; of a container
+	LabelPos  map[string]event.Pos
+	Ports     map[string]int // named ports
 	Pos       event.Pos
 }
 
@@ -66,8 +67,9 @@ func (v Value) IsSet() bool { return (v.State == Set || v.State == Assumed) && v
 // describes (Command is nil then).
 type Gateway struct {
 	Space     Space
-	Name      string // of the service, unit or container; "" if it has none
-	Kind      Kind   // of the file that starts it; KindConfig if none does
+	SpacePos  event.Pos // of the setting that puts it into another's namespace: network_mode, hostNetwork; zero if none does
+	Name      string    // of the service, unit or container; "" if it has none
+	Kind      Kind      // of the file that starts it; KindConfig if none does
 	Pos       event.Pos
 	Container Tri // whether the product takes itself to be in a container
 
@@ -81,6 +83,8 @@ type Gateway struct {
 	// Image is the image, as written, and Build the directory of a Dockerfile.
 	Image Value
 	Build string
+	// BuildFile is the Dockerfile in the tree, where it is not the usual one of Build.
+	BuildFile string
 	// Mounts say where files of the tree appear: container path to path in the tree
 	// (without a leading slash). MountsOutside are container paths that hold what is not in the tree.
 	Mounts        map[string]string

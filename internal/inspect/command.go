@@ -83,7 +83,15 @@ func (f commandFinder) find(words []deploy.Value) *deploy.Command {
 				inner := f
 				inner.nested++
 				inner.env = layered(c.Env, f.env)
-				in := inner.script(shellCommands(script.Text, script.Pos, inner.env))
+				commands := shellCommands(script.Text, script.Pos, inner.env)
+				if script.Pos.Column == 0 { // where in the file its lines are is not known
+					for _, c := range commands {
+						for i := range c {
+							c[i].Pos = script.Pos
+						}
+					}
+				}
+				in := inner.script(commands)
 				if in == nil {
 					return nil
 				}

@@ -49,6 +49,7 @@ type reader struct {
 // matches reads the file, but see also.
 func readers() []reader {
 	return []reader{
+		composeReader(),
 		systemdReader(),
 		cloudflaredReader(),
 		frpReader(),
