@@ -56,5 +56,6 @@ func readers() []reader {
 		cpolarReader(),
 		ngrokReader(),
 		tailscaleReader(),
+		nginxReader(),
 	}
 }
