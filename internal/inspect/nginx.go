@@ -198,25 +198,7 @@ func (n *nginxFile) find(pattern, dir string) []string {
 		ways = append(ways, path.Join(n.prefix, pattern), path.Join(dir, pattern))
 	}
 	for _, way := range ways {
-		if way == ".." || strings.HasPrefix(way, "../") {
-			continue
-		}
-		var found []string
-		if !strings.ContainsAny(way, "*?[") {
-			if info, ok := n.tree.Stat(way); ok && info.Mode.IsRegular() {
-				found = append(found, way)
-			}
-		} else {
-			for _, f := range n.tree.Files() {
-				if ok, err := path.Match(way, f.Name); err == nil && ok && !f.Mode.IsDir() {
-					name := f.Name
-					if f.Link != "" {
-						name = f.Link
-					}
-					found = append(found, name)
-				}
-			}
-		}
+		found := globFiles(n.tree, way)
 		if len(found) > 0 {
 			return found
 		}

@@ -57,5 +57,6 @@ func readers() []reader {
 		ngrokReader(),
 		tailscaleReader(),
 		nginxReader(),
+		caddyReader(),
 	}
 }
