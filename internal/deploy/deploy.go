@@ -3,7 +3,11 @@
 // that makes it. Readers of files add to it; what judges walks over it.
 package deploy
 
-import "github.com/clawsonar/clawsonar/internal/event"
+import (
+	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+)
 
 // Model is all that the files of one tree declare.
 type Model struct {
@@ -201,10 +205,21 @@ type Door struct {
 	// Headers is what it does to request headers, by their name in lower case. One that
 	// is not named is passed on as the client sent it.
 	Headers map[string]Header
+	// DropsOthers: headers that Headers does not name are not passed on.
+	DropsOthers bool
 	// Login is what asks before anything is passed on; nil if nothing does.
 	Login *Login
 	TLS   Tri       // whether clients speak TLS to it
 	Pos   event.Pos // of the setting that makes it: proxy_pass, the port, the tunnel's service
+}
+
+// Header returns what becomes of a request header, by its name in any case.
+func (d *Door) Header(name string) Header {
+	h, ok := d.Headers[strings.ToLower(name)]
+	if !ok && d.DropsOthers {
+		h.Does, h.Pos = Removes, d.Pos
+	}
+	return h
 }
 
 // Listen is where a door accepts.

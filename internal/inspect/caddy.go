@@ -53,7 +53,7 @@ type caddyScope struct {
 	matchers map[string]*caddyLine
 	query    *deploy.Value
 	names    []deploy.Value // of host matchers
-	open     []nginxWord    // paths that the login leaves out
+	open     []textAt       // paths that the login leaves out
 	closed   bool
 }
 
@@ -98,15 +98,15 @@ func (c *caddyFile) options(list []*caddyLine) {
 	for _, l := range list {
 		switch l.name() {
 		case "http_port":
-			c.global.httpPort = mustPort(c.value(l.words[len(l.words)-1]).Text)
+			c.global.httpPort = portNumber(c.value(l.words[len(l.words)-1]).Text)
 		case "https_port":
-			c.global.httpsPort = mustPort(c.value(l.words[len(l.words)-1]).Text)
+			c.global.httpsPort = portNumber(c.value(l.words[len(l.words)-1]).Text)
 		case "auto_https":
 			c.global.plain = l.word(1) == "off"
 		case "default_bind":
 			c.global.bind = l.word(1)
 		case "layer4":
-			c.gapAt("gap.caddy-layer4", l.pos())
+			c.gapAt("gap.layer-four", l.pos())
 		case "servers":
 			for _, o := range l.block {
 				if o.name() == "trusted_proxies" {
@@ -117,8 +117,8 @@ func (c *caddyFile) options(list []*caddyLine) {
 	}
 }
 
-func trustsAll(words []nginxWord) bool {
-	return slices.ContainsFunc(words, func(w nginxWord) bool { return everyAddress(w.text) })
+func trustsAll(words []textAt) bool {
+	return slices.ContainsFunc(words, func(w textAt) bool { return everyAddress(w.text) })
 }
 
 // site reads a site block.
@@ -131,7 +131,7 @@ func (c *caddyFile) site(l *caddyLine) {
 			tls = true
 			scope.login = clientAuth(d)
 		case "bind":
-			bind = c.value(nginxWord{d.word(1), d.pos()}).Text
+			bind = c.value(textAt{d.word(1), d.pos()}).Text
 		}
 	}
 	var sites []caddySite
@@ -140,7 +140,7 @@ func (c *caddyFile) site(l *caddyLine) {
 			if text == "" {
 				continue
 			}
-			site, name := c.address(nginxWord{text, w.pos}, tls, bind)
+			site, name := c.address(textAt{text, w.pos}, tls, bind)
 			i := slices.IndexFunc(sites, func(o caddySite) bool { return o.in.Port == site.in.Port && o.tls == site.tls })
 			if i < 0 {
 				i, sites = len(sites), append(sites, site)
@@ -154,7 +154,7 @@ func (c *caddyFile) site(l *caddyLine) {
 }
 
 // address reads the address of a site, such as "https://NAME:PORT/PATH".
-func (c *caddyFile) address(w nginxWord, tls bool, bind string) (caddySite, deploy.Value) {
+func (c *caddyFile) address(w textAt, tls bool, bind string) (caddySite, deploy.Value) {
 	v := c.value(w)
 	site := caddySite{in: deploy.Listen{Space: deploy.Host, Address: wildcard(bind), Pos: w.pos}, tls: deploy.Yes}
 	scheme, rest, ok := strings.Cut(v.Text, "://")
@@ -225,13 +225,13 @@ type caddyMatch struct {
 	allows bool     // clients of some addresses alone
 	denies bool     // clients of other addresses than some
 	asks   bool     // something that clients send
-	names  []nginxWord
+	names  []textAt
 	pos    event.Pos
 	other  bool
 }
 
 // matcher returns what the matcher of a directive says, and the words behind it.
-func (c *caddyFile) matcher(l *caddyLine, scope caddyScope) (caddyMatch, []nginxWord) {
+func (c *caddyFile) matcher(l *caddyLine, scope caddyScope) (caddyMatch, []textAt) {
 	if len(l.words) < 2 {
 		return caddyMatch{all: true}, nil
 	}
@@ -434,7 +434,7 @@ func (c *caddyFile) asked(scope caddyScope, m caddyMatch, login *deploy.Login) c
 	case covers:
 	case len(m.not) > 0 && len(m.paths) == 0:
 		for _, p := range m.not {
-			scope.open = append(scope.open[:len(scope.open):len(scope.open)], nginxWord{p, m.pos})
+			scope.open = append(scope.open[:len(scope.open):len(scope.open)], textAt{p, m.pos})
 		}
 	case len(m.paths) > 0:
 		return scope
@@ -467,7 +467,7 @@ func copied(headers map[string]deploy.Header, l *caddyLine) map[string]deploy.He
 }
 
 // change returns headers after header_up or request_header.
-func (c *caddyFile) change(scope caddyScope, args []nginxWord, pos event.Pos) map[string]deploy.Header {
+func (c *caddyFile) change(scope caddyScope, args []textAt, pos event.Pos) map[string]deploy.Header {
 	if len(args) == 0 {
 		return scope.headers
 	}
@@ -571,7 +571,7 @@ func (c *caddyFile) from(scope caddyScope, name, value string) deploy.Source {
 }
 
 // proxy adds the doors of a reverse_proxy.
-func (c *caddyFile) proxy(l *caddyLine, args []nginxWord, scope caddyScope, sites []caddySite) {
+func (c *caddyFile) proxy(l *caddyLine, args []textAt, scope caddyScope, sites []caddySite) {
 	tls, trusts := false, c.global.trustsAll
 	targets := slices.Clone(args)
 	for _, o := range l.block {
@@ -585,7 +585,7 @@ func (c *caddyFile) proxy(l *caddyLine, args []nginxWord, scope caddyScope, site
 		case "transport":
 			tls = tls || slices.ContainsFunc(o.block, func(t *caddyLine) bool { return strings.HasPrefix(t.name(), "tls") })
 		case "rewrite":
-			if v, ok := queryToken(c.value(nginxWord{o.word(1), o.pos()})); ok {
+			if v, ok := queryToken(c.value(textAt{o.word(1), o.pos()})); ok {
 				scope.query = &v
 			}
 		}
@@ -630,8 +630,8 @@ func (c *caddyFile) proxy(l *caddyLine, args []nginxWord, scope caddyScope, site
 }
 
 func (c *caddyFile) add(d deploy.Door) {
-	if c.doors++; c.doors > nginxDoors {
-		if c.doors == nginxDoors+1 {
+	if c.doors++; c.doors > proxyDoors {
+		if c.doors == proxyDoors+1 {
 			c.gapAt("gap.too-many", d.Pos)
 		}
 		return
@@ -640,7 +640,7 @@ func (c *caddyFile) add(d deploy.Door) {
 }
 
 // upstream reads where a reverse_proxy leads: "[SCHEME://]HOST[:PORT]" or ":PORT".
-func (c *caddyFile) upstream(w nginxWord) (deploy.Endpoint, bool) {
+func (c *caddyFile) upstream(w textAt) (deploy.Endpoint, bool) {
 	v := c.value(w)
 	scheme, rest, ok := strings.Cut(v.Text, "://")
 	if !ok {

@@ -22,7 +22,7 @@ const (
 
 // caddyLine is a directive: the words of a line, and the block behind it.
 type caddyLine struct {
-	words []nginxWord
+	words []textAt
 	block []*caddyLine
 	open  bool // it has a block
 }
@@ -97,7 +97,7 @@ func (p *caddyParser) block(depth int) ([]*caddyLine, *event.Pos) {
 			switch {
 			case !quoted && text == "{":
 				if len(line.words) == 0 {
-					line.words = []nginxWord{{"", at}}
+					line.words = []textAt{{"", at}}
 				}
 				if depth+1 > caddyDepth {
 					return list, &at
@@ -116,7 +116,7 @@ func (p *caddyParser) block(depth int) ([]*caddyLine, *event.Pos) {
 				}
 				return list, nil
 			default:
-				line.words = append(line.words, nginxWord{text, at})
+				line.words = append(line.words, textAt{text, at})
 			}
 		}
 	}
@@ -200,7 +200,7 @@ var (
 )
 
 // value returns a word with the variables of the environment put in.
-func (c *caddyFile) value(w nginxWord) deploy.Value {
+func (c *caddyFile) value(w textAt) deploy.Value {
 	v := deploy.Value{State: deploy.Set, Text: w.text, Pos: w.pos}
 	for _, m := range caddyEnv.FindAllStringSubmatch(w.text, 8) {
 		e, ok := c.env[m[1]]
@@ -238,7 +238,7 @@ func (c *caddyFile) expand(list []*caddyLine, level int) []*caddyLine {
 			continue
 		}
 		if level >= caddyLevels {
-			c.gapAt("gap.include", l.pos())
+			c.gapAt("gap.referenced", l.pos())
 			continue
 		}
 		if body, ok := c.snippets[l.word(1)]; ok {
@@ -267,12 +267,12 @@ func (c *caddyFile) importFiles(l *caddyLine, level int) []*caddyLine {
 		files = globFiles(c.tree, way)
 	}
 	if len(files) == 0 {
-		c.gapAt("gap.include", l.pos())
+		c.gapAt("gap.referenced", l.pos())
 	}
 	for _, f := range files {
 		data, err := c.tree.Read(f, MaxFile)
 		if c.bytes += len(data); err != nil || c.bytes > caddyBytes {
-			c.gapAt("gap.include", l.pos())
+			c.gapAt("gap.referenced", l.pos())
 			break
 		}
 		c.visited[f] = true
@@ -287,7 +287,7 @@ func (c *caddyFile) importFiles(l *caddyLine, level int) []*caddyLine {
 }
 
 // putArgs returns lines with the arguments of an import put in.
-func putArgs(list []*caddyLine, args []nginxWord, depth int) []*caddyLine {
+func putArgs(list []*caddyLine, args []textAt, depth int) []*caddyLine {
 	if len(args) == 0 || depth > caddyDepth {
 		return list
 	}

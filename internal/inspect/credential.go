@@ -16,12 +16,7 @@ func credential(s *source, kind deploy.Kind, v deploy.Value) *deploy.Value {
 		v.State, v.Text = deploy.Present, ""
 		return &v
 	}
-	for _, have := range s.m.Secrets {
-		if have.Value.Pos == v.Pos {
-			return &v
-		}
-	}
-	s.m.Secrets = append(s.m.Secrets, deploy.Secret{What: "gateway token", Kind: kind, Value: v})
+	s.addSecret(deploy.Secret{What: "gateway token", Kind: kind, Value: v})
 	return &v
 }
 

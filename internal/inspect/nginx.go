@@ -17,7 +17,7 @@ const (
 	nginxPatterns = 200
 	nginxLevels   = 10
 	nginxBytes    = 8 << 20
-	nginxDoors    = 1000
+	proxyDoors    = 1000
 )
 
 func nginxReader() reader {
@@ -158,7 +158,7 @@ func (n *nginxFile) include(list []*nginxDirective, level int) []*nginxDirective
 			}
 			out = append(out, params...)
 		case len(files) == 0 || level >= nginxLevels:
-			n.gapAt("gap.include", d.pos)
+			n.gapAt("gap.referenced", d.pos)
 		}
 		if level >= nginxLevels {
 			continue
@@ -166,7 +166,7 @@ func (n *nginxFile) include(list []*nginxDirective, level int) []*nginxDirective
 		for _, f := range files {
 			data, err := n.tree.Read(f, MaxFile)
 			if n.bytes += len(data); err != nil || n.bytes > nginxBytes || len(n.visited) >= nginxFiles {
-				n.gapAt("gap.include", d.pos)
+				n.gapAt("gap.referenced", d.pos)
 				break
 			}
 			n.visited[f] = true

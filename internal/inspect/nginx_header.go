@@ -13,7 +13,7 @@ const nginxValues = 32
 var nginxVariable = regexp.MustCompile(`\$(?:\{(\w+)\}|(\w+))`)
 
 // value returns a word with the variables of the environment put in that the user named.
-func (n *nginxFile) value(w nginxWord) deploy.Value {
+func (n *nginxFile) value(w textAt) deploy.Value {
 	v := deploy.Value{State: deploy.Set, Text: w.text, Pos: w.pos}
 	v.Text = nginxVariable.ReplaceAllStringFunc(w.text, func(ref string) string {
 		name := strings.Trim(ref, "${}")
@@ -37,7 +37,7 @@ func ofEnvironment(name string) bool {
 }
 
 // resolve returns what a text may be once its variables are put in. One that is not known stays.
-func (n *nginxFile) resolve(text string, vars map[string][]nginxWord, depth int) []string {
+func (n *nginxFile) resolve(text string, vars map[string][]textAt, depth int) []string {
 	list := []string{text}
 	if depth > 4 || !strings.Contains(text, "$") {
 		return list
@@ -88,7 +88,7 @@ func (s *nginxServer) headers(scope nginxScope, pass *nginxDirective, url string
 		}
 		headers[name] = h
 	}
-	for _, w := range []*nginxWord{{url, pass.args[0].pos}, scope.query} {
+	for _, w := range []*textAt{{url, pass.args[0].pos}, scope.query} {
 		if w == nil {
 			continue
 		}

@@ -13,8 +13,8 @@ const (
 	nginxDepth  = 32
 )
 
-// nginxWord is a word of a directive, without its quotes.
-type nginxWord struct {
+// textAt is a word with its place, without its quotes.
+type textAt struct {
 	text string
 	pos  event.Pos
 }
@@ -22,7 +22,7 @@ type nginxWord struct {
 // nginxDirective is a directive with its words and, if it has one, its block.
 type nginxDirective struct {
 	name  string
-	args  []nginxWord
+	args  []textAt
 	block []*nginxDirective
 	pos   event.Pos
 }
@@ -67,7 +67,7 @@ func (p *nginxParser) fail(at event.Pos, what string) error { return &nginxError
 // block reads directives up to the end of the block, or of the file at depth 0.
 func (p *nginxParser) block(depth int) ([]*nginxDirective, error) {
 	var list []*nginxDirective
-	var words []nginxWord
+	var words []textAt
 	for {
 		p.space()
 		at := p.pos()
@@ -117,12 +117,12 @@ func (p *nginxParser) block(depth int) ([]*nginxDirective, error) {
 			if !ok {
 				return list, p.fail(at, "quotes without an end")
 			}
-			words = append(words, nginxWord{text, at})
+			words = append(words, textAt{text, at})
 		}
 	}
 }
 
-func newNginxDirective(words []nginxWord) *nginxDirective {
+func newNginxDirective(words []textAt) *nginxDirective {
 	return &nginxDirective{name: words[0].text, args: words[1:], pos: words[0].pos}
 }
 

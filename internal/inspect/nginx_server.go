@@ -25,10 +25,10 @@ type nginxScope struct {
 	proxyTLS     bool            // of stream: proxy_ssl
 	anyoneIsPeer bool            // real_ip takes the client's address from everybody's headers
 	realIP       bool
-	vars         map[string][]nginxWord // by set
-	answers      map[string]string      // by auth_request_set
-	query        *nginxWord             // of a rewrite, or of set $args
-	guard        *deploy.Login          // of an if that refuses
+	vars         map[string][]textAt // by set
+	answers      map[string]string   // by auth_request_set
+	query        *textAt             // of a rewrite, or of set $args
+	guard        *deploy.Login       // of an if that refuses
 }
 
 // enter returns what holds within a block.
@@ -99,7 +99,7 @@ func (c *nginxScope) set(d *nginxDirective) {
 	}
 	name := strings.TrimPrefix(d.arg(0), "$")
 	if name == "args" {
-		c.query = &nginxWord{"?" + d.arg(1), d.args[1].pos}
+		c.query = &textAt{"?" + d.arg(1), d.args[1].pos}
 	}
 	c.vars = added(c.vars, name, append(slices.Clone(c.vars[name]), d.args[1]))
 }
@@ -315,7 +315,7 @@ func (s *nginxServer) listen(d *nginxDirective, http bool) {
 			s.gapAt("gap.syntax", n.args[0].pos)
 		default:
 			if _, err := strconv.Atoi(text); err == nil {
-				host, port = "", mustPort(text)
+				host, port = "", portNumber(text)
 			}
 			if port == 0 {
 				port = 80
@@ -335,14 +335,6 @@ func wildcard(host string) string {
 		return ""
 	}
 	return host
-}
-
-func mustPort(text string) int {
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > 65535 {
-		return 0
-	}
-	return n
 }
 
 // hostPort takes "HOST", "HOST:PORT", "[IPV6]:PORT" apart; the port is 0 where there is
@@ -365,7 +357,7 @@ func hostPort(text string) (host string, port int, ok bool) {
 		}
 		host, rest = text[:i], text[i:]
 	}
-	port = mustPort(strings.TrimPrefix(rest, ":"))
+	port = portNumber(strings.TrimPrefix(rest, ":"))
 	return host, port, port != 0
 }
 
@@ -484,7 +476,7 @@ func (s *nginxServer) pass(list []*nginxDirective, scope nginxScope, at string, 
 			headers := s.headers(scope, d, url, login)
 			for _, to := range s.endpoints(url, s.upstreams, d) {
 				s.addDoors(d, to, func(door *deploy.Door) {
-					door.Path, door.Headers, door.Login = at, headers, login
+					door.Path, door.Headers, door.Login, door.DropsOthers = at, headers, login, scope.noHeaders
 				})
 			}
 		}
@@ -494,8 +486,8 @@ func (s *nginxServer) pass(list []*nginxDirective, scope nginxScope, at string, 
 // addDoors adds one door for each listener.
 func (s *nginxServer) addDoors(d *nginxDirective, to deploy.Endpoint, more func(*deploy.Door)) {
 	for i, l := range s.listens {
-		if s.nginxFile.doors++; s.nginxFile.doors > nginxDoors {
-			if s.nginxFile.doors == nginxDoors+1 {
+		if s.nginxFile.doors++; s.nginxFile.doors > proxyDoors {
+			if s.nginxFile.doors == proxyDoors+1 {
 				s.gapAt("gap.too-many", d.pos)
 			}
 			return
@@ -532,7 +524,7 @@ func (s *nginxServer) endpoints(url string, upstreams map[string]*nginxDirective
 			if server.name != "server" || len(server.args) == 0 {
 				continue
 			}
-			if slices.ContainsFunc(server.args[1:], func(w nginxWord) bool { return w.text == "down" }) {
+			if slices.ContainsFunc(server.args[1:], func(w textAt) bool { return w.text == "down" }) {
 				continue
 			}
 			if to, ok := s.endpoint(s.value(server.args[0]).Text, port, server.pos); ok {

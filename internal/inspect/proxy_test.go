@@ -18,8 +18,8 @@ import (
 	"github.com/clawsonar/clawsonar/internal/filetree"
 )
 
-// readWith reads the files of a tree with one reader.
-func readWith(r reader, tree filetree.Tree, env map[string]deploy.Value) *deploy.Model {
+// readProxies reads the files of a tree with one reader.
+func readProxies(r reader, tree filetree.Tree, env map[string]deploy.Value) *deploy.Model {
 	m := &deploy.Model{}
 	for _, info := range tree.Files() {
 		data, err := tree.Read(info.Name, MaxFile)
@@ -33,24 +33,24 @@ func readWith(r reader, tree filetree.Tree, env map[string]deploy.Value) *deploy
 	return m
 }
 
-func posText(p event.Pos) string { return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column) }
+func proxyPos(p event.Pos) string { return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column) }
 
 var (
-	doesText = map[deploy.Does]string{deploy.Passes: "passes", deploy.Sets: "sets", deploy.Appends: "appends", deploy.Removes: "removes"}
-	fromText = map[deploy.Source]string{deploy.FromElse: "else", deploy.FromPeer: "peer", deploy.FromLogin: "login", deploy.FromClient: "client", deploy.FromConst: "const"}
+	doesWords = map[deploy.Does]string{deploy.Passes: "passes", deploy.Sets: "sets", deploy.Appends: "appends", deploy.Removes: "removes"}
+	fromWords = map[deploy.Source]string{deploy.FromElse: "else", deploy.FromPeer: "peer", deploy.FromLogin: "login", deploy.FromClient: "client", deploy.FromConst: "const"}
 )
 
-// modelText writes what doors, secrets and gaps there are, one line each.
-func modelText(m *deploy.Model) string {
+// proxyText writes what doors, secrets and gaps there are, one line each.
+func proxyText(m *deploy.Model) string {
 	var b strings.Builder
 	for _, d := range m.Doors {
-		fmt.Fprintf(&b, "%s %s", d.Kind, posText(d.Pos))
-		fmt.Fprintf(&b, " | in %s %s:%d %s", d.In.Space, d.In.Address, d.In.Port, posText(d.In.Pos))
+		fmt.Fprintf(&b, "%s %s", d.Kind, proxyPos(d.Pos))
+		fmt.Fprintf(&b, " | in %s %s:%d %s", d.In.Space, d.In.Address, d.In.Port, proxyPos(d.In.Pos))
 		if d.In.Reach != "" {
 			fmt.Fprintf(&b, " reach=%s", d.In.Reach)
 		}
 		for _, n := range d.In.Names {
-			fmt.Fprintf(&b, " name=%s@%s", n.Text, posText(n.Pos))
+			fmt.Fprintf(&b, " name=%s@%s", n.Text, proxyPos(n.Pos))
 		}
 		fmt.Fprintf(&b, " tls=%s", map[deploy.Tri]string{deploy.NotKnown: "?", deploy.Yes: "yes", deploy.No: "no"}[d.TLS])
 		fmt.Fprintf(&b, " | to %s %s:%d", d.To.Space, d.To.Host, d.To.Port)
@@ -63,30 +63,33 @@ func modelText(m *deploy.Model) string {
 		if d.Bytes {
 			b.WriteString(" bytes")
 		}
+		if d.DropsOthers {
+			b.WriteString(" drops")
+		}
 		if d.Login != nil {
-			fmt.Fprintf(&b, " login=%s@%s", d.Login.Kind, posText(d.Login.Pos))
+			fmt.Fprintf(&b, " login=%s@%s", d.Login.Kind, proxyPos(d.Login.Pos))
 			if d.Login.Unproven {
 				b.WriteString("?")
 			}
 		}
 		for _, name := range slices.Sorted(maps.Keys(d.Headers)) {
 			h := d.Headers[name]
-			fmt.Fprintf(&b, "\n  %s %s", name, doesText[h.Does])
+			fmt.Fprintf(&b, "\n  %s %s", name, doesWords[h.Does])
 			if h.Does == deploy.Sets {
-				fmt.Fprintf(&b, " %s", fromText[h.From])
+				fmt.Fprintf(&b, " %s", fromWords[h.From])
 			}
 			if h.Secret != nil {
 				fmt.Fprintf(&b, " secret(%d)=%q", h.Secret.State, h.Secret.Text)
 			}
-			fmt.Fprintf(&b, " %s", posText(h.Pos))
+			fmt.Fprintf(&b, " %s", proxyPos(h.Pos))
 		}
 		b.WriteString("\n")
 	}
 	for _, s := range m.Secrets {
-		fmt.Fprintf(&b, "secret %s %s %q %s\n", s.Kind, s.What, s.Value.Text, posText(s.Value.Pos))
+		fmt.Fprintf(&b, "secret %s %s %q %s\n", s.Kind, s.What, s.Value.Text, proxyPos(s.Value.Pos))
 	}
 	for _, g := range m.Gaps {
-		fmt.Fprintf(&b, "gap %s %s %s\n", g.Kind, g.Why, posText(g.Pos))
+		fmt.Fprintf(&b, "gap %s %s %s\n", g.Kind, g.Why, proxyPos(g.Pos))
 	}
 	return b.String()
 }
@@ -107,7 +110,7 @@ func readExamples(t *testing.T, dir string, r reader) {
 				t.Fatal(err)
 			}
 			tree, env, want := example(a)
-			got := modelText(readWith(r, tree, env))
+			got := proxyText(readProxies(r, tree, env))
 			if *updateExamples {
 				a.Files = slices.DeleteFunc(a.Files, func(f txtar.File) bool { return f.Name == "want" })
 				a.Files = append(a.Files, txtar.File{Name: "want", Data: []byte(got)})
@@ -175,7 +178,7 @@ func fuzzReader(f *testing.F, dir string, r reader) {
 				return
 			}
 			if p.File != name || p.Line < 0 || p.Line > len(lines) || p.Line > 0 && p.Column > 2*len(lines[p.Line-1])+2 {
-				t.Errorf("position %s is not in the file", posText(p))
+				t.Errorf("position %s is not in the file", proxyPos(p))
 			}
 		}
 		if len(m.Doors) > 5000 || len(m.Gaps) > 10000 {
