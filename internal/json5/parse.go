@@ -59,7 +59,7 @@ func (e *Error) Error() string {
 // holds them all), and "__proto__" is a key like any other (it is the gateway that drops
 // it later).
 func Parse(file string, data []byte) (*Node, error) {
-	p := &parser{src: decode(data), at: event.Pos{File: file, Line: 1, Column: 1}}
+	p := &parser{src: Decode(data), at: event.Pos{File: file, Line: 1, Column: 1}}
 	p.src = strings.TrimPrefix(p.src, "\uFEFF")
 	n, err := p.document()
 	if err != nil {

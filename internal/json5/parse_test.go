@@ -200,7 +200,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		n, err := Parse("f", data)
-		lines := strings.Split(decode(data), "\n")
+		lines := strings.Split(Decode(data), "\n")
 		within := func(p event.Pos) {
 			if p.File != "f" || p.Line < 1 || p.Line > len(lines) || p.Column < 1 || p.Column > len(lines[p.Line-1])+1 {
 				t.Fatalf("%+v is not in the text", p)

@@ -37,9 +37,9 @@ func (u *units) String() string {
 	return u.b.String()
 }
 
-// decode returns a text as Node decodes UTF-8: the longest beginning of a character
+// Decode returns a text as Node decodes UTF-8: the longest beginning of a character
 // that breaks off becomes one U+FFFD, where Go makes one of each byte.
-func decode(data []byte) string {
+func Decode(data []byte) string {
 	if utf8.Valid(data) {
 		return string(data)
 	}

@@ -17,13 +17,24 @@ type Env func(name string) deploy.Value
 // Document is a configuration as the gateway sees it: included files merged,
 // variables substituted.
 type Document struct {
-	Root     *json5.Node // nil if it cannot be read
-	Problems []Problem   // why the gateway would not take it, or not as meant
-	Included []string    // files in the tree that it includes
-	// Written is, by value, what a string was before its variables were substituted,
-	// and Missing the variables that have no value.
+	// Root is an object; nil if it cannot be read: Problems say why. What an include that
+	// fails or is not in the files would have added is not there.
+	Root     *json5.Node
+	Problems []Problem // why the gateway would not take it, or not as meant
+	Included []string  // files in the tree that it includes
+	// Partial are what stands for something that is not known: an include of a file that is
+	// not in the tree, or something beyond the bounds of this package. What is not found in
+	// Root may be there.
+	Partial []event.Pos
+	// Written is, by value, what a string was before its variables were substituted, and Via
+	// where the values that were put in come from. Missing are the variables of a string whose
+	// values are not certain: not set (or empty, which is the same) or Unknown, or Present,
+	// where the text still has the variable in it; or Assumed, where it has the value.
 	Written map[*json5.Node]string
+	Via     map[*json5.Node][]event.Pos
 	Missing map[*json5.Node][]string
+	// Vars are the variables that the configuration itself sets: see Environment.
+	Vars map[string]deploy.Value
 }
 
 // Get returns what is at the keys; nil if there is nothing.
