@@ -615,16 +615,9 @@ func (p *project) envFile(name string) (map[string]deploy.Value, bool) {
 
 // secret adds a secret that stands in clear in a file.
 func (p *project) secret(name string, v deploy.Value, in, example bool) {
-	what, ok := secretName(name)
-	if !ok || !in || v.Text == "" {
-		return
+	if what := secretVariable(name); what != "" && in && v.Text != "" {
+		p.s.addSecret(deploy.Secret{What: what, Kind: deploy.KindCompose, Value: v, Example: example})
 	}
-	for i := len(p.s.m.Secrets) - 1; i >= 0 && i > len(p.s.m.Secrets)-100; i-- {
-		if o := p.s.m.Secrets[i]; o.Value.Pos == v.Pos && o.What == what {
-			return
-		}
-	}
-	p.s.m.Secrets = append(p.s.m.Secrets, deploy.Secret{What: what, Kind: deploy.KindCompose, Value: v, Example: example})
 }
 
 // inClear reports whether a scalar itself holds its value, or what stands where its variable has none.
@@ -697,7 +690,7 @@ func (p *project) gateway(name string, n *ynode, space deploy.Space, spacePos ev
 // exampleSecret adds the secret that a file to be copied to .env has for a variable of the
 // gateway, where there is no .env: many keep what they copied.
 func (p *project) exampleSecret(m ymember) {
-	if _, ok := secretName(m.key); !ok || p.example == nil {
+	if secretVariable(m.key) == "" || p.example == nil {
 		return
 	}
 	if v := interpolate(m.value.text, m.pos, func(name string) deploy.Value { return p.example[name] }); m.value.kind == yscalar && len(v.Via) > 0 {

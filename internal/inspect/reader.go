@@ -50,6 +50,7 @@ type reader struct {
 func readers() []reader {
 	return []reader{
 		composeReader(),
+		dockerfileReader(),
 		systemdReader(),
 		cloudflaredReader(),
 		frpReader(),

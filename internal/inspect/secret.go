@@ -56,6 +56,8 @@ func secretVariable(name string) string {
 			return "gateway token"
 		case product + "_GATEWAY_PASSWORD":
 			return "gateway password"
+		case product + "_HOOKS_TOKEN":
+			return "hooks token"
 		}
 	}
 	for _, suffix := range []string{"_TOKEN", "_PASSWORD", "_SECRET", "_API_KEY", "_APIKEY", "_ACCESS_KEY", "_PRIVATE_KEY", "_SECRET_KEY"} {
@@ -64,4 +66,17 @@ func secretVariable(name string) string {
 		}
 	}
 	return ""
+}
+
+// isExampleFile reports whether a file is there to be copied: .env.example and its like.
+func isExampleFile(name string) bool {
+	name = strings.ToLower(name)
+	for _, word := range []string{"example", "sample", "template", "dist"} {
+		for _, sep := range []string{".", "-", "_"} {
+			if strings.HasSuffix(name, sep+word) || strings.Contains(name, sep+word+".") || strings.Contains(name, "/"+word+sep) || strings.HasPrefix(name, word+sep) {
+				return true
+			}
+		}
+	}
+	return false
 }

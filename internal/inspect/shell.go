@@ -45,6 +45,18 @@ func shellCommands(text string, at event.Pos, env lookup) [][]deploy.Value {
 	return s.commands
 }
 
+// expandedWords splits a line into words and expands their variables. Nothing is an operator: so it is
+// in the instructions of a Dockerfile.
+func expandedWords(text string, at event.Pos, env lookup) []deploy.Value {
+	s := shell{text: text, place: newPlaces(text, at), env: env, plain: true}
+	s.run()
+	var words []deploy.Value
+	for _, c := range s.commands {
+		words = append(words, c...)
+	}
+	return words
+}
+
 // places finds the position of bytes in a text, in ascending order.
 type places struct {
 	text   string
@@ -82,6 +94,7 @@ type shell struct {
 	place    *places
 	env      lookup
 	verbatim bool // words as they stand, nothing expanded, operators as words
+	plain    bool // nothing is an operator, and expansions are not split
 	i        int
 	nested   int
 
@@ -196,13 +209,13 @@ func (s *shell) next() {
 		s.endWord()
 		s.i++
 	case c == '\n':
-		if s.verbatim {
+		if s.verbatim || s.plain {
 			s.endWord()
 		} else {
 			s.endCommand()
 		}
 		s.i++
-	case c == '#' && !s.open && !s.verbatim:
+	case c == '#' && !s.open && !s.verbatim && !s.plain:
 		if end := strings.IndexByte(rest, '\n'); end >= 0 {
 			s.i += end
 		} else {
@@ -221,6 +234,8 @@ func (s *shell) next() {
 		s.quoted()
 	case !s.verbatim && (c == '$' || c == '`'):
 		s.expand(false)
+	case s.plain:
+		s.literal()
 	case strings.HasPrefix(rest, "&&"), strings.HasPrefix(rest, "||"), strings.HasPrefix(rest, ";;"):
 		s.operator(2)
 	case !s.verbatim && strings.HasPrefix(rest, "&>"):
@@ -230,11 +245,16 @@ func (s *shell) next() {
 	case !s.verbatim && (c == '>' || c == '<'):
 		s.redirect()
 	default:
-		_, n := utf8.DecodeRuneInString(rest)
-		s.begin()
-		s.add(rest[:n])
-		s.i += n
+		s.literal()
 	}
+}
+
+// literal takes a character as it is.
+func (s *shell) literal() {
+	_, n := utf8.DecodeRuneInString(s.text[s.i:])
+	s.begin()
+	s.add(s.text[s.i : s.i+n])
+	s.i += n
 }
 
 // redirect drops a redirection: the digits before it, the operator and the word behind it.
@@ -291,6 +311,7 @@ func (s *shell) expand(quoted bool) {
 	if *s.expanded += len(v.Text); *s.expanded > maxExpanded {
 		v = deploy.Value{State: deploy.Unknown}
 	}
+	quoted = quoted || s.plain
 	if quoted || v.State == deploy.Unknown {
 		s.begin()
 	} else if !s.open && v.Text == "" {
