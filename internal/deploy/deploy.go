@@ -21,6 +21,16 @@ type Model struct {
 	// Releases are what package.json and the like say of the release, for gateways near them.
 	Releases []Value
 	Gaps     []Gap
+	// FilesTogether are files that only make sense together, and are read once all others are.
+	FilesTogether map[Kind][]string
+}
+
+// Together notes a file that is read with others of its kind.
+func (m *Model) Together(kind Kind, file string) {
+	if m.FilesTogether == nil {
+		m.FilesTogether = map[Kind][]string{}
+	}
+	m.FilesTogether[kind] = append(m.FilesTogether[kind], file)
 }
 
 // Space is a network namespace: what listens on loopback in one is reached over
@@ -175,6 +185,9 @@ const (
 	KindNginx       Kind = "nginx"
 	KindCaddy       Kind = "caddy"
 	KindTraefik     Kind = "traefik"
+	KindHAProxy     Kind = "haproxy"
+	KindApache      Kind = "apache"
+	KindEnvoy       Kind = "envoy"
 	KindCloudflared Kind = "cloudflared"
 	KindTailscale   Kind = "tailscale serve"
 	KindFunnel      Kind = "tailscale funnel"

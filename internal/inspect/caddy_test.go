@@ -2,6 +2,6 @@ package inspect
 
 import "testing"
 
-func TestCaddy(t *testing.T) { readExamples(t, "caddy", caddyReader()) }
+func TestCaddy(t *testing.T) { readExamples(t, "caddy", oneReader(caddyReader())) }
 
-func FuzzCaddy(f *testing.F) { fuzzReader(f, "caddy", caddyReader()) }
+func FuzzCaddy(f *testing.F) { fuzzProxy(f, "caddy", "Caddyfile", oneReader(caddyReader())) }

@@ -2,6 +2,6 @@ package inspect
 
 import "testing"
 
-func TestNginx(t *testing.T) { readExamples(t, "nginx", nginxReader()) }
+func TestNginx(t *testing.T) { readExamples(t, "nginx", oneReader(nginxReader())) }
 
-func FuzzNginx(f *testing.F) { fuzzReader(f, "nginx", nginxReader()) }
+func FuzzNginx(f *testing.F) { fuzzProxy(f, "nginx", "nginx.conf", oneReader(nginxReader())) }

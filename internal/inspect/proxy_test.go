@@ -18,16 +18,17 @@ import (
 	"github.com/clawsonar/clawsonar/internal/filetree"
 )
 
-// readProxies reads the files of a tree with one reader.
-func readProxies(r reader, tree filetree.Tree, env map[string]deploy.Value) *deploy.Model {
+// readProxies reads the files of a tree with readers.
+func readProxies(with []reader, tree filetree.Tree, env map[string]deploy.Value) *deploy.Model {
 	m := &deploy.Model{}
 	for _, info := range tree.Files() {
 		data, err := tree.Read(info.Name, MaxFile)
-		if err != nil || !info.Mode.IsRegular() || !r.match(info.Name, data) {
+		i := slices.IndexFunc(with, func(r reader) bool { return r.match(info.Name, data) })
+		if err != nil || !info.Mode.IsRegular() || i < 0 {
 			continue
 		}
-		if err := r.read(&source{name: info.Name, data: data, tree: tree, m: m, env: env}); err != nil {
-			m.Gaps = append(m.Gaps, deploy.Gap{Kind: r.kind, Why: "error: " + err.Error(), Pos: event.Pos{File: info.Name}})
+		if err := with[i].read(&source{name: info.Name, data: data, tree: tree, m: m, env: env}); err != nil {
+			m.Gaps = append(m.Gaps, deploy.Gap{Kind: with[i].kind, Why: "error: " + err.Error(), Pos: event.Pos{File: info.Name}})
 		}
 	}
 	return m
@@ -96,9 +97,19 @@ func proxyText(m *deploy.Model) string {
 
 var updateExamples = flag.Bool("update-examples", false, "write what is read into the examples")
 
+// proxyModel reads a tree.
+type proxyModel func(filetree.Tree, map[string]deploy.Value) *deploy.Model
+
+// oneReader reads a tree with one reader.
+func oneReader(r reader) proxyModel {
+	return func(tree filetree.Tree, env map[string]deploy.Value) *deploy.Model {
+		return readProxies([]reader{r}, tree, env)
+	}
+}
+
 // readExamples reads testdata/DIR/*.txtar: files, and as "want" what is in the model
 // after. "NAME -> OTHER" is a link. A file "env" holds variables that the user named.
-func readExamples(t *testing.T, dir string, r reader) {
+func readExamples(t *testing.T, dir string, read proxyModel) {
 	names, err := filepath.Glob(filepath.Join("testdata", dir, "*.txtar"))
 	if err != nil || len(names) == 0 {
 		t.Fatal("no examples", err)
@@ -110,7 +121,7 @@ func readExamples(t *testing.T, dir string, r reader) {
 				t.Fatal(err)
 			}
 			tree, env, want := example(a)
-			got := proxyText(readProxies(r, tree, env))
+			got := proxyText(read(tree, env))
 			if *updateExamples {
 				a.Files = slices.DeleteFunc(a.Files, func(f txtar.File) bool { return f.Name == "want" })
 				a.Files = append(a.Files, txtar.File{Name: "want", Data: []byte(got)})
@@ -146,9 +157,9 @@ func example(a *txtar.Archive) (tree filetree.Tree, env map[string]deploy.Value,
 	return filetree.Map(files, modes), env, want
 }
 
-// fuzzReader reads anything, with the files of testdata/DIR/*.txtar as seeds: no panic,
+// fuzzProxy reads anything in a file named LIKE, with the files of testdata/DIR/*.txtar as seeds: no panic,
 // no more than the bounds, and only positions that are within the file.
-func fuzzReader(f *testing.F, dir string, r reader) {
+func fuzzProxy(f *testing.F, dir, like string, read proxyModel) {
 	names, err := filepath.Glob(filepath.Join("testdata", dir, "*.txtar"))
 	if err != nil {
 		f.Fatal(err)
@@ -161,17 +172,15 @@ func fuzzReader(f *testing.F, dir string, r reader) {
 		tree, _, _ := example(a)
 		for _, info := range tree.Files() {
 			data, _ := tree.Read(info.Name, MaxFile)
-			f.Add(info.Name, string(data))
+			f.Add(string(data))
 		}
 	}
-	f.Fuzz(func(t *testing.T, name, text string) {
+	f.Fuzz(func(t *testing.T, text string) {
 		if len(text) > 64<<10 {
 			t.Skip()
 		}
-		name = "dir/" + filepath.Base(name)
-		r.match(name, []byte(text))
-		m := &deploy.Model{}
-		_ = r.read(&source{name: name, data: []byte(text), tree: filetree.Map(map[string]string{name: text}), m: m})
+		name := "dir/" + like
+		m := read(filetree.Map(map[string]string{name: text}), nil)
 		lines := strings.Split(text, "\n")
 		within := func(p event.Pos) {
 			if p.IsZero() {

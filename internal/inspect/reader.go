@@ -59,5 +59,9 @@ func readers() []reader {
 		tailscaleReader(),
 		nginxReader(),
 		caddyReader(),
+		traefikReader(),
+		otherProxyReader(deploy.KindHAProxy, `\.(cfg|conf)$`, `(?m)^[ \t]*(?:frontend|backend|listen)[ \t]+[\w.-]+[ \t]*(?:#.*)?\r?$`),
+		otherProxyReader(deploy.KindApache, `\.(conf|vhost)$|^\.htaccess$`, `(?mi)^[ \t]*(?:ProxyPass|RewriteRule[ \t].*\[(?:[^\]]*,)?P[,\]])`),
+		otherProxyReader(deploy.KindEnvoy, `\.(ya?ml|json)$`, `envoy\.filters\.network\.|(?m)^static_resources:`),
 	}
 }
