@@ -38,8 +38,9 @@ lint: ## gofmt, vet, staticcheck, and which package may import which
 demo: build ## build, scan bundled replicas of gateways on loopback
 	./bin/clawsonar demo
 
-generate: ## add new releases to the release table; needs npm
+generate: ## add new releases to the release table, installed ones to the keys; needs npm
 	go run ./internal/tools/releases
+	go run ./internal/tools/configkeys
 
 captures: ## record the real gateways again into testdata/captures; needs what e2e needs
 	go run ./internal/tools/captures

@@ -38,6 +38,9 @@ func (g *gateway) secret(p *picker, o *outcome, kind string) secret {
 	}
 	for _, name := range o.era.variables(strings.ToUpper(kind)) {
 		v := g.env(name)
+		if g.outside && v.State == deploy.Unknown {
+			continue // the configuration may have one as well, which comes to the same
+		}
 		// Whether these read the older names is not known.
 		if strings.HasPrefix(name, "CLAWDBOT_") && o.era.from("2026.2.26") && v.State != deploy.Unset && v.State != deploy.Unknown && p.pick(2) == 1 {
 			continue

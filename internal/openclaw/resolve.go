@@ -12,13 +12,6 @@ import (
 	"github.com/clawsonar/clawsonar/internal/message"
 )
 
-// The places in which a gateway listens; see Settings.Listens.
-const (
-	listensLoopback = "loopback"
-	listensEvery    = "every"
-	listensTailnet  = "tailnet"
-)
-
 // The modes of authentication, binds and uses of Tailscale.
 const (
 	modeNone     = "none"
@@ -112,7 +105,7 @@ type outcome struct {
 	secret                      Credential
 	given                       bool // what may be given from outside the files is
 	generated, saved            bool
-	refusal                     *Problem
+	guard, refusal              *Problem
 }
 
 // worlds starts the gateway in every world that the files leave possible.
@@ -142,6 +135,12 @@ func (g *gateway) start(p *picker) *outcome {
 		o.refusal = problem
 		return o
 	}
+	guard := g.guard(p)
+	if guard != nil && !guard.Fatal { // the other world goes on
+		o.refusal = guard
+		return o
+	}
+	o.guard = guard
 	bind, mode, tailscale := g.word(p, "bind", binds(), "gateway", "bind"), g.word(p, "auth", e.modes(), "gateway", "auth", "mode"), g.word(p, "tailscale", tailscales(), "gateway", "tailscale", "mode")
 	for _, w := range []word{bind, mode, tailscale} {
 		if w.problem != nil {
@@ -180,7 +179,7 @@ func (g *gateway) start(p *picker) *outcome {
 		}
 	}
 
-	beyond := o.listens != listensLoopback
+	beyond := o.listens != ListensLoopback
 	// Up to a release it is the word that counts, and not where it leads.
 	far := beyond || o.bind.Value != bindLoopback && !p.tri(e.since("2026.3.13", "2026.6.11"))
 	switch o.mode.Value {
@@ -231,7 +230,7 @@ func (g *gateway) withoutToken(p *picker, o *outcome, token secret, far bool) *o
 		if !serve || far {
 			return refuse(o.mode.Pos, "refuses-start.no-token")
 		}
-		return g.finish(p, o, o.listens != listensLoopback)
+		return g.finish(p, o, o.listens != ListensLoopback)
 	case token.missing && !e.from("2026.8.2"):
 		return refuse(token.Pos, "refuses-start.reference")
 	case token.blank && e.from("2026.9.6"):
@@ -243,10 +242,10 @@ func (g *gateway) withoutToken(p *picker, o *outcome, token secret, far bool) *o
 		}
 	}
 	o.generated, o.saved = true, !e.from("2026.5.28")
-	return g.finish(p, o, o.listens != listensLoopback)
+	return g.finish(p, o, o.listens != ListensLoopback)
 }
 
-// finish checks what is checked last, and what does not change what it asks.
+// finish checks what is checked last.
 func (g *gateway) finish(p *picker, o *outcome, beyond bool) *outcome {
 	e := o.era
 	refuse := func(pos event.Pos, id string) *outcome {
@@ -266,9 +265,7 @@ func (g *gateway) finish(p *picker, o *outcome, beyond bool) *outcome {
 	if beyond && e.from("2026.2.26") && !e.from("2026.3.13") && !p.tri(g.origins()) {
 		return refuse(o.bind.Pos, "refuses-start.no-origins")
 	}
-	if problem := g.guard(p); problem != nil {
-		o.refusal = problem
-	}
+	o.refusal = o.guard
 	return o
 }
 
@@ -287,24 +284,24 @@ func (g *gateway) listen(p *picker, o *outcome) *Problem {
 		if bind == bindAuto && !p.tri(g.container()) {
 			o.bind.Value, bind = bindLoopback, bindLoopback
 		} else if bind == bindAuto {
-			o.listens = listensEvery
+			o.listens = ListensEvery
 			return nil
 		}
 	}
 	switch bind {
 	case bindLoopback:
-		o.listens = listensLoopback
+		o.listens = ListensLoopback
 	case bindLAN:
-		o.listens = listensEvery
+		o.listens = ListensEvery
 	case bindAuto:
-		o.listens = listensLoopback
+		o.listens = ListensLoopback
 		if g.defaultsToAuto(o.era) && p.tri(g.container()) {
-			o.listens = listensEvery
+			o.listens = ListensEvery
 		}
 	case bindTailnet:
-		o.listens = listensTailnet
+		o.listens = ListensTailnet
 		if p.pick(2) == 1 { // without a tailnet
-			o.listens = listensLoopback
+			o.listens = ListensLoopback
 		}
 	case bindCustom:
 		return g.customHost(p, o)
@@ -312,14 +309,16 @@ func (g *gateway) listen(p *picker, o *outcome) *Problem {
 	return nil
 }
 
+// autoFrom is the first release that listens on every address in a container by itself.
+const autoFrom = "2026.4.15"
+
 // defaultsToAuto reports whether the release looks whether it is in a container, for
 // bind auto and without one.
 func (g *gateway) defaultsToAuto(e era) bool {
-	const first = "2026.4.15"
 	if g.Release.IsZero() {
-		return e.from(first)
+		return e.from(autoFrom)
 	}
-	return era{g.Release}.from(first)
+	return era{g.Release}.from(autoFrom)
 }
 
 // container is whether it takes itself to be in a container.
@@ -336,7 +335,7 @@ func (g *gateway) customHost(p *picker, o *outcome) *Problem {
 	o.host = values.Setting
 	host := strings.TrimSpace(o.host.Value)
 	if values.unknown {
-		o.listens = pickOf(p, []string{"", listensLoopback, listensEvery})
+		o.listens = pickOf(p, []string{"", ListensLoopback, ListensEvery})
 		return nil
 	}
 	addr, err := netip.ParseAddr(host)
@@ -344,14 +343,14 @@ func (g *gateway) customHost(p *picker, o *outcome) *Problem {
 	case err == nil && addr.Is4():
 		o.listens = host
 		if addr.IsLoopback() {
-			o.listens = listensLoopback
+			o.listens = ListensLoopback
 		} else if addr.IsUnspecified() {
-			o.listens = listensEvery
+			o.listens = ListensEvery
 		}
 	case p.tri(o.era.since("2026.2.9", "2026.3.13")):
 		return &Problem{Pos: o.bind.Pos, Path: "gateway.customBindHost", ID: "refuses-start.no-custom-host", Fatal: true}
 	default:
-		o.listens = listensEvery
+		o.listens = ListensEvery
 	}
 	return nil
 }
@@ -410,7 +409,7 @@ func (g *gateway) origins() deploy.Tri {
 }
 
 // guard is why it does not start though its settings would do: the configuration does
-// not say that this is a gateway of its own.
+// not say that this is a gateway of its own. Fatal: that is so in every world.
 func (g *gateway) guard(p *picker) *Problem {
 	if g.guarded == deploy.No || g.on("allow-unconfigured") || g.on("dev") {
 		return nil
@@ -420,14 +419,15 @@ func (g *gateway) guard(p *picker) *Problem {
 		return nil
 	}
 	// Without its command line it may be started either way.
-	if (mode.unknown || g.Command == nil) && p.pick(2) == 0 {
+	maybe := mode.unknown || g.Command == nil
+	if maybe && p.pick(2) == 0 {
 		return nil
 	}
 	id := "refuses-start.not-local"
 	if g.NoConfig {
 		id = "refuses-start.no-config"
 	}
-	return &Problem{Pos: mode.Pos, Path: "gateway.mode", ID: id, Fatal: true}
+	return &Problem{Pos: mode.Pos, Path: "gateway.mode", ID: id, Fatal: !maybe}
 }
 
 // on reports whether a flag without a value is given.

@@ -136,7 +136,7 @@ func TestStarted(t *testing.T) {
 		if !slices.Contains(asks, s.Asks) {
 			t.Errorf("%s %s: %s, but %s", name, r, s.Asks, without)
 		}
-		listens := map[string]string{"127.0.0.1 [::1]": listensLoopback, "0.0.0.0": listensEvery}[at]
+		listens := map[string]string{"127.0.0.1 [::1]": ListensLoopback, "0.0.0.0": ListensEvery}[at]
 		if s.Listens != listens || s.ListensAssumed || s.Port.Value != "29871" {
 			t.Errorf("%s %s: listens on %s:%s, but %s", name, r, s.Listens, s.Port.Value, at)
 		}

@@ -228,8 +228,8 @@ func agreed(worlds []*outcome, of func(*outcome) Setting) (Setting, bool) {
 	s := of(some[0])
 	for _, o := range some[1:] {
 		t := of(o)
-		if s.Value == listensTailnet && t.Value == listensLoopback && o.bind.Value == bindTailnet || s.Value == listensLoopback && t.Value == listensTailnet && o.bind.Value == bindTailnet {
-			s.Value = listensTailnet
+		if s.Value == ListensTailnet && t.Value == ListensLoopback && o.bind.Value == bindTailnet || s.Value == ListensLoopback && t.Value == ListensTailnet && o.bind.Value == bindTailnet {
+			s.Value = ListensTailnet
 			continue
 		}
 		if t.Value != s.Value {

@@ -2,6 +2,7 @@ package openclaw
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/clawsonar/clawsonar/internal/deploy"
 	"github.com/clawsonar/clawsonar/internal/release"
@@ -67,13 +68,22 @@ func labReleases() []string {
 // era is a measured release: others behave as one of those beside them.
 type era struct{ release.Version }
 
+// measured are the measured releases, and those that other rules name.
+var measured = sync.OnceValue(func() map[string]release.Version {
+	out := map[string]release.Version{autoFrom: release.MustParse(autoFrom)}
+	for _, s := range labReleases() {
+		out[s] = release.MustParse(s)
+	}
+	return out
+})
+
 // erasOf returns the measured releases as which r may behave: itself, or those before
 // and after it. One that is newer than all behaves as the newest, an older one as the
 // oldest; one that is not known as any.
 func erasOf(r release.Version) []era {
 	var all []era
 	for _, s := range labReleases() {
-		all = append(all, era{release.MustParse(s)})
+		all = append(all, era{measured()[s]})
 	}
 	if r.IsZero() {
 		return all
@@ -90,15 +100,15 @@ func erasOf(r release.Version) []era {
 	return all[i-1 : i+1]
 }
 
-// from reports whether the era is the release or a later one.
-func (e era) from(r string) bool { return e.Compare(release.MustParse(r)) >= 0 }
+// from reports whether the era is the measured release or a later one.
+func (e era) from(r string) bool { return e.Compare(measured()[r]) >= 0 }
 
 // since answers no up to one release, yes from another on, and not known in between.
 func (e era) since(no, yes string) deploy.Tri {
 	switch {
 	case e.from(yes):
 		return deploy.Yes
-	case e.from(no) && e.Version != release.MustParse(no):
+	case e.from(no) && e.Version != measured()[no]:
 		return deploy.NotKnown
 	}
 	return deploy.No
