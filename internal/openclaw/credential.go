@@ -87,14 +87,11 @@ func (g *gateway) given(p *picker, o *outcome, v deploy.Value) Credential {
 	return Credential{}
 }
 
-// shorthand is a reference without braces, and older ways to write one.
-var shorthand = regexp.MustCompile(`^(?:\$|secretref-env:|__env__:)([A-Z_][A-Z0-9_]*)$`)
-
 // configured returns a credential of the configuration.
 func (g *gateway) configured(p *picker, o *outcome, n *json5.Node) secret {
 	e := o.era
 	switch {
-	case g.outside:
+	case n == nil && g.open():
 		if p.pick(2) == 0 {
 			return secret{}
 		}
@@ -103,28 +100,26 @@ func (g *gateway) configured(p *picker, o *outcome, n *json5.Node) secret {
 	case n == nil || n.Kind == json5.Null:
 		return secret{}
 	case n.Kind == json5.Object && e.from("2026.3.13"):
-		if n.Get("source") != nil && n.Get("source").Text == "env" && n.Get("id") != nil {
-			return g.referred(p, o, n, []string{n.Get("id").Text})
+		if ref, ok := Reference(n, e.Version); ok && ref.Source == "env" {
+			return g.referred(p, o, n, []string{ref.ID})
 		}
 		return secret{Credential: Credential{Where: ElsewhereKnown, Pos: n.Pos, Reference: true}, inConfig: true}
 	case n.Kind != json5.String:
 		return secret{problem: &Problem{Pos: n.Pos, ID: "refuses-start.secret-type", Fatal: true}}
 	}
+	assumed := false
 	if missing := g.Doc.Missing[n]; len(missing) > 0 {
-		return g.referred(p, o, n, missing)
+		assumed = !slices.ContainsFunc(missing, func(name string) bool { v := g.env(name); return v.State != deploy.Assumed || v.Text == "" })
+		if !assumed {
+			return g.referred(p, o, n, missing)
+		}
 	}
 	text := strings.TrimSpace(n.Text)
 	if text == "" {
 		return secret{Credential: Credential{Pos: n.Pos}, blank: true}
 	}
-	if m := shorthand.FindStringSubmatch(text); m != nil {
-		known := e.since("2026.3.13", "2026.6.11")
-		if text[0] != '$' {
-			known = e.since("2026.2.26", "2026.6.11")
-		}
-		if p.tri(known) {
-			return g.referred(p, o, n, m[1:])
-		}
+	if ref, ok := Reference(n, e.Version); ok && !variable.MatchString(text) && (!ref.Maybe || p.pick(2) == 0) {
+		return g.referred(p, o, n, []string{ref.ID})
 	}
 	// An escaped reference is the literal text; some releases take that for one that
 	// leads nowhere.
@@ -133,7 +128,7 @@ func (g *gateway) configured(p *picker, o *outcome, n *json5.Node) secret {
 	}
 	written, replaced := g.Doc.Written[n]
 	return secret{
-		Credential: Credential{Where: KnownText, Text: text, Pos: n.Pos, Reference: replaced && written != n.Text && variable.MatchString(written)},
+		Credential: Credential{Where: KnownText, Text: text, Pos: n.Pos, Reference: replaced && written != n.Text && variable.MatchString(written), Assumed: assumed},
 		inConfig:   true,
 	}
 }

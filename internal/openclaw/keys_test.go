@@ -142,7 +142,7 @@ func FuzzCheck(f *testing.F) {
 			return
 		}
 		d := &Document{Root: root}
-		if p := keys(t).Check(d, r); len(p) > maxProblems {
+		if p := keys(t).Check(d, r); len(p) > maxKeyProblems {
 			t.Errorf("%d problems", len(p))
 		}
 		Resolve(Input{Doc: d, Env: unknownEnv, Release: r})

@@ -366,14 +366,18 @@ func (g *gateway) proxy(p *picker, o *outcome, token secret, beyond bool) *Probl
 		return &Problem{Pos: o.mode.Pos, Path: "gateway.auth.trustedProxy.userHeader", ID: "refuses-start.no-user-header", Fatal: true}
 	}
 	proxies := g.Doc.Get("gateway", "trustedProxies")
-	if g.outside && p.pick(2) == 1 || !g.outside && (proxies == nil || len(proxies.Items) == 0) {
-		return &Problem{Pos: o.mode.Pos, Path: "gateway.trustedProxies", ID: "refuses-start.no-proxies", Fatal: true}
+	if proxies == nil && g.open() {
+		if p.pick(2) == 0 {
+			return nil
+		}
+	} else if proxies != nil && len(proxies.Items) > 0 {
+		// One release was seen to insist on a proxy on loopback, and a later one not to.
+		if !beyond && !trustsLoopback(proxies) && !e.from("2026.6.11") && (e.String() == "2026.3.13" || p.pick(2) == 1) {
+			return &Problem{Pos: proxies.Pos, Path: "gateway.trustedProxies", ID: "refuses-start.proxy-not-on-loopback", Fatal: true}
+		}
+		return nil
 	}
-	// One release was seen to insist on a proxy on loopback, and a later one not to.
-	if !beyond && !g.outside && !trustsLoopback(proxies) && !e.from("2026.6.11") && (e.String() == "2026.3.13" || p.pick(2) == 1) {
-		return &Problem{Pos: proxies.Pos, Path: "gateway.trustedProxies", ID: "refuses-start.proxy-not-on-loopback", Fatal: true}
-	}
-	return nil
+	return &Problem{Pos: o.mode.Pos, Path: "gateway.trustedProxies", ID: "refuses-start.no-proxies", Fatal: true}
 }
 
 // trustsLoopback reports whether a list of addresses and networks has a loopback one.
@@ -391,9 +395,6 @@ func trustsLoopback(list *json5.Node) bool {
 // origins is whether browsers' origins are settled, without which 2026.2.26 does not
 // listen beyond loopback.
 func (g *gateway) origins() deploy.Tri {
-	if g.outside {
-		return deploy.NotKnown
-	}
 	ui := g.Doc.Get("gateway", "controlUi")
 	if n := ui.Get("enabled"); n != nil && n.Kind == json5.Bool && !n.Bool {
 		return deploy.Yes
@@ -404,6 +405,9 @@ func (g *gateway) origins() deploy.Tri {
 	list := ui.Get("allowedOrigins")
 	if list != nil && slices.ContainsFunc(list.Items, func(n *json5.Node) bool { return strings.TrimSpace(n.Text) != "" }) {
 		return deploy.Yes
+	}
+	if list == nil && g.open() {
+		return deploy.NotKnown
 	}
 	return deploy.No
 }

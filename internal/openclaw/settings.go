@@ -63,7 +63,7 @@ type text struct {
 func (g *gateway) text(p *picker, keys ...string) text {
 	n := g.Doc.Get(keys...)
 	switch {
-	case g.outside:
+	case n == nil && g.open():
 		return text{unknown: true}
 	case n == nil:
 		return text{}
@@ -72,7 +72,10 @@ func (g *gateway) text(p *picker, keys ...string) text {
 	}
 	t := text{Setting: Setting{Value: n.Text, Pos: n.Pos}, set: true}
 	for _, name := range g.Doc.Missing[n] {
-		if v := g.env(name); v.State == deploy.Unknown || v.State == deploy.Present || v.State == deploy.Assumed {
+		switch v := g.env(name); {
+		case v.State == deploy.Assumed && v.Text != "":
+			t.Assumed = true
+		case v.State == deploy.Unknown, v.State == deploy.Present, v.State == deploy.Assumed:
 			return text{Setting: Setting{Pos: n.Pos}, unknown: true}
 		}
 	}
@@ -81,10 +84,11 @@ func (g *gateway) text(p *picker, keys ...string) text {
 
 // flag is a setting that is true or false.
 func (g *gateway) flag(key1, key2, key3 string, otherwise bool) deploy.Tri {
-	if g.outside {
+	n := g.Doc.Get(key1, key2, key3)
+	if n == nil && g.open() {
 		return deploy.NotKnown
 	}
-	if n := g.Doc.Get(key1, key2, key3); n != nil && n.Kind == json5.Bool {
+	if n != nil && n.Kind == json5.Bool {
 		otherwise = n.Bool
 	}
 	if otherwise {
@@ -104,8 +108,14 @@ func (g *gateway) env(name string) deploy.Value {
 	if g.Env == nil {
 		return deploy.Value{State: deploy.Unknown}
 	}
+	if g.Doc != nil {
+		return g.Doc.Environment(g.Env)(name)
+	}
 	return g.Env(name)
 }
+
+// open reports whether what is not found in the configuration may be there.
+func (g *gateway) open() bool { return g.outside || g.Doc != nil && len(g.Doc.Partial) > 0 }
 
 // missingVariables is why old releases do not start where a variable has no value,
 // whatever it is for.
@@ -168,7 +178,7 @@ func (g *gateway) port() Setting {
 	if profile.State == deploy.Unset {
 		profile = g.env("OPENCLAW_PROFILE")
 	}
-	guess = guess || g.outside
+	guess = guess || g.open()
 	if name := strings.TrimSpace(profile.Text); profile.IsSet() && !strings.EqualFold(name, "default") {
 		hash := fnv.New32a()
 		hash.Write([]byte(name))

@@ -11,8 +11,8 @@ import (
 	"github.com/clawsonar/clawsonar/internal/release"
 )
 
-// maxProblems bounds what is said of one configuration.
-const maxProblems = 100
+// maxKeyProblems bounds what is said of one configuration.
+const maxKeyProblems = 100
 
 // migratesFrom is the first release that moves retired keys to where they are now when
 // it starts, unless the configuration is of several files.
@@ -42,7 +42,7 @@ type checker struct {
 }
 
 func (c *checker) add(p Problem) {
-	if len(c.problems) < maxProblems {
+	if len(c.problems) < maxKeyProblems {
 		c.problems = append(c.problems, p)
 	}
 }
