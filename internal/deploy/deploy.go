@@ -51,7 +51,11 @@ type SpaceInfo struct {
 	Labels    map[string]string // of a pod, for selectors; of a container
 	LabelPos  map[string]event.Pos
 	Ports     map[string]int // named ports
-	Pos       event.Pos
+	// Mounts say where files of the tree appear: container path to path in the tree. Build is the
+	// directory of its Dockerfile in the tree, "" if it is not built.
+	Mounts map[string]string
+	Build  string
+	Pos    event.Pos
 }
 
 // State says what the files tell of a setting.

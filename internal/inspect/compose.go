@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -377,6 +378,7 @@ func (p *project) service(name string, n *ynode) {
 	if space != deploy.Host { // labels are a container's, whatever network it is in
 		p.labels(n.get("labels"), info)
 		p.labels(n.get("deploy", "labels"), info)
+		p.held(n, info)
 	}
 	if own && p.text(n.get("network_mode")) != "none" {
 		for _, port := range n.get("ports").list() {
@@ -384,6 +386,23 @@ func (p *project) service(name string, n *ynode) {
 		}
 	}
 	p.gateway(name, n, space, spacePos)
+}
+
+// held notes which files of the tree a container has, whatever runs in it.
+func (p *project) held(n *ynode, info *deploy.SpaceInfo) {
+	as := &deploy.Gateway{Mounts: map[string]string{}}
+	p.volumes(n, as)
+	if info.Mounts == nil {
+		info.Mounts = map[string]string{}
+	}
+	maps.Copy(info.Mounts, as.Mounts)
+	context := p.text(n.get("build"))
+	if c := n.get("build", "context"); c != nil {
+		context = p.text(c)
+	}
+	if dir, ok := p.inTree(context); ok && n.has("build") {
+		info.Build = dir
+	}
 }
 
 // names fills in how others reach a service.

@@ -30,3 +30,12 @@ func TestOtherProxies(t *testing.T) {
 }
 
 func FuzzTraefik(f *testing.F) { fuzzProxy(f, "traefik", "compose.yml", readTraefik) }
+
+// TestProxySpaces: a proxy whose configuration a container has runs in it.
+func TestProxySpaces(t *testing.T) {
+	readExamples(t, "proxyspace", func(tree filetree.Tree, env map[string]deploy.Value) *deploy.Model {
+		m := readProxies(readers(), tree, env)
+		linkProxies(m, tree, env)
+		return m
+	})
+}
