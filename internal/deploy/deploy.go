@@ -184,6 +184,8 @@ const (
 	KindFly        Kind = "fly"
 	KindRender     Kind = "render"
 	KindRailway    Kind = "railway"
+	KindNorthflank Kind = "northflank"
+	KindPackage    Kind = "package.json"
 	KindProcess    Kind = "process"
 
 	KindNginx       Kind = "nginx"

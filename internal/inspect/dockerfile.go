@@ -599,21 +599,13 @@ var writesFile = regexp.MustCompile(`(?:>|\btee)\s*["']?([^\s"'<>|;&]+\.json5?)`
 
 // config is one that the Dockerfile itself holds.
 func (d *dockerfile) config(h heredoc, writes string) {
-	if !stateFile(writes) {
+	if !configName(writes) {
 		return
 	}
 	d.s.m.Configs = append(d.s.m.Configs, &deploy.Config{
 		File: d.s.name, Data: []byte(h.text), Line: h.line - 1, Writes: writes,
 		Pos: event.Pos{File: d.s.name, Line: min(h.line, strings.Count(string(d.s.data), "\n")+1), Column: 1},
 	})
-}
-
-func stateFile(name string) bool {
-	switch path.Base(name) {
-	case "openclaw.json", "clawdbot.json", "moltbot.json":
-		return true
-	}
-	return false
 }
 
 // installedRelease is the release that a command installs: Unset if it installs none, "" if it does

@@ -357,3 +357,6 @@ func portNumber(text string) int {
 	}
 	return int(n)
 }
+
+// isYesNode reports whether a node is the boolean true.
+func isYesNode(n *json5.Node) bool { return n != nil && n.Kind == json5.Bool && n.Bool }

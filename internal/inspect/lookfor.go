@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"maps"
 	"path"
 	"strings"
 
@@ -9,13 +10,18 @@ import (
 
 // lookFor finds the file of the tree that a path of the deployed machine means: at this path, next to
 // the file that names it, or the only one with the same last parts.
-func (s *source) lookFor(name string) (string, bool) {
+func (s *source) lookFor(name string) (string, bool) { return s.lookForKind(name, false) }
+
+// lookForDir is lookFor for a directory.
+func (s *source) lookForDir(name string) (string, bool) { return s.lookForKind(name, true) }
+
+func (s *source) lookForKind(name string, dir bool) (string, bool) {
 	if s.tree == nil || name == "" || strings.ContainsAny(name, "*?$%") {
 		return "", false
 	}
 	clean := strings.TrimPrefix(path.Clean("/"+strings.TrimPrefix(name, "~/")), "/")
 	for _, candidate := range []string{clean, path.Join(path.Dir(s.name), name), path.Join(path.Dir(s.name), path.Base(clean))} {
-		if info, ok := s.tree.Stat(candidate); ok && info.Mode.IsRegular() {
+		if info, ok := s.tree.Stat(candidate); ok && info.Mode.IsDir() == dir && info.Link == "" {
 			return candidate, true
 		}
 	}
@@ -29,12 +35,23 @@ func (s *source) lookFor(name string) (string, bool) {
 	}
 	tail, found := "/"+strings.Join(parts[from:], "/"), ""
 	for _, f := range s.tree.Files() {
-		if f.Mode.IsRegular() && strings.HasSuffix("/"+f.Name, tail) {
-			if found != "" {
-				return "", false
+		name := f.Name
+		if dir { // not every tree lists its directories
+			i := strings.Index("/"+name+"/", tail+"/")
+			if i < 0 {
+				continue
 			}
-			found = f.Name
+			name = ("/" + name)[1:min(i+len(tail), len(name)+1)]
+			if !f.Mode.IsDir() && name == f.Name {
+				continue
+			}
+		} else if !f.Mode.IsRegular() || !strings.HasSuffix("/"+name, tail) {
+			continue
 		}
+		if found != "" && found != name {
+			return "", false
+		}
+		found = name
 	}
 	return found, found != ""
 }
@@ -78,21 +95,6 @@ func (s *source) envFile(name string, env map[string]deploy.Value) bool {
 	if err != nil {
 		return false
 	}
-	for _, section := range iniSections(&source{name: file, data: data}) {
-		for _, e := range section.entries {
-			key := strings.TrimSpace(strings.TrimPrefix(e.name, "export "))
-			v := e.value
-			v.Text = unquote(strings.ReplaceAll(v.Text, "\\\n", ""))
-			env[key] = v
-		}
-	}
+	maps.Copy(env, dotenv(file, data, nil))
 	return true
-}
-
-// unquote removes quotes around a text.
-func unquote(text string) string {
-	if n := len(text); n >= 2 && (text[0] == '"' || text[0] == '\'') && text[n-1] == text[0] {
-		return text[1 : n-1]
-	}
-	return text
 }

@@ -49,9 +49,18 @@ type reader struct {
 // matches reads the file, but see also.
 func readers() []reader {
 	return []reader{
+		stateReader(),
+		renderReader(),
 		composeReader(),
 		dockerfileReader(),
 		systemdReader(),
+		quadletReader(),
+		launchdReader(),
+		flyReader(),
+		railwayReader(),
+		northflankReader(),
+		packageReader(),
+		scriptReader(),
 		cloudflaredReader(),
 		frpReader(),
 		cpolarReader(),

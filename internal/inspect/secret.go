@@ -1,6 +1,8 @@
 package inspect
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/deploy"
@@ -14,6 +16,13 @@ func (s *source) envSecret(kind deploy.Kind, name string, v deploy.Value) {
 		return
 	}
 	s.addSecret(deploy.Secret{What: what, Kind: kind, Value: v})
+}
+
+// envSecrets is envSecret for all variables, in the order of their names.
+func (s *source) envSecrets(kind deploy.Kind, env map[string]deploy.Value) {
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		s.envSecret(kind, name, env[name])
+	}
 }
 
 // addSecret adds a secret, once for each place.
@@ -36,9 +45,7 @@ func (s *source) flagSecrets(kind deploy.Kind, c *deploy.Command) {
 			s.addSecret(deploy.Secret{What: "gateway " + flag, Kind: kind, Value: v})
 		}
 	}
-	for name, v := range c.Env {
-		s.envSecret(kind, name, v)
-	}
+	s.envSecrets(kind, c.Env)
 }
 
 // plainSecret reports whether a text is a secret itself, and no reference to one.

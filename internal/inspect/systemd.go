@@ -119,9 +119,7 @@ func (s *source) unit(name string, sections []section) {
 		}
 		return deploy.Value{} // the manager's own variables are no part of this
 	}
-	for name, v := range env {
-		s.envSecret(deploy.KindSystemd, name, v)
-	}
+	s.envSecrets(deploy.KindSystemd, env)
 	commands := service.list("ExecStart")
 	for _, setting := range []string{"ExecStartPre", "ExecStartPost"} {
 		for _, v := range service.list(setting) {
