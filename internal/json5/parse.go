@@ -57,7 +57,8 @@ func (e *Error) Error() string {
 // OpenClaw tries JSON.parse first and json5 only if that fails. Every document that
 // JSON.parse takes has the same value here: of the same keys the last counts (Members
 // holds them all), and "__proto__" is a key like any other (it is the gateway that drops
-// it later).
+// it later). But JSON.parse of Node 24.21 mistakes some keys with escapes for others, such
+// as "\b" and "\\" of two objects; that is not followed.
 func Parse(file string, data []byte) (*Node, error) {
 	p := &parser{src: Decode(data), at: event.Pos{File: file, Line: 1, Column: 1}}
 	p.src = strings.TrimPrefix(p.src, "\uFEFF")
