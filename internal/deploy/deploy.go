@@ -212,11 +212,12 @@ type Reach = event.FilesReach
 
 // Door accepts on one side and leads to the other: a published port, a proxy, a tunnel.
 type Door struct {
-	Kind Kind
-	Name string // of the server, Service, tunnel
-	In   Listen
-	To   Endpoint
-	Path string // the prefix of paths that it takes; "" or "/" is all
+	Kind    Kind
+	Name    string // of the server, Service, tunnel
+	In      Listen
+	To      Endpoint
+	Path    string    // the prefix of paths that it takes; "" or "/" is all
+	PathPos event.Pos // of what says the prefix; zero if nothing does
 	// Bytes: it forwards bytes and knows nothing of HTTP: no header is added or changed.
 	// A published port keeps the client's address (Bytes is false, Transparent true).
 	Bytes, Transparent bool
@@ -229,6 +230,7 @@ type Door struct {
 	// Login is what asks before anything is passed on; nil if nothing does.
 	Login *Login
 	TLS   Tri       // whether clients speak TLS to it
+	Own   bool      // the gateway makes it itself
 	Pos   event.Pos // of the setting that makes it: proxy_pass, the port, the tunnel's service
 }
 
@@ -362,4 +364,19 @@ func (m *Model) Space(s Space) *SpaceInfo {
 		m.Spaces[s] = &SpaceInfo{Container: s != Host}
 	}
 	return m.Spaces[s]
+}
+
+// Private reports whether the files show that only its owner can read a file.
+func (m *Model) Private(file string) bool {
+	for _, f := range m.Files {
+		if f.Path == file && !f.Link {
+			return f.Mode&0o077 == 0
+		}
+	}
+	return false
+}
+
+// Nodes counts all that is in the model.
+func (m *Model) Nodes() int {
+	return len(m.Gateways) + len(m.Configs) + len(m.Images) + len(m.Doors) + len(m.Spaces) + len(m.Secrets) + len(m.Files) + len(m.Gaps)
 }

@@ -133,7 +133,7 @@ const (
 
 // FilesReaches returns the kinds of reach, nearest first.
 func FilesReaches() []FilesReach {
-	return []FilesReach{FilesReachUnknown, FilesLoopback, FilesPodLoopback, FilesHostLoopback, FilesContainerNet, FilesCluster, FilesTailnet, FilesLAN, FilesHostAddresses, FilesInternet}
+	return []FilesReach{FilesReachUnknown, FilesLoopback, FilesPodLoopback, FilesContainerNet, FilesHostLoopback, FilesCluster, FilesTailnet, FilesLAN, FilesHostAddresses, FilesInternet}
 }
 
 // Rank orders reaches: the more, the farther.

@@ -439,6 +439,7 @@ func (s *nginxServer) locations(list []*nginxDirective, scope nginxScope, outer 
 				s.gapAt("gap.internal", d.pos)
 			}
 		}
+		made := len(s.m.Doors)
 		for _, p := range passes {
 			before, closed := p.scope.login()
 			if closed {
@@ -455,6 +456,9 @@ func (s *nginxServer) locations(list []*nginxDirective, scope nginxScope, outer 
 				}
 				s.pass(cond.block, inner.enter(cond.block), p.path, login)
 			}
+		}
+		for _, door := range s.m.Doors[made:] {
+			door.PathPos = d.pos
 		}
 	}
 }

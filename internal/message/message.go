@@ -135,7 +135,7 @@ func KindOf(name string) Kind {
 		return Path
 	case "product", "text":
 		return Quote
-	case "command", "file", "key", "listeners", "reason", "until", "variable":
+	case "command", "file", "key", "listeners", "reason", "setting", "until", "variable":
 		return Own
 	}
 	return ""

@@ -1,0 +1,229 @@
+package exposure
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"path"
+	"slices"
+
+	"github.com/clawsonar/clawsonar/internal/bounded"
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
+	"github.com/clawsonar/clawsonar/internal/strict"
+)
+
+// Audit relates the findings of the gateway's own "security audit" to ours.
+type Audit struct {
+	Official []struct {
+		ID   string   `yaml:"id"` // a * stands for any part
+		Ours []string `yaml:"ours"`
+		Why  []string `yaml:"why"`
+	} `yaml:"official"`
+	Ours []struct {
+		ID  string `yaml:"id"`
+		Why string `yaml:"why"`
+	} `yaml:"ours"`
+}
+
+// LoadAudit reads the relation.
+func LoadAudit(file string, data []byte) (*Audit, error) {
+	a := new(Audit)
+	if err := strict.YAML(file, data, a); err != nil {
+		return nil, err
+	}
+	for _, o := range a.Official {
+		if _, err := path.Match(o.ID, ""); err != nil {
+			return nil, fmt.Errorf("%s: %q: %w", file, o.ID, err)
+		}
+		for _, why := range o.Why {
+			if because(why).ID == "" {
+				return nil, fmt.Errorf("%s: %s: no reason is called %q", file, o.ID, why)
+			}
+		}
+	}
+	for _, o := range a.Ours {
+		if because(o.Why).ID == "" {
+			return nil, fmt.Errorf("%s: %s: no reason is called %q", file, o.ID, o.Why)
+		}
+	}
+	return a, nil
+}
+
+// Official is one finding of the official audit.
+type Official struct {
+	ID       string `json:"checkId"`
+	Severity string `json:"severity"`
+}
+
+// maxAudit bounds the values of an audit's JSON.
+const maxAudit = 100_000
+
+// ReadAudit reads what "openclaw security audit --json" printed.
+func ReadAudit(file string, data []byte) ([]Official, error) {
+	var doc struct {
+		Findings []Official `json:"findings"`
+	}
+	err := bounded.JSON(data, maxAudit)
+	if err == nil {
+		err = json.Unmarshal(data, &doc)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: no output of \"openclaw security audit --json\": %w", file, err)
+	}
+	return doc.Findings, nil
+}
+
+// Agreement says whether two findings agree.
+type Agreement string
+
+// The agreements.
+const (
+	Same        Agreement = "same"
+	OursOnly    Agreement = "ours only"
+	TheirsOnly  Agreement = "theirs only"
+	Unexplained Agreement = "unexplained"
+)
+
+// Row is one line of a comparison.
+type Row struct {
+	Agreement Agreement
+	Theirs    Official // its zero value: they have none
+	Ours      []string // ids; none: we have none
+	Why       message.Text
+}
+
+// Compare says which findings of the official audit of the same configuration ours
+// agree with, and why the others differ.
+func (a *Audit) Compare(t *event.Target, official []Official) []Row {
+	ids := map[string]bool{}
+	for i := range t.Findings {
+		ids[t.Findings[i].ID] = true
+	}
+	claimed := map[string]bool{}
+	var out []Row
+	for _, o := range official {
+		out = append(out, a.row(t, o, ids, claimed))
+	}
+	for i := range t.Findings {
+		id := t.Findings[i].ID
+		if claimed[id] {
+			continue
+		}
+		claimed[id] = true
+		r := Row{Agreement: Unexplained, Ours: []string{id}}
+		for _, o := range a.Ours {
+			if o.ID == id {
+				r.Agreement, r.Why = OursOnly, because(o.Why)
+			}
+		}
+		out = append(out, r)
+	}
+	order := []Agreement{Unexplained, TheirsOnly, OursOnly, Same}
+	slices.SortStableFunc(out, func(x, y Row) int {
+		return cmp.Compare(slices.Index(order, x.Agreement), slices.Index(order, y.Agreement))
+	})
+	return out
+}
+
+func (a *Audit) row(t *event.Target, o Official, ids, claimed map[string]bool) Row {
+	r := Row{Agreement: Unexplained, Theirs: o}
+	for _, known := range a.Official {
+		if ok, _ := path.Match(known.ID, o.ID); !ok {
+			continue
+		}
+		for _, id := range known.Ours {
+			if ids[id] {
+				claimed[id] = true
+				r.Ours = append(r.Ours, id)
+			}
+		}
+		if len(r.Ours) > 0 {
+			r.Agreement = Same
+			return r
+		}
+		for _, why := range known.Why {
+			if explains(why, t) {
+				r.Agreement, r.Why = TheirsOnly, because(why)
+				return r
+			}
+		}
+		return r
+	}
+	return r
+}
+
+// explains reports whether a reason holds for a target.
+func explains(why string, t *event.Target) bool {
+	noted := func(ids ...string) bool {
+		return slices.ContainsFunc(t.Messages, func(m message.Message) bool { return slices.Contains(ids, m.ID) })
+	}
+	switch why {
+	case "generated":
+		return noted("inspect.token-generated", "inspect.token-saved")
+	case "asked":
+		return t.Auth != nil && (t.Auth.State == event.AuthRequired || t.Auth.State == event.AuthGated)
+	case "no-proxy":
+		return !slices.ContainsFunc(t.Files.Ways, func(w event.Way) bool { return len(w.Steps) > 3 })
+	case "origins-seeded":
+		return t.Files.Reach.Rank() > event.FilesLoopback.Rank()
+	case "tailnet":
+		return t.Files.Reach == event.FilesTailnet
+	}
+	return true // it is one that always holds
+}
+
+// because says a reason.
+func because(why string) message.Text {
+	switch why {
+	case "summary":
+		return message.Say("compare.summary")
+	case "generated":
+		return message.Say("compare.generated")
+	case "asked":
+		return message.Say("compare.asked")
+	case "client":
+		return message.Say("compare.client")
+	case "both-known":
+		return message.Say("compare.both-known")
+	case "no-proxy":
+		return message.Say("compare.no-proxy")
+	case "origins-seeded":
+		return message.Say("compare.origins-seeded")
+	case "tailnet":
+		return message.Say("compare.tailnet")
+	case "text-differs":
+		return message.Say("compare.text-differs")
+	case "by-design":
+		return message.Say("compare.by-design")
+	case "rate-limit":
+		return message.Say("compare.rate-limit")
+	case "live":
+		return message.Say("compare.live")
+	case "agent":
+		return message.Say("compare.agent")
+	case "beside":
+		return message.Say("compare.beside")
+	case "reference":
+		return message.Say("compare.reference")
+	case "hooks-token":
+		return message.Say("compare.hooks-token")
+	case "link":
+		return message.Say("compare.link")
+	case "decides":
+		return message.Say("compare.decides")
+	case "unknown":
+		return message.Say("compare.unknown")
+	case "no-check":
+		return message.Say("compare.no-check")
+	case "no-start":
+		return message.Say("compare.no-start")
+	case "more-files":
+		return message.Say("compare.more-files")
+	case "dead":
+		return message.Say("compare.dead")
+	case "credential":
+		return message.Say("compare.credential")
+	}
+	return message.Text{}
+}

@@ -1,0 +1,254 @@
+package exposure
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/deploy"
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/json5"
+	"github.com/clawsonar/clawsonar/internal/message"
+	"github.com/clawsonar/clawsonar/internal/openclaw"
+)
+
+// beyond reports whether not only programs of the same machine or pod get there.
+func beyond(r event.FilesReach) bool { return r.Rank() > event.FilesHostLoopback.Rank() }
+
+// location is a place and what the setting there does.
+func location(p event.Pos, id string, args ...message.Arg) event.Location {
+	t := message.Say(id, args...)
+	return event.Location{Pos: p, Says: t.English, Message: &t.Message}
+}
+
+// steps are the places on a way in, from outside to the gateway.
+func (x *gateway) steps(w *way) []event.Location {
+	var out []event.Location
+	add := func(p event.Pos, id string, args ...message.Arg) {
+		if !p.IsZero() && !slices.ContainsFunc(out, func(l event.Location) bool { return l.Pos == p }) {
+			out = append(out, location(p, id, args...))
+		}
+	}
+	for _, d := range w.doors {
+		for _, n := range d.In.Names {
+			add(n.Pos, "step.name")
+		}
+		add(d.In.Pos, "step.listens", message.Of("front", string(d.Kind)))
+		if d.Login != nil {
+			add(d.Login.Pos, "step.login", message.Of("front", string(d.Kind)))
+		}
+		add(d.Pos, "step.leads", message.Of("front", string(d.Kind)))
+	}
+	add(x.set.Bind.Pos, "step.bind")
+	add(x.set.Mode.Pos, "step.mode")
+	if x.g != nil {
+		add(x.g.Pos, "step.gateway")
+	}
+	return out
+}
+
+// found adds a finding. Place makes its key: what the finding is about, apart from
+// lines, which change. At is the deciding place, more those on the way.
+func (x *gateway) found(id string, severity event.Severity, place string, at event.Pos, more []event.Location, detail ...message.Text) *event.Finding {
+	c := x.checks[id]
+	if at.IsZero() && x.g != nil {
+		at = x.g.Pos
+	}
+	f := c.At(x.o.Input+"\x00"+x.t.Target.Gateway+"\x00"+place, severity, detail...)
+	f.Evidence = []string{}
+	if !at.IsZero() {
+		f.Locations = []event.Location{{Pos: at}}
+	}
+	for _, l := range more {
+		if l.Pos != at && len(f.Locations) < 12 {
+			f.Locations = append(f.Locations, l)
+		}
+	}
+	for i := range x.t.Findings {
+		if x.t.Findings[i].Key == f.Key {
+			return &x.t.Findings[i] // the same thing, by another way
+		}
+	}
+	x.t.Findings = append(x.t.Findings, *f)
+	return &x.t.Findings[len(x.t.Findings)-1]
+}
+
+// at is where a setting of the configuration stands, or the nearest above it.
+func (x *gateway) at_(keys ...string) event.Pos {
+	if x.doc == nil {
+		return event.Pos{}
+	}
+	for n := len(keys); n > 0; n-- {
+		if v := x.doc.Get(keys[:n]...); v != nil {
+			return v.Pos
+		}
+	}
+	if x.doc.Root != nil {
+		return x.doc.Root.Pos
+	}
+	return x.g.Config.Pos
+}
+
+// on reports whether a setting is true.
+func (x *gateway) on(keys ...string) (*json5.Node, bool) {
+	n := x.doc.Get(keys...)
+	return n, n != nil && n.Kind == json5.Bool && n.Bool
+}
+
+// off reports whether a setting is false.
+func (x *gateway) off(keys ...string) bool {
+	n := x.doc.Get(keys...)
+	return n != nil && n.Kind == json5.Bool && !n.Bool
+}
+
+// text is a setting that is a string, else "".
+func (x *gateway) text(keys ...string) (string, *json5.Node) {
+	n := x.doc.Get(keys...)
+	if n == nil || n.Kind != json5.String {
+		return "", n
+	}
+	return n.Text, n
+}
+
+// fix adds the change of one line that fixes a finding: old, which stands at the
+// finding's place, becomes new. Lines that hold a secret are not shown.
+func (x *gateway) fix(f *event.Finding, at event.Pos, old, new string) {
+	if f == nil || x.o.Line == nil || at.IsZero() || old == "" {
+		return
+	}
+	line := x.o.Line(at)
+	begin := 0
+	if at.Column > 0 {
+		units := 0
+		for i, r := range line {
+			if units >= at.Column-1 {
+				begin = i
+				break
+			}
+			if units++; r > 0xffff {
+				units++
+			}
+		}
+	}
+	i := strings.Index(line[min(begin, len(line)):], old)
+	if i < 0 || len(line) > 400 || x.showsSecret(line) {
+		return
+	}
+	i += begin
+	f.Diff = "-" + line + "\n+" + line[:i] + new + line[i+len(old):]
+}
+
+// showsSecret reports whether a line holds a secret of the model.
+func (x *gateway) showsSecret(line string) bool {
+	holds := func(s string) bool { return len(s) > 2 && strings.Contains(line, s) }
+	for _, s := range x.m.Secrets {
+		if holds(s.Value.Text) {
+			return true
+		}
+	}
+	for _, d := range x.m.Doors {
+		for _, h := range d.Headers {
+			if h.Secret != nil && holds(h.Secret.Text) {
+				return true
+			}
+		}
+	}
+	low := strings.ToLower(line)
+	for _, word := range []string{"token", "password", "secret", "apikey", "api_key", "bearer"} {
+		if strings.Contains(low, word) {
+			return true
+		}
+	}
+	return holds(x.set.Secret.Text)
+}
+
+// findings adds all findings of a gateway, in the order of facts that decide most.
+func (x *gateway) findings() {
+	x.opens()
+	x.starts()
+	x.exposes()
+	x.proxies()
+	if x.doc != nil {
+		x.configures()
+	}
+	x.credential()
+	x.environment()
+	x.ofRelease()
+	slices.SortStableFunc(x.t.Findings, func(a, b event.Finding) int {
+		return cmp.Compare(b.Severity.Rank(), a.Severity.Rank())
+	})
+}
+
+// byReach are the indexes of the ways in, those that reach farthest first: where two
+// show the same thing, it is told of the farther one.
+func (x *gateway) byReach() []int {
+	out := make([]int, len(x.ways))
+	for i := range out {
+		out[i] = i
+	}
+	slices.SortStableFunc(out, func(a, b int) int { return cmp.Compare(x.ways[b].reach.Rank(), x.ways[a].reach.Rank()) })
+	return out
+}
+
+// farthest returns the ways in that reach farthest.
+func (x *gateway) farthest() []*way {
+	var out []*way
+	for i := range x.ways {
+		if x.ways[i].reach == x.t.Files.Reach {
+			out = append(out, &x.ways[i])
+		}
+	}
+	return out
+}
+
+// opens finds ways in that stand open, and says where that is not known.
+func (x *gateway) opens() {
+	for _, i := range x.byReach() {
+		w := &x.ways[i]
+		if x.auths[i] != event.AuthOpen {
+			continue
+		}
+		at, id, key := x.set.Mode.Pos, "auth-missing.files.none", "mode"
+		switch h := header(w, "authorization"); {
+		case x.set.Mode.Value == "trusted-proxy":
+			at, id, key = x.at_("gateway", "auth", "trustedProxy", "userHeader"), "auth-missing.files.identity", "identity"
+			if h := header(w, strings.ToLower(x.textOf("gateway", "auth", "trustedProxy", "userHeader"))); !h.Pos.IsZero() {
+				at = h.Pos
+			} else if d := w.inner(); d != nil {
+				at = d.Pos
+			}
+		case x.set.Asks == event.AuthRequired && h.Does == deploy.Sets:
+			at, id, key = h.Pos, "auth-missing.files.added", "added"
+		case at.IsZero() && x.set.Mode.Value != "none":
+			id = "auth-missing.files.nothing"
+			at = x.at_("gateway")
+		}
+		detail := []message.Text{message.Say(id)}
+		if !beyond(w.reach) {
+			detail = append(detail, message.Say("auth-missing.files.local"))
+		}
+		f := x.found("auth-missing", event.Critical, key, at, x.steps(w), detail...)
+		if key == "mode" {
+			x.fix(f, at, "none", "token")
+		}
+	}
+	if a := x.t.Auth.State; (a == event.AuthUnknown || x.set.Secret.Where == openclaw.MayBe || x.set.Secret.Assumed) && x.set.Starts != event.StartsNo {
+		at := x.set.Secret.Pos
+		id := "auth-unverified.files"
+		switch {
+		case x.g == nil:
+			id = "auth-unverified.files.elsewhere"
+			if w := x.farthest(); len(w) > 0 && w[0].inner() != nil {
+				at = w[0].inner().Pos
+			}
+		case at.IsZero() && len(x.g.EnvFrom) > 0:
+			at = x.g.EnvFrom[0]
+		}
+		x.found("auth-unverified", event.Info, "auth", at, nil, message.Say(id))
+	}
+}
+
+func (x *gateway) textOf(keys ...string) string {
+	s, _ := x.text(keys...)
+	return s
+}

@@ -1,0 +1,317 @@
+package exposure
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/deploy"
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
+)
+
+// starts says why the gateway does not start, or not as the file means it.
+func (x *gateway) starts() {
+	switch p := x.set.Refusal; {
+	case p == nil:
+	case x.set.Starts == event.StartsNo:
+		x.found("refuses-start", event.Medium, p.ID+p.Path, p.Pos, nil, message.Say(p.ID, p.Args...))
+	case x.g != nil && x.g.Command != nil: // it may start: that hangs on what is not in the files
+		x.note("inspect.may-refuse", message.Of("reason", message.Say(p.ID, p.Args...).English))
+	}
+	if x.doc == nil {
+		return
+	}
+	problems := x.doc.Problems
+	if x.o.Keys != nil {
+		problems = append(slices.Clone(problems), x.o.Keys.Check(x.doc, x.release)...)
+	}
+	for i, p := range problems {
+		switch {
+		case i == 100: // a file of nothing but mistakes
+			return
+		case p.Fatal:
+			x.found("config-invalid", event.Medium, p.ID+p.Path, p.Pos, nil, message.Say(p.ID, p.Args...))
+		default:
+			x.found("setting-without-effect", event.Info, p.ID+p.Path, p.Pos, nil, message.Say(p.ID, p.Args...))
+		}
+	}
+}
+
+// exposes finds what lets others get to the gateway and to what stands beside it.
+func (x *gateway) exposes() {
+	for _, i := range x.byReach() {
+		w := &x.ways[i]
+		if !beyond(w.reach) || x.auths[i] == "" || x.set.Starts == event.StartsNo && len(w.doors) == 0 {
+			continue
+		}
+		d := w.outer()
+		steps := x.steps(w)
+		key := "listener"
+		if d != nil {
+			key = string(d.Kind) + " " + d.Name + " " + strconv.Itoa(d.In.Port)
+		}
+		switch w.reach {
+		case event.FilesInternet:
+			at := x.set.Tailscale.Pos
+			if d != nil {
+				at = d.Pos
+			}
+			if len(w.names) > 0 && !w.names[0].Pos.IsZero() && (d == nil || d.In.Reach == "") {
+				at = w.names[0].Pos
+			}
+			x.found("exposed-to-internet", event.High, key, at, steps, message.Say("exposed-to-internet.files", message.Of("front", kindOf(d))))
+		case event.FilesHostAddresses, event.FilesLAN:
+			switch {
+			case d != nil && d.Transparent:
+				at := d.In.Pos
+				f := x.found("listens-beyond-loopback", event.Medium, key, at, steps, message.Say("listens-beyond-loopback.files.published", message.Number("count", d.In.Port)))
+				x.publishOnLoopback(f, d)
+			case d != nil:
+				x.found("listens-beyond-loopback", event.Medium, key, d.In.Pos, steps, message.Say("listens-beyond-loopback.files.front", message.Of("front", kindOf(d))))
+			default:
+				at := x.set.Bind.Pos
+				if !x.g.SpacePos.IsZero() {
+					at = x.g.SpacePos // what brings a container's listener to the host
+				} else if at.IsZero() {
+					at = x.g.Pos
+				}
+				f := x.found("listens-beyond-loopback", event.Medium, key, at, steps, message.Say("listens-beyond-loopback.files.bind", message.Of("setting", x.set.Bind.Value)))
+				x.fix(f, x.set.Bind.Pos, x.set.Bind.Value, "loopback")
+			}
+		}
+		// Clear text is what the outermost door takes, or the gateway itself.
+		clear := d == nil && !x.tls() || d != nil && d.TLS != deploy.Yes && !(d.Transparent && x.tlsBehind(w)) && d.In.Reach != event.FilesTailnet && !platform(d)
+		if clear && w.reach.Rank() >= event.FilesLAN.Rank() {
+			at := x.set.Bind.Pos
+			if d != nil {
+				at = d.In.Pos
+			}
+			x.found("plain-http", event.Medium, key, at, nil, message.Say("plain-http.files"))
+		}
+	}
+	x.beside()
+}
+
+// kindOf names what a door is.
+func kindOf(d *deploy.Door) string {
+	if d == nil {
+		return "bind"
+	}
+	return string(d.Kind)
+}
+
+// platform reports whether a door is of a service that takes HTTPS by itself.
+func platform(d *deploy.Door) bool {
+	switch d.Kind {
+	case deploy.KindFly, deploy.KindRender, deploy.KindRailway, deploy.KindCloudflared, deploy.KindFunnel, deploy.KindTailscale:
+		return true
+	case deploy.KindNgrok, deploy.KindCpolar:
+		return !d.Bytes
+	}
+	return false
+}
+
+// tls reports whether the gateway itself speaks TLS.
+func (x *gateway) tls() bool {
+	_, on := x.on("gateway", "tls", "enabled")
+	return on
+}
+
+// tlsBehind reports whether what a transparent door leads to speaks TLS.
+func (x *gateway) tlsBehind(w *way) bool {
+	for _, d := range w.doors {
+		if !d.Transparent {
+			return d.TLS == deploy.Yes
+		}
+	}
+	return x.tls()
+}
+
+// publishOnLoopback is the change of a published port.
+func (x *gateway) publishOnLoopback(f *event.Finding, d *deploy.Door) {
+	if d.Kind != deploy.KindPort || d.In.Port == 0 || x.o.Line == nil {
+		return
+	}
+	port := strconv.Itoa(d.In.Port)
+	line := x.o.Line(d.In.Pos)
+	for _, q := range []string{`"`, `'`, "- "} {
+		for _, rest := range []string{port + ":", "0.0.0.0:" + port + ":"} {
+			if strings.Contains(line, q+rest) {
+				x.fix(f, event.Pos{File: d.In.Pos.File, Line: d.In.Pos.Line}, q+rest, q+"127.0.0.1:"+port+":")
+				return
+			}
+		}
+	}
+}
+
+// helpers are the services beside a gateway, by port.
+func helpers() map[int]string {
+	return map[int]string{
+		6080: "novnc-reachable", 5900: "novnc-reachable", 5901: "novnc-reachable",
+		7681: "helper-open", 9222: "cdp-reachable", 18790: "bridge",
+	}
+}
+
+// beside finds services beside the gateway that others reach.
+func (x *gateway) beside() {
+	table := helpers()
+	if x.at.port == defaultPort {
+		table[defaultPort+2] = "browser-control-reachable"
+	}
+	for _, d := range x.m.Doors {
+		id := table[d.To.Port]
+		switch strings.ToLower(d.To.Name) {
+		case "ttyd", "terminal", "wetty":
+			id = "helper-open"
+		case "novnc", "vnc":
+			id = "novnc-reachable"
+		case "cdp":
+			id = "cdp-reachable"
+		}
+		if id == "" || !x.belongs(d) {
+			continue
+		}
+		reach := x.reach(d)
+		names := public(d.In.Names)
+		for _, w := range x.outside(d) {
+			if w.reach.Rank() > reach.Rank() {
+				reach = w.reach
+			}
+			names = append(names, w.names...)
+		}
+		if !beyond(reach) {
+			continue
+		}
+		key := string(d.Kind) + " " + strconv.Itoa(d.To.Port) + d.To.Name
+		if id == "bridge" {
+			if d.Transparent && d.Kind == deploy.KindPort {
+				x.found("listens-beyond-loopback", event.Low, key, d.In.Pos, nil, message.Say("listens-beyond-loopback.files.bridge"))
+			}
+			continue
+		}
+		severity := event.High
+		if reach.Rank() >= event.FilesLAN.Rank() {
+			severity = event.Critical
+		}
+		if d.Login != nil {
+			severity = event.Medium
+		}
+		at := d.Pos
+		x.found(id, severity, key, at, nil, message.Say("helper.files", message.Number("count", d.To.Port)))
+	}
+}
+
+// belongs reports whether a door leads to where this gateway runs, or beside it.
+func (x *gateway) belongs(d *deploy.Door) bool {
+	if d.To.Space == x.at.space && d.To.Select == nil && d.To.Host == "" {
+		return x.at.space != deploy.Host || x.judge.nearest(d, x.at)
+	}
+	for _, w := range x.ways {
+		for _, o := range w.doors {
+			if o.To.Space == d.To.Space && o.To.Host == d.To.Host && (o.To.Select == nil) == (d.To.Select == nil) && (d.To.Host != "" || d.To.Select != nil || d.Pos.File == o.Pos.File) {
+				return true
+			}
+		}
+	}
+	a, b := x.m.Spaces[x.at.space], x.m.Spaces[d.To.Space]
+	return sameDomain(a, b) && d.To.Space != deploy.Host && x.g != nil && x.g.Kind == deploy.KindCompose
+}
+
+// proxies finds what a proxy does, or lacks, so that the gateway takes clients for
+// others than they are.
+func (x *gateway) proxies() {
+	for _, i := range x.byReach() {
+		w := &x.ways[i]
+		d := x.speaker(w)
+		if d == nil || x.auths[i] == "" && !beyond(w.reach) {
+			continue
+		}
+		v := x.sees(w)
+		key := string(d.Kind) + " " + d.Name
+		steps := x.steps(w)
+		far := beyond(w.reach)
+		if x.auths[i] == event.AuthBlocked && !d.Own {
+			at := x.at_("gateway", "trustedProxies")
+			x.found("proxy-attribution-blocked", event.Medium, "trustedProxies", at, steps, message.Say("proxy-attribution-blocked.files", message.Of("front", string(d.Kind))))
+			continue
+		}
+		if far && v.local && v.trusted != deploy.Yes && !d.Own {
+			at, id := d.Pos, "everyone-is-local.files.no-header"
+			h := header(w, "x-forwarded-for")
+			switch {
+			case d.Bytes:
+				id = "everyone-is-local.files.bytes"
+				if !d.BytesPos.IsZero() {
+					at = d.BytesPos
+				}
+			case h.Does == deploy.Removes:
+				at, id = h.Pos, "everyone-is-local.files.removed"
+			}
+			x.found("everyone-is-local", event.High, key, at, steps, message.Say(id, message.Of("front", string(d.Kind))))
+		}
+		if h := header(w, "x-forwarded-for"); far && h.Does == deploy.Appends && v.trusted == deploy.Yes && ownProxy(d) {
+			f := x.found("forwarded-for-appended", event.Medium, key, h.Pos, steps, message.Say("forwarded-for-appended.files", message.Of("front", string(d.Kind))))
+			x.fix(f, h.Pos, "$proxy_add_x_forwarded_for", "$remote_addr")
+		}
+		if _, on := x.on("gateway", "allowRealIpFallback"); on && far && v.trusted == deploy.Yes && header(w, "x-real-ip").Does != deploy.Sets && header(w, "x-real-ip").Does != deploy.Removes {
+			x.found("trusted-proxy-spoofable", event.High, "real-ip", x.at_("gateway", "allowRealIpFallback"), steps, message.Say("trusted-proxy-spoofable.files.real-ip", message.Of("front", string(d.Kind))))
+		}
+	}
+	x.wide()
+}
+
+// speaker is the door that connects to the gateway: not one that keeps the address
+// of what came before.
+func (x *gateway) speaker(w *way) *deploy.Door {
+	for _, d := range slices.Backward(w.doors) {
+		if !d.Transparent {
+			return d
+		}
+	}
+	return nil
+}
+
+// ownProxy reports whether a door is a proxy whose headers its owner sets: not the
+// network of a service, which adds to what it knows itself.
+func ownProxy(d *deploy.Door) bool {
+	switch d.Kind {
+	case deploy.KindCloudflared, deploy.KindNgrok, deploy.KindCpolar, deploy.KindFly, deploy.KindRender, deploy.KindRailway, deploy.KindTailscale, deploy.KindFunnel:
+		return false
+	}
+	return true
+}
+
+// narrow is how many addresses an entry of trustedProxies may have: a proxy and the
+// addresses of a small link.
+const narrow = 4
+
+// wide finds entries of trustedProxies that are wider than proxies are.
+func (x *gateway) wide() {
+	n := x.doc.Get("gateway", "trustedProxies")
+	if n == nil {
+		return
+	}
+	for _, item := range n.Items {
+		p, ok := prefix(item.Text)
+		if !ok || p.Addr().IsLoopback() || 1<<min(62, p.Addr().BitLen()-p.Bits()) <= narrow {
+			continue
+		}
+		severity, id := event.High, "trusted-proxy-spoofable.files.wide"
+		switch {
+		case x.set.Mode.Value == "trusted-proxy" && (!x.at.loopback || p.Bits() == 0):
+			severity, id = event.Critical, "trusted-proxy-spoofable.files.wide-user"
+		case x.at.loopback && !slices.ContainsFunc(x.ways, func(w way) bool { return beyond(w.reach) }):
+			severity = event.Medium
+		}
+		f := x.found("trusted-proxy-spoofable", severity, "trustedProxies", n.Pos, nil, message.Say(id, message.Of("setting", item.Text)))
+		if f.Locations[0].Pos == n.Pos && len(n.Items) > 1 {
+			f.Locations = append(f.Locations, location(item.Pos, "step.entry"))
+		}
+		return
+	}
+}
+
+// everywhere reports whether a prefix is every address.
+func everywhere(p netip.Prefix) bool { return p.Bits() == 0 }

@@ -1,0 +1,157 @@
+package exposure
+
+import (
+	"cmp"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/check"
+	"github.com/clawsonar/clawsonar/internal/deploy"
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/message"
+)
+
+// ofRelease finds what is known of the release, if the files or the user say it.
+func (x *gateway) ofRelease() {
+	if x.t.Version == nil {
+		return
+	}
+	v := &fingerprint.Verdict{Product: *x.t.Product, Version: *x.t.Version, Auth: *x.t.Auth}
+	s := check.Subject{
+		HostPort: x.o.Input, Observation: &evidence.Observation{}, Verdict: v,
+		Evidence: func(...string) []string { return []string{} }, Releases: x.o.Releases,
+		Advisories: x.o.Advisories.Assess(v, "", x.o.Releases),
+	}
+	for _, id := range []string{"legacy-product", "advisory-affected", "release-outdated"} {
+		if f := x.checks[id].Judge(s); f != nil {
+			g := x.found(id, f.Severity, "release", x.stated.Pos, nil)
+			key, at := g.Key, g.Locations
+			*g = *f
+			g.Key, g.Locations, g.Evidence = key, at, []string{}
+		}
+	}
+	if s.Advisories != nil {
+		x.t.Advisories = x.o.Advisories.List(s.Advisories)
+		if s.Advisories.Reason.English != "" {
+			x.notes = append(x.notes, s.Advisories.Reason)
+		}
+	}
+}
+
+// shared hands out what is about a file and not about the settings of a gateway:
+// each to the gateway that it is nearest to, or to a target of its own.
+func (j *judge) shared(targets []*event.Target, all []*gateway) []*event.Target {
+	var rest *gateway
+	owner := func(p event.Pos) *gateway {
+		var best *gateway
+		score := -1
+		for _, x := range all {
+			if x.g == nil {
+				continue
+			}
+			n := common(path.Dir(p.File), path.Dir(x.g.Pos.File))
+			if x.g.Pos.File == p.File || x.g.Config != nil && x.g.Config.File == p.File {
+				n += 1000
+			}
+			if n > score {
+				best, score = x, n
+			}
+		}
+		if best == nil && len(all) > 0 {
+			best = all[0]
+		}
+		if best == nil {
+			if rest == nil {
+				rest = &gateway{judge: j, t: &event.Target{
+					Type: event.TypeTarget, Outcome: event.OutcomeOther,
+					Target: event.Address{Input: j.o.Input, Source: "files", Kind: event.TargetFiles},
+					Files:  &event.Files{Reach: event.FilesReachUnknown, Starts: event.StartsUnknown, Read: j.o.Read},
+				}}
+			}
+			best = rest
+		}
+		return best
+	}
+	for _, c := range j.m.Configs {
+		if !slices.ContainsFunc(j.m.Gateways, func(g *deploy.Gateway) bool { return g.Config == c }) {
+			x := owner(c.Pos)
+			x.found("leftover-state", event.Info, c.File, c.Pos, nil, message.Say("leftover-state.files", message.Of("file", c.File)))
+			doc, _ := j.o.Load(c, func(string) deploy.Value { return deploy.Value{State: deploy.Unknown} }, j.o.Releases.Newest().Version)
+			x.inClear(doc)
+		}
+	}
+	for _, s := range j.m.Secrets {
+		owner(s.Value.Pos).secret(s)
+	}
+	for _, f := range j.m.Files {
+		owner(event.Pos{File: f.Path}).mode(f)
+	}
+	for _, g := range j.m.Gaps {
+		x := owner(g.Pos)
+		x.t.Files.Unjudged = append(x.t.Files.Unjudged, location(g.Pos, g.Why))
+	}
+	if len(all) == 0 && rest == nil {
+		owner(event.Pos{})
+	}
+	if rest != nil {
+		targets = append(targets, rest.t)
+	}
+	for _, t := range targets {
+		slices.SortStableFunc(t.Findings, func(a, b event.Finding) int { return cmp.Compare(b.Severity.Rank(), a.Severity.Rank()) })
+	}
+	return targets
+}
+
+// secret finds a secret that stands in a file where more people read than need to.
+func (x *gateway) secret(s deploy.Secret) {
+	what := message.Of("setting", s.What)
+	place := s.Value.Pos.File + " " + s.What
+	switch {
+	case s.Example:
+		return // what is published and in use is found where it is used
+	case s.Image:
+		x.found("secret-in-image", event.High, place, s.Value.Pos, nil, message.Say("secret-in-image.files", what))
+	case x.m.Private(s.Value.Pos.File):
+		x.found("secret-in-file", event.Info, place, s.Value.Pos, nil, message.Say("secret-in-file.private", what))
+	default:
+		x.found("secret-in-file", event.Medium, place, s.Value.Pos, nil, message.Say("secret-in-file.files", what, message.Number("count", len([]rune(s.Value.Text)))))
+	}
+}
+
+// mode finds files that others than their owner can read or change.
+func (x *gateway) mode(f deploy.File) {
+	at := event.Pos{File: f.Path}
+	args := []message.Arg{message.Of("file", f.Path), message.Of("setting", octal(f.Mode))}
+	if f.What == deploy.LeftOver {
+		x.found("leftover-state", event.Info, f.Path, at, nil, message.Say("leftover-state.files", args[0]))
+		return
+	}
+	if f.Link || f.Mode == 0 {
+		return
+	}
+	var severity event.Severity
+	id := "file-modes.read"
+	switch {
+	case f.Mode&0o002 != 0:
+		severity, id = event.High, "file-modes.change"
+	case f.Mode&0o020 != 0:
+		severity, id = event.Medium, "file-modes.change"
+	case f.Mode&0o044 == 0:
+		return
+	case f.What == deploy.StateDir || f.What == deploy.UnitFile || f.What == deploy.LogFile || f.What == deploy.Sessions:
+		severity = event.Low
+	case f.Mode&0o004 != 0:
+		severity = event.High
+	default:
+		severity = event.Medium
+	}
+	x.found("file-modes", severity, f.Path, at, nil, message.Say(id, args...))
+}
+
+func octal(mode uint32) string {
+	const digits = "01234567"
+	return strings.Join([]string{"0", string(digits[mode>>6&7]), string(digits[mode>>3&7]), string(digits[mode&7])}, "")
+}

@@ -1,0 +1,262 @@
+package exposure
+
+import (
+	"net/netip"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/deploy"
+	"github.com/clawsonar/clawsonar/internal/event"
+)
+
+// DefaultPort is where gateways listen unless told otherwise.
+const defaultPort = 18789
+
+// Bounds on what a tree of hostile files can make of the walk.
+const (
+	maxDoors = 8   // doors of one way in
+	maxWays  = 256 // ways in to one gateway
+)
+
+// listener is something in a namespace that doors can lead to.
+type listener struct {
+	space    deploy.Space
+	port     int
+	loopback bool   // it listens on loopback alone
+	near     string // the directory of its file, to choose between several of a host
+}
+
+// way is a way in: the doors from outside to the gateway; none is the gateway's own
+// listener.
+type way struct {
+	doors []*deploy.Door
+	reach event.FilesReach
+	names []deploy.Value // public names by which clients come
+}
+
+// inner is the door next to the gateway, nil if there is none.
+func (w *way) inner() *deploy.Door {
+	if len(w.doors) == 0 {
+		return nil
+	}
+	return w.doors[len(w.doors)-1]
+}
+
+// outer is the door that clients come to first.
+func (w *way) outer() *deploy.Door {
+	if len(w.doors) == 0 {
+		return nil
+	}
+	return w.doors[0]
+}
+
+// ways walks from a listener to all that lead to it.
+func (j *judge) ways(l listener, own event.FilesReach) []way {
+	out := []way{}
+	if own != "" {
+		out = append(out, way{reach: own})
+	}
+	type step struct {
+		at    listener
+		doors []*deploy.Door
+	}
+	todo := []step{{at: l}}
+	for len(todo) > 0 && len(out) < maxWays {
+		s := todo[0]
+		todo = todo[1:]
+		for _, d := range j.m.Doors {
+			if slices.Contains(s.doors, d) || len(s.doors) == maxDoors || !j.leads(d, s.at) || !j.nearest(d, s.at) {
+				continue
+			}
+			doors := append([]*deploy.Door{d}, s.doors...)
+			w := way{doors: doors, reach: j.reach(d)}
+			for _, x := range doors {
+				w.names = append(w.names, public(x.In.Names)...)
+			}
+			out = append(out, w)
+			if d.In.Port != 0 || d.In.Space != deploy.Host {
+				todo = append(todo, step{listener{d.In.Space, d.In.Port, isLoopback(d.In.Address), path.Dir(d.Pos.File)}, doors})
+			}
+		}
+	}
+	// A name counts where packets from elsewhere arrive.
+	for i := range out {
+		if w := &out[i]; len(w.names) > 0 && (w.reach == event.FilesHostAddresses || w.reach == event.FilesLAN || w.reach == event.FilesReachUnknown) {
+			w.reach = event.FilesInternet
+		}
+	}
+	return out
+}
+
+// leads reports whether a door leads to a listener.
+func (j *judge) leads(d *deploy.Door, l listener) bool {
+	if !j.samePort(d.To, l) {
+		return false
+	}
+	switch {
+	case d.To.Select != nil:
+		info := j.m.Spaces[l.space]
+		return !l.loopback && info != nil && within(d.To.Select, info.Labels) && sameDomain(j.m.Spaces[d.To.Space], info)
+	case d.Transparent: // to the address of the namespace, not to its loopback
+		return d.To.Space == l.space && d.To.Host == "" && (!l.loopback || l.space == deploy.Host)
+	case d.To.Host == "" || isLoopback(d.To.Host) || d.To.Host == "0.0.0.0" || d.To.Host == "::":
+		return d.To.Space == l.space
+	case hostName(d.To.Host):
+		return l.space == deploy.Host && !l.loopback
+	}
+	info, from := j.m.Spaces[l.space], j.m.Spaces[d.To.Space]
+	if info == nil || l.loopback {
+		return false
+	}
+	if slices.Contains(info.Addresses, d.To.Host) {
+		return true
+	}
+	return from != nil && sameDomain(from, info) && slices.Contains(info.Names, firstLabels(d.To.Host, info.Names))
+}
+
+// firstLabels is a name of Kubernetes without the cluster's part, if that is one of
+// the names.
+func firstLabels(host string, names []string) string {
+	for _, n := range names {
+		if host == n || strings.HasPrefix(host, n+".") {
+			return n
+		}
+	}
+	return host
+}
+
+func sameDomain(a, b *deploy.SpaceInfo) bool {
+	return a != nil && b != nil && a.Domain == b.Domain && a.Domain != ""
+}
+
+func within(want, have map[string]string) bool {
+	for k, v := range want {
+		if have[k] != v {
+			return false
+		}
+	}
+	return len(want) > 0
+}
+
+func (j *judge) samePort(to deploy.Endpoint, l listener) bool {
+	port := to.Port
+	if to.Name != "" && port == 0 {
+		if info := j.m.Spaces[l.space]; info != nil {
+			port = info.Ports[to.Name]
+		}
+	}
+	return port == l.port && port != 0
+}
+
+// nearest reports whether no other gateway of the host is a likelier one: in a
+// repository of several deployments, all of them use the same port.
+func (j *judge) nearest(d *deploy.Door, l listener) bool {
+	if l.space != deploy.Host {
+		return true
+	}
+	mine := common(path.Dir(d.Pos.File), l.near)
+	for _, o := range j.listeners {
+		if o.space == l.space && o.port == l.port && o.near != l.near && common(path.Dir(d.Pos.File), o.near) > mine {
+			return false
+		}
+	}
+	return true
+}
+
+// common counts the directories that two have in common, and a bonus if one is the other's.
+func common(a, b string) int {
+	as, bs := strings.Split(path.Clean(a), "/"), strings.Split(path.Clean(b), "/")
+	if path.Clean(a) == "." {
+		as = nil
+	}
+	if path.Clean(b) == "." {
+		bs = nil
+	}
+	n := 0
+	for n < len(as) && n < len(bs) && as[n] == bs[n] {
+		n++
+	}
+	if n == len(as) && n == len(bs) {
+		return 2*n + 1
+	}
+	return 2 * n
+}
+
+// reach says who gets to a door.
+func (j *judge) reach(d *deploy.Door) event.FilesReach {
+	if d.In.Reach != "" {
+		return d.In.Reach
+	}
+	if d.In.Space != deploy.Host {
+		return j.inside(d.In.Space, isLoopback(d.In.Address))
+	}
+	switch a, err := netip.ParseAddr(strings.Trim(d.In.Address, "[]")); {
+	case isLoopback(d.In.Address) && d.Transparent:
+		return event.FilesHostLoopback
+	case isLoopback(d.In.Address):
+		return event.FilesLoopback
+	case d.In.Address == "tailnet", err == nil && netip.MustParsePrefix("100.64.0.0/10").Contains(a):
+		return event.FilesTailnet
+	case err == nil && !a.IsUnspecified() && (a.IsPrivate() || a.IsLinkLocalUnicast()):
+		return event.FilesLAN
+	case err == nil && !a.IsUnspecified():
+		return event.FilesInternet
+	}
+	return event.FilesHostAddresses
+}
+
+// inside says who gets to what listens in a container or pod, without a door.
+func (j *judge) inside(s deploy.Space, loopback bool) event.FilesReach {
+	switch kind, _, _ := strings.Cut(string(s), ":"); {
+	case loopback:
+		return event.FilesPodLoopback
+	case kind == "pod" || kind == "service":
+		return event.FilesCluster
+	}
+	return event.FilesContainerNet
+}
+
+// public returns the names that strangers may know: those of domains, and not those
+// that only a private network resolves.
+func public(names []deploy.Value) []deploy.Value {
+	var out []deploy.Value
+	for _, n := range names {
+		if n.State != deploy.Unset && n.State != deploy.Unknown && publicName(n.Text) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// publicName reports whether a host name is one of the public DNS. Special-use
+// domains are those of RFC 6761, 6762, 8375, 9476 and ICANN's "internal".
+func publicName(name string) bool {
+	name = strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(name, "*."), "."), "."))
+	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
+		return false
+	}
+	last := name[strings.LastIndex(name, ".")+1:]
+	if !strings.Contains(name, ".") || strings.ContainsAny(name, " $~{}()|^\\/:") {
+		return false
+	}
+	switch last {
+	case "local", "localhost", "lan", "home", "internal", "intranet", "corp", "private", "localdomain", "arpa", "test", "invalid", "onion", "alt":
+		return false
+	}
+	return !strings.HasSuffix(name, ".ts.net") && strings.Trim(last, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+}
+
+func isLoopback(host string) bool {
+	host = strings.ToLower(strings.Trim(host, "[]"))
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.Unmap().IsLoopback()
+}
+
+// hostName reports whether a name is that by which containers reach their host.
+func hostName(h string) bool {
+	return h == "host.docker.internal" || h == "gateway.docker.internal" || h == "host.containers.internal"
+}

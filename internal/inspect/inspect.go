@@ -1,0 +1,161 @@
+package inspect
+
+import (
+	"bytes"
+	"errors"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/deploy"
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/filetree"
+	"github.com/clawsonar/clawsonar/internal/json5"
+	"github.com/clawsonar/clawsonar/internal/openclaw"
+	"github.com/clawsonar/clawsonar/internal/release"
+	"github.com/clawsonar/clawsonar/internal/strict"
+)
+
+// Options say what the files of a deployment do not.
+type Options struct {
+	// Env are variables that the user named with -env.
+	Env map[string]deploy.Value
+	// StateDir is the path of the state directory in the tree, if the user named one.
+	StateDir string
+}
+
+// Deployment is what was read of a tree.
+type Deployment struct {
+	Model *deploy.Model
+	Read  int // files that a reader took
+
+	tree filetree.Tree
+	o    Options
+}
+
+// Limits on what a tree of hostile files can cost.
+const (
+	maxUnread = 1000
+	maxNodes  = 20_000 // of a model, all kinds together
+)
+
+// Read reads the files of a tree that it knows into a model. What it cannot read, or
+// only in part, is among the model's gaps.
+func Read(tree filetree.Tree, o Options) *Deployment {
+	d := &Deployment{Model: &deploy.Model{}, tree: tree, o: o}
+	all := readers()
+	for _, f := range tree.Files() {
+		if !f.Mode.IsRegular() || !plausible(f.Name) {
+			continue
+		}
+		if len(d.Model.Gaps) > maxUnread || d.Model.Nodes() > maxNodes {
+			d.gap(f.Name, 0, "", "gap.too-much")
+			break
+		}
+		if f.Size > MaxFile {
+			if slices.ContainsFunc(all, func(r reader) bool { return r.match(f.Name, nil) }) {
+				d.gap(f.Name, 0, "", "gap.too-large")
+			}
+			continue
+		}
+		d.file(f, all)
+	}
+	linkProxies(d.Model, tree, o.Env)
+	link(d.Model, tree)
+	return d
+}
+
+// file shows one file to the readers.
+func (d *Deployment) file(f filetree.Info, all []reader) {
+	data, err := d.tree.Read(f.Name, MaxFile)
+	if err != nil {
+		if slices.ContainsFunc(all, func(r reader) bool { return r.match(f.Name, nil) }) {
+			d.gap(f.Name, 0, "", "gap.unreadable")
+		}
+		return
+	}
+	if bytes.IndexByte(data[:min(len(data), 8000)], 0) >= 0 {
+		return // no text
+	}
+	for _, r := range all {
+		if !r.match(f.Name, data) {
+			continue
+		}
+		d.Read++
+		s := &source{name: f.Name, data: data, tree: d.tree, m: d.Model, env: d.o.Env}
+		if err := r.read(s); err != nil {
+			d.gap(f.Name, lineOf(err), r.kind, "gap.broken")
+		}
+		return
+	}
+}
+
+func (d *Deployment) gap(file string, line int, kind deploy.Kind, why string) {
+	d.Model.Gaps = append(d.Model.Gaps, deploy.Gap{Kind: kind, Why: why, Pos: event.Pos{File: file, Line: max(1, line)}})
+}
+
+// lineOf is the line that an error names, or 0.
+func lineOf(err error) int {
+	var s *strict.Error
+	if errors.As(err, &s) {
+		return s.Line
+	}
+	var j *json5.Error
+	if errors.As(err, &j) {
+		return j.Pos.Line
+	}
+	return 0
+}
+
+// Line returns a line of a file without its end, or "".
+func (d *Deployment) Line(p event.Pos) string {
+	data, err := d.tree.Read(p.File, MaxFile)
+	if err != nil || p.Line < 1 {
+		return ""
+	}
+	n := 0
+	for line := range bytes.Lines(data) {
+		if n++; n == p.Line {
+			return strings.TrimRight(string(line), "\r\n")
+		}
+	}
+	return ""
+}
+
+// plausible reports whether a file can be of a kind that is read, by its name: the
+// others, such as pictures and programs, are not opened.
+func plausible(name string) bool {
+	base := strings.ToLower(path.Base(name))
+	switch ext := path.Ext(base); ext {
+	case "", ".json", ".json5", ".yaml", ".yml", ".toml", ".ini", ".conf", ".cfg", ".env", ".sh", ".bash", ".service", ".container",
+		".pod", ".kube", ".network", ".plist", ".template", ".tmpl", ".tpl", ".j2", ".vhost", ".caddy", ".caddyfile", ".dockerfile", ".bak", ".socket", ".timer":
+		return true
+	}
+	for _, begin := range []string{"dockerfile", "containerfile", "caddyfile", "openclaw.json", "clawdbot.json", "moltbot.json", "procfile", ".env", "docker-compose", "compose", "nginx"} {
+		if strings.HasPrefix(base, begin) {
+			return true
+		}
+	}
+	dir := path.Base(path.Dir(name))
+	return dir == "sites-enabled" || dir == "sites-available"
+}
+
+// maxEnv is the most that the product reads of a .env file, in bytes.
+const maxEnv = 1 << 20
+
+// Load reads the configuration of a gateway as that release would, with the variables
+// that the gateway is started with, and returns all that the gateway then has: those of
+// the .env of the state directory and of the configuration itself as well.
+func (d *Deployment) Load(c *deploy.Config, start openclaw.Env, r release.Version) (*openclaw.Document, openclaw.Env) {
+	var files []map[string]deploy.Value
+	if c.State != "" {
+		for _, name := range []string{path.Join(c.State, ".env"), path.Join(path.Dir(c.State), ".config/openclaw/gateway.env")} {
+			if data, err := d.tree.Read(name, maxEnv); err == nil {
+				files = append(files, openclaw.DotEnv(name, data))
+			}
+		}
+	}
+	env := openclaw.Environment(start, files...)
+	doc := openclaw.Load(c, d.tree, env, r)
+	return doc, doc.Environment(env)
+}
