@@ -28,6 +28,9 @@ critical. Advisories that are about something else (local files, chat channels,
 other ports) are counted, and alone make it low. Nothing is listed when the
 release is not known, or newer than the advisories: the notes then say so, which
 does not mean that none applies.`,
+		Files: `The tag of an image, a package.json, an install command or -release names the
+release; what asks for a credential on the way counts as it does in a scan.
+Where no release is named, nothing is listed.`,
 		Why: `An advisory tells everyone how an older release can be attacked. One that needs
 no credential works for anyone who can connect.`,
 		Fix: `Update to the release that fixes all of them; if that has to wait, at least to

@@ -16,6 +16,11 @@ request for its protected configuration with 200 and required no credential on a
 fresh protected path either; or it refused an empty tool call for its missing
 scope or name, which it does only after the caller has passed authentication. A
 public page, and anything that a cache can give, is never taken as proof.`,
+		Files: `The gateway starts with mode none; or without a credential, in a release that
+then takes anyone (Clawdbot 2026.1.24 and earlier); or what leads to it adds the
+credential, or a user's name, to every request, and asks for no login of its
+own. Unset is not none: later releases make a token of their own, or refuse to
+start.`,
 		Why: `Anyone who can connect can give the agent instructions: read and send its mail,
 read and write its files, run commands on the host, and take the keys and tokens
 it holds. Being bound to loopback does not help when a proxy, a tunnel or a
@@ -40,6 +45,7 @@ explain auth-missing`,
    paired devices for entries that are not yours.
 6. Scan again; this finding must be gone.`,
 		Fixes: map[string]string{
+			event.InFiles: `Set gateway.auth.mode to "token" and gateway.auth.token to a random value that these files only refer to ("${OPENCLAW_GATEWAY_TOKEN}"); where a proxy adds the credential, remove that or put a login in front. If it ever ran so, replace every key the agent could reach. Runbook: clawsonar explain auth-missing`,
 			// Of a gateway that nothing seen forwards to.
 			"alone": `Set gateway.auth.mode to "token" with a fresh random gateway.auth.token and restart. Keep gateway.bind at "loopback", and make sure that no proxy, tunnel (cloudflared, tailscale, ngrok, ssh -R) or container port leads to it: any of them opens it to others. Runbook: clawsonar explain auth-missing`,
 			// Of a front that adds the credential.
@@ -85,10 +91,10 @@ explain auth-missing`,
 		f := c.finding(s, event.Critical, v.Auth.Because, append(detail, shownBy(v.Auth.Because))...)
 		switch {
 		case s.alone():
-			f.Advise(c.otherFix("alone"))
+			f.Advise(c.OtherFix("alone"))
 		case v.Relative, v.Product.Brand == "moltbot":
 		case v.Trait("credential-added") != nil:
-			f.Advise(c.otherFix("added"))
+			f.Advise(c.OtherFix("added"))
 		}
 		switch {
 		case v.Relative, v.Product.Brand == "moltbot", v.Trait("credential-added") != nil:

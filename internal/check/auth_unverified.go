@@ -18,6 +18,9 @@ credential, or they contradict each other: the configuration is given without
 one, which a cache or a copy does as well, and the gateway refuses another
 request. The same applies to what looks like OpenClaw and then stalls or breaks
 off. This is neither a pass nor an alarm.`,
+		Files: `Whether the gateway asks is decided by what is not in the files: a variable that
+nothing here sets, a secret of the platform, a configuration that lies
+elsewhere, or the release, where none is named and releases differ.`,
 		Why: `A gateway that is not proven may be open. -fail-on does not fail for it;
 -fail-on-incomplete does.`,
 		Fix: `Scan again from a place with direct access to the gateway, at level standard
@@ -26,6 +29,7 @@ and with a longer -timeout.`,
 its own network), at level standard, without a proxy in between and with a
 longer -timeout. If a proxy hides the gateway's answers, scan the port behind
 it as well.`,
+		Fixes:     map[string]string{event.InFiles: `State what the files lack: the variables with -env, where the deployment lives with -state-dir, its release with -release. Or scan the gateway that runs.`},
 		Controls:  []string{"nvdb:N2", "cncert:C2"},
 		Relatives: true,
 	}, judge: func(c *Check, s *Subject) *event.Finding {

@@ -11,6 +11,8 @@ func browserControlReachable() Check {
 		When: `The HTTP service through which the gateway controls its browser gave its state
 without a credential. It listens on loopback alone, so from elsewhere something
 forwards to it. Over loopback this is for information only.`,
+		Files: `The port of the browser control (the gateway's plus 2) is published or forwarded
+beyond loopback of the host.`,
 		Why: `The service opens pages, types and clicks in the agent's browser, with all that
 it is logged in to. Releases before 2026.2.17 require no credential there.`,
 		Fix: `Stop what forwards to the port (the gateway's plus 2), and update: current

@@ -12,6 +12,8 @@ func cdpReachable() Check {
 browsers listen. The protocol has no login, so the answer is the proof; nothing
 was opened or attached to. Over loopback, as intended, this is for information
 only.`,
+		Files: `The DevTools port of a browser is published or forwarded beyond loopback of the
+host, or a command binds it to all addresses.`,
 		Why: `Anyone who connects sees and controls the browser with all that it is logged in
 to: mail, shops, the owner's accounts, and can read its cookies and files.`,
 		Fix: `Bind the port to loopback (--remote-debugging-address=127.0.0.1; in Docker

@@ -88,7 +88,7 @@ func (c Check) Judge(s Subject) *event.Finding {
 func (c Check) At(place string, severity event.Severity, detail ...message.Text) *event.Finding {
 	f := c.at(place, severity, detail...)
 	if _, ok := c.Doc.Fixes[event.InFiles]; ok {
-		f.Advise(c.otherFix(event.InFiles))
+		f.Advise(c.OtherFix(event.InFiles))
 	}
 	return f
 }
@@ -108,10 +108,17 @@ func Find(id string) (Check, bool) {
 func All() []Check {
 	return []Check{
 		authMissing(),
+		tokenPublishedExample(),
 		claimable(),
 		defaultPassword(),
 		gatewayForwarded(),
 		trustedProxySpoofable(),
+		agentOpenToChannels(),
+		toolsOverHTTP(),
+		hooksWeak(),
+		tokenWeak(),
+		secretInImage(),
+		fileModes(),
 		cdpReachable(),
 		browserControlReachable(),
 		novncReachable(),
@@ -120,12 +127,19 @@ func All() []Check {
 		originWildcard(),
 		originHostFallback(),
 		deviceAuthDisabled(),
+		deviceAutoApprove(),
 		legacyProduct(),
 		exposedToInternet(),
 		advisoryAffected(),
 		releaseOutdated(),
 		proxyAttributionBlocked(),
 		listensBeyondLoopback(),
+		forwardedForAppended(),
+		secretInFile(),
+		runsAsRoot(),
+		configInvalid(),
+		refusesStart(),
+		mdnsSaysTooMuch(),
 		terminalEnabled(),
 		openaiAPIEnabled(),
 		canvasOpen(),
@@ -142,6 +156,8 @@ func All() []Check {
 		sourceMapsPublic(),
 		hooksEnabled(),
 		authUnverified(),
+		settingWithoutEffect(),
+		leftoverState(),
 	}
 }
 
@@ -241,8 +257,8 @@ func (c *Check) at(place string, severity event.Severity, detail ...message.Text
 	return f
 }
 
-// otherFix is one of Fixes.
-func (c *Check) otherFix(which string) message.Text {
+// OtherFix is one of Fixes.
+func (c *Check) OtherFix(which string) message.Text {
 	return message.Fixed(c.Doc.ID+".fix-"+which, c.Doc.Fixes[which])
 }
 

@@ -11,6 +11,8 @@ func deviceAuthDisabled() Check {
 		When: `Level deep only, on 2026.1.29 to 2026.7.35 (later releases have no such switch).
 A Control UI without a device, in a role that needs one, was refused as any
 other client is, and not as a Control UI.`,
+		Files: `gateway.controlUi.dangerouslyDisableDeviceAuth is true, and the release is one
+of 2026.1.29 to 2026.7.35. In later ones it is setting-without-effect.`,
 		Why: `The token is then the only protection of the agent. One that leaked, from a log,
 a link, a screenshot, is enough: no device has to be approved.`,
 		Fix: `In openclaw.json remove gateway.controlUi.dangerouslyDisableDeviceAuth, restart,

@@ -17,6 +17,9 @@ later), the release at start-up (2026.8.1 and later) or its canvas (2026.2.6 to
 2026.4). Never raised over loopback, where clients are local, nor when something
 in front adds a credential, since an authenticated client gets the details as
 well.`,
+		Files: `What leads to the gateway connects from its own host and hides the client: a
+proxy that sends no X-Forwarded-For or removes it, or a forwarder of bytes
+(socat, ssh -R, frp in mode tcp, a stream of nginx).`,
 		Why: `Something on the gateway's host forwards to it without naming the client: a
 proxy without forwarding headers, a tunnel, socat, ssh -R, a container's port.
 To the gateway every connection then comes from itself. Local clients have

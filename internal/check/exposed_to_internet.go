@@ -14,6 +14,10 @@ func exposedToInternet() Check {
 		When: `A recognised product answered on an address that is globally reachable by the
 IANA special-purpose address registries. Its authentication does not matter
 here.`,
+		Files: `A way from the internet leads to the gateway: a tunnel (cloudflared, Tailscale
+Funnel, ngrok, cpolar, frp), a Service of type LoadBalancer, an Ingress, the
+public address of a platform (Fly, Render, Railway), or a proxy for a public
+name. Its authentication does not matter here.`,
 		Why: `Search engines list such gateways within days. From then on a single flaw in
 the gateway, or one leaked token, is enough: everything between the internet and
 the agent's mail, files and shell is that one login.`,

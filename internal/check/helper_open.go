@@ -9,12 +9,16 @@ func helperOpen() Check {
 	return Check{Doc: event.CheckInfo{
 		ID:       "helper-open",
 		Title:    "A service that the agent uses is open to anyone",
-		Severity: event.High,
+		Severity: event.Critical,
 		Needs:    event.NeedsHelpers,
 		When: `A helper service of agents (models, a browser, payments) gave data without a
 credential: its list of models, its version, its wallet. No model was queried,
 no browser opened, nothing spent. Over loopback, as intended, this is for
 information only.`,
+		Files: `A port of a service that asks for nothing by default (a terminal such as ttyd,
+models, a browser) is published or forwarded beyond loopback of the host, or an
+Ingress or a tunnel leads to it, and no login stands in front. Critical where it
+gives a shell.`,
 		Why: `Anyone who connects uses it at the owner's cost and in the owner's name: the
 models and their keys, the machine's computing power, the browsers, the money.`,
 		Fix: `Bind the service to loopback, give it a key or a token where it has one, and put

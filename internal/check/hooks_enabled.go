@@ -12,6 +12,7 @@ func hooksEnabled() Check {
 alone is allowed (2026.3.8 and later), or the refusal of its own (earlier, at
 level deep only, since asking there counts as one failed attempt of your
 address). Under another hooks.path they are not found.`,
+		Files: `hooks.enabled is true. What is wrong with their token or path is hooks-weak.`,
 		Why: `Anyone who has the hooks' token can make the agent act on a text. The token is
 not the gateway's, travels through other people's services, and is the only
 thing that is required.`,

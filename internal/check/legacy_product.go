@@ -14,6 +14,8 @@ func legacyProduct() Check {
 		Needs:    event.NeedsRelease,
 		When: `The gateway's own page says Clawdbot or Moltbot, or every release that matches
 its answers is older than 2026.1.29, the first under the name OpenClaw.`,
+		Files: `An image, a package or a command names Clawdbot or Moltbot, or a release before
+2026.1.29.`,
 		Why: `Nothing is published under the old names any more. All security fixes since
 the end of January 2026 are missing, and with no token set these releases start
 without authentication.`,

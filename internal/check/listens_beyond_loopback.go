@@ -14,6 +14,11 @@ func listensBeyondLoopback() Check {
 		When: `This machine was scanned, and the operating system says that the listening
 socket of the gateway found is bound to a wildcard or to an outside address. No
 packet is sent to find that out.`,
+		Files: `The command line, the configuration, or what the release does by default in a
+container binds the gateway beyond loopback of a machine; or a way in is open to
+its networks: a published port without a host address, network_mode: host,
+hostNetwork, hostPort, a NodePort. The bind inside a container or pod alone is
+none: what is published counts.`,
 		Why: `Every network that this machine is in, or joins later, can connect: an office
 LAN, a hotel's Wi-Fi, a container network, the internet if nothing filters. Only
 the gateway's own login protects it.`,
@@ -53,7 +58,7 @@ port on 127.0.0.1 only.`,
 		}
 		f := c.finding(s, event.Medium, nil, detail)
 		if s.Forwards {
-			f.Advise(c.otherFix("forwards"))
+			f.Advise(c.OtherFix("forwards"))
 		}
 		return f
 	}}

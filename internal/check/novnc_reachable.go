@@ -16,6 +16,9 @@ sandboxes show their screen. The list of security types tells whether a password
 is required; none was tried and no screen opened. Critical without a password or
 where it is not known whether one is required, else medium; over loopback for
 information.`,
+		Files: `A port of VNC or noVNC (5900, 6080) is published or forwarded beyond loopback of
+the host, or an Ingress or a tunnel leads to it. Whether it requires a password
+counts where the files tell.`,
 		Why: `Anyone who connects sees what the agent's browser shows and can click and type
 there. OpenClaw before 2026.2.21 started its sandbox's VNC server without a
 password (CVE-2026-32064).`,

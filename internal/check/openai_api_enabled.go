@@ -17,6 +17,8 @@ func openaiAPIEnabled() Check {
 that is switched on answers (405, POST alone is allowed), or /v1/models as only
 then. No completion was requested. Critical when the gateway requires no
 credential, else for information.`,
+		Files: `gateway.http.endpoints.chatCompletions.enabled or
+gateway.http.endpoints.responses.enabled is true.`,
 		Why: `The API takes one request for one turn of the agent, with all its tools: no
 device is paired, no origin checked. Any client with the gateway's token, or on
 an open gateway any client at all, can make the agent act and spend on its

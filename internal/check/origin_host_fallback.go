@@ -11,6 +11,8 @@ func originHostFallback() Check {
 		When: `Level deep only, on gateways reached without a proxy. A WebSocket opening for
 the host audit.example from the origin http://audit.example was not refused,
 while one from another foreign origin was.`,
+		Files: `gateway.controlUi.dangerouslyAllowHostHeaderOriginFallback is true, and the
+Control UI is not switched off.`,
 		Why: `Anyone who owns a name can make it point at the gateway's address after the
 owner's browser has loaded a page under it (DNS rebinding). Page and Host header
 then agree, and the gateway treats the page as its own.`,

@@ -10,6 +10,8 @@ func originWildcard() Check {
 		Needs:    event.NeedsDeep,
 		When: `Level deep only. A WebSocket opening that named the origin of a foreign page was
 not refused for it: the gateway continued and required the Control UI's device.`,
+		Files: `gateway.controlUi.allowedOrigins holds "*", and the Control UI is not switched
+off.`,
 		Why: `A page that the owner happens to open can connect to the gateway from inside the
 owner's network, even over loopback, with all that the browser is trusted with.
 The origin is what distinguishes such a page from the Control UI.`,

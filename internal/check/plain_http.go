@@ -14,6 +14,8 @@ func plainHTTP() Check {
 		When: `A recognised product answered over plain HTTP. Over loopback this is for
 information only, unless the operating system says that the listener is bound
 to more.`,
+		Files: `Others than the gateway's own host reach it without TLS: gateway.tls.enabled is
+not true, and neither a proxy nor a tunnel on the way speaks TLS with clients.`,
 		Why: `The token or password, and all that the agent says and does, crosses the network
 in the clear: anyone on the way can read it and take it over.`,
 		Fix: `Put TLS in front, or switch on gateway.tls, and bind the plain port to loopback

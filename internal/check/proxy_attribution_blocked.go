@@ -15,6 +15,8 @@ func proxyAttributionBlocked() Check {
 request came with forwarding headers from a proxy that the gateway has not been
 told to trust, or from an address that it treats as a proxy's without any.
 Whether it requires a credential cannot be seen behind that.`,
+		Files: `A proxy that sends forwarding headers leads to the gateway, its address is not
+in gateway.trustedProxies, and the release is 2026.8.1 or later.`,
 		Why: `The gateway cannot be used on this path, so it is likely to be fixed in haste:
 by trusting a whole network, or by removing the headers from the proxy, after
 which everyone counts as local. Only then does it show whether authentication is

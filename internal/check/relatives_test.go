@@ -28,6 +28,11 @@ func TestForRelatives(t *testing.T) {
 		"legacy-product": false, "release-outdated": false, "advisory-affected": false,
 		// helpers are no relatives
 		"cdp-reachable": false, "browser-control-reachable": false, "novnc-reachable": false, "helper-open": false,
+		// what the files of OpenClaw's deployments alone show
+		"token-published-example": false, "token-weak": false, "agent-open-to-channels": false, "secret-in-image": false,
+		"device-auto-approve": false, "tools-over-http": false, "hooks-weak": false, "forwarded-for-appended": false,
+		"secret-in-file": false, "file-modes": false, "config-invalid": false, "refuses-start": false, "runs-as-root": false,
+		"mdns-says-too-much": false, "setting-without-effect": false, "leftover-state": false,
 	}
 	for _, c := range check.All() {
 		decided, ok := want[c.Doc.ID]

@@ -27,6 +27,8 @@ older than the newest one this version of clawsonar knows. Low when less than 30
 days lie between the two, medium from 30, high from 90 days on. On an
 extended-stable line (patch number 33 and up) it is the newest of that line that
 counts.`,
+		Files: `The tag of an image, a package.json, an install command or -release names a
+release that is older in the same way. A tag such as latest names none.`,
 		Why: `Fixes for published vulnerabilities come with new releases only. The older the
 release, the more of them can be exploited by anyone who reads the advisories.`,
 		Fix: `Back up the state folder, update ("npm install -g openclaw@latest", or pull the

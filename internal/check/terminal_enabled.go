@@ -13,6 +13,9 @@ func terminalEnabled() Check {
 		Needs:    event.NeedsProduct,
 		When: `The page says so itself (2026.7.1 and later; from 2026.8.1 on it is on unless
 switched off). Critical when the gateway requires no credential, else low.`,
+		Files: `gateway.terminal.enabled is true (2026.7.1 and later), or from 2026.8.1 on not
+false, the Control UI is not switched off, and others than the gateway's own
+host reach it.`,
 		Why: `Anyone who gets into the Control UI has a shell on the host, as the user that
 runs the gateway. Restrictions of the agent's tools do not apply there.`,
 		Fix: `Set gateway.terminal.enabled to false and restart, unless you use it. On an open

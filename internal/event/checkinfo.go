@@ -9,8 +9,8 @@ type CheckInfo struct {
 	Title    string
 	Severity Severity // the worst its findings can have
 	When     string   // what makes it appear, and how that was decided
-	// Files is what makes "clawsonar inspect" find it, in the files of a deployment;
-	// "" if it never does.
+	// Files is what makes "clawsonar inspect" find it, in the files of a deployment; ""
+	// if it never does, or with NeedsFiles, where When says it.
 	Files string
 	Why   string // what it means to the operator
 	Fix   string // what to do, in a sentence or two: goes into every report
@@ -121,7 +121,7 @@ func (c *CheckInfo) Judged(level Level, t *Target) (ok bool, why string) {
 // a scan answers only from the right place, or at the right level.
 func (c *CheckInfo) judgedInFiles(t *Target) (ok bool, why string) {
 	switch {
-	case c.Files == "":
+	case c.Files == "" && c.Needs != NeedsFiles:
 		return false, "it does not show in the files of a deployment"
 	case c.Needs == NeedsAuth && (t.Auth == nil || t.Auth.State == AuthUnknown || !slices.Contains(AuthStates(), t.Auth.State)):
 		return false, "the files do not tell whether the gateway asks for a credential"

@@ -90,7 +90,7 @@ func TestJudgedInFiles(t *testing.T) {
 		target      *Target
 		want        bool
 	}{
-		{"of files", says, NeedsFiles, plain, true},
+		{"of files", "", NeedsFiles, plain, true},
 		{"of scans alone", "", NeedsProduct, plain, false},
 		{"no gateway there", says, NeedsFiles, &Target{Outcome: "other", Target: Address{Kind: TargetFiles}}, false},
 		{"product", says, NeedsProduct, plain, true},
