@@ -658,6 +658,7 @@ func (p *project) inTree(name string) (string, bool) {
 
 func (p *project) gateway(name string, n *ynode, space deploy.Space, spacePos event.Pos) {
 	image := p.value(n.get("image"), n.keyPos("image"))
+	secrets := len(p.s.m.Secrets)
 	env, from := p.environment(n)
 	shellEnv := func(name string) deploy.Value {
 		if v, ok := env[name]; ok {
@@ -674,6 +675,7 @@ func (p *project) gateway(name string, n *ynode, space deploy.Space, spacePos ev
 	case c != nil || builds && len(entrypoint)+len(command) == 0:
 		candidate = true
 	case known, !hasGatewayEnv(env):
+		p.s.m.Secrets = p.s.m.Secrets[:secrets] // those of something else
 		return
 	}
 	g := &deploy.Gateway{
@@ -860,10 +862,10 @@ func embeddedConfig(n *ynode, name, text string) *deploy.Config {
 
 // Gaps of Compose files: ids of messages.
 const (
-	gapUnread  = "gap.unread"
-	gapInclude = "gap.part"
+	gapUnread  = "gap.syntax"
+	gapInclude = "gap.referenced"
 	gapExtends = "gap.referenced"
-	gapTooMuch = "gap.too-much"
+	gapTooMuch = "gap.too-many"
 	gapPort    = "gap.port"
 	gapBuild   = "gap.build"
 )

@@ -404,7 +404,7 @@ func (d *dockerfile) copy(st *stage, in instruction) {
 	isDir := len(words) > 2 || strings.HasSuffix(words[len(words)-1].Text, "/") || words[len(words)-1].Text == "."
 	for _, w := range words[:len(words)-1] {
 		if len(st.copies) >= maxCopies {
-			d.s.gap(deploy.KindDockerfile, "gap.too-much", in.pos.Line, in.pos.Column)
+			d.s.gap(deploy.KindDockerfile, "gap.too-many", in.pos.Line, in.pos.Column)
 			return
 		}
 		switch {

@@ -53,6 +53,7 @@ func readers() []reader {
 		renderReader(),
 		composeReader(),
 		dockerfileReader(),
+		kubernetesReader(),
 		systemdReader(),
 		quadletReader(),
 		launchdReader(),
