@@ -30,9 +30,7 @@ type Options struct {
 	Release    release.Version // stated by the user, for where the files do not; may be zero
 	Releases   *release.Table
 	Advisories *check.Advisories // nil: none are matched
-	Keys       interface {
-		Check(*openclaw.Document, release.Version) []openclaw.Problem
-	}
+	Keys       *openclaw.Keys
 }
 
 // judge is the judging of one model.
@@ -115,6 +113,10 @@ func environment(g *deploy.Gateway) openclaw.Env {
 		}
 		if len(g.EnvFrom) > 0 {
 			return deploy.Value{State: deploy.Unknown, Pos: g.EnvFrom[0]}
+		}
+		switch g.Kind { // what starts these has an environment that no file tells
+		case deploy.KindConfig, deploy.KindScript, deploy.KindDockerfile:
+			return deploy.Value{State: deploy.Unknown}
 		}
 		return deploy.Value{}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/exposure"
 	"github.com/clawsonar/clawsonar/internal/filetree"
 	"github.com/clawsonar/clawsonar/internal/inspect"
+	"github.com/clawsonar/clawsonar/internal/openclaw"
 	"github.com/clawsonar/clawsonar/internal/release"
 )
 
@@ -31,7 +32,7 @@ func judge(t *testing.T, dir, stated string) []*event.Target {
 
 func options(t *testing.T, d *inspect.Deployment, stated string) exposure.Options {
 	t.Helper()
-	o := exposure.Options{Input: "deployment", Read: d.Read, Load: d.Load, Line: d.Line, Releases: releases(t)}
+	o := exposure.Options{Input: "deployment", Read: d.Read, Load: d.Load, Line: d.Line, Releases: releases(t), Keys: keys(t)}
 	if stated != "" {
 		o.Release = release.MustParse(stated)
 	}
@@ -49,6 +50,15 @@ func releases(t *testing.T) *release.Table {
 		t.Fatal(err)
 	}
 	return table
+}
+
+func keys(t *testing.T) *openclaw.Keys {
+	t.Helper()
+	k, err := openclaw.BuiltinKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
 }
 
 // say is what a test compares of a target: a line for the verdict and one a finding.

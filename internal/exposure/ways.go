@@ -91,7 +91,8 @@ func (j *judge) ways(l listener, own event.FilesReach) []way {
 
 // leads reports whether a door leads to a listener.
 func (j *judge) leads(d *deploy.Door, l listener) bool {
-	if !j.samePort(d.To, l) {
+	detected := d.To.Port == 0 && platform(d) && d.To.Space == l.space // a platform finds out where its service listens
+	if !detected && !j.samePort(d.To, l) {
 		return false
 	}
 	switch {
