@@ -161,6 +161,8 @@ func explains(why string, t *event.Target) bool {
 	switch why {
 	case "generated":
 		return noted("inspect.token-generated", "inspect.token-saved")
+	case "may-refuse":
+		return noted("inspect.may-refuse")
 	case "asked":
 		return t.Auth != nil && (t.Auth.State == event.AuthRequired || t.Auth.State == event.AuthGated)
 	case "no-proxy":
@@ -180,6 +182,8 @@ func because(why string) message.Text {
 		return message.Say("compare.summary")
 	case "generated":
 		return message.Say("compare.generated")
+	case "may-refuse":
+		return message.Say("compare.may-refuse")
 	case "asked":
 		return message.Say("compare.asked")
 	case "client":

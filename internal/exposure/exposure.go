@@ -201,12 +201,15 @@ func (x *gateway) tailscale() *deploy.Door {
 func (j *judge) implied() []*gateway {
 	var out []*gateway
 	for _, d := range j.m.Doors {
-		if j.fronted[d] || d.To.Port != defaultPort {
+		if j.fronted[d] || d.To.Port != defaultPort || j.passedOn(d) || j.known(d) {
 			continue
 		}
 		x := &gateway{judge: j}
 		x.at = listener{space: d.To.Space, port: d.To.Port, near: path.Dir(d.Pos.File)}
-		if d.To.Host != "" && !isLoopback(d.To.Host) || d.To.Select != nil {
+		switch {
+		case d.To.Select != nil:
+			x.at.space = deploy.Space("elsewhere:" + d.Name)
+		case d.To.Host != "" && !isLoopback(d.To.Host):
 			x.at.space = deploy.Space("elsewhere:" + d.To.Host)
 		}
 		// All that lead to the same place lead to one gateway.
@@ -228,6 +231,23 @@ func (j *judge) implied() []*gateway {
 		out = append(out, x)
 	}
 	return out
+}
+
+// passedOn reports whether a door leads to another one.
+func (j *judge) passedOn(d *deploy.Door) bool {
+	return slices.ContainsFunc(j.m.Doors, func(o *deploy.Door) bool {
+		return o != d && (o.In.Port != 0 || o.In.Space != deploy.Host) &&
+			j.leads(d, listener{o.In.Space, o.In.Port, isLoopback(o.In.Address), path.Dir(o.Pos.File)})
+	})
+}
+
+// known reports whether a door leads to a gateway that is in the files, and does not
+// get there: it listens on loopback.
+func (j *judge) known(d *deploy.Door) bool {
+	return slices.ContainsFunc(j.listeners, func(l listener) bool {
+		l.loopback = false
+		return j.leads(d, l)
+	})
 }
 
 // outside are the ways through a door.

@@ -9,7 +9,6 @@ import (
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/json5"
 	"github.com/clawsonar/clawsonar/internal/message"
-	"github.com/clawsonar/clawsonar/internal/openclaw"
 )
 
 // beyond reports whether not only programs of the same machine or pod get there.
@@ -232,7 +231,8 @@ func (x *gateway) opens() {
 			x.fix(f, at, "none", "token")
 		}
 	}
-	if a := x.t.Auth.State; (a == event.AuthUnknown || x.set.Secret.Where == openclaw.MayBe || x.set.Secret.Assumed) && x.set.Starts != event.StartsNo {
+	empty, isEmpty := x.emptyCredential()
+	if x.set.Starts != event.StartsNo && (x.t.Auth.State == event.AuthUnknown || isEmpty) {
 		at := x.set.Secret.Pos
 		id := "auth-unverified.files"
 		switch {
@@ -241,11 +241,27 @@ func (x *gateway) opens() {
 			if w := x.farthest(); len(w) > 0 && w[0].inner() != nil {
 				at = w[0].inner().Pos
 			}
+		case isEmpty:
+			at, id = empty, "auth-unverified.files.empty"
 		case at.IsZero() && len(x.g.EnvFrom) > 0:
 			at = x.g.EnvFrom[0]
 		}
 		x.found("auth-unverified", event.Info, "auth", at, nil, message.Say(id))
 	}
+}
+
+// emptyCredential is where a variable for the credential is set to one that has no value
+// in the files.
+func (x *gateway) emptyCredential() (event.Pos, bool) {
+	if x.g == nil {
+		return event.Pos{}, false
+	}
+	for _, name := range []string{"OPENCLAW_GATEWAY_TOKEN", "OPENCLAW_GATEWAY_PASSWORD"} {
+		if v := x.g.Env[name]; v.State == deploy.Assumed && v.Text == "" {
+			return v.Pos, true
+		}
+	}
+	return event.Pos{}, false
 }
 
 func (x *gateway) textOf(keys ...string) string {

@@ -1,6 +1,7 @@
 package exposure
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -176,6 +177,9 @@ func (x *gateway) beside() {
 		reach := x.reach(d)
 		names := public(d.In.Names)
 		for _, w := range x.outside(d) {
+			if o := w.outer(); o != d && table[o.To.Port] != "" || o != d && o.To.Name != "" {
+				continue // told of that one
+			}
 			if w.reach.Rank() > reach.Rank() {
 				reach = w.reach
 			}
@@ -199,7 +203,7 @@ func (x *gateway) beside() {
 			severity = event.Medium
 		}
 		at := d.Pos
-		x.found(id, severity, key, at, nil, message.Say("helper.files", message.Number("count", d.To.Port)))
+		x.found(id, severity, key, at, nil, message.Say("helper.files", message.Of("setting", cmp.Or(d.To.Name, strconv.Itoa(d.To.Port)))))
 	}
 }
 

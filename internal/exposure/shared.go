@@ -126,6 +126,9 @@ func (x *gateway) mode(f deploy.File) {
 	at := event.Pos{File: f.Path}
 	args := []message.Arg{message.Of("file", f.Path), message.Of("setting", octal(f.Mode))}
 	if f.What == deploy.LeftOver {
+		if slices.ContainsFunc(x.m.Configs, func(c *deploy.Config) bool { return strings.HasPrefix(c.File, f.Path+"/") }) {
+			return // said of the configuration in it
+		}
 		x.found("leftover-state", event.Info, f.Path, at, nil, message.Say("leftover-state.files", args[0]))
 		return
 	}

@@ -157,5 +157,19 @@ func (d *Deployment) Load(c *deploy.Config, start openclaw.Env, r release.Versio
 	}
 	env := openclaw.Environment(start, files...)
 	doc := openclaw.Load(c, d.tree, env, r)
+	d.included(doc)
 	return doc, doc.Environment(env)
+}
+
+// included notes the modes of files that a configuration includes.
+func (d *Deployment) included(doc *openclaw.Document) {
+	if !d.tree.Modes() {
+		return
+	}
+	for _, name := range doc.Included {
+		known := slices.ContainsFunc(d.Model.Files, func(f deploy.File) bool { return f.Path == name })
+		if info, ok := d.tree.Stat(name); ok && !known {
+			d.Model.Files = append(d.Model.Files, deploy.File{Path: name, Mode: uint32(info.Mode.Perm()), UID: info.UID, What: deploy.IncludeFile})
+		}
+	}
 }

@@ -28,6 +28,7 @@ func (k *Keys) Check(doc *Document, r release.Version) []Problem {
 	c := &checker{Keys: k, doc: doc, release: r}
 	c.object(doc.Root, k.root, nil)
 	c.kinds()
+	c.problems = append(c.problems, sandbox(doc)...)
 	slices.SortStableFunc(c.problems, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column))
 	})
