@@ -61,12 +61,12 @@ func (x *gateway) controlUI() {
 	if n := x.doc.Get("gateway", "controlUi", "allowedOrigins"); n != nil {
 		for _, i := range n.Items {
 			if strings.TrimSpace(i.Text) == "*" {
-				x.found("origin-wildcard", x.ifExposed(event.High, event.Medium), "allowedOrigins", i.Pos, nil, message.Say("origin-wildcard.files"))
+				x.found("origin-wildcard", x.ifExposed(event.High, event.Medium), "allowedOrigins", i.Pos, nil, message.Say("origin-wildcard.declared"))
 			}
 		}
 	}
 	if n, on := x.on("gateway", "controlUi", "dangerouslyAllowHostHeaderOriginFallback"); on {
-		f := x.found("origin-host-fallback", x.ifExposed(event.High, event.Medium), "fallback", n.Pos, nil, message.Say("origin-host-fallback.files"))
+		f := x.found("origin-host-fallback", x.ifExposed(event.High, event.Medium), "fallback", n.Pos, nil, message.Say("origin-host-fallback.declared"))
 		x.fix(f, n.Pos, "true", "false")
 	}
 	if n, on := x.on("gateway", "controlUi", "dangerouslyDisableDeviceAuth"); on {
@@ -75,7 +75,7 @@ func (x *gateway) controlUI() {
 		case x.release.Compare(release.MustParse("2026.8.2")) >= 0:
 			x.found("setting-without-effect", event.Info, "dangerouslyDisableDeviceAuth", n.Pos, nil, message.Say("setting-without-effect.device-auth"))
 		case x.release.Compare(release.MustParse("2026.1.29")) >= 0:
-			f := x.found("device-auth-disabled", event.High, "deviceAuth", n.Pos, nil, message.Say("device-auth-disabled.files"))
+			f := x.found("device-auth-disabled", event.High, "deviceAuth", n.Pos, nil, message.Say("device-auth-disabled.declared"))
 			x.fix(f, n.Pos, "true", "false")
 		}
 	}
@@ -84,7 +84,7 @@ func (x *gateway) controlUI() {
 func (x *gateway) surfaces() {
 	for _, name := range []string{"chatCompletions", "responses"} {
 		if n, on := x.on("gateway", "http", "endpoints", name, "enabled"); on {
-			f := x.found("openai-api-enabled", event.Info, name, n.Pos, nil, message.Say("openai-api-enabled.files", message.Of("setting", "gateway.http.endpoints."+name+".enabled")))
+			f := x.found("openai-api-enabled", event.Info, name, n.Pos, nil, message.Say("openai-api-enabled.declared", message.Of("setting", "gateway.http.endpoints."+name+".enabled")))
 			x.fix(f, n.Pos, "true", "false")
 		}
 	}
@@ -93,11 +93,11 @@ func (x *gateway) surfaces() {
 	byDefault := !on && !x.off("gateway", "terminal", "enabled") && x.release.Compare(release.MustParse("2026.8.2")) >= 0
 	switch {
 	case on && open:
-		x.found("terminal-enabled", event.Critical, "terminal", n.Pos, nil, message.Say("terminal-enabled.files.open"))
+		x.found("terminal-enabled", event.Critical, "terminal", n.Pos, nil, message.Say("terminal-enabled.declared.open"))
 	case byDefault && open:
-		x.found("terminal-enabled", event.Critical, "terminal", x.at_("gateway"), nil, message.Say("terminal-enabled.files.default"))
+		x.found("terminal-enabled", event.Critical, "terminal", x.at_("gateway"), nil, message.Say("terminal-enabled.declared.default"))
 	case on && x.exposed():
-		f := x.found("terminal-enabled", event.Low, "terminal", n.Pos, nil, message.Say("terminal-enabled.files"))
+		f := x.found("terminal-enabled", event.Low, "terminal", n.Pos, nil, message.Say("terminal-enabled.declared"))
 		x.fix(f, n.Pos, "true", "false")
 	}
 	if mode, n := x.text("discovery", "mdns", "mode"); mode == "full" {
@@ -105,7 +105,7 @@ func (x *gateway) surfaces() {
 		if off {
 			x.found("setting-without-effect", event.Info, "mdns", n.Pos, nil, message.Say("setting-without-effect.mdns"))
 		} else {
-			f := x.found("mdns-says-too-much", x.ifExposed(event.Medium, event.Low), "mdns", n.Pos, nil, message.Say("mdns-says-too-much.files"))
+			f := x.found("mdns-says-too-much", x.ifExposed(event.Medium, event.Low), "mdns", n.Pos, nil, message.Say("mdns-says-too-much.declared"))
 			x.fix(f, n.Pos, "full", "minimal")
 		}
 	}
@@ -124,7 +124,7 @@ func (x *gateway) hooks() {
 			}
 		}
 	}
-	x.found("hooks-enabled", event.Info, "hooks", at, nil, message.Say("hooks-enabled.files"))
+	x.found("hooks-enabled", event.Info, "hooks", at, nil, message.Say("hooks-enabled.declared"))
 	token, t := x.text("hooks", "token")
 	severity := x.ifExposed(event.High, event.Medium)
 	if t != nil && x.doc.Missing[t] == nil {
@@ -157,7 +157,7 @@ func (x *gateway) tools() {
 		}
 	}
 	if len(names) > 0 {
-		x.found("tools-over-http", x.ifExposed(event.High, event.Medium), "allow", n.Pos, nil, message.Say("tools-over-http.files", message.Of("signals", names...)))
+		x.found("tools-over-http", x.ifExposed(event.High, event.Medium), "allow", n.Pos, nil, message.Say("tools-over-http.declared", message.Of("signals", names...)))
 	}
 }
 
@@ -345,7 +345,7 @@ func (x *gateway) environment() {
 		if x.g.Space != deploy.Host {
 			severity = event.Low
 		}
-		x.found("runs-as-root", severity, "root", *x.g.Root, nil, message.Say("runs-as-root.files"))
+		x.found("runs-as-root", severity, "root", *x.g.Root, nil, message.Say("runs-as-root.declared"))
 	}
 	if x.set.Saved {
 		x.note("inspect.token-saved", message.Of("release", x.release.String()))

@@ -207,24 +207,24 @@ func (x *gateway) opens() {
 		if x.auths[i] != event.AuthOpen {
 			continue
 		}
-		at, id, key := x.set.Mode.Pos, "auth-missing.files.none", "mode"
+		at, id, key := x.set.Mode.Pos, "auth-missing.declared.none", "mode"
 		switch h := header(w, "authorization"); {
 		case x.set.Mode.Value == "trusted-proxy":
-			at, id, key = x.at_("gateway", "auth", "trustedProxy", "userHeader"), "auth-missing.files.identity", "identity"
+			at, id, key = x.at_("gateway", "auth", "trustedProxy", "userHeader"), "auth-missing.declared.identity", "identity"
 			if h := header(w, strings.ToLower(x.textOf("gateway", "auth", "trustedProxy", "userHeader"))); !h.Pos.IsZero() {
 				at = h.Pos
 			} else if d := w.inner(); d != nil {
 				at = d.Pos
 			}
 		case x.set.Asks == event.AuthRequired && h.Does == deploy.Sets:
-			at, id, key = h.Pos, "auth-missing.files.added", "added"
+			at, id, key = h.Pos, "auth-missing.declared.added", "added"
 		case at.IsZero() && x.set.Mode.Value != "none":
-			id = "auth-missing.files.nothing"
+			id = "auth-missing.declared.nothing"
 			at = x.at_("gateway")
 		}
 		detail := []message.Text{message.Say(id)}
 		if !beyond(w.reach) {
-			detail = append(detail, message.Say("auth-missing.files.local"))
+			detail = append(detail, message.Say("auth-missing.declared.local"))
 		}
 		f := x.found("auth-missing", event.Critical, key, at, x.steps(w), detail...)
 		if key == "mode" {
@@ -234,15 +234,15 @@ func (x *gateway) opens() {
 	empty, isEmpty := x.emptyCredential()
 	if x.set.Starts != event.StartsNo && (x.t.Auth.State == event.AuthUnknown || isEmpty) {
 		at := x.set.Secret.Pos
-		id := "auth-unverified.files"
+		id := "auth-unverified.declared"
 		switch {
 		case x.g == nil:
-			id = "auth-unverified.files.elsewhere"
+			id = "auth-unverified.declared.elsewhere"
 			if w := x.farthest(); len(w) > 0 && w[0].inner() != nil {
 				at = w[0].inner().Pos
 			}
 		case isEmpty:
-			at, id = empty, "auth-unverified.files.empty"
+			at, id = empty, "auth-unverified.declared.empty"
 		case at.IsZero() && len(x.g.EnvFrom) > 0:
 			at = x.g.EnvFrom[0]
 		}

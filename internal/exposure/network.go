@@ -62,15 +62,15 @@ func (x *gateway) exposes() {
 			if len(w.names) > 0 && !w.names[0].Pos.IsZero() && (d == nil || d.In.Reach == "") {
 				at = w.names[0].Pos
 			}
-			x.found("exposed-to-internet", event.High, key, at, steps, message.Say("exposed-to-internet.files", message.Of("front", kindOf(d))))
+			x.found("exposed-to-internet", event.High, key, at, steps, message.Say("exposed-to-internet.declared", message.Of("front", kindOf(d))))
 		case event.FilesHostAddresses, event.FilesLAN:
 			switch {
 			case d != nil && d.Transparent:
 				at := d.In.Pos
-				f := x.found("listens-beyond-loopback", event.Medium, key, at, steps, message.Say("listens-beyond-loopback.files.published", message.Number("count", d.In.Port)))
+				f := x.found("listens-beyond-loopback", event.Medium, key, at, steps, message.Say("listens-beyond-loopback.declared.published", message.Number("count", d.In.Port)))
 				x.publishOnLoopback(f, d)
 			case d != nil:
-				x.found("listens-beyond-loopback", event.Medium, key, d.In.Pos, steps, message.Say("listens-beyond-loopback.files.front", message.Of("front", kindOf(d))))
+				x.found("listens-beyond-loopback", event.Medium, key, d.In.Pos, steps, message.Say("listens-beyond-loopback.declared.front", message.Of("front", kindOf(d))))
 			default:
 				at := x.set.Bind.Pos
 				if !x.g.SpacePos.IsZero() {
@@ -78,7 +78,7 @@ func (x *gateway) exposes() {
 				} else if at.IsZero() {
 					at = x.g.Pos
 				}
-				f := x.found("listens-beyond-loopback", event.Medium, key, at, steps, message.Say("listens-beyond-loopback.files.bind", message.Of("setting", x.set.Bind.Value)))
+				f := x.found("listens-beyond-loopback", event.Medium, key, at, steps, message.Say("listens-beyond-loopback.declared.bind", message.Of("setting", x.set.Bind.Value)))
 				x.fix(f, x.set.Bind.Pos, x.set.Bind.Value, "loopback")
 			}
 		}
@@ -89,7 +89,7 @@ func (x *gateway) exposes() {
 			if d != nil {
 				at = d.In.Pos
 			}
-			x.found("plain-http", event.Medium, key, at, nil, message.Say("plain-http.files"))
+			x.found("plain-http", event.Medium, key, at, nil, message.Say("plain-http.declared"))
 		}
 	}
 	x.beside()
@@ -191,7 +191,7 @@ func (x *gateway) beside() {
 		key := string(d.Kind) + " " + strconv.Itoa(d.To.Port) + d.To.Name
 		if id == "bridge" {
 			if d.Transparent && d.Kind == deploy.KindPort {
-				x.found("listens-beyond-loopback", event.Low, key, d.In.Pos, nil, message.Say("listens-beyond-loopback.files.bridge"))
+				x.found("listens-beyond-loopback", event.Low, key, d.In.Pos, nil, message.Say("listens-beyond-loopback.declared.bridge"))
 			}
 			continue
 		}
@@ -203,7 +203,7 @@ func (x *gateway) beside() {
 			severity = event.Medium
 		}
 		at := d.Pos
-		x.found(id, severity, key, at, nil, message.Say("helper.files", message.Of("setting", cmp.Or(d.To.Name, strconv.Itoa(d.To.Port)))))
+		x.found(id, severity, key, at, nil, message.Say("helper.declared", message.Of("setting", cmp.Or(d.To.Name, strconv.Itoa(d.To.Port)))))
 	}
 }
 
@@ -238,29 +238,29 @@ func (x *gateway) proxies() {
 		far := beyond(w.reach)
 		if x.auths[i] == event.AuthBlocked && !d.Own {
 			at := x.at_("gateway", "trustedProxies")
-			x.found("proxy-attribution-blocked", event.Medium, "trustedProxies", at, steps, message.Say("proxy-attribution-blocked.files", message.Of("front", string(d.Kind))))
+			x.found("proxy-attribution-blocked", event.Medium, "trustedProxies", at, steps, message.Say("proxy-attribution-blocked.declared", message.Of("front", string(d.Kind))))
 			continue
 		}
 		if far && v.local && v.trusted != deploy.Yes && !d.Own {
-			at, id := d.Pos, "everyone-is-local.files.no-header"
+			at, id := d.Pos, "everyone-is-local.declared.no-header"
 			h := header(w, "x-forwarded-for")
 			switch {
 			case d.Bytes:
-				id = "everyone-is-local.files.bytes"
+				id = "everyone-is-local.declared.bytes"
 				if !d.BytesPos.IsZero() {
 					at = d.BytesPos
 				}
 			case h.Does == deploy.Removes:
-				at, id = h.Pos, "everyone-is-local.files.removed"
+				at, id = h.Pos, "everyone-is-local.declared.removed"
 			}
 			x.found("everyone-is-local", event.High, key, at, steps, message.Say(id, message.Of("front", string(d.Kind))))
 		}
 		if h := header(w, "x-forwarded-for"); far && h.Does == deploy.Appends && v.trusted == deploy.Yes && ownProxy(d) {
-			f := x.found("forwarded-for-appended", event.Medium, key, h.Pos, steps, message.Say("forwarded-for-appended.files", message.Of("front", string(d.Kind))))
+			f := x.found("forwarded-for-appended", event.Medium, key, h.Pos, steps, message.Say("forwarded-for-appended.declared", message.Of("front", string(d.Kind))))
 			x.fix(f, h.Pos, "$proxy_add_x_forwarded_for", "$remote_addr")
 		}
 		if _, on := x.on("gateway", "allowRealIpFallback"); on && far && v.trusted == deploy.Yes && header(w, "x-real-ip").Does != deploy.Sets && header(w, "x-real-ip").Does != deploy.Removes {
-			x.found("trusted-proxy-spoofable", event.High, "real-ip", x.at_("gateway", "allowRealIpFallback"), steps, message.Say("trusted-proxy-spoofable.files.real-ip", message.Of("front", string(d.Kind))))
+			x.found("trusted-proxy-spoofable", event.High, "real-ip", x.at_("gateway", "allowRealIpFallback"), steps, message.Say("trusted-proxy-spoofable.declared.real-ip", message.Of("front", string(d.Kind))))
 		}
 	}
 	x.wide()
@@ -302,10 +302,10 @@ func (x *gateway) wide() {
 		if !ok || p.Addr().IsLoopback() || 1<<min(62, p.Addr().BitLen()-p.Bits()) <= narrow {
 			continue
 		}
-		severity, id := event.High, "trusted-proxy-spoofable.files.wide"
+		severity, id := event.High, "trusted-proxy-spoofable.declared.wide"
 		switch {
 		case x.set.Mode.Value == "trusted-proxy" && (!x.at.loopback || p.Bits() == 0):
-			severity, id = event.Critical, "trusted-proxy-spoofable.files.wide-user"
+			severity, id = event.Critical, "trusted-proxy-spoofable.declared.wide-user"
 		case x.at.loopback && !slices.ContainsFunc(x.ways, func(w way) bool { return beyond(w.reach) }):
 			severity = event.Medium
 		}

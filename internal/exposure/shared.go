@@ -78,7 +78,7 @@ func (j *judge) shared(targets []*event.Target, all []*gateway) []*event.Target 
 	for _, c := range j.m.Configs {
 		if !slices.ContainsFunc(j.m.Gateways, func(g *deploy.Gateway) bool { return g.Config == c }) {
 			x := owner(c.Pos)
-			x.found("leftover-state", event.Info, c.File, c.Pos, nil, message.Say("leftover-state.files", message.Of("file", c.File)))
+			x.found("leftover-state", event.Info, c.File, c.Pos, nil, message.Say("leftover-state.declared", message.Of("file", c.File)))
 			doc, _ := j.o.Load(c, func(string) deploy.Value { return deploy.Value{State: deploy.Unknown} }, j.o.Releases.Newest().Version)
 			x.inClear(doc)
 		}
@@ -113,11 +113,11 @@ func (x *gateway) secret(s deploy.Secret) {
 	case s.Example:
 		return // what is published and in use is found where it is used
 	case s.Image:
-		x.found("secret-in-image", event.High, place, s.Value.Pos, nil, message.Say("secret-in-image.files", what))
+		x.found("secret-in-image", event.High, place, s.Value.Pos, nil, message.Say("secret-in-image.declared", what))
 	case x.m.Private(s.Value.Pos.File):
 		x.found("secret-in-file", event.Info, place, s.Value.Pos, nil, message.Say("secret-in-file.private", what))
 	default:
-		x.found("secret-in-file", event.Medium, place, s.Value.Pos, nil, message.Say("secret-in-file.files", what, message.Number("count", len([]rune(s.Value.Text)))))
+		x.found("secret-in-file", event.Medium, place, s.Value.Pos, nil, message.Say("secret-in-file.declared", what, message.Number("count", len([]rune(s.Value.Text)))))
 	}
 }
 
@@ -129,7 +129,7 @@ func (x *gateway) mode(f deploy.File) {
 		if slices.ContainsFunc(x.m.Configs, func(c *deploy.Config) bool { return strings.HasPrefix(c.File, f.Path+"/") }) {
 			return // said of the configuration in it
 		}
-		x.found("leftover-state", event.Info, f.Path, at, nil, message.Say("leftover-state.files", args[0]))
+		x.found("leftover-state", event.Info, f.Path, at, nil, message.Say("leftover-state.declared", args[0]))
 		return
 	}
 	if f.Link || f.Mode == 0 {
