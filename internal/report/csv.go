@@ -29,7 +29,7 @@ func csvColumns() []string {
 	return []string{
 		"record", "target", "ip", "port", "name", "source", "reach", "outcome", "product", "release", "auth", "auth_mode",
 		"severity", "id", "title", "detail", "fix", "controls", "references", "evidence", "key", "suppressed", "change",
-		"cve", "score", "status", "reach_of_advisory", "fixed_in",
+		"cve", "score", "status", "reach_of_advisory", "fixed_in", "locations",
 	}
 }
 
@@ -43,7 +43,13 @@ func (s *csvSink) Event(e event.Event) error {
 	if t, ok := e.(*event.Target); ok {
 		t := scrub(t)
 		for i := range t.Findings {
-			s.record(t, "finding", findingCells(&t.Findings[i]))
+			cells := findingCells(&t.Findings[i])
+			var at []string
+			for _, l := range t.Findings[i].Locations {
+				at = append(at, t.Target.At(l.Pos))
+			}
+			cells["locations"] = strings.Join(at, " ")
+			s.record(t, "finding", cells)
 		}
 		for i := range t.Advisories {
 			s.record(t, "advisory", advisoryCells(&t.Advisories[i]))
@@ -78,6 +84,12 @@ func (s *csvSink) record(t *event.Target, kind string, cells map[string]string) 
 		"record": kind, "target": where(t.Target), "ip": t.Target.IP, "port": strconv.Itoa(t.Target.Port), "name": t.Target.Name,
 		"source": t.Target.Source, "reach": string(t.Target.Reach), "outcome": string(t.Outcome), "product": (*catalogue)(nil).product(t),
 		"release": (*catalogue)(nil).release(t.Version),
+	}
+	if inFiles(t) {
+		row["port"] = ""
+		if t.Files != nil {
+			row["reach"] = string(t.Files.Reach)
+		}
 	}
 	if t.Auth != nil {
 		row["auth"], row["auth_mode"] = string(t.Auth.State), string(t.Auth.Mode)

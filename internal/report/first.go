@@ -168,6 +168,12 @@ func shownURL(s string) string { return strings.TrimSuffix(s, "/") }
 // proof is the scan that shows whether a target is fixed; "" where its address
 // cannot be given to a shell.
 func (t *tally) proof(x *event.Target) string {
+	if inFiles(x) {
+		if input := shellWord(x.Target.Input); input != "" {
+			return "clawsonar inspect " + input
+		}
+		return ""
+	}
 	target := shellWord(shownURL(where(x.Target)))
 	if target == "" {
 		return ""

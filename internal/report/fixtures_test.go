@@ -256,3 +256,61 @@ func changed() []event.Event {
 			Complete: true, Diff: &event.Diff{Opened: 1, Closed: 1, Unseen: 1, Changed: 2, Advisories: 1}}),
 	}
 }
+
+// inspected is the stream of an inspection, with one of everything.
+func inspected() []event.Event {
+	scan := scanEvent().(*event.Scan)
+	scan.Kind, scan.Level = event.TargetFiles, event.LevelPassive
+	at := func(file string, line, column int, says string) event.Location {
+		return event.Location{Pos: event.Pos{File: file, Line: line, Column: column}, Says: says}
+	}
+	return []event.Event{
+		scan,
+		inFile("deploy/web", "docker-compose.yml#openclaw", event.AuthOpen, func(t *event.Target) {
+			t.Version = &event.Version{Exact: "2026.5.28", Candidates: []string{"2026.5.28"}, Source: "docker-compose.yml:4", Confidence: event.Certain}
+			steps := []event.Location{at("nginx/site.conf", 3, 5, "nginx listens"), at("nginx/site.conf", 14, 9, "nginx leads to the gateway"), at("docker-compose.yml", 10, 9, "")}
+			t.Files.Reach, t.Files.Ways = event.FilesInternet, []event.Way{{Reach: event.FilesInternet, Auth: event.AuthOpen, Steps: steps}}
+			open, plain := missingAuth, plainHTTP
+			open.Locations = []event.Location{at("nginx/site.conf", 16, 9, ""), steps[0], steps[1], at("conf/openclaw.json", 5, 12, "the gateway asks for a token")}
+			open.Diff = "-        proxy_set_header Authorization \"Bearer ...\";\n+        auth_basic \"gateway\";"
+			plain.Locations = steps[:1]
+			t.Findings = []event.Finding{open, plain}
+			t.Advisories = []event.Advisory{{ID: "GHSA-2222-3333-4444", Severity: event.High, Score: 8.1, Status: "affected", Reach: "reachable", Fixed: "2026.9.7", Summary: "Something is wrong"}}
+		}),
+		inFile("deploy/lan/openclaw.json", "openclaw.json", event.AuthRequired, func(t *event.Target) {
+			t.Target.Base = "deploy/lan"
+			t.Files.Reach, t.Files.Generated = event.FilesLAN, true
+		}),
+		inFile("host1.tar", "etc/systemd/system/claw: 1.service", event.AuthUnknown, func(t *event.Target) {
+			t.Files.Starts = event.StartsNo
+			old := legacy
+			old.Locations = []event.Location{at("etc/systemd/system/claw: 1.service", 7, 0, "")}
+			t.Findings = []event.Finding{old}
+		}),
+		inFile("/srv/claw", "#gw.internal:18789", event.AuthUnknown, func(t *event.Target) {
+			t.Files.Reach, t.Files.Starts = event.FilesReachUnknown, event.StartsUnknown
+			t.Files.Unjudged = []event.Location{at("charts/values.yaml", 1, 0, "a Helm template")}
+			t.Findings = []event.Finding{unverified}
+			t.Notes = []string{"the newest release is assumed"}
+		}),
+		&event.Target{Type: "target", Target: event.Address{Input: "docs", Source: "files", Kind: event.TargetFiles}, Outcome: event.OutcomeOther,
+			Files: &event.Files{Reach: event.FilesReachUnknown, Starts: event.StartsUnknown, Read: 4}},
+		summaryEvent(event.Summary{
+			Targets: 5, Outcomes: map[event.Outcome]int{"identified": 4, "other": 1}, Auth: map[event.AuthState]int{"open": 1, "required": 1, "unknown": 2},
+			Findings: map[event.Severity]int{"critical": 1, "high": 1, "medium": 1, "info": 1}, Complete: true,
+		}),
+	}
+}
+
+// inFile is a gateway in the files of a deployment.
+func inFile(input, name string, state event.AuthState, edit func(*event.Target)) event.Event {
+	t := &event.Target{
+		Type: "target", Outcome: event.OutcomeIdentified,
+		Target:  event.Address{Input: input, Source: "files", Kind: event.TargetFiles, Gateway: name},
+		Product: &event.Product{ID: "openclaw", Brand: "openclaw", Name: "OpenClaw", Confidence: event.Certain},
+		Auth:    &event.Auth{State: state, Because: []string{}},
+		Files:   &event.Files{Gateway: name + ":3", Reach: event.FilesLoopback, Starts: event.StartsYes, Bind: "loopback", Port: 18789, Read: 4},
+	}
+	edit(t)
+	return t
+}

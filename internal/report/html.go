@@ -129,6 +129,8 @@ type (
 		Why, Fix, Steps, Commands                            string
 		Active                                               bool
 		Controls, Evidence, Links                            []string
+		Places                                               []placed
+		MorePlaces, Diff                                     string
 	}
 )
 
@@ -266,8 +268,8 @@ func (h *htmlSink) section(x card) section {
 	if t.Auth != nil {
 		add(c.say("What proves the verdict"), strings.Join(t.Auth.Because, c.say(", ")))
 	}
-	add(c.say("Address"), strings.Join(out.About, c.say("; ")))
-	if t.Target.Source != "args" {
+	add(pick(inFiles(t), c.say("Reach"), c.say("Address")), strings.Join(out.About, c.say("; ")))
+	if t.Target.Source != "args" && !inFiles(t) {
 		add(c.say("Target from"), t.Target.Source)
 	}
 	if t.TLS != nil {
@@ -278,12 +280,17 @@ func (h *htmlSink) section(x card) section {
 		surfaces = append(surfaces, s.ID+" ("+c.word(string(s.State))+")")
 	}
 	add(c.say("Parts that answer"), strings.Join(surfaces, c.say(", ")))
-	add(c.say("Sent"), c.say("%s on %s", c.count(t.Requests, "%d request", "%d requests"), c.count(t.Connections, "%d connection", "%d connections")))
+	if !inFiles(t) {
+		add(c.say("Sent"), c.say("%s on %s", c.count(t.Requests, "%d request", "%d requests"), c.count(t.Connections, "%d connection", "%d connections")))
+	}
+	for _, w := range filesWays(t) {
+		add(c.say("Way in"), c.way(t, w))
+	}
 	if t.Error != "" {
 		add(c.say("Error"), c.optional(t.Error, t.ErrorMessage))
 	}
 	for _, f := range out.findings {
-		out.Findings = append(out.Findings, h.found(f, isOpenClaw(t)))
+		out.Findings = append(out.Findings, h.found(t, f))
 	}
 	if n := len(t.Advisories) - htmlAdvisories; n > 0 {
 		out.Advisories, out.MoreAdv = t.Advisories[:htmlAdvisories], c.more(n)
@@ -312,12 +319,14 @@ func (h *htmlSink) tls(t *event.TLS) string {
 	return strings.Join(parts, c.say("; "))
 }
 
-func (h *htmlSink) found(f *event.Finding, openclaw bool) found {
-	c := h.c
+func (h *htmlSink) found(t *event.Target, f *event.Finding) found {
+	c, openclaw := h.c, isOpenClaw(t)
 	out := found{
 		ID: f.ID, Severity: c.severity(f.Severity), Badge: severityClass(f.Severity), Mark: c.changeMark(f.Change), Title: c.title(f), Detail: c.detail(f),
 		Fix: c.fix(f, openclaw), Commands: strings.Join(h.commands(f), "\n"), Active: f.Active(), Controls: f.Controls, Evidence: f.Evidence,
 	}
+	out.Places, out.MorePlaces = c.locations(t, f.Locations)
+	out.Diff = f.Diff
 	if f.Suppressed != "" {
 		out.Suppressed = c.say("suppressed: %s", c.suppressed(f))
 	}

@@ -149,6 +149,9 @@ func (s *junit) suite(t *event.Target) *junitSuite {
 			out = append(out, fmt.Sprintf("%s [%s]: %s %s", f.Severity, f.ID, f.Title, f.Detail))
 		}
 	}
+	for _, s := range english.unread(t) {
+		notes = append(notes, "note: "+s)
+	}
 	for _, n := range t.Notes {
 		notes = append(notes, "note: "+n)
 	}
@@ -209,7 +212,7 @@ func (s *junit) cases(t *event.Target, class string) []junitCase {
 	var out []junitCase
 	for i := range s.checks {
 		r := &s.checks[i]
-		c := verdictCase(r.ID, class, left[r.ID])
+		c := verdictCase(t, r.ID, class, left[r.ID])
 		if c.Failure == nil && c.Skipped == nil {
 			if ok, why := r.Judged(s.scan.Level, t); !ok {
 				c.Skipped = &junitResult{Message: why}
@@ -222,14 +225,14 @@ func (s *junit) cases(t *event.Target, class string) []junitCase {
 	}
 	for _, id := range strange {
 		if fs, ok := left[id]; ok {
-			out = append(out, verdictCase(id, class, fs))
+			out = append(out, verdictCase(t, id, class, fs))
 		}
 	}
 	return out
 }
 
 // verdictCase turns the findings of one check on one target into a case.
-func verdictCase(id, class string, fs []*event.Finding) junitCase {
+func verdictCase(t *event.Target, id, class string, fs []*event.Finding) junitCase {
 	c := junitCase{Name: id, Class: class, Time: "0"}
 	var text []string
 	var worst event.Severity
@@ -239,7 +242,12 @@ func verdictCase(id, class string, fs []*event.Finding) junitCase {
 			if worst == "" || f.Severity.Rank() > worst.Rank() {
 				worst = f.Severity
 			}
-			text = append(text, "What: "+f.Detail+"\nFix: "+f.Remediation+"\nKey: "+f.Key)
+			at := ""
+			places, _ := (*catalogue)(nil).locations(t, f.Locations)
+			for _, p := range places {
+				at += "At: " + (*catalogue)(nil).inFile(p) + "\n"
+			}
+			text = append(text, at+"What: "+f.Detail+"\nFix: "+f.Remediation+"\nKey: "+f.Key)
 		case f.Suppressed != "" && c.Skipped == nil:
 			c.Skipped = &junitResult{Message: "suppressed: " + f.Suppressed}
 		case f.Change == event.Unseen && c.Skipped == nil:

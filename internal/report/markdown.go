@@ -216,7 +216,7 @@ func severityCell(c *catalogue, s event.Severity) string {
 // block spells out the findings of a target; "" if there is nothing to tell.
 func (m *markdown) block(x *card, open bool) string {
 	c := m.c
-	if len(x.Findings)+len(x.Notes)+len(x.Changes) == 0 {
+	if len(x.Findings)+len(x.Notes)+len(x.Changes) == 0 && (x.Files == nil || len(x.Files.Unjudged) == 0) {
 		return ""
 	}
 	a := m.account(x.Target)
@@ -226,7 +226,7 @@ func (m *markdown) block(x *card, open bool) string {
 		fmt.Fprintf(&b, "- %s\n", md(ch))
 	}
 	for _, f := range a.findings {
-		b.WriteString(m.finding(f, isOpenClaw(x.Target)))
+		b.WriteString(m.finding(x.Target, f))
 	}
 	if a.Others != "" {
 		fmt.Fprintf(&b, "- %s\n", md(a.Others))
@@ -241,7 +241,7 @@ func (m *markdown) block(x *card, open bool) string {
 	return b.String()
 }
 
-func (m *markdown) finding(f *event.Finding, openclaw bool) string {
+func (m *markdown) finding(x *event.Target, f *event.Finding) string {
 	c := m.c
 	title := md(c.say("%s: %s", c.severity(f.Severity), c.title(f)))
 	switch {
@@ -255,7 +255,21 @@ func (m *markdown) finding(f *event.Finding, openclaw bool) string {
 	}
 	out := fmt.Sprintf("- **%s** %s\n  <br>%s\n", title, mdCode(f.ID), md(c.detail(f)))
 	if f.Remediation != "" && f.Severity.Rank() > event.Info.Rank() {
-		out += fmt.Sprintf("  <br>**%s** %s\n", md(c.say("Fix:")), md(c.fix(f, openclaw)))
+		out += fmt.Sprintf("  <br>**%s** %s\n", md(c.say("Fix:")), md(c.fix(f, isOpenClaw(x))))
+	}
+	places, more := c.locations(x, f.Locations)
+	for _, p := range places {
+		out += fmt.Sprintf("  - %s %s\n", mdCode(p.At), md(p.Says))
+	}
+	if more != "" {
+		out += fmt.Sprintf("  - %s\n", md(more))
+	}
+	if lines := diffLines(f); len(lines) > 0 {
+		out += "\n  ~~~~diff\n"
+		for _, l := range lines {
+			out += "  " + strings.ReplaceAll(l, "~~~", "~ ~ ~") + "\n"
+		}
+		out += "  ~~~~\n"
 	}
 	return out
 }

@@ -82,6 +82,7 @@ func (t *tally) account(x *event.Target) account {
 	for _, ch := range x.Changes {
 		out.Changes = append(out.Changes, c.change(ch))
 	}
+	out.Notes = c.unread(x)
 	for _, n := range x.AllNotes() {
 		out.Notes = append(out.Notes, c.messages(n.English, n.Message))
 	}
@@ -130,6 +131,12 @@ func (c *catalogue) elsewhere() string {
 
 // about lists more about a clean target: where it is, what is in front of it.
 func (c *catalogue) about(t *event.Target) []string {
+	if t.Files != nil {
+		if t.Outcome != event.OutcomeIdentified || t.Refuses() {
+			return nil
+		}
+		return []string{c.filesReach(t.Files.Reach)}
+	}
 	var out []string
 	a := t.Target
 	if a.Name != "" && a.IP != "" {

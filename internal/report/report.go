@@ -42,6 +42,9 @@ type Options struct {
 	Checks []event.CheckInfo
 	Lang   string // of table, markdown and html, see Languages; "" is English
 	View   string // of markdown, see Views; "" is the usual one
+	// Root is the directory of the run, to which sarif makes names of files relative; "" if
+	// that is not known.
+	Root string
 	// Severities of the findings that table, markdown and html spell out; none for
 	// all. Counts, and what is worst at a target, are always of all of them.
 	Severities []event.Severity

@@ -29,6 +29,7 @@ const maxResults = 25_000
 // results it keeps them, encoded, and writes the worst in Flush.
 type sarif struct {
 	w    io.Writer
+	root string
 	tool event.Tool
 
 	rules   []sarifRule    // the checks, then what else was met
@@ -42,7 +43,7 @@ type sarif struct {
 }
 
 func newSARIF(w io.Writer, o Options, _ *catalogue) Sink {
-	s := &sarif{w: w, rules: []sarifRule{}, index: map[string]int{}}
+	s := &sarif{w: w, root: o.Root, rules: []sarifRule{}, index: map[string]int{}}
 	for i := range o.Checks {
 		s.rule(o.Checks[i].ID, func() sarifRule { return checkRule(&o.Checks[i]) })
 	}
@@ -84,14 +85,17 @@ type (
 		Level        string             `json:"level"`
 		Message      sarifText          `json:"message"`
 		Locations    []sarifLocation    `json:"locations"`
+		Related      []sarifLocation    `json:"relatedLocations,omitempty"`
 		Fingerprints map[string]string  `json:"partialFingerprints"`
 		Suppressions []sarifSuppression `json:"suppressions"`
 		Baseline     string             `json:"baselineState,omitempty"`
 		Properties   map[string]any     `json:"properties"`
 	}
 	sarifLocation struct {
+		ID       int            `json:"id,omitempty"`
 		Physical sarifPhysical  `json:"physicalLocation"`
-		Logical  []sarifLogical `json:"logicalLocations"`
+		Logical  []sarifLogical `json:"logicalLocations,omitempty"`
+		Message  *sarifText     `json:"message,omitempty"`
 	}
 	sarifPhysical struct {
 		Artifact sarifArtifact `json:"artifactLocation"`
@@ -99,10 +103,11 @@ type (
 	}
 	sarifArtifact struct {
 		URI       string `json:"uri"`
-		URIBaseID string `json:"uriBaseId"`
+		URIBaseID string `json:"uriBaseId,omitempty"`
 	}
 	sarifRegion struct {
-		StartLine int `json:"startLine"`
+		StartLine   int `json:"startLine"`
+		StartColumn int `json:"startColumn,omitempty"`
 	}
 	sarifLogical struct {
 		Name string `json:"fullyQualifiedName"`
@@ -138,8 +143,13 @@ func (s *sarif) target(t *event.Target) error {
 		if f.ID == "" {
 			continue
 		}
+		loc, related := loc, []sarifLocation(nil)
+		if inFiles(t) {
+			loc, related = filesLocations(t, f.Locations, s.root)
+		}
 		r := sarifResult{
-			RuleID: f.ID, RuleIndex: s.rule(f.ID, func() sarifRule { return foreignRule(f) }), Level: level(f.Severity), Locations: loc,
+			Related: related,
+			RuleID:  f.ID, RuleIndex: s.rule(f.ID, func() sarifRule { return foreignRule(f) }), Level: level(f.Severity), Locations: loc,
 			Message:      plainText(fmt.Sprintf("%s: %s (%s). %s Fix: %s", where(t.Target), f.Title, verdict, f.Detail, f.Remediation)),
 			Fingerprints: map[string]string{"primaryLocationLineHash": f.Key},
 			Suppressions: suppressions(f.Suppressed),
@@ -165,6 +175,9 @@ func (s *sarif) target(t *event.Target) error {
 		severity := a.Severity
 		if a.Status != event.StatusAffected && severity.Rank() > event.Medium.Rank() {
 			severity = event.Medium // not proven: see advisory-affected
+		}
+		if inFiles(t) {
+			loc, _ = filesLocations(t, stated(t), s.root)
 		}
 		fixed := "No fixed release is known."
 		if a.Fixed != "" {
@@ -350,16 +363,26 @@ var sourceLine = regexp.MustCompile(`^(.+):([0-9]{1,9})$`)
 // reader's checkout; code scanning wants a file for every result.
 func location(t *event.Target) []sarifLocation {
 	file, line := "targets.txt", 1
-	if m := sourceLine.FindStringSubmatch(t.Target.Source); m != nil && m[1] != "stdin" {
-		name := path.Clean(strings.ReplaceAll(m[1], "\\", "/"))
-		if n, err := strconv.Atoi(m[2]); err == nil && n > 0 && !path.IsAbs(name) && !strings.HasPrefix(name, "..") && !strings.Contains(name, ":") {
+	if in, n, ok := cutLine(t.Target.Source); ok && in != "stdin" {
+		name := path.Clean(strings.ReplaceAll(in, "\\", "/"))
+		if !path.IsAbs(name) && !strings.HasPrefix(name, "..") && !strings.Contains(name, ":") {
 			file, line = name, n
 		}
 	}
 	return []sarifLocation{{
-		Physical: sarifPhysical{sarifArtifact{(&url.URL{Path: file}).EscapedPath(), "%SRCROOT%"}, sarifRegion{line}},
+		Physical: sarifPhysical{sarifArtifact{(&url.URL{Path: file}).EscapedPath(), "%SRCROOT%"}, sarifRegion{StartLine: line}},
 		Logical:  []sarifLogical{{where(t.Target), "resource"}},
 	}}
+}
+
+// cutLine takes FILE:LINE apart.
+func cutLine(s string) (file string, line int, ok bool) {
+	m := sourceLine.FindStringSubmatch(s)
+	if m == nil {
+		return "", 0, false
+	}
+	n, err := strconv.Atoi(m[2])
+	return m[1], n, err == nil && n > 0
 }
 
 func suppressions(why string) []sarifSuppression {

@@ -83,6 +83,7 @@ func TestSchemaHolds(t *testing.T) {
 	line, document := schemas(t, true)
 	streams := map[string]string{
 		"everything": render(t, "jsonl", Options{}, mixed()...), "comparison": render(t, "jsonl", Options{}, changed()...),
+		"files": render(t, "jsonl", Options{}, inspected()...),
 	}
 	stored, err := filepath.Glob("../../testdata/streams/*.jsonl")
 	if err != nil || len(stored) == 0 {

@@ -23,6 +23,7 @@ func scrub(t *event.Target) *event.Target {
 	scrubValue(reflect.ValueOf(out).Elem(), reflect.ValueOf(t).Elem())
 	for i := range out.Findings {
 		out.Findings[i].Severity = cmp.Or(out.Findings[i].Severity, event.Ungraded)
+		out.Findings[i].Diff = cleanDiff(t.Findings[i].Diff)
 	}
 	for i := range out.Advisories {
 		out.Advisories[i].Severity = cmp.Or(out.Advisories[i].Severity, event.Ungraded)

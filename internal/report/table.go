@@ -258,7 +258,7 @@ func (t *table) block(x *event.Target, a account, suppressed int) {
 		t.prose(2, c.say("Error: %s", t.ascii(c.optional(x.Error, x.ErrorMessage), clean.Limit)), plain)
 	}
 	for _, f := range a.findings[:min(len(a.findings), findings)] {
-		t.finding(f, isOpenClaw(x))
+		t.finding(x, f)
 	}
 	if n := len(a.findings) - findings; n > 0 {
 		t.prose(gutter, c.join(c.count(n, "... and %d more finding, no worse.", "... and %d more findings, none of them worse."), c.elsewhere()), plain)
@@ -272,7 +272,7 @@ func (t *table) block(x *event.Target, a account, suppressed int) {
 	t.line("")
 }
 
-func (t *table) finding(f *event.Finding, openclaw bool) {
+func (t *table) finding(x *event.Target, f *event.Finding) {
 	sev := t.severity(f.Severity)
 	title := t.ascii(t.c.title(f), 200)
 	if f.ID != "" {
@@ -301,13 +301,37 @@ func (t *table) finding(f *event.Finding, openclaw bool) {
 		}
 		t.prose(gutter, detail, plain)
 	}
-	fix := t.ascii(t.c.fix(f, openclaw), 2*clean.Limit)
+	places, more := t.c.locations(x, f.Locations)
+	for i, p := range places {
+		t.prose(pick(i == 0, gutter, gutter+2), t.ascii(t.c.inFile(p), 300), pick(i == 0, strong, plain))
+	}
+	if more != "" {
+		t.prose(gutter+2, more, plain)
+	}
+	fix := t.ascii(t.c.fix(f, isOpenClaw(x)), 2*clean.Limit)
 	if fix != "" && f.Change != event.Closed && (f.Severity.Rank() > event.Info.Rank() || t.o.Verbose) {
 		t.prose(gutter, t.c.say("Fix: %s", fix), plain)
+		t.change(f)
 	}
 	if t.o.Verbose {
 		for _, ref := range f.References[:min(10, len(f.References))] {
 			t.prose(gutter, t.ascii(ref, 200), plain)
+		}
+	}
+}
+
+// change writes the lines of the change that fixes a finding.
+func (t *table) change(f *event.Finding) {
+	for _, l := range diffLines(f) {
+		if t.o.ASCII {
+			l = strings.Map(func(r rune) rune { return pick(r > '~', '?', r) }, l)
+		}
+		lines := Wrap(l, t.width-gutter)
+		if len(lines) == 1 { // with its indent
+			lines[0] = l
+		}
+		for _, part := range lines {
+			t.line(strings.Repeat(" ", gutter) + t.paint(part, pick(strings.HasPrefix(l, "+"), good, pick(strings.HasPrefix(l, "-"), bad, plain))))
 		}
 	}
 }

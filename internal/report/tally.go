@@ -27,6 +27,7 @@ type tally struct {
 	unjudged event.Unjudged
 	missing  int64
 	ways     waysIn
+	idle     int // gateways that do not start, of which it is not known what they ask
 
 	checks []event.CheckInfo
 	shows  func(*event.Finding) bool // see Options.Severities
@@ -66,6 +67,9 @@ func (t *tally) event(e event.Event) {
 	}
 }
 
+// inspects reports whether the stream is of an inspection: nothing was contacted.
+func (t *tally) inspects() bool { return t.scan != nil && t.scan.Kind == event.TargetFiles }
+
 // compares reports whether the stream is a comparison of two scans.
 func (t *tally) compares() bool { return t.scan != nil && t.scan.Compared != nil }
 
@@ -93,6 +97,9 @@ func (t *tally) count(x *event.Target) {
 	}
 	if (x.Outcome == event.OutcomeClosed || x.Outcome == event.OutcomeSilent) && !x.Judged() {
 		t.missing++
+	}
+	if x.Refuses() && x.Outcome == event.OutcomeIdentified && authState(x) == event.AuthUnknown {
+		t.idle++
 	}
 	t.ways.add(x)
 }
@@ -172,6 +179,7 @@ func (t *tally) auth() map[event.AuthState]int {
 		known += s.Auth[state]
 	}
 	auth[event.AuthUnknown] += max(s.Outcomes[event.OutcomeIdentified]-known, 0)
+	auth[event.AuthUnknown] = max(auth[event.AuthUnknown]-t.idle, 0)
 	more, _ := t.sameGateway()
 	for state, n := range more {
 		auth[state] -= n
@@ -190,6 +198,21 @@ type statement struct {
 
 // headline is the result in one or two sentences.
 func (t *tally) headline() []statement {
+	out := t.result()
+	if t.compares() {
+		return out
+	}
+	if t.idle > 0 {
+		out = append(out, statement{t.c.count(t.idle, "%d gateway does not start with these files.", "%d gateways do not start with these files."), plain})
+	}
+	if t.inspects() {
+		out = append(out, statement{t.c.say("This is what the files declare: nothing was contacted."), faint})
+	}
+	return out
+}
+
+// result is the headline without what is said of files.
+func (t *tally) result() []statement {
 	if d := t.diff(); d != nil {
 		return t.changed(d)
 	}
@@ -220,6 +243,10 @@ func (t *tally) headline() []statement {
 		text, mood = pick(dark == 1,
 			c.say("No gateway is known to be open, but %d of %d could not be judged: do not treat it as safe.", dark, gateways),
 			c.say("No gateway is known to be open, but %d of %d could not be judged: do not treat them as safe.", dark, gateways)), doubt
+	case t.idle > 0 && gateways == t.idle:
+		text = c.say("No gateway is open.")
+	case t.idle > 0 && gateways > t.idle:
+		text, mood = c.count(gateways-t.idle, "No gateway is open: the %d that starts requires a credential.", "No gateway is open: the %d that start require a credential."), good
 	case gateways > 0:
 		text = pick(gateways == 1,
 			c.say("No gateway is open: the one found requires a credential."),
@@ -232,6 +259,8 @@ func (t *tally) headline() []statement {
 		text, mood = c.say("No gateway was found at %s.", t.named()), doubt
 	case s.Targets == 0 && t.summary == nil:
 		text = c.say("There is no result: the stream contains no target.")
+	case t.inspects() && s.Targets > 0:
+		text = c.say("No gateway was found in the files.")
 	case s.Targets == 0:
 		text = c.say("Nothing was scanned: there was no target.")
 	case int64(s.Outcomes[event.OutcomeClosed]) == s.Targets:
@@ -345,6 +374,8 @@ func (t *tally) byOutcome() (targets, failed []string) {
 			targets = append(targets, text)
 		case o == event.OutcomeHelper:
 			targets = append(targets, c.count(n, "%d helper service", "%d helper services"))
+		case o == event.OutcomeOther && t.inspects():
+			targets = append(targets, c.say("%d without a gateway", n))
 		case i <= 5:
 			targets = append(targets, c.say("%[1]d %[2]s", n, c.outcome(string(o))))
 		default:
@@ -367,7 +398,7 @@ func (c *catalogue) outcome(o string) string {
 		string(event.OutcomeDNSError): c.say("dns-error"), string(event.OutcomeTLSError): c.say("tls-error"),
 		string(event.OutcomeProtocolError): c.say("protocol-error"), string(event.OutcomeLocalError): c.say("local-error"),
 		string(event.OutcomeInterrupted): c.say("interrupted"), string(event.OutcomeAbsent): c.say("not listed now"),
-		"no whole answer":         c.say("no whole answer"),
+		"no whole answer": c.say("no whole answer"), event.WhyUnread: c.say("not all could be judged"),
 		string(event.AuthUnknown): c.say("auth unclear"), string(event.AuthBlocked): c.say("refusing the proxy"),
 	}
 	return cmp.Or(names[o], o)
@@ -455,7 +486,9 @@ func (t *tally) facts() []fact {
 func (t *tally) provenance() []fact {
 	c, s := t.c, t.totals()
 	scan := []string{t.tool(t.scan.Tool)}
-	if t.scan.Level != "" {
+	if t.inspects() {
+		scan = append(scan, c.say("files only"))
+	} else if t.scan.Level != "" {
 		scan = append(scan, c.say("level %s", t.clean(string(t.scan.Level), 20)))
 	}
 	if t.scan.Shard != "" && t.scan.Shard != "1/1" {

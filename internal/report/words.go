@@ -34,9 +34,18 @@ const (
 func (c *catalogue) verdict(t *event.Target) (string, tone) {
 	switch t.Outcome {
 	case event.OutcomeIdentified:
+		if t.Refuses() && authState(t) != event.AuthOpen {
+			return c.say("does not start"), plain
+		}
 	case event.OutcomeHelper:
 		return c.helper(t)
 	case event.OutcomeOther:
+		if inFiles(t) {
+			if !t.Judged() {
+				return c.say("UNKNOWN - not all read"), doubt
+			}
+			return c.say("no gateway in it"), plain
+		}
 		if t.Auth != nil && t.Auth.State == event.AuthGated {
 			return c.say("login in front"), plain
 		}
@@ -80,6 +89,9 @@ func (c *catalogue) verdict(t *event.Target) (string, tone) {
 	case event.AuthGated:
 		return c.say("gated in front"), plain
 	case event.AuthRequired:
+		if t.Files != nil && t.Files.Generated {
+			return c.say("auth required, generated"), good
+		}
 		if t.Auth.Mode != "" {
 			return c.say("auth required (%s)", t.Auth.Mode), good
 		}
@@ -114,6 +126,9 @@ func alarm(t *event.Target) int {
 	n := len(event.AuthStates())
 	switch t.Outcome {
 	case event.OutcomeIdentified:
+		if t.Refuses() && authState(t) != event.AuthOpen {
+			return n
+		}
 		return slices.Index(event.AuthStates(), authState(t))
 	case event.OutcomeHelper:
 		if authState(t) == event.AuthOpen {
@@ -147,6 +162,8 @@ func where(a event.Address) string {
 		host = a.IP
 	}
 	switch {
+	case a.Kind == event.TargetFiles:
+		return a.Place()
 	case a.URL != "":
 		return a.URL
 	case host != "" && a.Port != 0:
