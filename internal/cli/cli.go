@@ -133,6 +133,7 @@ Scan only what you run yourself or are authorised to scan.`,
 		Example: `  clawsonar scan                        scan this machine
   clawsonar scan 127.0.0.1:18789        scan one gateway
   clawsonar scan -l hosts.txt -o scan.jsonl
+  clawsonar inspect deploy              read a deployment's files, offline
   clawsonar report scan.jsonl -f html   render stored results as a page
   clawsonar explain auth-missing        explain a finding and how to fix it
   clawsonar demo                        try it without a gateway`,
@@ -148,6 +149,7 @@ Scan only what you run yourself or are authorised to scan.`,
 	})
 	root.AddCommand(
 		newScan(s),
+		newInspect(s),
 		newReport(s),
 		newDiff(s),
 		newExplain(s),

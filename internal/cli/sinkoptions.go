@@ -95,7 +95,8 @@ func (o *outputOptions) shown() []event.Severity {
 
 // reportOptions are what all formats have in common.
 func (o *outputOptions) reportOptions() report.Options {
-	return report.Options{Verbose: o.verbose, Checks: check.Infos(), Lang: o.language(), View: o.view, Severities: o.shown()}
+	root, _ := os.Getwd() // without it sarif leaves names of files as they are
+	return report.Options{Root: root, Verbose: o.verbose, Checks: check.Infos(), Lang: o.language(), View: o.view, Severities: o.shown()}
 }
 
 // checkView refuses a view of a format that is not asked for.

@@ -41,7 +41,7 @@ func Open(name string) (Tree, error) {
 	if err != nil && err != io.EOF && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, err
 	}
-	if !isTar(head[:n]) {
+	if !IsTar(head[:n]) {
 		return Dir(name)
 	}
 	return Tar(io.MultiReader(bytes.NewReader(head[:n]), f))
@@ -73,16 +73,31 @@ func Dir(name string) (Tree, error) {
 	case !info.IsDir():
 		return nil, notRegular(name)
 	}
+	if only == "" {
+		only = "."
+	}
+	return Some(top, only)
+}
+
+// Some returns the tree of a directory of which Files has only what is at some names: files,
+// and directories with all that is in them. Those that are not there are left out.
+func Some(top string, names ...string) (Tree, error) {
 	root, err := os.OpenRoot(top)
 	if err != nil {
 		return nil, err
 	}
 	d := &dir{root: root, top: filepath.ToSlash(top), modes: runtime.GOOS != "windows" && !checkout(top)}
-	if only != "" {
-		d.add(d.info(only, info))
-		return d, nil
+	var dirs []string
+	for _, name := range names {
+		info, ok := d.lstat(name)
+		if name == "." || ok && info.Mode.IsDir() {
+			dirs = append(dirs, name)
+		}
+		if name != "." && ok && !d.add(info) {
+			break
+		}
 	}
-	if err := d.walk(); err != nil {
+	if err := d.walk(dirs); err != nil {
 		return nil, err
 	}
 	return d, nil
@@ -111,8 +126,8 @@ func checkout(name string) bool {
 	}
 }
 
-func (d *dir) walk() error {
-	for queue := []string{"."}; len(queue) > 0 && !d.full; queue = queue[1:] {
+func (d *dir) walk(queue []string) error {
+	for ; len(queue) > 0 && !d.full; queue = queue[1:] {
 		more, err := d.enter(queue[0])
 		switch {
 		case err == nil:

@@ -253,6 +253,21 @@ func TestDir(t *testing.T) {
 	}
 }
 
+func TestSome(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, map[string]string{"home/.openclaw/openclaw.json": "{}", "home/other/x": "x", "etc/a.conf": "a", "etc/b.conf": "->/etc/a.conf"})
+	tree, err := Some(dir, "home/.openclaw", "etc/a.conf", "none", "../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := names(tree); got != "etc/a.conf home/.openclaw/ home/.openclaw/openclaw.json" {
+		t.Error(got)
+	}
+	if got, err := tree.Read("etc/b.conf", 10); err != nil || string(got) != "a" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 // Each of these costs its bound and a line.
 func TestHostileDir(t *testing.T) {
 	t.Run("nest", func(t *testing.T) {

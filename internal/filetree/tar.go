@@ -51,10 +51,10 @@ func Tar(r io.Reader) (Tree, error) {
 			return t, nil
 		case whole.N <= 0:
 			return nil, fmt.Errorf("the tar stream is longer than %s", bounded.Size(bounded.MaxUnpacked))
+		case (errors.Is(err, tar.ErrHeader) || errors.Is(err, io.ErrUnexpectedEOF)) && len(t.at) == 0:
+			return nil, errors.New("not a tar stream, or not the whole of one")
 		case errors.Is(err, io.ErrUnexpectedEOF):
 			return nil, errors.New("the tar stream breaks off: it is not whole")
-		case errors.Is(err, tar.ErrHeader) && len(t.at) == 0:
-			return nil, errors.New("not a tar stream")
 		case err != nil:
 			return nil, err
 		}
@@ -63,8 +63,8 @@ func Tar(r io.Reader) (Tree, error) {
 	return t, nil
 }
 
-// isTar reports whether a file that begins so is a tar or gzip stream.
-func isTar(head []byte) bool {
+// IsTar reports whether a file that begins so is a tar or gzip stream.
+func IsTar(head []byte) bool {
 	return bytes.HasPrefix(head, []byte("\x1f\x8b")) || len(head) >= 262 && string(head[257:262]) == "ustar"
 }
 

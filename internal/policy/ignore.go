@@ -178,6 +178,9 @@ func (e *ignored) matches(a event.Address, check string) bool {
 		return err == nil && e.prefix.Contains(ip.Unmap())
 	}
 	names := []string{a.URL, strings.TrimSuffix(a.URL, "/"), a.Input}
+	if a.Kind == event.TargetFiles {
+		names = append(names, a.Place())
+	}
 	for _, host := range []string{a.Name, a.IP} {
 		if host == "" {
 			continue

@@ -169,6 +169,9 @@ func shownURL(s string) string { return strings.TrimSuffix(s, "/") }
 // cannot be given to a shell.
 func (t *tally) proof(x *event.Target) string {
 	if inFiles(x) {
+		if x.Target.Source == "local" {
+			return "clawsonar inspect"
+		}
 		if input := shellWord(x.Target.Input); input != "" {
 			return "clawsonar inspect " + input
 		}

@@ -174,7 +174,7 @@ func (t *tally) conclusion() string {
 		var out []string
 		for _, card := range t.top() {
 			x := card.Target
-			if x.Outcome == event.OutcomeIdentified && authState(x) == state {
+			if x.Outcome == event.OutcomeIdentified && authState(x) == state && !(state == event.AuthUnknown && x.Refuses()) {
 				out = append(out, shownURL(where(x.Target)))
 			}
 		}
