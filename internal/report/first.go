@@ -163,7 +163,13 @@ func shellWord(s string) string {
 	return ""
 }
 
-func shownURL(s string) string { return strings.TrimSuffix(s, "/") }
+// shownURL leaves out the slash at the end, unless that is all.
+func shownURL(s string) string {
+	if s == "/" {
+		return s
+	}
+	return strings.TrimSuffix(s, "/")
+}
 
 // proof is the scan that shows whether a target is fixed; "" where its address
 // cannot be given to a shell.
