@@ -28,7 +28,7 @@ const (
 func fields() map[string]string {
 	out := map[string]string{}
 	for fate, names := range map[string]string{
-		kept: `Scan.Kind Address.Kind Location.Line Location.Column Files.Reach Files.Starts Files.Generated Files.Bind Files.Port Files.Read Way.Reach Way.Auth
+		kept: `Scan.Kind Address.Kind Location.Line Location.Column Files.Reach Files.Starts Files.Generated Files.Bind Files.Port Files.Read Way.Reach Way.Auth Way.Port Way.Through Pos.Line Pos.Column
 			Scan.Ports Scan.Type Scan.Schema Scan.Started Scan.Level Scan.Seed Scan.Shard Tool.Name Tool.Version Compared.Started
 			Data.Releases Data.NewestRelease Data.ReleasesAsOf Data.Advisories Data.AdvisoriesAsOf Authorization.Authorized
 			Target.Type Target.Outcome Target.Requests Target.Connections Target.DurationMS Change.What Address.Port Address.Reach
@@ -42,14 +42,14 @@ func fields() map[string]string {
 			MissEstimate.Reprobed MissEstimate.Found MissEstimate.Missed MissEstimate.MissedAtMost
 			Diff.Opened Diff.Closed Diff.Unseen Diff.Changed Diff.Advisories
 			Scan.From Scan.Unlisted Run.From Run.Started Unlisted.Count Place.Outcome SameAs.Confidence SameAs.Because Finding.Step Finding.Release Address.Member Message.ID`,
-		replaced: `Address.Gateway Address.Base Location.File Location.Says Files.Gateway Finding.Diff
+		replaced: `Address.Gateway Address.Base Location.File Location.Says Pos.File Way.Names Files.Gateway Finding.Diff
 			Authorization.Contact Address.Input Address.Source Address.Name Address.IP Address.URL Address.Bound Address.Process
 			TLS.Version TLS.Cipher TLS.Subject TLS.Issuer TLS.Names TLS.NotBefore TLS.NotAfter TLS.SHA256 TLS.VerifyError TLS.NameError TLS.Legacy TLS.HSTS
 			Scan.Config Network.Proxy Network.SourceIP Network.Interface Network.Resolver Network.Headers Place.Place SameAs.URL
 			Finding.Key Finding.Suppressed Advisory.Suppressed Evidence.SHA256 Evidence.Facts Summary.Notes Summary.Messages FindingMessages.Suppressed Message.Args`,
 		erased: `Target.Notes Target.Error Change.Old Change.New Product.Name Surface.Path Finding.Title Finding.Detail Finding.Remediation
 			Finding.References Advisory.ScoreSource Advisory.Summary Evidence.Request Evidence.Error`,
-		inside: `Target.Files Finding.Locations Location.Message Files.Ways Files.Unjudged Way.Steps
+		inside: `Target.Files Finding.Locations Location.Message Files.Ways Files.Unjudged Way.Steps Way.Adds
 			Scan.Tool Scan.Data Scan.Authorization Scan.Compared Compared.Tool Target.Target Target.Product Target.Version Target.Auth Target.Front
 			Target.TLS Target.Surfaces Target.Findings Target.Advisories Target.Evidence Target.Changes Target.SameAs Target.Messages Target.ErrorMessage Finding.Messages FindingMessages.Detail FindingMessages.Remediation Change.OldMessage Change.NewMessage Scan.Network Scan.Earlier Summary.MissEstimate Summary.Diff
 			Summary.Unlisted Unlisted.Targets`,

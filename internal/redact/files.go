@@ -79,7 +79,8 @@ func (r *Redactor) files(in *event.Target, x *eraser) *event.Files {
 	return &event.Files{
 		Gateway: hide(f.Gateway), Reach: id(f.Reach), Starts: id(f.Starts), Generated: f.Generated, Bind: id(f.Bind), Port: f.Port, Read: f.Read,
 		Ways: each(f.Ways, func(w event.Way) event.Way {
-			return event.Way{Reach: id(w.Reach), Auth: id(w.Auth), Steps: each(w.Steps, one)}
+			return event.Way{Reach: id(w.Reach), Auth: id(w.Auth), Steps: each(w.Steps, one), Port: w.Port, Names: each(w.Names, r.host), Through: id(w.Through),
+				Adds: optional(w.Adds, r.pos)}
 		}),
 		Unjudged: each(f.Unjudged, one),
 	}
