@@ -4,10 +4,10 @@ package fingerprints
 import "embed"
 
 // FS holds one YAML file a product, fronts.yaml, known.yaml, unseen.yaml, the
-// release tables, the advisories, the keys of configurations, and which listeners of this machine are left
+// release tables, the advisories, the keys of configurations, how the official audit relates to ours, and which listeners of this machine are left
 // alone.
 //
-//go:embed *.yaml releases/*.json advisories/*.json local/*.yaml config/keys.txt
+//go:embed *.yaml releases/*.json advisories/*.json local/*.yaml config/keys.txt config/audit.yaml
 var FS embed.FS
 
 // Paths are those that a fingerprint file which is not built in may ask for.

@@ -1,24 +1,71 @@
 package cli
 
 import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/bounded"
+	"github.com/clawsonar/clawsonar/internal/deploy"
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/exposure"
 	"github.com/clawsonar/clawsonar/internal/filetree"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
-	"github.com/clawsonar/clawsonar/internal/message"
+	"github.com/clawsonar/clawsonar/internal/inspect"
+	"github.com/clawsonar/clawsonar/internal/openclaw"
+	"github.com/clawsonar/clawsonar/internal/release"
 )
 
-// judge loads what the judging needs. Until packages inspect and exposure are whole,
-// nothing is judged, and each deployment says so.
+// judge loads what the judging needs.
 func (o *inspectOptions) judge(s streams, set *fingerprint.Set) (judging, event.Data, error) {
+	var none event.Data
 	advisories, err := o.advisoryOptions.load(s.err)
 	if err != nil {
-		return nil, event.Data{}, err
+		return nil, none, err
 	}
-	return func(filetree.Tree, event.Address) []*event.Target {
-		why := message.Say("left-out.too-many")
-		return []*event.Target{{Type: event.TypeTarget, Outcome: event.OutcomeOther, Files: &event.Files{
-			Reach: event.FilesReachUnknown, Starts: event.StartsUnknown,
-			Unjudged: []event.Location{{Pos: event.Pos{File: "."}, Says: why.English, Message: &why.Message}},
-		}}}
-	}, dataInfo(set, advisories.DB), nil
+	keys, err := openclaw.BuiltinKeys()
+	if err != nil {
+		return nil, none, err
+	}
+	var stated release.Version
+	if o.release != "" {
+		if stated, err = release.Parse(o.release); err != nil {
+			return nil, none, err
+		}
+	}
+	env := map[string]deploy.Value{}
+	for _, name := range o.env {
+		data, err := bounded.File(name, inspect.MaxFile)
+		if err != nil {
+			return nil, none, fmt.Errorf("-env: %w", err)
+		}
+		for variable, v := range inspect.Variables(name, data) {
+			env[variable] = v
+		}
+	}
+	judge := func(tree filetree.Tree, a event.Address) []*event.Target {
+		d := inspect.Read(tree, inspect.Options{Env: env, StateDir: o.stateDirIn(a)})
+		return exposure.Judge(d.Model, exposure.Options{
+			Input: a.Input, Read: d.Read, Load: d.Load, Line: d.Line, Release: stated, Releases: set.Releases("openclaw"),
+			Advisories: advisories, Keys: keys,
+		})
+	}
+	return judge, dataInfo(set, advisories.DB), nil
+}
+
+// stateDirIn is the state directory as the tree of a deployment names it; "" if nothing
+// names it. It may be named as the user finds it, or as it is in the tree.
+func (o *inspectOptions) stateDirIn(a event.Address) string {
+	name := o.stateDir
+	if name == "" && o.home != "" && a.Source != "local" {
+		name = filepath.Join(o.home, ".openclaw")
+	}
+	if name == "" {
+		return ""
+	}
+	name = filepath.ToSlash(filepath.Clean(name))
+	if rest, ok := strings.CutPrefix(name, strings.TrimSuffix(a.File(""), "/")+"/"); ok {
+		name = rest
+	}
+	return strings.TrimPrefix(name, "/")
 }

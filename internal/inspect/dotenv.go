@@ -190,3 +190,7 @@ func interpolateNested(text string, pos event.Pos, env lookup, nested int) deplo
 	out.Text = b.String()
 	return out
 }
+
+// Variables reads a file of variables, NAME=VALUE a line as Compose reads it. Values have the
+// place of their line.
+func Variables(name string, data []byte) map[string]deploy.Value { return dotenv(name, data, nil) }
