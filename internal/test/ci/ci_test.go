@@ -121,6 +121,27 @@ func (r *run) bash(script string, env map[string]string) int {
 	return cmd.ProcessState.ExitCode()
 }
 
+// openFiles is a configuration without authentication.
+const openFiles = `{
+  "gateway": {
+    "auth": { "mode": "none" },
+    "bind": "loopback"
+  }
+}
+`
+
+// put writes a file into the folder of the run.
+func (r *run) put(name, text string) {
+	r.t.Helper()
+	full := filepath.Join(r.dir, name)
+	if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := os.WriteFile(full, []byte(text), 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
 func (r *run) read(name string) string {
 	data, err := os.ReadFile(name)
 	if err != nil {
@@ -285,6 +306,33 @@ func TestAction(t *testing.T) {
 			t.Errorf("the comment is %.200q", body)
 		}
 		commands(t, r.log.String())
+	})
+	t.Run("inspection", func(t *testing.T) {
+		r := newRun(t)
+		r.put("deploy/openclaw.json", openFiles)
+		if code := r.action(map[string]string{"inspect": "deploy", "targets": asks}, nil); code != 3 {
+			t.Fatalf("exit code %d\n%s", code, r.log.String())
+		}
+		out := r.outputs()
+		for _, name := range []string{"inspect.jsonl", "inspect.html", "inspect.md", "inspect.sarif", "inspect-junit.xml", "scan.jsonl"} {
+			if r.read(filepath.Join(out["reports"], name)) == "" {
+				t.Errorf("no %s", name)
+			}
+		}
+		if sarif := r.read(filepath.Join(out["reports"], "inspect.sarif")); !strings.Contains(sarif, `"uri":"deploy/openclaw.json","uriBaseId":"%SRCROOT%"},"region":{"startLine":3`) {
+			t.Error("no finding points at the line")
+		}
+		if out["exit-code"] != "0" || out["inspect-exit-code"] != "3" {
+			t.Errorf("%v", out)
+		}
+		r = newRun(t)
+		if code := r.action(map[string]string{"inspect": "", "targets": asks}, nil); code != 0 || strings.Contains(r.log.String(), "nothing was contacted") {
+			t.Errorf("exit code %d\n%s", code, r.log.String())
+		}
+		r = newRun(t)
+		if code := r.action(map[string]string{"inspect": "no such folder", "targets": asks}, nil); code != 2 {
+			t.Errorf("exit code %d\n%s", code, r.log.String())
+		}
 	})
 	t.Run("comment again", func(t *testing.T) {
 		r := newRun(t)
@@ -476,8 +524,8 @@ func TestGitLab(t *testing.T) {
 			if calls := r.calls(); tt.call == "" && calls != "" || !strings.Contains(calls, tt.call) {
 				t.Errorf("calls: %s", calls)
 			}
-			if tt.want != 2 && !strings.Contains(r.read(filepath.Join(r.dir, job.Artifacts.Reports.Junit)), "<testsuites>") {
-				t.Error("no JUnit report where the job says it is")
+			if found, err := filepath.Glob(filepath.Join(r.dir, job.Artifacts.Reports.Junit)); tt.want != 2 && (err != nil || len(found) != 2 || !strings.Contains(r.read(found[1]), "<testsuites>")) {
+				t.Errorf("not two JUnit reports where the job says they are: %q", found)
 			}
 			if _, err := os.Stat(filepath.Join(r.dir, "owned")); err == nil {
 				t.Error("a target was run by the shell")
