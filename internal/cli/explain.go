@@ -128,7 +128,9 @@ func explain(w io.Writer, set *fingerprint.Set, id string, t report.Texts) error
 func explainCheck(w io.Writer, d event.CheckInfo, t report.Texts) {
 	fmt.Fprintf(w, "%s\n%s\n", t.Say("%s (%s)", d.ID, t.Severity(d.Severity)), t.Fixed(d.ID+".title", d.Title))
 	for _, part := range []struct{ head, text string }{
-		{t.Say("When it appears"), t.Fixed(d.ID+".when", d.When)}, {t.Say("Why it matters"), t.Fixed(d.ID+".why", d.Why)},
+		{t.Say("When it appears"), t.Fixed(d.ID+".when", d.When)},
+		{t.Say("When inspect finds it in files"), t.Fixed(d.ID+".files", d.Files)},
+		{t.Say("Why it matters"), t.Fixed(d.ID+".why", d.Why)},
 		{t.Say("What to do"), t.Fixed(d.ID+".fix", d.Fix)}, {t.Say("Step by step"), t.Fixed(d.ID+".steps", d.Steps)},
 	} {
 		if part.text == "" {

@@ -31,7 +31,7 @@ func TestFixedTexts(t *testing.T) {
 	}
 	for _, c := range check.All() {
 		d := c.Doc
-		for part, text := range map[string]string{"title": d.Title, "when": d.When, "why": d.Why, "fix": d.Fix, "steps": d.Steps, "fix-any": d.FixAny} {
+		for part, text := range map[string]string{"title": d.Title, "when": d.When, "files": d.Files, "why": d.Why, "fix": d.Fix, "steps": d.Steps, "fix-any": d.FixAny} {
 			put(d.ID+"."+part, text)
 		}
 		for which, text := range d.Fixes {

@@ -215,7 +215,7 @@ func fixtureChecks() []event.CheckInfo {
 	docs := []string{"https://docs.example.org/gateway/security"}
 	return []event.CheckInfo{
 		{ID: "auth-missing", Title: "Anyone who reaches this gateway controls the agent", Severity: event.Critical, Needs: event.NeedsAuth,
-			When: "The gateway accepted a request without a credential.", Why: "Anyone who can connect can give the agent instructions.", Fix: "Ask for a credential.",
+			When: "The gateway accepted a request without a credential.", Files: "It starts with mode none.", Why: "Anyone who can connect can give the agent instructions.", Fix: "Ask for a credential.",
 			Controls: []string{"nvdb:N2", "cncert:C2", "tongbao:T2", "owasp:ASI03"}, References: docs},
 		{ID: "legacy-product", Title: "This is a predecessor of OpenClaw that gets no fixes", Severity: event.High, Needs: event.NeedsRelease,
 			When: "The page says so.", Why: "All fixes are missing.", Fix: "Move to OpenClaw.", Controls: []string{"nvdb:N1", "cncert:C7", "tongbao:T1", "owasp:ASI04"}},

@@ -300,12 +300,17 @@ func securitySeverity(s event.Severity) string {
 
 func checkRule(r *event.CheckInfo) sarifRule {
 	title := squeeze(r.Title)
+	when, whenMarkdown := squeeze(r.When), squeeze(r.When)
+	if r.Files != "" {
+		when += "\n\nIn the files of a deployment: " + squeeze(r.Files)
+		whenMarkdown += "\n\n**In the files of a deployment.** " + squeeze(r.Files)
+	}
 	out := sarifRule{
 		ID: r.ID, Name: pascal(r.ID), Short: sarifText{Text: title + "."},
 		Full: sarifText{Text: sentence(squeeze(r.Why))},
 		Help: sarifText{
-			Text:     fmt.Sprintf("%s\n\nWhen it appears: %s\n\nWhat to do: %s\n\nMore: clawsonar explain %s", squeeze(r.Why), squeeze(r.When), squeeze(r.Fix), r.ID),
-			Markdown: fmt.Sprintf("%s\n\n**When it appears.** %s\n\n**What to do.** %s\n\nMore: `clawsonar explain %s`\n", squeeze(r.Why), squeeze(r.When), squeeze(r.Fix), r.ID),
+			Text:     fmt.Sprintf("%s\n\nWhen it appears: %s\n\nWhat to do: %s\n\nMore: clawsonar explain %s", squeeze(r.Why), when, squeeze(r.Fix), r.ID),
+			Markdown: fmt.Sprintf("%s\n\n**When it appears.** %s\n\n**What to do.** %s\n\nMore: `clawsonar explain %s`\n", squeeze(r.Why), whenMarkdown, squeeze(r.Fix), r.ID),
 		},
 		Config:     sarifConfig{level(r.Severity)},
 		Properties: ruleProperties(r.Severity, "very-high", r.Controls),
