@@ -5,6 +5,9 @@ package e2e
 import (
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/test/lab"
+	"os"
+	"strings"
+	"testing"
 )
 
 // misleading returns instances whose front gives answers that are not the
@@ -49,6 +52,18 @@ func misleading() []lab.Instance {
 // allReleases lists the releases of the standard matrices, the oldest first.
 func allReleases() []string {
 	return []string{lab.Oldest, lab.Rebrand, lab.Spring, lab.Summer, lab.Newest}
+}
+
+// some returns the releases with which a slow test runs: all with CLAWSONAR_E2E_ALL=1, else
+// the last two, whose answers differ most from the others'.
+func some(t *testing.T, releases []string) []string {
+	t.Helper()
+	if os.Getenv("CLAWSONAR_E2E_ALL") != "" || len(releases) <= 2 {
+		return releases
+	}
+	left := releases[:len(releases)-2]
+	t.Logf("NOT with %s: set CLAWSONAR_E2E_ALL=1", strings.Join(left, ", "))
+	return releases[len(left):]
 }
 
 // openMatrix returns gateways of one release that are open to anyone, with

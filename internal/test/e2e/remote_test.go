@@ -200,7 +200,7 @@ func TestDeep(t *testing.T) {
 	for _, i := range lab.DeepMatrix(n) {
 		byRelease[i.Truth.Release] = append(byRelease[i.Truth.Release], i)
 	}
-	for _, release := range slices.Sorted(maps.Keys(byRelease)) {
+	for _, release := range some(t, slices.Sorted(maps.Keys(byRelease))) {
 		t.Run(release, func(t *testing.T) { deep(ctx, t, l, n, byRelease[release]) })
 	}
 }
