@@ -28,6 +28,7 @@ a VPN; until then close the port in the firewall.`,
 on loopback only ("127.0.0.1:18789:18789"). Where it must be public, close the
 port in the firewall for all but known addresses, and put a proxy with TLS and
 a login of its own in front. Scan again from outside.`,
+		Fixes:      map[string]string{event.InFiles: `Take away what leads the internet to the gateway at this place (the public name, tunnel, load balancer, Ingress or published port) and reach it through an SSH tunnel or a VPN; where it must be public, let the proxy ask for a login of its own.`},
 		Controls:   []string{"nvdb:N2", "cncert:C1", "tongbao:T2"},
 		References: []string{"https://docs.openclaw.ai/gateway/security"},
 		Relatives:  true,
