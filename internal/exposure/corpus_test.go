@@ -104,7 +104,7 @@ func judgeCase(t *testing.T, c aCase, v string) *event.Target {
 // Configurations of which the official audit of three releases is known: ours, and that each
 // difference has a reason.
 func TestCorpus(t *testing.T) {
-	data, err := fingerprints.FS.ReadFile("audit.yaml")
+	data, err := fingerprints.FS.ReadFile("config/audit.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
