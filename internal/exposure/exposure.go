@@ -37,7 +37,8 @@ type Options struct {
 type judge struct {
 	m         *deploy.Model
 	o         Options
-	listeners []listener
+	listeners []listener // of gateways
+	near      []listener // of gateways, and of doors of the host
 	checks    map[string]check.Check
 	fronted   map[*deploy.Door]bool // doors that a gateway's ways use
 }
@@ -73,6 +74,12 @@ func Judge(m *deploy.Model, o Options) []*event.Target {
 		x := j.settle(g)
 		all = append(all, x)
 		j.listeners = append(j.listeners, x.at)
+	}
+	j.near = j.listeners
+	for _, d := range m.Doors {
+		if d.In.Space == deploy.Host && d.In.Port != 0 {
+			j.near = append(j.near, listener{d.In.Space, d.In.Port, isLoopback(d.In.Address), path.Dir(d.Pos.File)})
+		}
 	}
 	for _, x := range all {
 		x.findWays()
@@ -129,7 +136,7 @@ func (j *judge) releaseOf(g *deploy.Gateway) (release.Version, deploy.Value) {
 	}
 	best, found := -1, deploy.Value{}
 	for _, r := range j.m.Releases {
-		if _, err := release.Parse(r.Text); err == nil && common(path.Dir(r.Pos.File), path.Dir(g.Pos.File)) > best {
+		if _, err := release.Parse(r.Text); err == nil && related(path.Dir(r.Pos.File), path.Dir(g.Pos.File)) && common(path.Dir(r.Pos.File), path.Dir(g.Pos.File)) > best {
 			best, found = common(path.Dir(r.Pos.File), path.Dir(g.Pos.File)), r
 		}
 	}

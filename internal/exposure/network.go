@@ -3,6 +3,7 @@ package exposure
 import (
 	"cmp"
 	"net/netip"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -207,16 +208,31 @@ func (x *gateway) beside() {
 	}
 }
 
-// belongs reports whether a door leads to where this gateway runs, or beside it.
-func (x *gateway) belongs(d *deploy.Door) bool {
-	if d.To.Space == x.at.space && d.To.Select == nil && d.To.Host == "" {
-		return x.at.space != deploy.Host || x.judge.nearest(d, x.at)
+// belongs reports whether a door leads to where this gateway runs, or beside it, be it by
+// other doors.
+func (x *gateway) belongs(d *deploy.Door) bool { return x.leadsBeside(d, 0) }
+
+func (x *gateway) leadsBeside(d *deploy.Door, depth int) bool {
+	if d.To.Port == 0 && d.To.Name == "" || depth == maxDoors {
+		return false
 	}
-	for _, w := range x.ways {
+	beside := listener{space: x.at.space, port: d.To.Port, near: x.at.near}
+	if info := x.m.Spaces[x.at.space]; d.To.Port == 0 && info != nil {
+		beside.port = info.Ports[d.To.Name]
+	}
+	if x.connects(d, beside) && (x.at.space != deploy.Host || common(path.Dir(d.Pos.File), x.at.near) > 0) {
+		return true
+	}
+	for _, w := range x.ways { // or to the same as one of its ways in
 		for _, o := range w.doors {
-			if o.To.Space == d.To.Space && o.To.Host == d.To.Host && (o.To.Select == nil) == (d.To.Select == nil) && (d.To.Host != "" || d.To.Select != nil || d.Pos.File == o.Pos.File) {
+			if o.To.Space == d.To.Space && o.To.Host == d.To.Host && (d.To.Host != "" || d.To.Select != nil && o.To.Select != nil && o.Name == d.Name) {
 				return true
 			}
+		}
+	}
+	for _, o := range x.m.Doors {
+		if o != d && o.In.Space != deploy.Host && x.leads(d, listener{o.In.Space, o.In.Port, isLoopback(o.In.Address), path.Dir(o.Pos.File)}) && x.leadsBeside(o, depth+1) {
+			return true
 		}
 	}
 	a, b := x.m.Spaces[x.at.space], x.m.Spaces[d.To.Space]

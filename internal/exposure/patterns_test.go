@@ -131,3 +131,41 @@ func golden(t *testing.T, name, got string) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
+
+// Deployments side by side in one repository are each judged as if they were alone.
+func TestPatternsTogether(t *testing.T) {
+	dirs, err := filepath.Glob("testdata/patterns/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := func(targets []*event.Target, below string) map[string]bool {
+		out := map[string]bool{}
+		for _, x := range targets {
+			for _, f := range x.Findings {
+				if at := f.Locations[0].Pos; strings.HasPrefix(at.File, below) {
+					at.File = strings.TrimPrefix(at.File, below)
+					out[fmt.Sprintf("%s %s %s", f.Severity, f.ID, at)] = true
+				}
+			}
+		}
+		return out
+	}
+	together := judge(t, "testdata/patterns", "2026.9.6")
+	for _, dir := range dirs {
+		name := filepath.Base(dir)
+		alone, beside := found(judge(t, dir, "2026.9.6"), ""), found(together, name+"/")
+		if strings.Contains(name, "-k8s-") {
+			continue // the parts of a cluster are often in several directories
+		}
+		for f := range alone {
+			if !beside[f] {
+				t.Errorf("%s: beside others it has no %s", name, f)
+			}
+		}
+		for f := range beside {
+			if !alone[f] {
+				t.Errorf("%s: beside others it has %s", name, f)
+			}
+		}
+	}
+}

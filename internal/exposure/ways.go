@@ -66,7 +66,7 @@ func (j *judge) ways(l listener, own event.FilesReach) []way {
 		s := todo[0]
 		todo = todo[1:]
 		for _, d := range j.m.Doors {
-			if slices.Contains(s.doors, d) || len(s.doors) == maxDoors || !j.leads(d, s.at) || !j.nearest(d, s.at) {
+			if slices.Contains(s.doors, d) || len(s.doors) == maxDoors || !j.leads(d, s.at) {
 				continue
 			}
 			doors := append([]*deploy.Door{d}, s.doors...)
@@ -90,7 +90,10 @@ func (j *judge) ways(l listener, own event.FilesReach) []way {
 }
 
 // leads reports whether a door leads to a listener.
-func (j *judge) leads(d *deploy.Door, l listener) bool {
+func (j *judge) leads(d *deploy.Door, l listener) bool { return j.connects(d, l) && j.nearest(d, l) }
+
+// connects reports whether a door may lead to a listener, by its namespace and port.
+func (j *judge) connects(d *deploy.Door, l listener) bool {
 	detected := d.To.Port == 0 && platform(d) && d.To.Space == l.space // a platform finds out where its service listens
 	if !detected && !j.samePort(d.To, l) {
 		return false
@@ -150,19 +153,30 @@ func (j *judge) samePort(to deploy.Endpoint, l listener) bool {
 	return port == l.port && port != 0
 }
 
-// nearest reports whether no other gateway of the host is a likelier one: in a
-// repository of several deployments, all of them use the same port.
+// nearest reports whether nothing else that listens on the host is as likely, or
+// likelier: in a repository of several deployments all of them use the same port. Where
+// the directories do not tell, a door leads to none of them.
 func (j *judge) nearest(d *deploy.Door, l listener) bool {
 	if l.space != deploy.Host {
 		return true
 	}
-	mine := common(path.Dir(d.Pos.File), l.near)
-	for _, o := range j.listeners {
-		if o.space == l.space && o.port == l.port && o.near != l.near && common(path.Dir(d.Pos.File), o.near) > mine {
+	dir := path.Dir(d.Pos.File)
+	mine := common(dir, l.near)
+	for _, o := range j.near {
+		if o.space != l.space || o.port != l.port || path.Clean(o.near) == path.Clean(l.near) {
+			continue
+		}
+		if theirs := common(dir, o.near); theirs > mine || theirs == mine && path.Clean(o.near) != path.Clean(dir) {
 			return false
 		}
 	}
 	return true
+}
+
+// related reports whether one of two directories is in the other.
+func related(a, b string) bool {
+	a, b = path.Clean(a), path.Clean(b)
+	return a == b || a == "." || b == "." || strings.HasPrefix(a, b+"/") || strings.HasPrefix(b, a+"/")
 }
 
 // common counts the directories that two have in common, and a bonus if one is the other's.

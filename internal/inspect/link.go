@@ -246,24 +246,42 @@ func mayTake(g *deploy.Gateway) bool {
 }
 
 // nearest is the configuration in the directory of a gateway's file, or the nearest
-// below or above it, that no other gateway reads.
+// below or above it, that no other gateway reads; of another directory only if there is
+// no other choice. Where there are several as near it is none: the files do not tell.
 func nearest(m *deploy.Model, g *deploy.Gateway, used map[*deploy.Config]bool) *deploy.Config {
 	var best *deploy.Config
-	score := 1 << 30
+	score, ties, free := 1<<30, 0, 0
 	dir := path.Dir(g.Pos.File)
 	for _, c := range m.Configs {
 		if used[c] || leftOver(m, c) || c.Name != "" && g.Kind != deploy.KindKubernetes {
 			continue
 		}
+		free++
 		d := distance(dir, path.Dir(c.File))
-		if c.File == g.Pos.File {
+		switch {
+		case c.File == g.Pos.File:
 			d = -1
+		case !related(dir, path.Dir(c.File)):
+			d += 1 << 20
 		}
-		if d < score {
-			best, score = c, d
+		switch {
+		case d < score:
+			best, score, ties = c, d, 0
+		case d == score:
+			ties++
 		}
 	}
+	if ties > 0 || score >= 1<<20 && (free > 1 || len(m.Gateways) > 1) {
+		return nil
+	}
 	return best
+}
+
+// related reports whether one of two directories is in the other.
+func related(a, b string) bool {
+	as, bs := parts(a), parts(b)
+	n := min(len(as), len(bs))
+	return slices.Equal(as[:n], bs[:n])
 }
 
 // distance counts the steps between two directories.
