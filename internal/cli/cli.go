@@ -150,6 +150,7 @@ Scan only what you run yourself or are authorised to scan.`,
 	root.AddCommand(
 		newScan(s),
 		newInspect(s),
+		newVerify(s),
 		newReport(s),
 		newDiff(s),
 		newExplain(s),

@@ -61,6 +61,8 @@ type scanOptions struct {
 	dryRun      bool
 
 	machine *machine // with targets of this machine
+	// through, unless nil, is what events go through before the outputs get them.
+	through func(emit func(event.Event) error) func(event.Event) error
 }
 
 func (o *scanOptions) flags() *flags {
@@ -91,8 +93,7 @@ func (o *scanOptions) flags() *flags {
 		mayFind("the default is no limit")
 	f.integer(&o.hostRate, "rate-limit-host", "rlh", 0, 0, "connections per second to one address; 0 is unlimited").
 		mayFind("the default is no limit")
-	f.duration(&o.timeout, "timeout", "", 10*time.Second, "time limit for one target").
-		mayFind("it contacts nothing more")
+	o.timeoutFlag(f)
 	f.integer(&o.retries, "retries", "", 1, 0, "retries when a connection is reset or fails on this machine").
 		mayFind("fewer attempts contact less", atMost(1))
 	f.duration(&o.maxRuntime, "max-runtime", "", 0, "start no more targets after this time").
@@ -100,19 +101,14 @@ func (o *scanOptions) flags() *flags {
 	f.duration(&o.wait, "wait", "", 0, "probe named targets again for this long while they are closed, silent or starting").
 		mustName("targets are contacted more often")
 	f.group("Depth")
-	f.choice(&o.level, "level", "", "LEVEL", string(event.LevelStandard), "passive, standard or deep; deep sends more to the gateway and leaves lines in its log", event.Words(event.Levels()...)).
-		mayFind("only passive sends less than the default", notDeep)
+	o.levelFlag(f)
 	f.boolean(&o.helpers, "helpers", "", "try the ports of helper services on every host, and with every gateway whose port was named").
 		mustName("more ports are contacted")
 	f.boolean(&o.bases, "base-paths", "", "look for the page below the usual base paths, not only where / leads").
 		mustName("more requests are sent")
 	f.boolean(&o.family, "family", "", "also try the ports of OpenClaw's relatives, and send every web server the requests that identify them").
 		mustName("more ports are contacted")
-	f.group("Authorisation")
-	f.boolean(&o.authorized, "authorized", "", "I am authorised to probe these targets; required for globally reachable ones").
-		mustName("it states your right to probe")
-	f.text(&o.contact, "contact", "", "MAIL-OR-URL", "whom operators of targets can contact, sent in the User-Agent; required likewise", checkContact).
-		mustName("it states who answers for the scan")
+	o.authorisationFlags(f)
 	o.advisoryOptions.flags(f)
 	o.outputFlags(f)
 	o.stateOptions.flags(f)
@@ -123,6 +119,24 @@ func (o *scanOptions) flags() *flags {
 	f.boolean(&o.dryRun, "dry-run", "", "print what would be contacted, and contact nothing").
 		mustName("nothing would be scanned")
 	return f
+}
+
+func (o *scanOptions) timeoutFlag(f *flags) {
+	f.duration(&o.timeout, "timeout", "", 10*time.Second, "time limit for one target").
+		mayFind("it contacts nothing more")
+}
+
+func (o *scanOptions) levelFlag(f *flags) {
+	f.choice(&o.level, "level", "", "LEVEL", string(event.LevelStandard), "passive, standard or deep; deep sends more to the gateway and leaves lines in its log", event.Words(event.Levels()...)).
+		mayFind("only passive sends less than the default", notDeep)
+}
+
+func (o *scanOptions) authorisationFlags(f *flags) {
+	f.group("Authorisation")
+	f.boolean(&o.authorized, "authorized", "", "I am authorised to probe these targets; required for globally reachable ones").
+		mustName("it states your right to probe")
+	f.text(&o.contact, "contact", "", "MAIL-OR-URL", "whom operators of targets can contact, sent in the User-Agent; required likewise", checkContact).
+		mustName("it states who answers for the scan")
 }
 
 // outputFlags adds the flags about the output.
@@ -356,6 +370,9 @@ func (o *scanOptions) run(ctx context.Context, s streams, cfg *scan.Config, gate
 	}
 	if o.machine != nil {
 		cfg.Emit = o.machine.watch(ctx, cfg.Emit, o.silent)
+	}
+	if o.through != nil {
+		cfg.Emit = o.through(cfg.Emit)
 	}
 	if journal != nil {
 		cfg.Checkpoint = func(m scan.Mark) { out.Checkpoint(results.Mark(m)) }

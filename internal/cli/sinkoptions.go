@@ -37,6 +37,7 @@ type outputOptions struct {
 	redact                    bool
 	redactKey                 string
 	silent, verbose, monochro bool
+	moreChecks                []event.CheckInfo // besides those of a scan
 }
 
 func (o *outputOptions) flags(f *flags) {
@@ -96,7 +97,7 @@ func (o *outputOptions) shown() []event.Severity {
 // reportOptions are what all formats have in common.
 func (o *outputOptions) reportOptions() report.Options {
 	root, _ := os.Getwd() // without it sarif leaves names of files as they are
-	return report.Options{Root: root, Verbose: o.verbose, Checks: check.Infos(), Lang: o.language(), View: o.view, Severities: o.shown()}
+	return report.Options{Root: root, Verbose: o.verbose, Checks: append(check.Infos(), o.moreChecks...), Lang: o.language(), View: o.view, Severities: o.shown()}
 }
 
 // checkView refuses a view of a format that is not asked for.

@@ -18,6 +18,9 @@ func (t *Target) Judged() bool {
 	if t.Target.Kind == TargetFiles && t.Outcome != OutcomeAbsent {
 		return t.judgedInFiles()
 	}
+	if t.Posture != nil && t.Posture.Result != PostureNotJudged {
+		return true // closed, where that is what was declared
+	}
 	switch t.Outcome {
 	case OutcomeIdentified, OutcomeHelper:
 		return t.Auth != nil && stated(t.Auth.State)

@@ -92,7 +92,7 @@ const (
 	Release  Kind = "release"  // of a product
 	Protocol Kind = "protocol" // a version of TLS
 	Exchange Kind = "exchange" // id of an exchange of the target
-	Trouble  Kind = "trouble"  // why there was no answer
+	Trouble  Kind = "trouble"  // why there was no answer, or a verdict: put in words of the language
 	Day      Kind = "day"      // of a certificate
 	Place    Kind = "place"    // address and port
 	URL      Kind = "url"      // of a gateway
@@ -107,9 +107,9 @@ const (
 // KindOf returns what the argument of that name is; "" for a name that is not known.
 func KindOf(name string) Kind {
 	switch name {
-	case "advisories", "against", "as_of", "brand", "check", "families", "flag", "front", "shard", "shards", "signals", "source", "started", "topic":
+	case "advisories", "against", "as_of", "bind", "brand", "check", "checks", "families", "flag", "front", "settings", "shard", "shards", "signals", "source", "started", "surfaces", "topic":
 		return Word
-	case "behind", "count", "days", "elsewhere", "fitting", "from", "more", "possible", "reachable", "suppressed", "tried":
+	case "behind", "count", "days", "elsewhere", "fitting", "from", "more", "port", "possible", "reachable", "suppressed", "tried":
 		return Count
 	case "first", "have", "last", "newest", "other", "release":
 		return Release
@@ -117,7 +117,7 @@ func KindOf(name string) Kind {
 		return Protocol
 	case "requests":
 		return Exchange
-	case "trouble":
+	case "declared", "seen", "trouble":
 		return Trouble
 	case "day":
 		return Day
@@ -135,7 +135,7 @@ func KindOf(name string) Kind {
 		return Path
 	case "product", "text":
 		return Quote
-	case "command", "file", "key", "listeners", "reason", "setting", "until", "variable":
+	case "command", "file", "key", "listeners", "place", "reason", "setting", "until", "variable":
 		return Own
 	}
 	return ""

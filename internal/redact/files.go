@@ -78,11 +78,27 @@ func (r *Redactor) files(in *event.Target, x *eraser) *event.Files {
 	one := func(l event.Location) event.Location { return r.location(l, x) }
 	return &event.Files{
 		Gateway: hide(f.Gateway), Reach: id(f.Reach), Starts: id(f.Starts), Generated: f.Generated, Bind: id(f.Bind), Port: f.Port, Read: f.Read,
-		Ways: each(f.Ways, func(w event.Way) event.Way {
-			return event.Way{Reach: id(w.Reach), Auth: id(w.Auth), Steps: each(w.Steps, one), Port: w.Port, Names: each(w.Names, r.host), Through: id(w.Through),
-				Adds: optional(w.Adds, r.pos)}
-		}),
+		Ways:     each(f.Ways, func(w event.Way) event.Way { return r.way(w, x) }),
 		Unjudged: each(f.Unjudged, one),
+	}
+}
+
+func (r *Redactor) way(w event.Way, x *eraser) event.Way {
+	return event.Way{
+		Reach: id(w.Reach), Auth: id(w.Auth), Steps: each(w.Steps, func(l event.Location) event.Location { return r.location(l, x) }),
+		Port: w.Port, Names: each(w.Names, r.host), Through: id(w.Through),
+		Adds: optional(w.Adds, r.pos),
+	}
+}
+
+// posture keeps what is not about the operator's own files.
+func (r *Redactor) posture(p *event.Posture, x *eraser) *event.Posture {
+	return &event.Posture{
+		At: source(p.At), Vantage: id(p.Vantage), Declared: ids(p.Declared), Result: id(p.Result),
+		Noted: event.Noted{Notes: each(p.Notes, x.text), Messages: each(p.Messages, x.message)},
+		Configured: optional(p.Configured, func(c event.Configured) event.Configured {
+			return event.Configured{Gateway: hide(c.Gateway), Bind: id(c.Bind), Mode: id(c.Mode), Way: r.way(c.Way, x)}
+		}),
 	}
 }
 

@@ -160,7 +160,7 @@ func (r *Redactor) summary(in *event.Summary) *event.Summary {
 	out := &event.Summary{
 		Type: event.TypeSummary, Finished: in.Finished, Targets: in.Targets,
 		Outcomes: counts(in.Outcomes), Auth: counts(in.Auth), Findings: counts(in.Findings),
-		Suppressed: in.Suppressed, Complete: in.Complete,
+		Suppressed: in.Suppressed, Complete: in.Complete, Posture: counts(in.Posture),
 		MissEstimate: event.MissEstimate{
 			Reprobed: in.MissEstimate.Reprobed, Found: in.MissEstimate.Found,
 			Missed: in.MissEstimate.Missed, MissedAtMost: in.MissEstimate.MissedAtMost,
@@ -252,6 +252,9 @@ func (r *Redactor) target(in *event.Target) *event.Target {
 	if v := in.Version; v != nil {
 		out.Version = &event.Version{Exact: r.version(v.Exact), Candidates: each(v.Candidates, r.version), Build: keep(commits, v.Build),
 			Source: id(v.Source), Confidence: id(v.Confidence)}
+	}
+	if p := in.Posture; p != nil {
+		out.Posture = r.posture(p, x)
 	}
 	if same := in.SameAs; same != nil {
 		u, err := url.Parse(same.URL)
@@ -391,7 +394,7 @@ func (r *Redactor) finding(in *event.Finding, x *eraser) event.Finding {
 func suppressed(s string) string {
 	what, _, _ := strings.Cut(s, ":")
 	switch what {
-	case "", "ignore file", "baseline", "not affected", "not_affected", "fixed":
+	case "", "ignore file", "posture", "baseline", "not affected", "not_affected", "fixed":
 		return what
 	}
 	return gone

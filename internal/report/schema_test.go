@@ -138,6 +138,7 @@ func TestSchemaNamesEveryField(t *testing.T) {
 	target.Advisories[0].Severity, target.Advisories[0].Status, target.Changes[0].What = "high", "affected", "verdict"
 	scan.Kind, target.Target.Kind = event.TargetFiles, event.TargetFiles
 	target.Files.Reach, target.Files.Starts, target.Files.Ways[0].Reach = event.FilesLAN, event.StartsYes, event.FilesInternet
+	target.Posture.Configured.Way.Reach = event.FilesInternet
 	for _, e := range []event.Event{scan, target, summary} {
 		b, err := json.Marshal(e)
 		if err != nil {

@@ -49,6 +49,7 @@ type table struct {
 	width int
 
 	*tally
+	postures
 	out bytes.Buffer
 	err error // of laying out a grid
 }
@@ -66,17 +67,18 @@ func newTable(w io.Writer, o Options, c *catalogue) Sink {
 
 func (t *table) Event(e event.Event) error {
 	t.tally.event(e)
+	t.postures.add(e)
 	return nil
 }
 
 func (t *table) Flush() error {
-	cards := t.worst.sorted()
-	t.overview(cards)
-	t.doFirst()
-	t.differences()
-	t.details(cards)
-	t.grouped()
-	t.summing()
+	all := t.postures.sorted()
+	if len(all)+len(t.totals().Posture) > 0 {
+		t.declared(all)
+	}
+	if len(all)+len(t.totals().Posture) == 0 || t.o.Verbose {
+		t.scanned()
+	}
 	if t.err != nil {
 		return fmt.Errorf("lay out table: %w", t.err)
 	}
@@ -99,6 +101,17 @@ func (t *table) Flush() error {
 		return fmt.Errorf("write table report: %w", err)
 	}
 	return nil
+}
+
+// scanned writes what a scan found.
+func (t *table) scanned() {
+	cards := t.worst.sorted()
+	t.overview(cards)
+	t.doFirst()
+	t.differences()
+	t.details(cards)
+	t.grouped()
+	t.summing()
 }
 
 // overview writes one table row a target.
