@@ -122,6 +122,7 @@ func (g *Generator) files(t *event.Target) {
 		return
 	}
 	for _, w := range t.Files.Ways {
+		g.seenFrom(w.Reach)
 		port := w.Port
 		if port == 0 {
 			if port = t.Files.Port; port == 0 || w.Through != "" {
@@ -143,6 +144,19 @@ func (g *Generator) files(t *event.Target) {
 		if is := string(w.Auth); slices.Contains(Verdicts(), is) {
 			d.verdicts = add(d.verdicts, is)
 		}
+	}
+}
+
+// seenFrom takes a way of the files for the place that it is open to.
+func (g *Generator) seenFrom(r event.FilesReach) {
+	if g.reaches == nil {
+		g.reaches = map[event.Reach]bool{}
+	}
+	switch {
+	case r == event.FilesInternet:
+		g.reaches[event.ReachPublic] = true
+	case r.Rank() >= event.FilesTailnet.Rank():
+		g.reaches[event.ReachPrivate] = true
 	}
 }
 
