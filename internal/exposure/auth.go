@@ -183,8 +183,12 @@ func (x *gateway) behind(w *way) event.AuthState {
 	if x.set.Starts == event.StartsNo {
 		return event.AuthUnknown
 	}
-	if x.g == nil || len(w.doors) == 0 {
+	if x.g == nil {
 		return x.set.Asks
+	}
+	asks := x.asksThere(w)
+	if len(w.doors) == 0 {
+		return asks
 	}
 	v := x.sees(w)
 	if blocked := x.blocks(w, v); blocked != "" {
@@ -193,10 +197,24 @@ func (x *gateway) behind(w *way) event.AuthState {
 	if x.set.Mode.Value == "trusted-proxy" {
 		return x.identified(w, v)
 	}
-	if x.set.Asks == event.AuthRequired {
+	if asks == event.AuthRequired {
 		if h := header(w, "authorization"); h.Does == deploy.Sets {
 			return x.injected(h)
 		}
+	}
+	return asks
+}
+
+// asksThere says what the gateway asks of those who come by a way in, whoever they are:
+// one that leads to another address than loopback leads nowhere where it listens on
+// loopback alone.
+func (x *gateway) asksThere(w *way) event.AuthState {
+	_, loopback := x.peers(w)
+	if len(w.doors) == 0 {
+		loopback = !beyond(w.reach)
+	}
+	if x.g != nil && !loopback && !x.at.loopback {
+		return x.set.AsksBeyond
 	}
 	return x.set.Asks
 }
@@ -285,7 +303,7 @@ func (x *gateway) identified(w *way, v view) event.AuthState {
 
 // judgeWays says how far the gateway can be reached, and what it asks there.
 func (x *gateway) judgeWays() {
-	state := event.AuthState("")
+	state, open := event.AuthState(""), false
 	worse := func(a, b event.AuthState) bool {
 		order := event.AuthStates()
 		return b == "" || slices.Index(order, a) < slices.Index(order, b)
@@ -299,13 +317,14 @@ func (x *gateway) judgeWays() {
 			continue
 		}
 		rank := w.reach.Rank()
+		switch {
+		case state == event.AuthOpen && open: // what stands open to others is told, however far the rest reaches
+		case rank > far, rank == far && worse(a, state), a == event.AuthOpen && beyond(w.reach):
+			state = a
+		}
+		open = open || a == event.AuthOpen && beyond(w.reach)
 		if rank > far {
 			far, x.t.Files.Reach = rank, w.reach
-			if state != event.AuthOpen {
-				state = a
-			}
-		} else if rank == far && worse(a, state) || a == event.AuthOpen {
-			state = a
 		}
 	}
 	if far < 0 {
@@ -339,15 +358,14 @@ func (x *gateway) describeWay(w *way, auth event.AuthState) event.Way {
 	if d == nil {
 		return out
 	}
-	out.Port, out.Through = d.In.Port, string(d.Kind)
+	out.Port, out.Through = d.In.Port, front(w)
 	for _, d := range w.doors {
 		for _, n := range d.In.Names {
 			if n.IsSet() && !slices.Contains(out.Names, n.Text) && len(out.Names) < 16 {
 				out.Names = append(out.Names, n.Text)
 			}
 		}
-		if !d.Transparent { // what clients think they talk to
-			out.Through = string(d.Kind)
+		if !d.Transparent {
 			break
 		}
 	}

@@ -211,12 +211,7 @@ func (x *gateway) opens() {
 		switch h := header(w, "authorization"); {
 		case x.set.Mode.Value == "trusted-proxy":
 			at, id, key = x.at_("gateway", "auth", "trustedProxy", "userHeader"), "auth-missing.declared.identity", "identity"
-			if h := header(w, strings.ToLower(x.textOf("gateway", "auth", "trustedProxy", "userHeader"))); !h.Pos.IsZero() {
-				at = h.Pos
-			} else if d := w.inner(); d != nil {
-				at = d.Pos
-			}
-		case x.set.Asks == event.AuthRequired && h.Does == deploy.Sets:
+		case x.asksThere(w) == event.AuthRequired && h.Does == deploy.Sets:
 			at, id, key = h.Pos, "auth-missing.declared.added", "added"
 		case at.IsZero() && x.set.Mode.Value != "none":
 			id = "auth-missing.declared.nothing"

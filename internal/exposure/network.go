@@ -19,6 +19,10 @@ func (x *gateway) starts() {
 	case p == nil:
 	case x.set.Starts == event.StartsNo:
 		x.found("refuses-start", event.Medium, p.ID+p.Path, p.Pos, nil, message.Say(p.ID, p.Args...))
+		if p.ID == "refuses-start.weak-secret" && x.stated.State == deploy.Unset {
+			// Which release it is nothing says: earlier ones take it.
+			x.found("token-published-example", event.High, "credential", p.Pos, nil, message.Say("token-published-example.earlier"))
+		}
 	case x.g != nil && x.g.Command != nil: // it may start: that hangs on what is not in the files
 		x.note("inspect.may-refuse", message.Of("reason", message.Say(p.ID, p.Args...).English))
 	}
@@ -63,7 +67,7 @@ func (x *gateway) exposes() {
 			if len(w.names) > 0 && !w.names[0].Pos.IsZero() && (d == nil || d.In.Reach == "") {
 				at = w.names[0].Pos
 			}
-			x.found("exposed-to-internet", event.High, key, at, steps, message.Say("exposed-to-internet.declared", message.Of("front", kindOf(d))))
+			x.found("exposed-to-internet", event.High, key, at, steps, message.Say("exposed-to-internet.declared", message.Of("front", front(w))))
 		case event.FilesHostAddresses, event.FilesLAN:
 			switch {
 			case d != nil && d.Transparent:
@@ -71,7 +75,7 @@ func (x *gateway) exposes() {
 				f := x.found("listens-beyond-loopback", event.Medium, key, at, steps, message.Say("listens-beyond-loopback.declared.published", message.Number("count", d.In.Port)))
 				x.publishOnLoopback(f, d)
 			case d != nil:
-				x.found("listens-beyond-loopback", event.Medium, key, d.In.Pos, steps, message.Say("listens-beyond-loopback.declared.front", message.Of("front", kindOf(d))))
+				x.found("listens-beyond-loopback", event.Medium, key, d.In.Pos, steps, message.Say("listens-beyond-loopback.declared.front", message.Of("front", string(d.Kind))))
 			default:
 				at := x.set.Bind.Pos
 				if !x.g.SpacePos.IsZero() {
@@ -96,12 +100,17 @@ func (x *gateway) exposes() {
 	x.beside()
 }
 
-// kindOf names what a door is.
-func kindOf(d *deploy.Door) string {
-	if d == nil {
-		return "bind"
+// front names what clients talk to first: not what hands packets on to it.
+func front(w *way) string {
+	for _, d := range w.doors {
+		if !d.Transparent {
+			return string(d.Kind)
+		}
 	}
-	return string(d.Kind)
+	if d := w.outer(); d != nil {
+		return string(d.Kind)
+	}
+	return "bind"
 }
 
 // platform reports whether a door is of a service that takes HTTPS by itself.
@@ -271,6 +280,7 @@ func (x *gateway) proxies() {
 			}
 			x.found("everyone-is-local", event.High, key, at, steps, message.Say(id, message.Of("front", string(d.Kind))))
 		}
+		x.claims(w, d, far, steps)
 		if h := header(w, "x-forwarded-for"); far && h.Does == deploy.Appends && v.trusted == deploy.Yes && ownProxy(d) {
 			f := x.found("forwarded-for-appended", event.Medium, key, h.Pos, steps, message.Say("forwarded-for-appended.declared", message.Of("front", string(d.Kind))))
 			x.fix(f, h.Pos, "$proxy_add_x_forwarded_for", "$remote_addr")
@@ -280,6 +290,26 @@ func (x *gateway) proxies() {
 		}
 	}
 	x.wide()
+}
+
+// claims finds that clients choose the user's name themselves, in mode trusted-proxy.
+func (x *gateway) claims(w *way, d *deploy.Door, far bool, steps []event.Location) {
+	if x.set.Mode.Value != "trusted-proxy" || x.identified(w, x.sees(w)) != event.AuthOpen {
+		return
+	}
+	name := x.textOf("gateway", "auth", "trustedProxy", "userHeader")
+	h := header(w, strings.ToLower(name))
+	if h.From == deploy.FromConst {
+		return // no claim of theirs: all are the same user
+	}
+	severity, at := event.High, d.Pos
+	if far {
+		severity = event.Critical
+	}
+	if !h.Pos.IsZero() {
+		at = h.Pos
+	}
+	x.found("trusted-proxy-spoofable", severity, "user", at, steps, message.Say("trusted-proxy-spoofable.declared.user", message.Of("front", string(d.Kind)), message.Of("setting", name)))
 }
 
 // speaker is the door that connects to the gateway: not one that keeps the address

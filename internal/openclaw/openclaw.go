@@ -92,11 +92,15 @@ type Settings struct {
 	// Asks is what a client without a credential meets that reaches it directly, if it
 	// starts: open, required, gated (by the proxy of mode trusted-proxy) or unknown.
 	Asks event.AuthState
+	// AsksBeyond is Asks where it listens beyond loopback: what is met by those who come
+	// from elsewhere, whatever it may ask where it listens on loopback alone.
+	AsksBeyond event.AuthState
 	// Generated: it makes a token at start, unless it is given one from outside the
 	// files; Saved: and writes it into its configuration.
 	Generated, Saved bool
 	Starts           event.Starts
-	// Refusal says why it does not start (Fatal), or may not.
+	// Refusal says why it does not start (Fatal), or may not. What a configuration that is
+	// not in the files may have does not count for the latter.
 	Refusal *Problem
 	// Notes say what the answers hang on.
 	Notes []Problem

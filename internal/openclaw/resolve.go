@@ -55,15 +55,19 @@ func Resolve(in Input) Settings {
 		first = alone.worlds()
 	}
 	s := Settings{
-		Bind:      settle(full, first, func(o *outcome) Setting { return o.bind }),
-		Host:      settle(full, first, func(o *outcome) Setting { return o.host }),
-		Mode:      settle(full, first, func(o *outcome) Setting { return o.mode }),
-		Tailscale: settle(full, first, func(o *outcome) Setting { return o.tailscale }),
-		Port:      g.port(),
-		Secret:    secretOf(full),
-		Asks:      asksOf(full),
+		Bind:       settle(full, first, func(o *outcome) Setting { return o.bind }),
+		Host:       settle(full, first, func(o *outcome) Setting { return o.host }),
+		Mode:       settle(full, first, func(o *outcome) Setting { return o.mode }),
+		Tailscale:  settle(full, first, func(o *outcome) Setting { return o.tailscale }),
+		Port:       g.port(),
+		Secret:     secretOf(full),
+		Asks:       asksOf(full),
+		AsksBeyond: asksOf(slices.DeleteFunc(slices.Clone(full), func(o *outcome) bool { return o.listens == ListensLoopback })),
 	}
 	s.Starts, s.Refusal = startsOf(full)
+	if s.Starts == event.StartsUnknown {
+		_, s.Refusal = startsOf(first)
+	}
 	if invalid := in.invalid(); invalid != nil {
 		s.Starts, s.Refusal = event.StartsNo, invalid
 	}
