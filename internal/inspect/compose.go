@@ -668,6 +668,9 @@ func (p *project) gateway(name string, n *ynode, space deploy.Space, spacePos ev
 	}
 	entrypoint, command := p.words(n.get("entrypoint")), p.words(n.get("command"))
 	c, known := containerCommand(image, entrypoint, command, shellEnv)
+	if c == nil {
+		p.s.commandDoors(programWords(image, entrypoint, command), space, shellEnv)
+	}
 	builds := n.has("build")
 	candidate := false
 	switch {

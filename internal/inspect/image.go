@@ -1,6 +1,8 @@
 package inspect
 
 import (
+	"path"
+	"slices"
 	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/deploy"
@@ -81,4 +83,21 @@ func containerCommand(image deploy.Value, entrypoint, command []deploy.Value, en
 		return imageCommand(image), true
 	}
 	return nil, false
+}
+
+// programWords are the words that a container of a well-known program's image runs: the
+// entry point of such an image is the program, and its command only has the arguments.
+func programWords(image deploy.Value, entrypoint, command []deploy.Value) []deploy.Value {
+	if len(entrypoint) > 0 {
+		return append(slices.Clone(entrypoint), command...)
+	}
+	repository, _, _ := strings.Cut(image.Text, "@")
+	program, _, _ := strings.Cut(path.Base(repository), ":")
+	switch program {
+	case "cloudflared", "ngrok", "socat", "frpc", "cpolar", "autossh":
+		if len(command) > 0 && base(command[0].Text) != program {
+			return append([]deploy.Value{{State: deploy.Set, Text: program, Pos: command[0].Pos}}, command...)
+		}
+	}
+	return command
 }

@@ -19,6 +19,7 @@ func link(m *deploy.Model, tree filetree.Tree) {
 		linkImage(m, g, images)
 	}
 	linkScripts(m)
+	runsIn(m)
 	for _, i := range m.Images {
 		if i.Gateway && !images[i] {
 			m.Gateways = append(m.Gateways, fromImage(i))
@@ -127,6 +128,33 @@ func linkScripts(m *deploy.Model) {
 			}
 			s.Candidate = true // it is this one
 			break
+		}
+	}
+}
+
+// runsIn gives what the script of a container's gateway opens beside it the namespace of
+// the container, and leaves the gateway that the script alone describes out.
+func runsIn(m *deploy.Model) {
+	for _, g := range m.Gateways {
+		if g.Candidate || g.Kind == deploy.KindScript || g.Command == nil || g.Space == deploy.Host || g.Command.Pos.File == g.Pos.File {
+			continue
+		}
+		file, alone := g.Command.Pos.File, false
+		for _, s := range m.Gateways {
+			if s.Kind == deploy.KindScript && s.Pos.File == file {
+				s.Candidate, alone = true, true
+			}
+		}
+		if !alone {
+			continue
+		}
+		for _, d := range m.Doors {
+			if d.Pos.File != file || d.To.Space != deploy.Host {
+				continue
+			}
+			if d.To.Space = g.Space; d.In.Space == deploy.Host {
+				d.In.Space = g.Space
+			}
 		}
 	}
 }

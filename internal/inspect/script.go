@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"bytes"
+	"path"
 	"regexp"
 	"strings"
 
@@ -47,6 +48,7 @@ func readScript(s *source) error {
 			s.scriptConfig(doc.body, s.pos(doc.line, 1), doc.plain, target, look)
 		}
 	}
+	s.written(documents, look)
 	s.writtenByEcho(text, look)
 	for _, words := range commands {
 		s.commandDoors(words, deploy.Host, look)
@@ -316,4 +318,62 @@ func joined(words []deploy.Value) []byte {
 		b.WriteString(" " + w.Text)
 	}
 	return b.Bytes()
+}
+
+// written reads what a script writes for proxies and tunnels, at the places where it
+// stands in the script.
+func (s *source) written(documents []scriptText, look lookup) {
+	for _, r := range []reader{nginxReader(), caddyReader(), cloudflaredReader()} {
+		var all strings.Builder // several texts of a kind belong together
+		line := 1
+		for _, doc := range documents {
+			body := doc.body
+			if !doc.plain {
+				body = expandForProxy(body, look)
+			}
+			target := strings.Trim(doc.target, `"'`)
+			if target == "" || !r.match(path.Base(target), []byte(body)) && !r.match(target, []byte(body)) {
+				continue
+			}
+			all.WriteString(strings.Repeat("\n", max(0, doc.line-line)))
+			all.WriteString(body)
+			line = doc.line + strings.Count(body, "\n")
+		}
+		if all.Len() == 0 || all.Len() > 2*MaxFile {
+			continue
+		}
+		inner := &source{name: s.name, data: []byte(all.String()), tree: s.tree, m: s.m, env: s.env}
+		if err := r.read(inner); err != nil {
+			s.gap(r.kind, "gap.broken", max(1, lineOf(err)), 0)
+		}
+	}
+}
+
+// expandForProxy expands a text that a shell does, as far as that is known: variables
+// that are not stay as they are, as in a template.
+func expandForProxy(text string, look lookup) string {
+	var b strings.Builder
+	for i := 0; i < len(text); {
+		switch c := text[i]; {
+		case c == '\\' && i+1 < len(text) && (text[i+1] == '$' || text[i+1] == '`' || text[i+1] == '\\'):
+			b.WriteByte(text[i+1])
+			i += 2
+		case c == '$' && strings.HasPrefix(text[i:], "${"):
+			end := expansionEnd(text, i)
+			inner := shell{text: "", place: newPlaces("", event.Pos{}), env: look}
+			v := inner.value(text[i:end])
+			if v.IsSet() && !strings.Contains(v.Text, "\n") {
+				b.WriteString(v.Text)
+			} else if name, _, _, ok := parameter(text[i:end]); ok {
+				b.WriteString("${" + name + "}" + strings.Repeat("\n", strings.Count(text[i:end], "\n")))
+			} else {
+				b.WriteString(text[i:end])
+			}
+			i = end
+		default:
+			b.WriteByte(c)
+			i++
+		}
+	}
+	return b.String()
 }
