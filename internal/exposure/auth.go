@@ -40,7 +40,7 @@ func (x *gateway) sees(w *way) view {
 			case deploy.Sets, deploy.Appends:
 				v.forwarded = true
 				if name == "x-forwarded-for" && h.Does == deploy.Sets {
-					v.open = false
+					v.open = h.From == deploy.FromClient
 				}
 			case deploy.Removes:
 				if name == "x-forwarded-for" {
@@ -107,7 +107,7 @@ func (x *gateway) trusts(peers []string, loopback bool) deploy.Tri {
 	}
 	entries := x.trustedProxies()
 	if len(entries) == 0 {
-		return deploy.No
+		return x.absent("gateway", "trustedProxies")
 	}
 	if loopback {
 		peers = []string{"127.0.0.1"}
@@ -124,12 +124,22 @@ func (x *gateway) trusts(peers []string, loopback bool) deploy.Tri {
 		}
 	}
 	if loopback {
-		return deploy.No
+		return x.absent() // an include may add to the list
 	}
 	for _, e := range entries { // of a container network without fixed addresses
 		if !e.Addr().IsLoopback() {
 			return deploy.NotKnown
 		}
+	}
+	return deploy.No
+}
+
+// absent is the answer about something that was not found in the configuration: no, unless
+// a part of it is not in the files, which may have it. A setting that keys name cannot be
+// there as well where it was found.
+func (x *gateway) absent(keys ...string) deploy.Tri {
+	if x.doc != nil && len(x.doc.Partial) > 0 && (len(keys) == 0 || x.doc.Get(keys...) == nil) {
+		return deploy.NotKnown
 	}
 	return deploy.No
 }
@@ -191,9 +201,17 @@ func (x *gateway) behind(w *way) event.AuthState {
 		return asks
 	}
 	v := x.sees(w)
-	if blocked := x.blocks(w, v); blocked != "" {
+	switch blocked := x.blocks(w, v); {
+	case blocked == event.AuthUnknown && x.let(w, v, asks) == event.AuthRequired:
+		return event.AuthRequired // or refused: nobody gets in without a credential
+	case blocked != "":
 		return blocked
 	}
+	return x.let(w, v, asks)
+}
+
+// let says what is asked on a way that the gateway does not refuse.
+func (x *gateway) let(w *way, v view, asks event.AuthState) event.AuthState {
 	if x.set.Mode.Value == "trusted-proxy" {
 		return x.identified(w, v)
 	}

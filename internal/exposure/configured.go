@@ -90,7 +90,7 @@ func (x *gateway) surfaces() {
 	}
 	n, on := x.on("gateway", "terminal", "enabled")
 	open := x.t.Auth.State == event.AuthOpen
-	byDefault := !on && !x.off("gateway", "terminal", "enabled") && x.release.Compare(release.MustParse("2026.8.2")) >= 0
+	byDefault := n == nil && x.absent("gateway", "terminal", "enabled") == deploy.No && x.release.Compare(release.MustParse("2026.8.2")) >= 0
 	switch {
 	case on && open:
 		x.found("terminal-enabled", event.Critical, "terminal", n.Pos, nil, message.Say("terminal-enabled.declared.open"))
@@ -138,7 +138,7 @@ func (x *gateway) hooks() {
 	if path, p := x.text("hooks", "path"); strings.TrimSpace(path) == "/" {
 		x.found("hooks-weak", severity, "path", p.Pos, nil, message.Say("hooks-weak.root"))
 	}
-	if p, on := x.on("hooks", "allowRequestSessionKey"); on && x.doc.Get("hooks", "allowedSessionKeyPrefixes") == nil {
+	if p, on := x.on("hooks", "allowRequestSessionKey"); on && x.doc.Get("hooks", "allowedSessionKeyPrefixes") == nil && x.absent("hooks", "allowedSessionKeyPrefixes") == deploy.No {
 		x.found("hooks-weak", x.ifExposed(event.Medium, event.Low), "session", p.Pos, nil, message.Say("hooks-weak.session"))
 	}
 }

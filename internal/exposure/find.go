@@ -211,6 +211,9 @@ func (x *gateway) opens() {
 		switch h := header(w, "authorization"); {
 		case x.set.Mode.Value == "trusted-proxy":
 			at, id, key = x.at_("gateway", "auth", "trustedProxy", "userHeader"), "auth-missing.declared.identity", "identity"
+			if h := header(w, strings.ToLower(x.textOf("gateway", "auth", "trustedProxy", "userHeader"))); h.Does == deploy.Sets && h.From == deploy.FromConst {
+				at, id = h.Pos, "auth-missing.declared.same"
+			}
 		case x.asksThere(w) == event.AuthRequired && h.Does == deploy.Sets:
 			at, id, key = h.Pos, "auth-missing.declared.added", "added"
 		case at.IsZero() && x.set.Mode.Value != "none":

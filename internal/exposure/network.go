@@ -71,8 +71,11 @@ func (x *gateway) exposes() {
 		case event.FilesHostAddresses, event.FilesLAN:
 			switch {
 			case d != nil && d.Transparent:
-				at := d.In.Pos
-				f := x.found("listens-beyond-loopback", event.Medium, key, at, steps, message.Say("listens-beyond-loopback.declared.published", message.Number("count", d.In.Port)))
+				at, id := d.In.Pos, "listens-beyond-loopback.declared.published"
+				if d.Kind == deploy.KindService {
+					id = "listens-beyond-loopback.declared.nodes"
+				}
+				f := x.found("listens-beyond-loopback", event.Medium, key, at, steps, message.Say(id, message.Number("count", d.In.Port)))
 				x.publishOnLoopback(f, d)
 			case d != nil:
 				x.found("listens-beyond-loopback", event.Medium, key, d.In.Pos, steps, message.Say("listens-beyond-loopback.declared.front", message.Of("front", string(d.Kind))))
@@ -266,7 +269,7 @@ func (x *gateway) proxies() {
 			x.found("proxy-attribution-blocked", event.Medium, "trustedProxies", at, steps, message.Say("proxy-attribution-blocked.declared", message.Of("front", string(d.Kind))))
 			continue
 		}
-		if far && v.local && v.trusted != deploy.Yes && !d.Own {
+		if far && v.local && (v.trusted != deploy.Yes || bytes(w)) && !d.Own {
 			at, id := d.Pos, "everyone-is-local.declared.no-header"
 			h := header(w, "x-forwarded-for")
 			switch {
@@ -281,15 +284,32 @@ func (x *gateway) proxies() {
 			x.found("everyone-is-local", event.High, key, at, steps, message.Say(id, message.Of("front", string(d.Kind))))
 		}
 		x.claims(w, d, far, steps)
-		if h := header(w, "x-forwarded-for"); far && h.Does == deploy.Appends && v.trusted == deploy.Yes && ownProxy(d) {
-			f := x.found("forwarded-for-appended", event.Medium, key, h.Pos, steps, message.Say("forwarded-for-appended.declared", message.Of("front", string(d.Kind))))
-			x.fix(f, h.Pos, "$proxy_add_x_forwarded_for", "$remote_addr")
-		}
+		x.claimsAddress(w, d, far && v.trusted == deploy.Yes && ownProxy(d) && !bytes(w), steps)
 		if _, on := x.on("gateway", "allowRealIpFallback"); on && far && v.trusted == deploy.Yes && header(w, "x-real-ip").Does != deploy.Sets && header(w, "x-real-ip").Does != deploy.Removes {
 			x.found("trusted-proxy-spoofable", event.High, "real-ip", x.at_("gateway", "allowRealIpFallback"), steps, message.Say("trusted-proxy-spoofable.declared.real-ip", message.Of("front", string(d.Kind))))
 		}
 	}
 	x.wide()
+}
+
+// claimsAddress finds that clients choose the address that the gateway takes for theirs,
+// or a part of what it is made of.
+func (x *gateway) claimsAddress(w *way, d *deploy.Door, believed bool, steps []event.Location) {
+	h := header(w, "x-forwarded-for")
+	id, at := "forwarded-for-appended.declared", h.Pos
+	switch {
+	case !believed, h.Does == deploy.Removes, h.Does == deploy.Sets && h.From != deploy.FromClient:
+		return
+	case h.Does != deploy.Appends:
+		id = "forwarded-for-appended.declared.passed"
+	}
+	if at.IsZero() {
+		at = d.Pos
+	}
+	f := x.found("forwarded-for-appended", event.Medium, string(d.Kind)+" "+d.Name, at, steps, message.Say(id, message.Of("front", string(d.Kind))))
+	for _, old := range []string{"$proxy_add_x_forwarded_for", "$http_x_forwarded_for"} {
+		x.fix(f, h.Pos, old, "$remote_addr")
+	}
 }
 
 // claims finds that clients choose the user's name themselves, in mode trusted-proxy.

@@ -12,6 +12,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/message"
+	"github.com/clawsonar/clawsonar/internal/openclaw"
 )
 
 // ofRelease finds what is known of the release, if the files or the user say it.
@@ -111,7 +112,7 @@ func (x *gateway) secret(s deploy.Secret) {
 	place := s.Value.Pos.File + " " + s.What
 	switch {
 	case s.Example:
-		return // what is published and in use is found where it is used
+		x.example(s)
 	case s.Image:
 		x.found("secret-in-image", event.High, place, s.Value.Pos, nil, message.Say("secret-in-image.declared", what))
 	case x.m.Private(s.Value.Pos.File):
@@ -119,6 +120,27 @@ func (x *gateway) secret(s deploy.Secret) {
 	default:
 		x.found("secret-in-file", event.Medium, place, s.Value.Pos, nil, message.Say("secret-in-file.declared", what, message.Number("count", len([]rune(s.Value.Text)))))
 	}
+}
+
+// example finds a credential of an example that is there to be copied, and that a gateway
+// takes as it is: what is published and in use is found where it is used.
+func (x *gateway) example(s deploy.Secret) {
+	inUse := x.set.Secret.Where == openclaw.KnownText && x.set.Secret.Text == s.Value.Text
+	if x.g == nil || inUse || s.What != "gateway token" && s.What != "gateway password" || toReplace(s.Value.Text) {
+		return
+	}
+	switch openclaw.Weakness(openclaw.Credential{Where: openclaw.KnownText, Text: s.Value.Text}, "token", x.release) {
+	case openclaw.WeakShort, openclaw.WeakGuessable:
+		x.found("token-weak", event.High, "example", s.Value.Pos, nil, message.Say("token-weak.example"))
+	}
+}
+
+// toReplace reports whether a value says of itself that another is to be put there.
+func toReplace(text string) bool {
+	text = strings.ToLower(text)
+	return slices.ContainsFunc([]string{"change", "your", "replace", "xxx", "<", "todo", "example", "here", "placeholder", "generate", "set-", "set_", "fill", "..."}, func(word string) bool {
+		return strings.Contains(text, word)
+	})
 }
 
 // mode finds files that others than their owner can read or change.
