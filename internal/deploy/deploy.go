@@ -366,16 +366,6 @@ func (m *Model) Space(s Space) *SpaceInfo {
 	return m.Spaces[s]
 }
 
-// Private reports whether the files show that only its owner can read a file.
-func (m *Model) Private(file string) bool {
-	for _, f := range m.Files {
-		if f.Path == file && !f.Link {
-			return f.Mode&0o077 == 0
-		}
-	}
-	return false
-}
-
 // Nodes counts all that is in the model.
 func (m *Model) Nodes() int {
 	return len(m.Gateways) + len(m.Configs) + len(m.Images) + len(m.Doors) + len(m.Spaces) + len(m.Secrets) + len(m.Files) + len(m.Gaps)

@@ -364,7 +364,15 @@ func (x *gateway) judgeWays() {
 	x.t.Auth = auth
 	for i := range x.ways {
 		if w := &x.ways[i]; x.auths[i] != "" && (x.auths[i] == event.AuthOpen || w.reach.Rank() == far) && len(x.t.Files.Ways) < 16 {
-			x.t.Files.Ways = append(x.t.Files.Ways, x.describeWay(w, x.auths[i]))
+			out, n := x.describeWay(w, x.auths[i]), 0
+			for _, l := range out.Steps {
+				n += size(l)
+			}
+			if !x.fits(n) {
+				x.gap("", "gap.too-many", out.Steps[0].Pos)
+				break
+			}
+			x.t.Files.Ways = append(x.t.Files.Ways, out)
 		}
 	}
 }
@@ -379,7 +387,7 @@ func (x *gateway) describeWay(w *way, auth event.AuthState) event.Way {
 	out.Port, out.Through = d.In.Port, front(w)
 	for _, d := range w.doors {
 		for _, n := range d.In.Names {
-			if n.IsSet() && !slices.Contains(out.Names, n.Text) && len(out.Names) < 16 {
+			if n.IsSet() && !slices.Contains(out.Names, n.Text) && len(out.Names) < maxNames {
 				out.Names = append(out.Names, n.Text)
 			}
 		}

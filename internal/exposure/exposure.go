@@ -37,10 +37,22 @@ type Options struct {
 type judge struct {
 	m         *deploy.Model
 	o         Options
-	listeners []listener // of gateways
-	near      []listener // of gateways, and of doors of the host
+	listeners []listener
 	checks    map[string]check.Check
 	fronted   map[*deploy.Door]bool // doors that a gateway's ways use
+	index     index
+	releases  []release.Version // that files state: of those of the model that say one
+	stating   []deploy.Value
+	stated    places // the directories of these
+	secrets   texts
+	files     int               // of the model's, that are in modes
+	modes     map[string]uint32 // by file
+	besides   []int             // doors that lead to what may be beside a gateway
+
+	// What the judging took so far: see maxWork and others.
+	work, count, loaded, sizes int
+	gaps                       []deploy.Gap
+	told                       map[deploy.Gap]bool // that are in gaps
 }
 
 // gateway is one gateway while it is judged.
@@ -49,7 +61,7 @@ type gateway struct {
 	g       *deploy.Gateway // nil: none is in the files, but something leads to its port
 	at      listener
 	release release.Version
-	stated  deploy.Value // what says the release; Unset: the newest is assumed
+	states  deploy.Value // what says the release; Unset: the newest is assumed
 	doc     *openclaw.Document
 	env     openclaw.Env
 	set     openclaw.Settings
@@ -57,30 +69,34 @@ type gateway struct {
 	auths   []event.AuthState // by way
 	t       *event.Target
 	notes   []message.Text
+	size    int // of the findings, about
+	keys    map[string]bool
+	front   map[belonging]bool // what the ways lead to, once asked
 }
 
 // Judge returns a target for each gateway of the model, and one more for findings
 // that belong to none. A model without any gives a target that is something else.
 func Judge(m *deploy.Model, o Options) []*event.Target {
-	j := &judge{m: m, o: o, checks: map[string]check.Check{}, fronted: map[*deploy.Door]bool{}}
+	j := &judge{m: m, o: o, checks: map[string]check.Check{}, fronted: map[*deploy.Door]bool{}, told: map[deploy.Gap]bool{}, modes: map[string]uint32{}}
 	for _, c := range check.All() {
 		j.checks[c.Doc.ID] = c
 	}
+	j.prepare()
 	var all []*gateway
 	for _, g := range m.Gateways {
 		if g.Candidate {
 			continue
 		}
+		if len(all) == maxGateways {
+			j.gap(g.Kind, "gap.too-many", g.Pos)
+			break
+		}
 		x := j.settle(g)
 		all = append(all, x)
 		j.listeners = append(j.listeners, x.at)
 	}
-	j.near = j.listeners
-	for _, d := range m.Doors {
-		if d.In.Space == deploy.Host && d.In.Port != 0 {
-			j.near = append(j.near, listener{d.In.Space, d.In.Port, isLoopback(d.In.Address), path.Dir(d.Pos.File)})
-		}
-	}
+	j.indexHosts()
+	j.indexChains()
 	for _, x := range all {
 		x.findWays()
 	}
@@ -93,13 +109,62 @@ func Judge(m *deploy.Model, o Options) []*event.Target {
 	return out
 }
 
+// prepare collects what of the model is looked up often.
+func (j *judge) prepare() {
+	j.indexDoors()
+	for _, r := range j.m.Releases {
+		if v, err := release.Parse(r.Text); err == nil {
+			j.stated.add(split(path.Dir(r.Pos.File)), len(j.releases))
+			j.releases, j.stating = append(j.releases, v), append(j.stating, r)
+		}
+	}
+	j.secrets = texts{}
+	for _, s := range j.m.Secrets {
+		j.secrets.add(s.Value.Text)
+	}
+	for i, d := range j.m.Doors {
+		for _, h := range d.Headers {
+			if h.Secret != nil {
+				j.secrets.add(h.Secret.Text)
+			}
+		}
+		if mayBeBeside(d) {
+			j.besides = append(j.besides, i)
+		}
+	}
+}
+
+// private reports whether the files show that only its owner can read a file. What a
+// configuration includes is added to them when it is read.
+func (j *judge) private(file string) bool {
+	for ; j.files < len(j.m.Files); j.files++ {
+		f := j.m.Files[j.files]
+		if _, known := j.modes[f.Path]; !known && !f.Link {
+			j.modes[f.Path] = f.Mode
+		}
+	}
+	mode, known := j.modes[file]
+	return known && mode&0o077 == 0
+}
+
+// load reads the configuration of a gateway, within the bounds of all: many may name the
+// same large one.
+func (j *judge) load(c *deploy.Config, env openclaw.Env, r release.Version) (*openclaw.Document, openclaw.Env) {
+	if j.loaded += len(c.Data); j.loaded > maxLoaded {
+		j.gap(deploy.KindConfig, "gap.too-many", c.Pos)
+		return nil, env
+	}
+	doc, env := j.o.Load(c, env, r)
+	return doc, env
+}
+
 // settle finds out what a gateway is started with.
 func (j *judge) settle(g *deploy.Gateway) *gateway {
 	x := &gateway{judge: j, g: g}
-	x.release, x.stated = j.releaseOf(g)
+	x.release, x.states = j.releaseOf(g)
 	x.env = environment(g)
 	if g.Config != nil {
-		x.doc, x.env = j.o.Load(g.Config, x.env, x.release)
+		x.doc, x.env = j.load(g.Config, x.env, x.release)
 	}
 	x.set = openclaw.Resolve(openclaw.Input{
 		Doc: x.doc, NoConfig: g.Config == nil && g.NoConfig, Command: g.Command, Env: x.env, Release: x.release, Container: g.Container,
@@ -134,15 +199,8 @@ func (j *judge) releaseOf(g *deploy.Gateway) (release.Version, deploy.Value) {
 	if v, err := release.Parse(g.Release.Text); err == nil && g.Release.IsSet() {
 		return v, g.Release
 	}
-	best, found := -1, deploy.Value{}
-	for _, r := range j.m.Releases {
-		if _, err := release.Parse(r.Text); err == nil && related(path.Dir(r.Pos.File), path.Dir(g.Pos.File)) && common(path.Dir(r.Pos.File), path.Dir(g.Pos.File)) > best {
-			best, found = common(path.Dir(r.Pos.File), path.Dir(g.Pos.File)), r
-		}
-	}
-	if best >= 0 {
-		v, _ := release.Parse(found.Text)
-		return v, found
+	if i, ok := j.stated.related(split(path.Dir(g.Pos.File))); ok {
+		return j.releases[i], j.stating[i]
 	}
 	if !j.o.Release.IsZero() {
 		return j.o.Release, deploy.Value{State: deploy.Set, Text: j.o.Release.String()}
@@ -152,7 +210,10 @@ func (j *judge) releaseOf(g *deploy.Gateway) (release.Version, deploy.Value) {
 
 // findWays lists the ways in.
 func (x *gateway) findWays() {
-	x.ways = x.judge.ways(x.at, x.ownReach())
+	var all bool
+	if x.ways, all = x.judge.ways(x.at, x.ownReach()); !all {
+		x.gap(x.g.Kind, "gap.too-many-ways", x.g.Pos)
+	}
 	if d := x.tailscale(); d != nil {
 		x.ways = append(x.ways, way{doors: []*deploy.Door{d}, reach: d.In.Reach})
 	}
@@ -207,8 +268,22 @@ func (x *gateway) tailscale() *deploy.Door {
 // leads.
 func (j *judge) implied() []*gateway {
 	var out []*gateway
+	known := j.known()
+	type place struct {
+		space     deploy.Space
+		host, dir string
+	}
+	same := map[place][]*deploy.Door{} // in a directory, and everywhere: "*"
 	for _, d := range j.m.Doors {
-		if j.fronted[d] || d.To.Port != defaultPort || j.passedOn(d) || j.known(d) {
+		if d.To.Port == defaultPort {
+			p := place{d.To.Space, d.To.Host, path.Dir(d.Pos.File)}
+			same[p] = append(same[p], d)
+			p.dir = "*"
+			same[p] = append(same[p], d)
+		}
+	}
+	for i, d := range j.m.Doors {
+		if j.fronted[d] || d.To.Port != defaultPort || known[i] || j.passedOn(i) {
 			continue
 		}
 		x := &gateway{judge: j}
@@ -220,59 +295,52 @@ func (j *judge) implied() []*gateway {
 			x.at.space = deploy.Space("elsewhere:" + d.To.Host)
 		}
 		// All that lead to the same place lead to one gateway.
-		for _, o := range j.m.Doors {
-			same := o.To.Space == d.To.Space && o.To.Host == d.To.Host && o.To.Port == d.To.Port &&
-				(x.at.space != deploy.Host || path.Dir(o.Pos.File) == x.at.near)
-			if same && !j.fronted[o] {
-				x.ways = append(x.ways, j.outside(o)...)
-				j.fronted[o] = true
+		p := place{d.To.Space, d.To.Host, "*"}
+		if x.at.space == deploy.Host {
+			p.dir = x.at.near
+		}
+		for _, o := range same[p] {
+			if j.fronted[o] {
+				continue
 			}
+			ways, all := j.outside(o)
+			if !all {
+				j.gap(o.Kind, "gap.too-many-ways", o.Pos)
+			}
+			x.ways = append(x.ways, ways...)
+			j.fronted[o] = true
 		}
 		for _, w := range x.ways {
 			for _, d := range w.doors {
 				j.fronted[d] = true
 			}
 		}
-		x.release, x.stated = j.releaseOf(&deploy.Gateway{Pos: d.Pos})
+		x.release, x.states = j.releaseOf(&deploy.Gateway{Pos: d.Pos})
 		x.set.Asks, x.set.Starts = event.AuthUnknown, event.StartsUnknown
 		out = append(out, x)
 	}
 	return out
 }
 
-// passedOn reports whether a door leads to another one.
-func (j *judge) passedOn(d *deploy.Door) bool {
-	return slices.ContainsFunc(j.m.Doors, func(o *deploy.Door) bool {
-		return o != d && (o.In.Port != 0 || o.In.Space != deploy.Host) &&
-			j.leads(d, listener{o.In.Space, o.In.Port, isLoopback(o.In.Address), path.Dir(o.Pos.File)})
-	})
-}
-
-// known reports whether a door leads to a gateway that is in the files, and does not
-// get there: it listens on loopback.
-func (j *judge) known(d *deploy.Door) bool {
-	return slices.ContainsFunc(j.listeners, func(l listener) bool {
-		l.loopback = false
-		return j.leads(d, l)
-	})
-}
-
-// outside are the ways through a door.
-func (j *judge) outside(d *deploy.Door) []way {
-	out := []way{{doors: []*deploy.Door{d}, reach: j.reach(d), names: public(d.In.Names)}}
-	if d.In.Port != 0 || d.In.Space != deploy.Host {
-		for _, w := range j.ways(listener{d.In.Space, d.In.Port, isLoopback(d.In.Address), path.Dir(d.Pos.File)}, "") {
+// outside are the ways through a door, and whether they are all.
+func (j *judge) outside(d *deploy.Door) (out []way, all bool) {
+	name := j.index.public[j.index.number[d]]
+	out, all = []way{{doors: []*deploy.Door{d}, reach: j.reach(d), name: name}}, true
+	if at, ok := entrance(d); ok {
+		var outer []way
+		outer, all = j.ways(at, "")
+		for _, w := range outer {
 			w.doors = append(slices.Clone(w.doors), d)
-			w.names = append(w.names, out[0].names...)
+			w.name = cmp.Or(w.name, name)
 			out = append(out, w)
 		}
 	}
 	for i := range out {
-		if w := &out[i]; len(w.names) > 0 && w.reach == event.FilesHostAddresses {
+		if w := &out[i]; w.name != nil && w.reach == event.FilesHostAddresses {
 			w.reach = event.FilesInternet
 		}
 	}
-	return out
+	return out, all
 }
 
 // judge1 makes the target of a gateway.
@@ -313,16 +381,16 @@ func (x *gateway) describe() {
 	if x.g.Name != "" {
 		f.Gateway = x.g.Name + " (" + f.Gateway + ")"
 	}
-	if first := release.MustParse("2026.1.29"); x.stated.State != deploy.Unset && x.release.Compare(first) < 0 {
+	if first := release.MustParse("2026.1.29"); x.states.State != deploy.Unset && x.release.Compare(first) < 0 {
 		x.t.Product.Brand, x.t.Product.Name = "clawdbot", "Clawdbot"
 	}
 	switch {
-	case x.stated.State == deploy.Unset:
+	case x.states.State == deploy.Unset:
 		x.note("inspect.release-assumed", message.Of("release", x.release.String()))
 	default:
 		source := "stated"
-		if !x.stated.Pos.IsZero() {
-			source = x.stated.Pos.String()
+		if !x.states.Pos.IsZero() {
+			source = x.states.Pos.String()
 		}
 		x.t.Version = &event.Version{Exact: x.release.String(), Candidates: []string{x.release.String()}, Source: source, Confidence: event.Certain}
 	}

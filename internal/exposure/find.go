@@ -29,7 +29,7 @@ func (x *gateway) steps(w *way) []event.Location {
 		}
 	}
 	for _, d := range w.doors {
-		for _, n := range d.In.Names {
+		for _, n := range d.In.Names[:min(len(d.In.Names), maxNames)] {
 			add(n.Pos, "step.name")
 		}
 		add(d.In.Pos, "step.listens", message.Of("front", string(d.Kind)))
@@ -63,11 +63,21 @@ func (x *gateway) found(id string, severity event.Severity, place string, at eve
 			f.Locations = append(f.Locations, l)
 		}
 	}
-	for i := range x.t.Findings {
-		if x.t.Findings[i].Key == f.Key {
-			return &x.t.Findings[i] // the same thing, by another way
-		}
+	if x.keys[f.Key] {
+		return &x.t.Findings[slices.IndexFunc(x.t.Findings, func(o event.Finding) bool { return o.Key == f.Key })] // the same thing, by another way
 	}
+	n := 1000 + 2*len(f.Detail)
+	for _, l := range f.Locations {
+		n += size(l)
+	}
+	if len(x.t.Findings) == maxFindings || !x.fits(n) {
+		x.gap("", "gap.too-many", at)
+		return f
+	}
+	if x.keys == nil {
+		x.keys = map[string]bool{}
+	}
+	x.keys[f.Key] = true
 	x.t.Findings = append(x.t.Findings, *f)
 	return &x.t.Findings[len(x.t.Findings)-1]
 }
@@ -139,26 +149,14 @@ func (x *gateway) fix(f *event.Finding, at event.Pos, old, new string) {
 
 // showsSecret reports whether a line holds a secret of the model.
 func (x *gateway) showsSecret(line string) bool {
-	holds := func(s string) bool { return len(s) > 2 && strings.Contains(line, s) }
-	for _, s := range x.m.Secrets {
-		if holds(s.Value.Text) {
-			return true
-		}
-	}
-	for _, d := range x.m.Doors {
-		for _, h := range d.Headers {
-			if h.Secret != nil && holds(h.Secret.Text) {
-				return true
-			}
-		}
-	}
 	low := strings.ToLower(line)
 	for _, word := range []string{"token", "password", "secret", "apikey", "api_key", "bearer"} {
 		if strings.Contains(low, word) {
 			return true
 		}
 	}
-	return holds(x.set.Secret.Text)
+	own := x.set.Secret.Text
+	return len(own) >= minSecret && strings.Contains(line, own) || x.secrets.in(line, x.spend)
 }
 
 // findings adds all findings of a gateway, in the order of facts that decide most.
@@ -173,9 +171,7 @@ func (x *gateway) findings() {
 	x.credential()
 	x.environment()
 	x.ofRelease()
-	slices.SortStableFunc(x.t.Findings, func(a, b event.Finding) int {
-		return cmp.Compare(b.Severity.Rank(), a.Severity.Rank())
-	})
+	slices.SortStableFunc(x.t.Findings, byRank)
 }
 
 // byReach are the indexes of the ways in, those that reach farthest first: where two

@@ -3,7 +3,6 @@ package exposure
 import (
 	"cmp"
 	"net/netip"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,7 +18,7 @@ func (x *gateway) starts() {
 	case p == nil:
 	case x.set.Starts == event.StartsNo:
 		x.found("refuses-start", event.Medium, p.ID+p.Path, p.Pos, nil, message.Say(p.ID, p.Args...))
-		if p.ID == "refuses-start.weak-secret" && x.stated.State == deploy.Unset {
+		if p.ID == "refuses-start.weak-secret" && x.states.State == deploy.Unset {
 			// Which release it is nothing says: earlier ones take it.
 			x.found("token-published-example", event.High, "credential", p.Pos, nil, message.Say("token-published-example.earlier"))
 		}
@@ -64,8 +63,8 @@ func (x *gateway) exposes() {
 			if d != nil {
 				at = d.Pos
 			}
-			if len(w.names) > 0 && !w.names[0].Pos.IsZero() && (d == nil || d.In.Reach == "") {
-				at = w.names[0].Pos
+			if w.name != nil && !w.name.Pos.IsZero() && (d == nil || d.In.Reach == "") {
+				at = w.name.Pos
 			}
 			x.found("exposed-to-internet", event.High, key, at, steps, message.Say("exposed-to-internet.declared", message.Of("front", front(w))))
 		case event.FilesHostAddresses, event.FilesLAN:
@@ -168,35 +167,52 @@ func helpers() map[int]string {
 	}
 }
 
+// helperNamed is what a port is by its name, "" if that does not tell.
+func helperNamed(port string) string {
+	switch strings.ToLower(port) {
+	case "ttyd", "terminal", "wetty":
+		return "helper-open"
+	case "novnc", "vnc":
+		return "novnc-reachable"
+	case "cdp":
+		return "cdp-reachable"
+	}
+	return ""
+}
+
+// mayBeBeside reports whether a door leads to a service that stands beside gateways.
+func mayBeBeside(d *deploy.Door) bool {
+	return helpers()[d.To.Port] != "" || d.To.Port == defaultPort+2 || helperNamed(d.To.Name) != ""
+}
+
 // beside finds services beside the gateway that others reach.
 func (x *gateway) beside() {
 	table := helpers()
 	if x.at.port == defaultPort {
 		table[defaultPort+2] = "browser-control-reachable"
 	}
-	for _, d := range x.m.Doors {
-		id := table[d.To.Port]
-		switch strings.ToLower(d.To.Name) {
-		case "ttyd", "terminal", "wetty":
-			id = "helper-open"
-		case "novnc", "vnc":
-			id = "novnc-reachable"
-		case "cdp":
-			id = "cdp-reachable"
+	for _, i := range x.besides {
+		if !x.spend(1) {
+			x.gap(x.m.Doors[i].Kind, "gap.too-many", x.m.Doors[i].Pos)
+			return
 		}
-		if id == "" || !x.belongs(d) {
+		d := x.m.Doors[i]
+		id := cmp.Or(helperNamed(d.To.Name), table[d.To.Port])
+		if id == "" || !x.belongs(i) {
 			continue
 		}
 		reach := x.reach(d)
-		names := public(d.In.Names)
-		for _, w := range x.outside(d) {
+		ways, all := x.outside(d)
+		if !all {
+			x.gap(d.Kind, "gap.too-many-ways", d.Pos)
+		}
+		for _, w := range ways {
 			if o := w.outer(); o != d && table[o.To.Port] != "" || o != d && o.To.Name != "" {
 				continue // told of that one
 			}
 			if w.reach.Rank() > reach.Rank() {
 				reach = w.reach
 			}
-			names = append(names, w.names...)
 		}
 		if !beyond(reach) {
 			continue
@@ -220,35 +236,76 @@ func (x *gateway) beside() {
 	}
 }
 
+// belonging is a place that ways lead to.
+type belonging struct {
+	space     deploy.Space
+	host      string
+	selecting bool
+	name      string // of a door that selects by labels
+}
+
 // belongs reports whether a door leads to where this gateway runs, or beside it, be it by
 // other doors.
-func (x *gateway) belongs(d *deploy.Door) bool { return x.leadsBeside(d, 0) }
+func (x *gateway) belongs(door int) bool {
+	seen := map[int]bool{door: true}
+	at := []int{door}
+	for range maxDoors {
+		var next []int
+		for _, i := range at {
+			if !x.spend(1) {
+				return false
+			}
+			if d := x.m.Doors[i]; d.To.Port == 0 && d.To.Name == "" {
+				continue
+			}
+			if x.leadsBeside(i) {
+				return true
+			}
+			for _, g := range x.index.onto[i] {
+				if g.space == deploy.Host {
+					continue
+				}
+				for _, o := range x.index.entrances[g] {
+					if !seen[o] {
+						seen[o] = true
+						next = append(next, o)
+					}
+				}
+			}
+		}
+		if at = next; len(at) == 0 {
+			break
+		}
+	}
+	return false
+}
 
-func (x *gateway) leadsBeside(d *deploy.Door, depth int) bool {
-	if d.To.Port == 0 && d.To.Name == "" || depth == maxDoors {
-		return false
+// leadsBeside is belongs, without other doors.
+func (x *gateway) leadsBeside(door int) bool {
+	d := x.m.Doors[door]
+	beside := socket{space: x.at.space, port: d.To.Port}
+	here := x.m.Spaces[x.at.space]
+	if d.To.Port == 0 && here != nil {
+		beside.port = here.Ports[d.To.Name]
 	}
-	beside := listener{space: x.at.space, port: d.To.Port, near: x.at.near}
-	if info := x.m.Spaces[x.at.space]; d.To.Port == 0 && info != nil {
-		beside.port = info.Ports[d.To.Name]
-	}
-	if x.connects(d, beside) && (x.at.space != deploy.Host || common(path.Dir(d.Pos.File), x.at.near) > 0) {
+	if x.connects(d, beside) && (x.at.space != deploy.Host || common(x.index.dirs[door], split(x.at.near)) > 0) {
 		return true
 	}
-	for _, w := range x.ways { // or to the same as one of its ways in
-		for _, o := range w.doors {
-			if o.To.Space == d.To.Space && o.To.Host == d.To.Host && (d.To.Host != "" || d.To.Select != nil && o.To.Select != nil && o.Name == d.Name) {
-				return true
+	if x.front == nil {
+		x.front = map[belonging]bool{}
+		for _, w := range x.ways {
+			for _, o := range w.doors {
+				if o.To.Select != nil {
+					x.front[belonging{o.To.Space, o.To.Host, true, o.Name}] = true
+				}
+				x.front[belonging{o.To.Space, o.To.Host, false, ""}] = true
 			}
 		}
 	}
-	for _, o := range x.m.Doors {
-		if o != d && o.In.Space != deploy.Host && x.leads(d, listener{o.In.Space, o.In.Port, isLoopback(o.In.Address), path.Dir(o.Pos.File)}) && x.leadsBeside(o, depth+1) {
-			return true
-		}
+	if d.To.Host != "" && x.front[belonging{d.To.Space, d.To.Host, false, ""}] || d.To.Select != nil && x.front[belonging{d.To.Space, d.To.Host, true, d.Name}] {
+		return true // to the same as one of its ways in
 	}
-	a, b := x.m.Spaces[x.at.space], x.m.Spaces[d.To.Space]
-	return sameDomain(a, b) && d.To.Space != deploy.Host && x.g != nil && x.g.Kind == deploy.KindCompose
+	return sameDomain(here, x.m.Spaces[d.To.Space]) && d.To.Space != deploy.Host && x.g != nil && x.g.Kind == deploy.KindCompose
 }
 
 // proxies finds what a proxy does, or lacks, so that the gateway takes clients for

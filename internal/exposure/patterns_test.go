@@ -39,7 +39,7 @@ func options(t *testing.T, d *inspect.Deployment, stated string) exposure.Option
 	return o
 }
 
-func releases(t *testing.T) *release.Table {
+func releases(t testing.TB) *release.Table {
 	t.Helper()
 	data, err := fingerprints.FS.ReadFile("releases/openclaw.json")
 	if err != nil {
@@ -52,7 +52,7 @@ func releases(t *testing.T) *release.Table {
 	return table
 }
 
-func keys(t *testing.T) *openclaw.Keys {
+func keys(t testing.TB) *openclaw.Keys {
 	t.Helper()
 	k, err := openclaw.BuiltinKeys()
 	if err != nil {

@@ -1,8 +1,6 @@
 package exposure
 
 import (
-	"cmp"
-	"path"
 	"slices"
 	"strings"
 
@@ -28,7 +26,7 @@ func (x *gateway) ofRelease() {
 	}
 	for _, id := range []string{"legacy-product", "advisory-affected", "release-outdated"} {
 		if f := x.checks[id].Judge(s); f != nil {
-			g := x.found(id, f.Severity, "release", x.stated.Pos, nil)
+			g := x.found(id, f.Severity, "release", x.states.Pos, nil)
 			key, at := g.Key, g.Locations
 			*g = *f
 			g.Key, g.Locations, g.Evidence = key, at, []string{}
@@ -46,62 +44,52 @@ func (x *gateway) ofRelease() {
 // each to the gateway that it is nearest to, or to a target of its own.
 func (j *judge) shared(targets []*event.Target, all []*gateway) []*event.Target {
 	var rest *gateway
-	owner := func(p event.Pos) *gateway {
-		var best *gateway
-		score := -1
-		for _, x := range all {
-			if x.g == nil {
-				continue
-			}
-			n := common(path.Dir(p.File), path.Dir(x.g.Pos.File))
-			if x.g.Pos.File == p.File || x.g.Config != nil && x.g.Config.File == p.File {
-				n += 1000
-			}
-			if n > score {
-				best, score = x, n
-			}
+	near := newOwners(all)
+	owner := func(file string) *gateway {
+		if x := near.of(file); x != nil {
+			return x
 		}
-		if best == nil && len(all) > 0 {
-			best = all[0]
+		if rest == nil {
+			rest = &gateway{judge: j, t: &event.Target{
+				Type: event.TypeTarget, Outcome: event.OutcomeOther,
+				Target: event.Address{Input: j.o.Input, Source: "files", Kind: event.TargetFiles},
+				Files:  &event.Files{Reach: event.FilesReachUnknown, Starts: event.StartsUnknown, Read: j.o.Read},
+			}}
 		}
-		if best == nil {
-			if rest == nil {
-				rest = &gateway{judge: j, t: &event.Target{
-					Type: event.TypeTarget, Outcome: event.OutcomeOther,
-					Target: event.Address{Input: j.o.Input, Source: "files", Kind: event.TargetFiles},
-					Files:  &event.Files{Reach: event.FilesReachUnknown, Starts: event.StartsUnknown, Read: j.o.Read},
-				}}
-			}
-			best = rest
-		}
-		return best
+		return rest
+	}
+	read := map[*deploy.Config]bool{}
+	for _, g := range j.m.Gateways {
+		read[g.Config] = true
 	}
 	for _, c := range j.m.Configs {
-		if !slices.ContainsFunc(j.m.Gateways, func(g *deploy.Gateway) bool { return g.Config == c }) {
-			x := owner(c.Pos)
+		if !read[c] {
+			x := owner(c.Pos.File)
 			x.found("leftover-state", event.Info, c.File, c.Pos, nil, message.Say("leftover-state.declared", message.Of("file", c.File)))
-			doc, _ := j.o.Load(c, func(string) deploy.Value { return deploy.Value{State: deploy.Unknown} }, j.o.Releases.Newest().Version)
+			doc, _ := j.load(c, func(string) deploy.Value { return deploy.Value{State: deploy.Unknown} }, j.o.Releases.Newest().Version)
 			x.inClear(doc)
 		}
 	}
 	for _, s := range j.m.Secrets {
-		owner(s.Value.Pos).secret(s)
+		owner(s.Value.Pos.File).secret(s)
 	}
 	for _, f := range j.m.Files {
-		owner(event.Pos{File: f.Path}).mode(f)
+		owner(f.Path).mode(f)
 	}
-	for _, g := range j.m.Gaps {
-		x := owner(g.Pos)
-		x.t.Files.Unjudged = append(x.t.Files.Unjudged, location(g.Pos, g.Why))
+	for _, g := range slices.Concat(j.m.Gaps, j.gaps) {
+		x := owner(g.Pos.File)
+		if l := location(g.Pos, g.Why); len(x.t.Files.Unjudged) < maxFindings && x.fits(size(l)) {
+			x.t.Files.Unjudged = append(x.t.Files.Unjudged, l)
+		}
 	}
 	if len(all) == 0 && rest == nil {
-		owner(event.Pos{})
+		owner("")
 	}
 	if rest != nil {
 		targets = append(targets, rest.t)
 	}
 	for _, t := range targets {
-		slices.SortStableFunc(t.Findings, func(a, b event.Finding) int { return cmp.Compare(b.Severity.Rank(), a.Severity.Rank()) })
+		slices.SortStableFunc(t.Findings, byRank)
 	}
 	return targets
 }
@@ -115,7 +103,7 @@ func (x *gateway) secret(s deploy.Secret) {
 		x.example(s)
 	case s.Image:
 		x.found("secret-in-image", event.High, place, s.Value.Pos, nil, message.Say("secret-in-image.declared", what))
-	case x.m.Private(s.Value.Pos.File):
+	case x.private(s.Value.Pos.File):
 		x.found("secret-in-file", event.Info, place, s.Value.Pos, nil, message.Say("secret-in-file.private", what))
 	default:
 		x.found("secret-in-file", event.Medium, place, s.Value.Pos, nil, message.Say("secret-in-file.declared", what, message.Number("count", len([]rune(s.Value.Text)))))

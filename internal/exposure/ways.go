@@ -1,8 +1,8 @@
 package exposure
 
 import (
+	"cmp"
 	"net/netip"
-	"path"
 	"slices"
 	"strings"
 
@@ -32,7 +32,7 @@ type listener struct {
 type way struct {
 	doors []*deploy.Door
 	reach event.FilesReach
-	names []deploy.Value // public names by which clients come
+	name  *deploy.Value // the first public name by which clients come; nil if there is none
 }
 
 // inner is the door next to the gateway, nil if there is none.
@@ -51,9 +51,9 @@ func (w *way) outer() *deploy.Door {
 	return w.doors[0]
 }
 
-// ways walks from a listener to all that lead to it.
-func (j *judge) ways(l listener, own event.FilesReach) []way {
-	out := []way{}
+// ways walks from a listener to all that lead to it. It reports whether it found all of
+// them within the bounds.
+func (j *judge) ways(l listener, own event.FilesReach) (out []way, all bool) {
 	if own != "" {
 		out = append(out, way{reach: own})
 	}
@@ -61,39 +61,40 @@ func (j *judge) ways(l listener, own event.FilesReach) []way {
 		at    listener
 		doors []*deploy.Door
 	}
-	todo := []step{{at: l}}
-	for len(todo) > 0 && len(out) < maxWays {
+	for todo := []step{{at: l}}; len(todo) > 0; todo = todo[1:] {
 		s := todo[0]
-		todo = todo[1:]
-		for _, d := range j.m.Doors {
-			if slices.Contains(s.doors, d) || len(s.doors) == maxDoors || !j.leads(d, s.at) {
+		near := split(s.at.near)
+		for _, i := range j.leadTo(s.at.socket()) {
+			if len(out) == maxWays || !j.spend(1) {
+				return out, false
+			}
+			d := j.m.Doors[i]
+			if slices.Contains(s.doors, d) || !j.nearest(i, s.at, near) {
 				continue
 			}
-			doors := append([]*deploy.Door{d}, s.doors...)
-			w := way{doors: doors, reach: j.reach(d)}
-			for _, x := range doors {
-				w.names = append(w.names, public(x.In.Names)...)
+			if len(s.doors) == maxDoors || j.count == maxAllWays {
+				return out, false
+			}
+			j.count++
+			w := way{doors: append([]*deploy.Door{d}, s.doors...), reach: j.reach(d)}
+			for _, d := range w.doors {
+				w.name = cmp.Or(w.name, j.index.public[j.index.number[d]])
+			}
+			// A name counts where packets from elsewhere arrive.
+			if w.name != nil && (w.reach == event.FilesHostAddresses || w.reach == event.FilesLAN || w.reach == event.FilesReachUnknown) {
+				w.reach = event.FilesInternet
 			}
 			out = append(out, w)
-			if d.In.Port != 0 || d.In.Space != deploy.Host {
-				todo = append(todo, step{listener{d.In.Space, d.In.Port, isLoopback(d.In.Address), path.Dir(d.Pos.File)}, doors})
+			if at, ok := entrance(d); ok {
+				todo = append(todo, step{at, w.doors})
 			}
 		}
 	}
-	// A name counts where packets from elsewhere arrive.
-	for i := range out {
-		if w := &out[i]; len(w.names) > 0 && (w.reach == event.FilesHostAddresses || w.reach == event.FilesLAN || w.reach == event.FilesReachUnknown) {
-			w.reach = event.FilesInternet
-		}
-	}
-	return out
+	return out, true
 }
 
-// leads reports whether a door leads to a listener.
-func (j *judge) leads(d *deploy.Door, l listener) bool { return j.connects(d, l) && j.nearest(d, l) }
-
-// connects reports whether a door may lead to a listener, by its namespace and port.
-func (j *judge) connects(d *deploy.Door, l listener) bool {
+// connects reports whether a door may lead to a socket, by its namespace and port.
+func (j *judge) connects(d *deploy.Door, l socket) bool {
 	detected := d.To.Port == 0 && platform(d) && d.To.Space == l.space // a platform finds out where its service listens
 	if !detected && !j.samePort(d.To, l) {
 		return false
@@ -104,7 +105,7 @@ func (j *judge) connects(d *deploy.Door, l listener) bool {
 		return !l.loopback && info != nil && within(d.To.Select, info.Labels) && sameDomain(j.m.Spaces[d.To.Space], info)
 	case d.Transparent: // to the address of the namespace, not to its loopback
 		return d.To.Space == l.space && d.To.Host == "" && (!l.loopback || l.space == deploy.Host)
-	case d.To.Host == "" || isLoopback(d.To.Host) || d.To.Host == "0.0.0.0" || d.To.Host == "::":
+	case local(d.To.Host):
 		return d.To.Space == l.space
 	case hostName(d.To.Host):
 		return l.space == deploy.Host && !l.loopback
@@ -143,7 +144,7 @@ func within(want, have map[string]string) bool {
 	return len(want) > 0
 }
 
-func (j *judge) samePort(to deploy.Endpoint, l listener) bool {
+func (j *judge) samePort(to deploy.Endpoint, l socket) bool {
 	port := to.Port
 	if to.Name != "" && port == 0 {
 		if info := j.m.Spaces[l.space]; info != nil {
@@ -156,46 +157,13 @@ func (j *judge) samePort(to deploy.Endpoint, l listener) bool {
 // nearest reports whether nothing else that listens on the host is as likely, or
 // likelier: in a repository of several deployments all of them use the same port. Where
 // the directories do not tell, a door leads to none of them.
-func (j *judge) nearest(d *deploy.Door, l listener) bool {
-	if l.space != deploy.Host {
+func (j *judge) nearest(door int, l listener, near []string) bool {
+	if l.space != deploy.Host || j.index.hosts[l.port] == nil {
 		return true
 	}
-	dir := path.Dir(d.Pos.File)
-	mine := common(dir, l.near)
-	for _, o := range j.near {
-		if o.space != l.space || o.port != l.port || path.Clean(o.near) == path.Clean(l.near) {
-			continue
-		}
-		if theirs := common(dir, o.near); theirs > mine || theirs == mine && path.Clean(o.near) != path.Clean(dir) {
-			return false
-		}
-	}
-	return true
-}
-
-// related reports whether one of two directories is in the other.
-func related(a, b string) bool {
-	a, b = path.Clean(a), path.Clean(b)
-	return a == b || a == "." || b == "." || strings.HasPrefix(a, b+"/") || strings.HasPrefix(b, a+"/")
-}
-
-// common counts the directories that two have in common, and a bonus if one is the other's.
-func common(a, b string) int {
-	as, bs := strings.Split(path.Clean(a), "/"), strings.Split(path.Clean(b), "/")
-	if path.Clean(a) == "." {
-		as = nil
-	}
-	if path.Clean(b) == "." {
-		bs = nil
-	}
-	n := 0
-	for n < len(as) && n < len(bs) && as[n] == bs[n] {
-		n++
-	}
-	if n == len(as) && n == len(bs) {
-		return 2*n + 1
-	}
-	return 2 * n
+	mine := common(j.index.dirs[door], near)
+	best, score := j.index.hosts[l.port].nearest(j.index.dirs[door])
+	return score < mine || score == mine && best.only && best.dir == strings.Join(near, "/")
 }
 
 // reach says who gets to a door.
@@ -232,16 +200,15 @@ func (j *judge) inside(s deploy.Space, loopback bool) event.FilesReach {
 	return event.FilesContainerNet
 }
 
-// public returns the names that strangers may know: those of domains, and not those
-// that only a private network resolves.
-func public(names []deploy.Value) []deploy.Value {
-	var out []deploy.Value
-	for _, n := range names {
+// public returns the first name that strangers may know: one of a domain, and not one
+// that only a private network resolves; nil if there is none.
+func public(names []deploy.Value) *deploy.Value {
+	for i, n := range names {
 		if n.State != deploy.Unset && n.State != deploy.Unknown && publicName(n.Text) {
-			out = append(out, n)
+			return &names[i]
 		}
 	}
-	return out
+	return nil
 }
 
 // publicName reports whether a host name is one of the public DNS. Special-use

@@ -63,9 +63,6 @@ type Config struct {
 
 	Extra map[string]any // merged over the configuration file, key by key
 	Env   []string       // added to the environment, NAME=value
-
-	File []byte   // the configuration file as it is, instead of all that the fields above say of it
-	Args []string // of the program, instead of "gateway run" with the port
 }
 
 // Gateway is a running gateway.
@@ -121,10 +118,7 @@ func (l *Lab) Start(ctx context.Context, workdir string, c Config) (*Gateway, er
 	if c.Mode == Token || c.Mode == Password {
 		g.Secret = rand.Text()
 	}
-	config, err := c.File, error(nil)
-	if config == nil {
-		config, err = json.MarshalIndent(c.file(port, g.Secret, g.logFile()), "", "  ")
-	}
+	config, err := json.MarshalIndent(c.file(port, g.Secret, g.logFile()), "", "  ")
 	if err != nil {
 		return fail(fmt.Errorf("render configuration: %w", err))
 	}
@@ -164,11 +158,8 @@ func (l *Lab) Start(ctx context.Context, workdir string, c Config) (*Gateway, er
 // run starts the process and waits until it is ready.
 func (g *Gateway) run(ctx context.Context) error {
 	begin := time.Now()
-	args := g.Config.Args
-	if args == nil {
-		args = []string{"gateway", "run", "--port", strconv.Itoa(int(g.Addr.Port())), "--allow-unconfigured"}
-	}
-	cmd := g.Config.Net.Command(g.Lab.Node(), append([]string{g.Entry()}, args...)...)
+	cmd := g.Config.Net.Command(g.Lab.Node(), g.Entry(), "gateway", "run",
+		"--port", strconv.Itoa(int(g.Addr.Port())), "--allow-unconfigured")
 	cmd.Dir = g.Home
 	cmd.Env = g.Environ()
 	var err error
