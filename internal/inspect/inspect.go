@@ -29,8 +29,17 @@ type Deployment struct {
 	Model *deploy.Model
 	Read  int // files that a reader took
 
-	tree filetree.Tree
-	o    Options
+	tree   filetree.Tree
+	o      Options
+	shared shared
+	lines  lines
+}
+
+// lines are those of the file that was asked for last: many are asked for of one.
+type lines struct {
+	file string
+	text []byte
+	ends []uint32
 }
 
 // Limits on what a tree of hostile files can cost.
@@ -82,7 +91,7 @@ func (d *Deployment) file(f filetree.Info, all []reader) {
 			continue
 		}
 		d.Read++
-		s := &source{name: f.Name, data: data, tree: d.tree, m: d.Model, env: d.o.Env}
+		s := &source{name: f.Name, data: data, tree: d.tree, m: d.Model, env: d.o.Env, shared: &d.shared}
 		if err := r.read(s); err != nil {
 			d.gap(f.Name, lineOf(err), r.kind, "gap.broken")
 		}
@@ -109,17 +118,27 @@ func lineOf(err error) int {
 
 // Line returns a line of a file without its end, or "".
 func (d *Deployment) Line(p event.Pos) string {
-	data, err := d.tree.Read(p.File, MaxFile)
-	if err != nil || p.Line < 1 {
+	if l := &d.lines; l.file != p.File {
+		data, err := d.tree.Read(p.File, MaxFile)
+		if err != nil {
+			return ""
+		}
+		*l = lines{file: p.File, text: data}
+		for i, c := range data {
+			if c == '\n' {
+				l.ends = append(l.ends, uint32(i))
+			}
+		}
+		l.ends = append(l.ends, uint32(len(data)))
+	}
+	if p.Line < 1 || p.Line > len(d.lines.ends) {
 		return ""
 	}
-	n := 0
-	for line := range bytes.Lines(data) {
-		if n++; n == p.Line {
-			return strings.TrimRight(string(line), "\r\n")
-		}
+	from := uint32(0)
+	if p.Line > 1 {
+		from = d.lines.ends[p.Line-2] + 1
 	}
-	return ""
+	return strings.TrimRight(string(d.lines.text[from:d.lines.ends[p.Line-1]]), "\r\n")
 }
 
 // plausible reports whether a file can be of a kind that is read, by its name: the
@@ -166,9 +185,13 @@ func (d *Deployment) included(doc *openclaw.Document) {
 	if !d.tree.Modes() {
 		return
 	}
+	known := map[string]bool{}
+	for _, f := range d.Model.Files {
+		known[f.Path] = true
+	}
 	for _, name := range doc.Included {
-		known := slices.ContainsFunc(d.Model.Files, func(f deploy.File) bool { return f.Path == name })
-		if info, ok := d.tree.Stat(name); ok && !known {
+		if info, ok := d.tree.Stat(name); ok && !known[name] {
+			known[name] = true
 			d.Model.Files = append(d.Model.Files, deploy.File{Path: name, Mode: uint32(info.Mode.Perm()), UID: info.UID, What: deploy.IncludeFile})
 		}
 	}

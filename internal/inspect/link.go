@@ -15,8 +15,17 @@ import (
 func link(m *deploy.Model, tree filetree.Tree) {
 	used := map[*deploy.Config]bool{}
 	images := map[*deploy.Image]bool{}
+	byDir, byFile := map[string][]int{}, map[string][]int{}
+	for n, i := range m.Images {
+		byDir[path.Clean(i.Dir)] = append(byDir[path.Clean(i.Dir)], n)
+		byFile[i.File] = append(byFile[i.File], n)
+	}
 	for _, g := range m.Gateways {
-		linkImage(m, g, images)
+		if g.Build != "" {
+			own := slices.Concat(byDir[path.Clean(g.Build)], byFile[g.Build])
+			slices.Sort(own)
+			linkImage(m, g, slices.Compact(own), images)
+		}
 	}
 	linkScripts(m)
 	runsIn(m)
@@ -26,20 +35,31 @@ func link(m *deploy.Model, tree filetree.Tree) {
 		}
 	}
 	m.Gateways = slices.DeleteFunc(m.Gateways, func(g *deploy.Gateway) bool { return g.Candidate })
+	files := map[string]*deploy.Config{} // that are files of their own
+	for _, c := range m.Configs {
+		if c.Name == "" && files[c.File] == nil {
+			files[c.File] = c
+		}
+	}
 	for _, g := range m.Gateways {
 		// A gateway that does not start without a configuration has one, somewhere: a
 		// container keeps what was set up in it until it is made again.
 		g.NoConfig = g.NoConfig && (g.Command == nil || g.Command.Flags["allow-unconfigured"].State != deploy.Unset)
-		linkConfig(m, tree, g, used)
+		linkConfig(m, tree, g, files, used)
+	}
+	left := leftOver(m)
+	dirs := make([][]string, len(m.Configs))
+	for i, c := range m.Configs {
+		dirs[i] = parts(path.Dir(c.File))
 	}
 	for _, g := range m.Gateways {
 		if g.Config == nil && len(g.MountsOutside) == 0 && mayTake(g) {
-			g.Config = nearest(m, g, used)
+			g.Config = nearest(m, g, dirs, func(c *deploy.Config) bool { return used[c] || left[c] })
 			use(g, used)
 		}
 	}
 	for _, c := range m.Configs {
-		if !used[c] && !leftOver(m, c) {
+		if !used[c] && !left[c] {
 			m.Gateways = append(m.Gateways, &deploy.Gateway{Space: deploy.Host, Kind: deploy.KindConfig, Pos: c.Pos, Config: c, Container: deploy.NotKnown})
 		}
 	}
@@ -52,15 +72,10 @@ func use(g *deploy.Gateway, used map[*deploy.Config]bool) {
 	}
 }
 
-// linkImage gives a service what its image has.
-func linkImage(m *deploy.Model, g *deploy.Gateway, used map[*deploy.Image]bool) {
-	if g.Build == "" {
-		return
-	}
-	for _, i := range m.Images {
-		if path.Clean(i.Dir) != path.Clean(g.Build) && i.File != g.Build {
-			continue
-		}
+// linkImage gives a service what its image has: the first of those that it may be.
+func linkImage(m *deploy.Model, g *deploy.Gateway, own []int, used map[*deploy.Image]bool) {
+	for _, n := range own {
+		i := m.Images[n]
 		used[i] = true
 		if !i.Gateway && g.Candidate {
 			continue
@@ -98,16 +113,23 @@ func linkImage(m *deploy.Model, g *deploy.Gateway, used map[*deploy.Image]bool) 
 // linkScripts gives gateways without a command that of the script that starts them:
 // the entry point of an image or a platform.
 func linkScripts(m *deploy.Model) {
+	var scripts []*deploy.Gateway
+	for _, g := range m.Gateways {
+		if g.Kind == deploy.KindScript {
+			scripts = append(scripts, g)
+		}
+	}
 	for _, g := range m.Gateways {
 		if g.Command != nil || g.Kind == deploy.KindScript || g.Kind == deploy.KindConfig || g.Space == deploy.Host {
 			continue
 		}
-		for _, s := range m.Gateways {
-			if s.Kind != deploy.KindScript || s.Candidate || path.Dir(s.Pos.File) != path.Dir(g.Pos.File) && !strings.HasPrefix(s.Pos.File, path.Dir(g.Pos.File)+"/") && path.Dir(g.Pos.File) != "." {
+		if g.Kind == deploy.KindCompose && g.Image.IsSet() && g.Build == "" {
+			continue // the image has an entry point of its own
+		}
+		dir := path.Dir(g.Pos.File) + "/"
+		for _, s := range scripts {
+			if s.Candidate || dir != "./" && !strings.HasPrefix(s.Pos.File, dir) {
 				continue
-			}
-			if g.Kind == deploy.KindCompose && g.Image.IsSet() && g.Build == "" {
-				continue // the image has an entry point of its own
 			}
 			g.Command, g.Candidate = s.Command, false
 			for name, v := range s.Env {
@@ -135,21 +157,28 @@ func linkScripts(m *deploy.Model) {
 // runsIn gives what the script of a container's gateway opens beside it the namespace of
 // the container, and leaves the gateway that the script alone describes out.
 func runsIn(m *deploy.Model) {
+	scripts, doors := map[string][]*deploy.Gateway{}, map[string][]*deploy.Door{} // by file
+	for _, s := range m.Gateways {
+		if s.Kind == deploy.KindScript {
+			scripts[s.Pos.File] = append(scripts[s.Pos.File], s)
+		}
+	}
+	for _, d := range m.Doors {
+		doors[d.Pos.File] = append(doors[d.Pos.File], d)
+	}
 	for _, g := range m.Gateways {
 		if g.Candidate || g.Kind == deploy.KindScript || g.Command == nil || g.Space == deploy.Host || g.Command.Pos.File == g.Pos.File {
 			continue
 		}
-		file, alone := g.Command.Pos.File, false
-		for _, s := range m.Gateways {
-			if s.Kind == deploy.KindScript && s.Pos.File == file {
-				s.Candidate, alone = true, true
-			}
+		file := g.Command.Pos.File
+		for _, s := range scripts[file] {
+			s.Candidate = true
 		}
-		if !alone {
+		if len(scripts[file]) == 0 {
 			continue
 		}
-		for _, d := range m.Doors {
-			if d.Pos.File != file || d.To.Space != deploy.Host {
+		for _, d := range doors[file] {
+			if d.To.Space != deploy.Host {
 				continue
 			}
 			if d.To.Space = g.Space; d.In.Space == deploy.Host {
@@ -175,18 +204,10 @@ func fromImage(i *deploy.Image) *deploy.Gateway {
 func configNames() []string { return []string{"openclaw.json", "clawdbot.json", "moltbot.json"} }
 
 // linkConfig finds the configuration that a gateway's own settings name.
-func linkConfig(m *deploy.Model, tree filetree.Tree, g *deploy.Gateway, used map[*deploy.Config]bool) {
+func linkConfig(m *deploy.Model, tree filetree.Tree, g *deploy.Gateway, files map[string]*deploy.Config, used map[*deploy.Config]bool) {
 	if g.Config != nil {
 		use(g, used)
 		return
-	}
-	byFile := func(name string) *deploy.Config {
-		for _, c := range m.Configs {
-			if c.File == name && c.Name == "" {
-				return c
-			}
-		}
-		return nil
 	}
 	for _, name := range g.ConfigNames {
 		for _, c := range m.Configs {
@@ -227,7 +248,7 @@ func linkConfig(m *deploy.Model, tree filetree.Tree, g *deploy.Gateway, used map
 		if !ok {
 			continue
 		}
-		if c := byFile(name); c != nil {
+		if c := files[name]; c != nil {
 			g.Config = c
 			use(g, used)
 			return
@@ -276,20 +297,20 @@ func mayTake(g *deploy.Gateway) bool {
 // nearest is the configuration in the directory of a gateway's file, or the nearest
 // below or above it, that no other gateway reads; of another directory only if there is
 // no other choice. Where there are several as near it is none: the files do not tell.
-func nearest(m *deploy.Model, g *deploy.Gateway, used map[*deploy.Config]bool) *deploy.Config {
+func nearest(m *deploy.Model, g *deploy.Gateway, dirs [][]string, taken func(*deploy.Config) bool) *deploy.Config {
 	var best *deploy.Config
 	score, ties, free := 1<<30, 0, 0
-	dir := path.Dir(g.Pos.File)
-	for _, c := range m.Configs {
-		if used[c] || leftOver(m, c) || c.Name != "" && g.Kind != deploy.KindKubernetes {
+	dir := parts(path.Dir(g.Pos.File))
+	for i, c := range m.Configs {
+		if taken(c) || c.Name != "" && g.Kind != deploy.KindKubernetes {
 			continue
 		}
 		free++
-		d := distance(dir, path.Dir(c.File))
+		d := distance(dir, dirs[i])
 		switch {
 		case c.File == g.Pos.File:
 			d = -1
-		case !related(dir, path.Dir(c.File)):
+		case !related(dir, dirs[i]):
 			d += 1 << 20
 		}
 		switch {
@@ -306,15 +327,13 @@ func nearest(m *deploy.Model, g *deploy.Gateway, used map[*deploy.Config]bool) *
 }
 
 // related reports whether one of two directories is in the other.
-func related(a, b string) bool {
-	as, bs := parts(a), parts(b)
+func related(as, bs []string) bool {
 	n := min(len(as), len(bs))
 	return slices.Equal(as[:n], bs[:n])
 }
 
 // distance counts the steps between two directories.
-func distance(a, b string) int {
-	as, bs := parts(a), parts(b)
+func distance(as, bs []string) int {
 	n := 0
 	for n < len(as) && n < len(bs) && as[n] == bs[n] {
 		n++
@@ -329,19 +348,22 @@ func parts(dir string) []string {
 	return strings.Split(dir, "/")
 }
 
-// leftOver reports whether a configuration is not read because a state directory of
-// the newer name is beside it.
-func leftOver(m *deploy.Model, c *deploy.Config) bool {
-	dir := path.Dir(c.File)
-	switch path.Base(dir) {
-	case ".clawdbot", ".moltbot", ".moldbot":
-	default:
-		return false
-	}
-	for _, o := range m.Configs {
-		if path.Dir(path.Dir(o.File)) == path.Dir(dir) && path.Base(path.Dir(o.File)) == ".openclaw" {
-			return true
+// leftOver are the configurations that are not read because a state directory of the
+// newer name is beside theirs.
+func leftOver(m *deploy.Model) map[*deploy.Config]bool {
+	newer := map[string]bool{} // what has a state directory of the newest name
+	for _, c := range m.Configs {
+		if dir := path.Dir(c.File); path.Base(dir) == ".openclaw" {
+			newer[path.Dir(dir)] = true
 		}
 	}
-	return false
+	out := map[*deploy.Config]bool{}
+	for _, c := range m.Configs {
+		dir := path.Dir(c.File)
+		switch path.Base(dir) {
+		case ".clawdbot", ".moltbot", ".moldbot":
+			out[c] = newer[path.Dir(dir)]
+		}
+	}
+	return out
 }

@@ -103,16 +103,20 @@ func notEnabled(s *source) bool {
 	if path.Base(dir) != "sites-available" || s.tree == nil {
 		return false
 	}
-	some := false
-	for _, f := range s.tree.Files() {
-		if path.Dir(f.Name) == path.Join(path.Dir(dir), "sites-enabled") {
-			some = true
-			if f.Link == s.name {
-				return false
+	links := &nginxShared{}
+	if s.shared != nil {
+		links = &s.shared.nginx
+	}
+	if enabled := path.Join(path.Dir(dir), "sites-enabled"); links.dir != enabled {
+		links.dir, links.enabled, links.some = enabled, map[string]bool{}, false
+		for _, f := range below(s.tree, enabled) {
+			if path.Dir(f.Name) == enabled {
+				links.some = true
+				links.enabled[f.Link] = true
 			}
 		}
 	}
-	return some
+	return links.some && !links.enabled[s.name]
 }
 
 // nginxWasRead reports whether something of a file is in the model, because another file includes it.
@@ -225,14 +229,17 @@ func (n *nginxFile) main(list []*nginxDirective) {
 func (n *nginxFile) part(list []*nginxDirective) {
 	outer := list
 	together := slices.Contains(nginxTogether(), path.Base(path.Dir(n.name)))
-	for _, f := range n.beside() {
-		data, err := n.tree.Read(f, MaxFile)
-		if n.bytes += len(data); err != nil || n.bytes > nginxBytes {
+	left := nginxFiles
+	for _, f := range n.besides() {
+		if f.name == n.name || left == 0 {
 			continue
 		}
-		part, _ := parseNginx(f, data)
-		for _, d := range part {
-			if d.name == "upstream" || d.name == "map" || together && d.block == nil && d.name != "proxy_pass" && d.name != "return" {
+		left--
+		if n.bytes += f.size; n.bytes > nginxBytes {
+			continue
+		}
+		for _, d := range f.list {
+			if d.name == "upstream" || d.name == "map" || together {
 				outer = append(outer[:len(outer):len(outer)], d)
 			}
 		}
@@ -244,16 +251,57 @@ func (n *nginxFile) part(list []*nginxDirective) {
 	n.servers(outer, nginxScope{})
 }
 
-// beside returns the files of the same directory that may be of the same configuration.
-func (n *nginxFile) beside() []string {
+// nginxShared is what files of a directory have in common, so that it is not read again
+// for each of them.
+type nginxShared struct {
+	of      string // directory and extension
+	files   []nginxBeside
+	dir     string // sites-enabled
+	enabled map[string]bool
+	some    bool
+}
+
+// nginxBeside is a file, and those of its top directives that hold for files beside it.
+type nginxBeside struct {
+	name string
+	size int
+	list []*nginxDirective
+}
+
+// besides returns the files of the same directory that may be of the same configuration,
+// this one among them.
+func (n *nginxFile) besides() []nginxBeside {
 	if n.tree == nil {
 		return nil
 	}
-	var list []string
-	for _, f := range n.tree.Files() {
-		if path.Dir(f.Name) == path.Dir(n.name) && f.Name != n.name && f.Mode.IsRegular() && path.Ext(f.Name) == path.Ext(n.name) && len(list) < nginxFiles {
-			list = append(list, f.Name)
+	dir, ext := path.Dir(n.name), path.Ext(n.name)
+	if n.shared != nil && n.shared.nginx.of == dir+"\x00"+ext {
+		return n.shared.nginx.files
+	}
+	var list []nginxBeside
+	total := 0
+	for _, f := range below(n.tree, dir) {
+		if path.Dir(f.Name) != dir || !f.Mode.IsRegular() || path.Ext(f.Name) != ext {
+			continue
 		}
+		if len(list) > nginxFiles || total > nginxBytes+MaxFile {
+			break
+		}
+		b := nginxBeside{name: f.Name}
+		if data, err := n.tree.Read(f.Name, MaxFile); err == nil {
+			b.size = len(data)
+			part, _ := parseNginx(f.Name, data)
+			for _, d := range part {
+				if d.name == "upstream" || d.name == "map" || d.block == nil && d.name != "proxy_pass" && d.name != "return" {
+					b.list = append(b.list, d)
+				}
+			}
+		}
+		total += b.size
+		list = append(list, b)
+	}
+	if n.shared != nil {
+		n.shared.nginx.of, n.shared.nginx.files = dir+"\x00"+ext, list
 	}
 	return list
 }

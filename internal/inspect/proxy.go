@@ -17,20 +17,21 @@ import (
 func linkProxies(m *deploy.Model, tree filetree.Tree, env map[string]deploy.Value) {
 	linkTraefik(m, tree, env)
 	spaces := slices.Sorted(maps.Keys(m.Spaces))
+	holds := map[*regexp.Regexp]map[string]int{}
 	in := map[string]deploy.Space{} // by file
 	for _, d := range m.Doors {
 		place := proxyPlaces()[d.Kind]
 		if place == nil || d.To.Space != deploy.Host {
 			continue
 		}
+		if holds[place] == nil {
+			holds[place] = proxyFiles(m, spaces, place)
+		}
 		for _, file := range []string{d.In.Pos.File, d.Pos.File} {
 			space, known := in[file]
 			if !known {
-				for _, s := range spaces {
-					if s != deploy.Host && hasFile(m, m.Spaces[s], file, place) {
-						space = s
-						break
-					}
+				if i, ok := holder(holds[place], file); ok {
+					space = spaces[i]
 				}
 				in[file] = space
 			}
@@ -42,27 +43,33 @@ func linkProxies(m *deploy.Model, tree filetree.Tree, env map[string]deploy.Valu
 			}
 		}
 	}
+	services := map[string][]deploy.Space{} // of Compose, by name
+	for _, s := range spaces {
+		if strings.HasPrefix(string(s), "compose:") {
+			for _, name := range m.Spaces[s].Names {
+				services[name] = append(services[name], s)
+			}
+		}
+	}
 	for _, d := range m.Doors {
 		if proxyPlaces()[d.Kind] != nil && d.To.Space == deploy.Host {
-			byName(m, spaces, d)
+			byName(m, slices.Compact(services[d.To.Host]), d)
 		}
 	}
 }
 
 // byName finds the container that a proxy names by the name of a service, where no file
-// says in which container the proxy runs: that of the project nearest to its file.
-func byName(m *deploy.Model, spaces []deploy.Space, d *deploy.Door) {
+// says in which container the proxy runs: that of the project nearest to its file. Services
+// are those of that name.
+func byName(m *deploy.Model, services []deploy.Space, d *deploy.Door) {
 	if d.To.Host == "" || strings.ContainsAny(d.To.Host, ".:") || loopback(d.To.Host) {
 		return
 	}
 	var found deploy.Space
 	best, several := 1<<30, false
-	for _, s := range spaces {
-		info := m.Spaces[s]
-		if !strings.HasPrefix(string(s), "compose:") || !slices.Contains(info.Names, d.To.Host) {
-			continue
-		}
-		switch n := distance(path.Dir(d.Pos.File), path.Dir(info.Pos.File)); {
+	dir := parts(path.Dir(d.Pos.File))
+	for _, s := range services {
+		switch n := distance(dir, parts(path.Dir(m.Spaces[s].Pos.File))); {
 		case n < best:
 			found, best, several = s, n, false
 		case n == best:
@@ -84,26 +91,45 @@ var proxyPlaces = sync.OnceValue(func() map[deploy.Kind]*regexp.Regexp {
 	}
 })
 
-// hasFile reports whether a container has a file where a proxy reads it: mounted, or
-// copied into its image.
-func hasFile(m *deploy.Model, info *deploy.SpaceInfo, file string, place *regexp.Regexp) bool {
-	holds := func(from, to string) bool {
-		return place.MatchString(to) && (from == file || from == "." && place.String() != "" || strings.HasPrefix(file, strings.TrimSuffix(from, "/")+"/"))
-	}
-	for to, from := range info.Mounts {
-		if holds(from, to) {
-			return true
+// holder returns the first number of a file, or of a directory that it is in.
+func holder(holds map[string]int, file string) (first int, ok bool) {
+	for at := file; ; at = path.Dir(at) {
+		if i, holding := holds[at]; holding && (!ok || i < first) {
+			first, ok = i, true
+		}
+		if at == "." || at == "/" {
+			return first, ok
 		}
 	}
+}
+
+// proxyFiles are the files and directories of the tree that containers have where a proxy
+// reads them, mounted or copied into their image, with the number of the first container.
+func proxyFiles(m *deploy.Model, spaces []deploy.Space, place *regexp.Regexp) map[string]int {
+	out := map[string]int{}
+	images := map[string][]*deploy.Image{}
 	for _, i := range m.Images {
-		if info.Build == "" || path.Clean(i.Dir) != path.Clean(info.Build) {
+		images[path.Clean(i.Dir)] = append(images[path.Clean(i.Dir)], i)
+	}
+	for n, s := range spaces {
+		if s == deploy.Host {
 			continue
 		}
-		for to, from := range i.Copies {
-			if holds(from.Text, to) {
-				return true
+		holds := func(from, to string) {
+			if _, known := out[strings.TrimSuffix(from, "/")]; !known && place.MatchString(to) {
+				out[strings.TrimSuffix(from, "/")] = n
+			}
+		}
+		for to, from := range m.Spaces[s].Mounts {
+			holds(from, to)
+		}
+		if build := m.Spaces[s].Build; build != "" {
+			for _, i := range images[path.Clean(build)] {
+				for to, from := range i.Copies {
+					holds(from.Text, to)
+				}
 			}
 		}
 	}
-	return false
+	return out
 }

@@ -4,6 +4,9 @@
 package inspect
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/clawsonar/clawsonar/internal/deploy"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/filetree"
@@ -21,6 +24,25 @@ type source struct {
 	m    *deploy.Model
 	// env are variables that the user named with -env, for what takes them from outside.
 	env map[string]deploy.Value
+	// shared is what readers keep from one file to the next; nil if nothing is kept.
+	shared *shared
+}
+
+// shared is what readers keep between files.
+type shared struct {
+	nginx nginxShared
+}
+
+// below returns the files of a tree that are in a directory or further down.
+func below(tree filetree.Tree, dir string) []filetree.Info {
+	all := tree.Files()
+	if dir == "." {
+		return all
+	}
+	byName := func(i filetree.Info, name string) int { return strings.Compare(i.Name, name) }
+	from, _ := slices.BinarySearchFunc(all, dir+"/", byName)
+	to, _ := slices.BinarySearchFunc(all, dir+"0", byName) // what follows the slash
+	return all[from:to]
 }
 
 // pos is a place in the file; column 0 is not known.
