@@ -55,7 +55,9 @@ type SpaceInfo struct {
 	// directory of its Dockerfile in the tree, "" if it is not built.
 	Mounts map[string]string
 	Build  string
-	Pos    event.Pos
+	// Holds are objects of the cluster whose content its volumes show, as spaces that stand for them.
+	Holds []string
+	Pos   event.Pos
 }
 
 // State says what the files tell of a setting.

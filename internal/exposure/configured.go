@@ -347,9 +347,11 @@ func (x *gateway) environment() {
 		}
 		x.found("runs-as-root", severity, "root", *x.g.Root, nil, message.Say("runs-as-root.declared"))
 	}
-	if x.set.Saved {
+	switch {
+	case x.set.Starts == event.StartsNo:
+	case x.set.Saved:
 		x.note("inspect.token-saved", message.Of("release", x.release.String()))
-	} else if x.set.Generated {
+	case x.set.Generated:
 		x.note("inspect.token-generated", message.Of("release", x.release.String()))
 	}
 }

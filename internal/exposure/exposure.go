@@ -173,8 +173,14 @@ func (j *judge) settle(g *deploy.Gateway) *gateway {
 	for _, n := range x.set.Notes {
 		x.notes = append(x.notes, message.Say(n.ID, n.Args...))
 	}
-	x.at = listener{g.Space, cmp.Or(port, defaultPort), x.set.Listens == openclaw.ListensLoopback, path.Dir(g.Pos.File)}
+	x.at = listener{g.Space, cmp.Or(port, defaultPort), x.set.Listens == openclaw.ListensLoopback && !x.maybeFarther(), path.Dir(g.Pos.File)}
 	return x
+}
+
+// maybeFarther reports whether it listens on loopback unless its configuration, which is
+// not in the files, says otherwise: what leads to it from elsewhere counts then.
+func (x *gateway) maybeFarther() bool {
+	return x.set.ListensAssumed && x.set.Listens == openclaw.ListensLoopback
 }
 
 // environment looks up variables as the gateway finds them.
@@ -229,6 +235,8 @@ func (x *gateway) ownReach() event.FilesReach {
 	switch {
 	case x.g == nil:
 		return ""
+	case x.maybeFarther():
+		return event.FilesReachUnknown
 	case x.g.Space != deploy.Host:
 		return x.inside(x.g.Space, x.at.loopback)
 	case x.set.Listens == openclaw.ListensLoopback:

@@ -167,6 +167,8 @@ func (x *gateway) findings() {
 	x.proxies()
 	if x.doc != nil {
 		x.configures()
+	} else if x.noConfig() {
+		x.surfaces() // as they are without a configuration
 	}
 	x.credential()
 	x.environment()
@@ -217,7 +219,11 @@ func (x *gateway) opens() {
 			at = x.at_("gateway")
 		}
 		detail := []message.Text{message.Say(id)}
-		if !beyond(w.reach) {
+		switch gated := slices.Contains(x.auths, event.AuthGated); {
+		case beyond(w.reach):
+		case gated:
+			detail = append(detail, message.Say("auth-missing.declared.behind"))
+		default:
 			detail = append(detail, message.Say("auth-missing.declared.local"))
 		}
 		f := x.found("auth-missing", event.Critical, key, at, x.steps(w), detail...)
@@ -239,6 +245,10 @@ func (x *gateway) opens() {
 			at, id = empty, "auth-unverified.declared.empty"
 		case at.IsZero() && len(x.g.EnvFrom) > 0:
 			at = x.g.EnvFrom[0]
+		}
+		if x.set.AsksAlone == event.AuthOpen && x.t.Auth.State == event.AuthUnknown {
+			x.found("auth-missing", x.ifExposed(event.High, event.Medium), "alone", x.at_("gateway"), nil, message.Say("auth-missing.declared.alone"))
+			return
 		}
 		x.found("auth-unverified", event.Info, "auth", at, nil, message.Say(id))
 	}

@@ -36,11 +36,26 @@ func (x *gateway) starts() {
 		switch {
 		case i == 100: // a file of nothing but mistakes
 			return
-		case p.Fatal:
+		case p.Fatal && x.set.Refusal != nil && p.ID == x.set.Refusal.ID && p.Pos == x.set.Refusal.Pos:
 			x.found("config-invalid", event.Medium, p.ID+p.Path, p.Pos, nil, message.Say(p.ID, p.Args...))
+			x.t.Findings = slices.DeleteFunc(x.t.Findings, func(f event.Finding) bool { return f.ID == "refuses-start" })
+		case p.Fatal:
+			x.invalid()
+			x.found("config-invalid", event.Medium, p.ID+p.Path, p.Pos, nil, message.Say(p.ID, p.Args...))
+		case slices.Contains(x.doc.Partial, p.Pos):
+			x.t.Files.Unjudged = append(x.t.Files.Unjudged, location(p.Pos, p.ID, p.Args...))
 		default:
 			x.found("setting-without-effect", event.Info, p.ID+p.Path, p.Pos, nil, message.Say(p.ID, p.Args...))
 		}
+	}
+}
+
+// invalid says that the gateway does not start with a configuration whose keys the release
+// does not know: what it would ask is told all the same, as its release may be another.
+func (x *gateway) invalid() {
+	x.t.Files.Starts = event.StartsUnknown
+	if x.stated.State != deploy.Unset {
+		x.t.Files.Starts = event.StartsNo
 	}
 }
 
@@ -71,10 +86,16 @@ func (x *gateway) exposes() {
 			switch {
 			case d != nil && d.Transparent:
 				at, id := d.In.Pos, "listens-beyond-loopback.declared.published"
-				if d.Kind == deploy.KindService {
+				args := []message.Arg{message.Number("count", d.In.Port)}
+				switch {
+				case d.Kind == deploy.KindService, strings.HasPrefix(string(d.To.Space), "pod:"):
 					id = "listens-beyond-loopback.declared.nodes"
+				case d.In.Port == 0:
+					id, args = "listens-beyond-loopback.declared.any-port", nil
+				case w.reach == event.FilesLAN:
+					id, args = "listens-beyond-loopback.declared.address", append(args, message.Of("address", d.In.Address))
 				}
-				f := x.found("listens-beyond-loopback", event.Medium, key, at, steps, message.Say(id, message.Number("count", d.In.Port)))
+				f := x.found("listens-beyond-loopback", event.Medium, key, at, steps, message.Say(id, args...))
 				x.publishOnLoopback(f, d)
 			case d != nil:
 				x.found("listens-beyond-loopback", event.Medium, key, d.In.Pos, steps, message.Say("listens-beyond-loopback.declared.front", message.Of("front", string(d.Kind))))
@@ -231,8 +252,12 @@ func (x *gateway) beside() {
 		if d.Login != nil {
 			severity = event.Medium
 		}
-		at := d.Pos
-		x.found(id, severity, key, at, nil, message.Say("helper.declared", message.Of("setting", cmp.Or(d.To.Name, strconv.Itoa(d.To.Port)))))
+		at, says := d.Pos, "helper.declared"
+		if id == "browser-control-reachable" && d.Transparent && d.To.Space != deploy.Host {
+			// It listens on loopback of its container unless it is told otherwise.
+			severity, says = event.Medium, "helper.declared.loopback"
+		}
+		x.found(id, severity, key, at, nil, message.Say(says, message.Of("setting", cmp.Or(d.To.Name, strconv.Itoa(d.To.Port)))))
 	}
 }
 

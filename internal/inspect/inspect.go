@@ -95,6 +95,7 @@ func (d *Deployment) file(f filetree.Info, all []reader) {
 		if err := r.read(s); err != nil {
 			d.gap(f.Name, lineOf(err), r.kind, "gap.broken")
 		}
+		s.addresses(r.kind)
 		return
 	}
 }

@@ -214,6 +214,27 @@ func (m *manifests) configMap(o object, data *ynode, name string) {
 			c := embeddedConfig(key.value, name, key.value.text)
 			c.Pos = key.pos
 			m.s.m.Configs = append(m.s.m.Configs, c)
+		} else if key.value.kind == yscalar && key.value.exact && m.spend(1+len(key.value.text)/64, key.pos) {
+			m.s.embedded(key.key, key.value.text, key.value.begin, heldSpace(name))
+		}
+	}
+}
+
+// heldSpace stands for the pods that a ConfigMap is shown in, until they are known.
+func heldSpace(name string) deploy.Space { return deploy.Space("configmap:" + name) }
+
+// shown notes which ConfigMaps the volumes of a pod show, whatever runs in it.
+func (m *manifests) shown(o object, spec *ynode, info *deploy.SpaceInfo) {
+	for _, v := range spec.get("volumes").list() {
+		configMaps, secrets := volumeObjects(v)
+		for _, name := range configMaps {
+			info.Holds = append(info.Holds, string(heldSpace(o.namespace+"/"+name)))
+		}
+		for _, name := range secrets {
+			info.Holds = append(info.Holds, string(heldSpace("secret/"+o.namespace+"/"+name)))
+		}
+		if len(info.Holds) > maxObjects {
+			return
 		}
 	}
 }
@@ -318,6 +339,7 @@ func (m *manifests) pod(o object, template *ynode) {
 			info.Labels[l.key], info.LabelPos[l.key] = l.value.text, l.pos
 		}
 	}
+	m.shown(o, spec, m.s.m.Space(space))
 	containers := append([]*ynode{}, spec.get("containers").list()...)
 	for _, c := range spec.get("initContainers").list() {
 		if c.at("restartPolicy") == "Always" {
@@ -494,6 +516,9 @@ func (m *manifests) container(o object, spec, c *ynode, space deploy.Space, spac
 		return deploy.Value{State: deploy.Unknown}
 	}
 	command, known := containerCommand(image, words("command", env), words("args", env), shellEnv)
+	if command == nil {
+		m.s.commandDoors(programWords(image, words("command", env), words("args", env)), space, shellEnv)
+	}
 	switch {
 	case command != nil:
 	case known, !hasGatewayEnv(env):

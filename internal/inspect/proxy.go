@@ -18,6 +18,22 @@ func linkProxies(m *deploy.Model, tree filetree.Tree, env map[string]deploy.Valu
 	linkTraefik(m, tree, env)
 	spaces := slices.Sorted(maps.Keys(m.Spaces))
 	holds := map[*regexp.Regexp]map[string]int{}
+	pods := map[string]deploy.Space{} // by what stands for an object that they show
+	for _, s := range spaces {
+		for _, object := range m.Spaces[s].Holds {
+			if _, known := pods[object]; !known {
+				pods[object] = s
+			}
+		}
+	}
+	for _, d := range m.Doors {
+		if s, ok := pods[string(d.To.Space)]; ok {
+			if d.In.Space == d.To.Space {
+				d.In.Space = s
+			}
+			d.To.Space = s
+		}
+	}
 	in := map[string]deploy.Space{} // by file
 	for _, d := range m.Doors {
 		place := proxyPlaces()[d.Kind]

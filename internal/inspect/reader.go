@@ -95,5 +95,6 @@ func readers() []reader {
 		otherProxyReader(deploy.KindHAProxy, `\.(cfg|conf)$`, `(?m)^[ \t]*(?:frontend|backend|listen)[ \t]+[\w.-]+[ \t]*(?:#.*)?\r?$`),
 		otherProxyReader(deploy.KindApache, `\.(conf|vhost)$|^\.htaccess$`, `(?mi)^[ \t]*(?:ProxyPass|RewriteRule[ \t].*\[(?:[^\]]*,)?P[,\]])`),
 		otherProxyReader(deploy.KindEnvoy, `\.(ya?ml|json)$`, `envoy\.filters\.network\.|(?m)^static_resources:`),
+		templateReader(),
 	}
 }

@@ -2,7 +2,6 @@ package inspect
 
 import (
 	"bytes"
-	"path"
 	"regexp"
 	"strings"
 
@@ -323,7 +322,7 @@ func joined(words []deploy.Value) []byte {
 // written reads what a script writes for proxies and tunnels, at the places where it
 // stands in the script.
 func (s *source) written(documents []scriptText, look lookup) {
-	for _, r := range []reader{nginxReader(), caddyReader(), cloudflaredReader()} {
+	for _, r := range embeddedReaders() {
 		var all strings.Builder // several texts of a kind belong together
 		line := 1
 		for _, doc := range documents {
@@ -332,20 +331,54 @@ func (s *source) written(documents []scriptText, look lookup) {
 				body = expandForProxy(body, look)
 			}
 			target := strings.Trim(doc.target, `"'`)
-			if target == "" || !r.match(path.Base(target), []byte(body)) && !r.match(target, []byte(body)) {
+			if target == "" || !r.match(target, []byte(body)) || all.Len()+len(body) > MaxFile {
 				continue
 			}
 			all.WriteString(strings.Repeat("\n", max(0, doc.line-line)))
 			all.WriteString(body)
 			line = doc.line + strings.Count(body, "\n")
 		}
-		if all.Len() == 0 || all.Len() > 2*MaxFile {
-			continue
+		if all.Len() > 0 {
+			s.part(r, all.String(), deploy.Host)
 		}
-		inner := &source{name: s.name, data: []byte(all.String()), tree: s.tree, m: s.m, env: s.env}
-		if err := r.read(inner); err != nil {
-			s.gap(r.kind, "gap.broken", max(1, lineOf(err)), 0)
+	}
+}
+
+// embeddedReaders read what stands inside other files.
+func embeddedReaders() []reader {
+	return []reader{nginxReader(), caddyReader(), cloudflaredReader()}
+}
+
+// embedded reads a text of that name that begins at a place in the file.
+func (s *source) embedded(name, text string, at event.Pos, space deploy.Space) {
+	for _, r := range embeddedReaders() {
+		if r.match(name, []byte(text)) {
+			margin := strings.Repeat(" ", min(maxDepth, max(0, at.Column-1)))
+			s.part(r, strings.Repeat("\n", max(0, at.Line-1))+margin+strings.ReplaceAll(text, "\n", "\n"+margin), space)
+			return
 		}
+	}
+}
+
+// part reads a part of the file, with the lines before it left empty, for what runs in a
+// namespace.
+func (s *source) part(r reader, text string, space deploy.Space) {
+	inner := &source{name: s.name, data: []byte(text), tree: s.tree, m: &deploy.Model{}, env: s.env}
+	if err := r.read(inner); err != nil {
+		s.gap(r.kind, "gap.broken", max(1, lineOf(err)), 0)
+	}
+	for _, d := range inner.m.Doors {
+		if d.To.Space == deploy.Host {
+			d.To.Space = space
+		}
+		if d.In.Space == deploy.Host {
+			d.In.Space = space
+		}
+	}
+	s.m.Doors = append(s.m.Doors, inner.m.Doors...)
+	s.m.Gaps = append(s.m.Gaps, inner.m.Gaps...)
+	for _, secret := range inner.m.Secrets {
+		s.addSecret(secret)
 	}
 }
 

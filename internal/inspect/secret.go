@@ -1,9 +1,12 @@
 package inspect
 
 import (
+	"bytes"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf16"
 
 	"github.com/clawsonar/clawsonar/internal/deploy"
 )
@@ -86,4 +89,32 @@ func isExampleFile(name string) bool {
 		}
 	}
 	return false
+}
+
+// maxLine is the longest line, in bytes, that is searched for addresses.
+const maxLine = 8 << 10
+
+// addresses adds the tokens that addresses of a gateway have in clear, as in
+// http://HOST:18789/?token=TOKEN.
+func (s *source) addresses(kind deploy.Kind) {
+	if !bytes.Contains(s.data, []byte("token=")) {
+		return
+	}
+	of := regexp.MustCompile(`(?i)\b18789\b|openclaw|clawdbot|moltbot`)
+	token := regexp.MustCompile(`[?#&]token=([A-Za-z0-9_.~-]{12,})`)
+	proxy := (kind == deploy.KindNginx || kind == deploy.KindCaddy) && of.Match(s.data)
+	line := 0
+	for text := range bytes.Lines(s.data) {
+		if line++; len(text) > maxLine {
+			continue
+		}
+		m := token.FindSubmatchIndex(text)
+		if m == nil || !proxy && !of.Match(text) {
+			continue
+		}
+		v := deploy.Value{State: deploy.Set, Text: string(text[m[2]:m[3]]), Pos: s.pos(line, len(utf16.Encode([]rune(string(text[:m[2]]))))+1)}
+		if plainSecret(v.Text) {
+			s.addSecret(deploy.Secret{What: "gateway token", Kind: kind, Value: v})
+		}
+	}
 }

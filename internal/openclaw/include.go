@@ -171,6 +171,8 @@ func (l *loader) load(value *json5.Node, at place) *json5.Node {
 		root = dir.Name
 	}
 	switch {
+	case !ok && !l.complete():
+		return elsewhere()
 	case !ok:
 		return fatal("config.include-missing")
 	case guard == deploy.Yes && !within(root, info.Name) && !l.moreRoots():
@@ -203,6 +205,13 @@ func (l *loader) load(value *json5.Node, at place) *json5.Node {
 	n = l.process(n, place{target, append(slices.Clip(at.chain), target)})
 	l.path = append(l.path, includeKey)
 	return n
+}
+
+// complete reports whether the files are those of a machine: of others, such as a
+// checkout, some may be left out.
+func (l *loader) complete() bool {
+	t, ok := l.files.(interface{ Modes() bool })
+	return ok && t.Modes()
 }
 
 // moreRoots reports whether includes may come from other directories, too.

@@ -21,6 +21,9 @@ import (
 // two names, "!" one that cannot be read, "/" a directory.
 type files map[string]string
 
+// Modes is whether the files are those of a machine.
+func (f files) Modes() bool { return f[".git"] == "" }
+
 func (f files) Stat(name string) (filetree.Info, bool) {
 	text, ok := f[name]
 	if to, link := strings.CutPrefix(text, "->"); link {
@@ -177,6 +180,8 @@ func TestIncludes(t *testing.T) {
 			said: "s/openclaw.json:1:12 $include config.include-elsewhere ../../x"},
 		{name: "missing", config: `{ gateway: { $include: "./nope.json5", port: 1 } }`, files: files{}, want: "{gateway:{port:1}}",
 			said: "s/openclaw.json:1:24 gateway.$include config.include-missing ./nope.json5 !"},
+		{name: "missing of a checkout", config: `{$include: "x"}`, files: files{".git": "/"}, want: "{}", partial: 1,
+			said: "s/openclaw.json:1:12 $include config.include-elsewhere x"},
 		{name: "hard link", config: `{$include: ["x", "y"]}`, files: files{"s/x": "={a:1}", "s/y": "{b:1}"}, want: "{b:1}",
 			said: "s/openclaw.json:1:13 $include config.include-hard-link x !"},
 		{name: "directory", config: `{$include: "d"}`, files: files{"s/d": "/"}, want: "{}", said: "s/openclaw.json:1:12 $include config.include-no-file d !"},

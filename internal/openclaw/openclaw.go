@@ -95,6 +95,8 @@ type Settings struct {
 	// AsksBeyond is Asks where it listens beyond loopback: what is met by those who come
 	// from elsewhere, whatever it may ask where it listens on loopback alone.
 	AsksBeyond event.AuthState
+	// AsksAlone is Asks if nothing is given from outside the files.
+	AsksAlone event.AuthState
 	// Generated: it makes a token at start, unless it is given one from outside the
 	// files; Saved: and writes it into its configuration.
 	Generated, Saved bool

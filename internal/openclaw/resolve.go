@@ -64,6 +64,7 @@ func Resolve(in Input) Settings {
 		Asks:       asksOf(full),
 		AsksBeyond: asksOf(slices.DeleteFunc(slices.Clone(full), func(o *outcome) bool { return o.listens == ListensLoopback })),
 	}
+	s.AsksAlone = asksOf(slices.DeleteFunc(slices.Clone(first), func(o *outcome) bool { return o.given }))
 	s.Starts, s.Refusal = startsOf(full)
 	if s.Starts == event.StartsUnknown {
 		_, s.Refusal = startsOf(first)
