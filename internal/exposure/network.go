@@ -54,7 +54,7 @@ func (x *gateway) starts() {
 // does not know: what it would ask is told all the same, as its release may be another.
 func (x *gateway) invalid() {
 	x.t.Files.Starts = event.StartsUnknown
-	if x.stated.State != deploy.Unset {
+	if x.states.State != deploy.Unset {
 		x.t.Files.Starts = event.StartsNo
 	}
 }
