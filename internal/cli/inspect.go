@@ -8,13 +8,13 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/clawsonar/clawsonar/internal/deploy"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/filetree"
 	"github.com/clawsonar/clawsonar/internal/message"
@@ -23,8 +23,8 @@ import (
 
 // inspectOptions are the flags of inspect.
 type inspectOptions struct {
-	release, stateDir, home string
-	env                     []string
+	release, stateDir, home, compare string
+	env                              []string
 
 	advisoryOptions
 	storedOptions
@@ -42,6 +42,8 @@ func newInspect(s streams) *cobra.Command {
 	f.text(&o.home, "home", "", "DIR", "the home directory of the user who runs the gateway", nil).
 		mustName("it names what is read")
 	f.list(&o.env, "env", "", "FILE", "variables that the deployment gets from outside, NAME=VALUE a line; repeatable", checkFileName).
+		mustName("it names a file to read")
+	f.text(&o.compare, "compare", "", "FILE", "instead of a report, compare with what \"openclaw security audit --json\" said of the same configuration", checkFileName).
 		mustName("it names a file to read")
 	o.advisoryOptions.flags(f)
 	o.outputOptions.flags(f)
@@ -67,6 +69,7 @@ Exit codes: 0 done · 2 usage or input error · 3 findings at or above -fail-on 
 		Example: `  clawsonar inspect
   clawsonar inspect deploy -fail-on high
   clawsonar inspect . -o sarif=inspect.sarif
+  clawsonar inspect ~/.openclaw -compare audit.json
   ssh host tar c .openclaw /etc/nginx | clawsonar inspect -`,
 	}
 	return f.attach(s, cmd, func(ctx context.Context, args []string) error { return o.inspect(ctx, s, args) })
@@ -91,6 +94,9 @@ func (o *inspectOptions) inspect(ctx context.Context, s streams, args []string) 
 	if err != nil {
 		return usage(err)
 	}
+	if o.compare != "" {
+		return o.comparison(s, all, judge)
+	}
 	names := slices.Clone(args)
 	for _, in := range slices.Concat(o.advisoryOptions.read()) {
 		names = append(names, in.Path)
@@ -110,7 +116,7 @@ func (o *inspectOptions) inspect(ctx context.Context, s streams, args []string) 
 			if err != nil {
 				return fmt.Errorf("%s: %w", d.label(), err)
 			}
-			targets := judge(tree, d.Address)
+			_, targets := judge(tree, d.Address)
 			d.settle(targets, tree)
 			for _, t := range targets {
 				sum.Add(t)
@@ -144,7 +150,7 @@ func (o *inspectOptions) deployments(s streams, args []string) ([]deployment, er
 	var out []deployment
 	seen := map[string]bool{}
 	for _, arg := range args {
-		a := event.Address{Kind: event.TargetFiles, Source: "files", Input: arg}
+		a := event.Address{Kind: event.TargetFiles, Source: string(event.TargetFiles), Input: arg}
 		if name := path.Clean(filepath.ToSlash(arg)); seen[name] {
 			continue
 		} else {
@@ -219,24 +225,11 @@ func (o *inspectOptions) machine() deployment {
 	}}
 }
 
-// atLine is the place of a gateway as its judgement names it: "NAME (FILE:LINE)", or
-// without a name.
-var atLine = regexp.MustCompile(`^(?:(.*) \((.*):[0-9]+\)|(.*):[0-9]+)$`)
-
-// settle gives targets the address of their deployment, and names that do not depend
-// on lines. What of the tree could not be read may be about any of them.
+// settle gives targets the address of their deployment, and each a name of its own. What of the tree could not be read may be about any of them.
 func (d *deployment) settle(targets []*event.Target, tree filetree.Tree) {
 	seen := map[string]int{}
 	for _, t := range targets {
 		gateway := t.Target.Gateway
-		if gateway == "" && t.Files != nil {
-			gateway = t.Files.Gateway
-			if m := atLine.FindStringSubmatch(gateway); m != nil {
-				if gateway = m[2] + m[3]; m[1] != "" {
-					gateway += "#" + m[1]
-				}
-			}
-		}
 		t.Target = d.Address
 		t.Target.Gateway = gateway
 		if n := seen[gateway]; n > 0 {
@@ -282,5 +275,5 @@ func leftOut(tree filetree.Tree, a event.Address, verbose bool) []message.Text {
 	return out
 }
 
-// judging turns the files of a deployment into its targets.
-type judging func(filetree.Tree, event.Address) []*event.Target
+// judging turns the files of a deployment into their model and its targets.
+type judging func(filetree.Tree, event.Address) (*deploy.Model, []*event.Target)

@@ -43,9 +43,9 @@ func (o *inspectOptions) judge(s streams, set *fingerprint.Set) (judging, event.
 			env[variable] = v
 		}
 	}
-	judge := func(tree filetree.Tree, a event.Address) []*event.Target {
+	judge := func(tree filetree.Tree, a event.Address) (*deploy.Model, []*event.Target) {
 		d := inspect.Read(tree, inspect.Options{Env: env, StateDir: o.stateDirIn(a)})
-		return exposure.Judge(d.Model, exposure.Options{
+		return d.Model, exposure.Judge(d.Model, exposure.Options{
 			Input: a.Input, Read: d.Read, Load: d.Load, Line: d.Line, Release: stated, Releases: set.Releases("openclaw"),
 			Advisories: advisories, Keys: keys,
 		})

@@ -243,7 +243,7 @@ func inspected(s streams, set *fingerprint.Set, name string) ([]*event.Target, e
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", d.label(), err)
 		}
-		found := judge(tree, d.Address)
+		_, found := judge(tree, d.Address)
 		d.settle(found, tree)
 		out = append(out, found...)
 	}

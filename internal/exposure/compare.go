@@ -3,11 +3,13 @@ package exposure
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
 
 	"github.com/clawsonar/clawsonar/internal/bounded"
+	"github.com/clawsonar/clawsonar/internal/deploy"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/strict"
@@ -56,22 +58,57 @@ type Official struct {
 	Severity string `json:"severity"`
 }
 
-// maxAudit bounds the values of an audit's JSON.
-const maxAudit = 100_000
+// MaxAudit is the most that an audit's output may have, in bytes; maxAudit bounds the
+// values of its JSON.
+const (
+	MaxAudit = 8 << 20
+	maxAudit = 100_000
+)
 
-// ReadAudit reads what "openclaw security audit --json" printed.
+// ReadAudit reads what "openclaw security audit --json" printed. What it prints of a
+// configuration that it refuses has no findings, and is an error.
 func ReadAudit(file string, data []byte) ([]Official, error) {
 	var doc struct {
-		Findings []Official `json:"findings"`
+		OK       *bool       `json:"ok"`
+		Findings *[]Official `json:"findings"`
 	}
 	err := bounded.JSON(data, maxAudit)
 	if err == nil {
 		err = json.Unmarshal(data, &doc)
 	}
+	switch {
+	case err != nil:
+	case doc.Findings == nil && doc.OK != nil && !*doc.OK:
+		return nil, fmt.Errorf("%s: the audit refused the configuration and has no findings to compare", file)
+	case doc.Findings == nil:
+		err = errors.New("it has no findings")
+	case slices.ContainsFunc(*doc.Findings, func(o Official) bool { return o.ID == "" }):
+		err = errors.New("a finding has no checkId")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: no output of \"openclaw security audit --json\": %w", file, err)
 	}
-	return doc.Findings, nil
+	return *doc.Findings, nil
+}
+
+// HasModes reports whether the files of a model have modes that Judge judges.
+func HasModes(m *deploy.Model) bool {
+	return slices.ContainsFunc(m.Files, func(f deploy.File) bool { return f.Mode != 0 })
+}
+
+// Audited returns the target of the gateway that an audit was of, among those that
+// Judge made of the model: the first whose configuration is in the files, else the
+// first; nil if there is none.
+func Audited(m *deploy.Model, targets []*event.Target) *event.Target {
+	for i, g := range m.Gateways { // Judge takes them in this order
+		if g.Config != nil && i < len(targets) {
+			return targets[i]
+		}
+	}
+	if len(targets) > 0 && targets[0].Files != nil {
+		return targets[0]
+	}
+	return nil
 }
 
 // Agreement says whether two findings agree.
@@ -94,8 +131,9 @@ type Row struct {
 }
 
 // Compare says which findings of the official audit of the same configuration ours
-// agree with, and why the others differ.
-func (a *Audit) Compare(t *event.Target, official []Official) []Row {
+// agree with, and why the others differ. Modes says whether the files have modes that
+// were judged.
+func (a *Audit) Compare(t *event.Target, official []Official, modes bool) []Row {
 	ids := map[string]bool{}
 	for i := range t.Findings {
 		ids[t.Findings[i].ID] = true
@@ -103,7 +141,7 @@ func (a *Audit) Compare(t *event.Target, official []Official) []Row {
 	claimed := map[string]bool{}
 	var out []Row
 	for _, o := range official {
-		out = append(out, a.row(t, o, ids, claimed))
+		out = append(out, a.row(t, o, modes, ids, claimed))
 	}
 	for i := range t.Findings {
 		id := t.Findings[i].ID
@@ -126,7 +164,7 @@ func (a *Audit) Compare(t *event.Target, official []Official) []Row {
 	return out
 }
 
-func (a *Audit) row(t *event.Target, o Official, ids, claimed map[string]bool) Row {
+func (a *Audit) row(t *event.Target, o Official, modes bool, ids, claimed map[string]bool) Row {
 	r := Row{Agreement: Unexplained, Theirs: o}
 	for _, known := range a.Official {
 		if ok, _ := path.Match(known.ID, o.ID); !ok {
@@ -143,6 +181,9 @@ func (a *Audit) row(t *event.Target, o Official, ids, claimed map[string]bool) R
 			return r
 		}
 		for _, why := range known.Why {
+			if why == "no-modes" && modes {
+				continue
+			}
 			if explains(why, t) {
 				r.Agreement, r.Why = TheirsOnly, because(why)
 				return r
@@ -212,6 +253,8 @@ func because(why string) message.Text {
 		return message.Say("compare.reference")
 	case "hooks-token":
 		return message.Say("compare.hooks-token")
+	case "no-modes":
+		return message.Say("compare.no-modes")
 	case "link":
 		return message.Say("compare.link")
 	case "decides":

@@ -138,7 +138,7 @@ func TestCorpus(t *testing.T) {
 				if err := json.Unmarshal(raw, &official); err != nil {
 					t.Fatal(err)
 				}
-				for _, r := range audit.Compare(target, official) {
+				for _, r := range audit.Compare(target, official, true) {
 					counts[r.Agreement]++
 					fmt.Fprintf(&b, "  %s: %s %s | %s | %s\n", r.Agreement, r.Theirs.ID, r.Theirs.Severity, strings.Join(r.Ours, ", "), r.Why.English)
 					if r.Agreement == exposure.Unexplained {
@@ -159,4 +159,24 @@ func has(t *event.Target, id string) bool {
 		}
 	}
 	return false
+}
+
+func TestReadAudit(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"findings":[]}`:                    "",
+		`{"findings":[{"checkId":"a"}]}`:     "",
+		`{"findings":[{"severity":"warn"}]}`: "no checkId",
+		`{"findings":null}`:                  "no findings",
+		`{}`:                                 "no findings",
+		`[]`:                                 "no output of",
+		`{"ok":false,"issues":[]}`:           "refused the configuration",
+		`{"findings":{}}`:                    "no output of",
+		strings.Repeat("[", 200) + "":        "no output of",
+		`{"findings":[` + strings.Repeat("1,", 1e6): "no output of",
+	} {
+		_, err := exposure.ReadAudit("audit.json", []byte(text))
+		if got := fmt.Sprint(err); want == "" && err != nil || want != "" && !strings.Contains(got, want) {
+			t.Errorf("%.40s: %v, want %q", text, err, want)
+		}
+	}
 }

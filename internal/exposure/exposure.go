@@ -74,8 +74,8 @@ type gateway struct {
 	front   map[belonging]bool // what the ways lead to, once asked
 }
 
-// Judge returns a target for each gateway of the model, and one more for findings
-// that belong to none. A model without any gives a target that is something else.
+// Judge returns a target for each gateway of the model, in its order, then one for each
+// that the files only lead to, and one more for findings that belong to none. A model without any gives a target that is something else.
 func Judge(m *deploy.Model, o Options) []*event.Target {
 	j := &judge{m: m, o: o, checks: map[string]check.Check{}, fronted: map[*deploy.Door]bool{}, told: map[deploy.Gap]bool{}, modes: map[string]uint32{}}
 	for _, c := range check.All() {
@@ -84,9 +84,6 @@ func Judge(m *deploy.Model, o Options) []*event.Target {
 	j.prepare()
 	var all []*gateway
 	for _, g := range m.Gateways {
-		if g.Candidate {
-			continue
-		}
 		if len(all) == maxGateways {
 			j.gap(g.Kind, "gap.too-many", g.Pos)
 			break
