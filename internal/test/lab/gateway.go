@@ -63,6 +63,9 @@ type Config struct {
 
 	Extra map[string]any // merged over the configuration file, key by key
 	Env   []string       // added to the environment, NAME=value
+
+	File []byte   // the configuration file as it is, instead of all that the fields above say of it
+	Args []string // of the program, instead of "gateway run" with the port
 }
 
 // Gateway is a running gateway.
@@ -118,7 +121,10 @@ func (l *Lab) Start(ctx context.Context, workdir string, c Config) (*Gateway, er
 	if c.Mode == Token || c.Mode == Password {
 		g.Secret = rand.Text()
 	}
-	config, err := json.MarshalIndent(c.file(port, g.Secret, g.logFile()), "", "  ")
+	config, err := c.File, error(nil)
+	if config == nil {
+		config, err = json.MarshalIndent(c.file(port, g.Secret, g.logFile()), "", "  ")
+	}
 	if err != nil {
 		return fail(fmt.Errorf("render configuration: %w", err))
 	}
@@ -158,8 +164,11 @@ func (l *Lab) Start(ctx context.Context, workdir string, c Config) (*Gateway, er
 // run starts the process and waits until it is ready.
 func (g *Gateway) run(ctx context.Context) error {
 	begin := time.Now()
-	cmd := g.Config.Net.Command(g.Lab.Node(), g.Entry(), "gateway", "run",
-		"--port", strconv.Itoa(int(g.Addr.Port())), "--allow-unconfigured")
+	args := g.Config.Args
+	if args == nil {
+		args = []string{"gateway", "run", "--port", strconv.Itoa(int(g.Addr.Port())), "--allow-unconfigured"}
+	}
+	cmd := g.Config.Net.Command(g.Lab.Node(), append([]string{g.Entry()}, args...)...)
 	cmd.Dir = g.Home
 	cmd.Env = g.Environ()
 	var err error
