@@ -17,6 +17,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/deploy"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/filetree"
+	"github.com/clawsonar/clawsonar/internal/inspect"
 	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/release"
 )
@@ -198,6 +199,9 @@ func isArchive(name string) bool {
 	return filetree.IsTar(head[:n])
 }
 
+// sourceLocal is where the deployment of this machine comes from.
+const sourceLocal = "local"
+
 // machine is this machine's own deployment: where a user's gateway and what leads to
 // it have their files.
 func (o *inspectOptions) machine() deployment {
@@ -205,7 +209,7 @@ func (o *inspectOptions) machine() deployment {
 	if home == "" {
 		home, _ = os.UserHomeDir()
 	}
-	return deployment{event.Address{Kind: event.TargetFiles, Source: "local", Input: "/", Base: "/"}, func() (filetree.Tree, error) {
+	return deployment{event.Address{Kind: event.TargetFiles, Source: sourceLocal, Input: "/", Base: "/"}, func() (filetree.Tree, error) {
 		var names []string
 		for _, pattern := range []string{
 			home + "/.openclaw*", home + "/.clawdbot*", home + "/.moltbot*", home + "/.moldbot*", home + "/.config/openclaw",
@@ -217,6 +221,13 @@ func (o *inspectOptions) machine() deployment {
 				continue // a home with a bracket in its name
 			}
 			names = append(names, found...)
+		}
+		running, _ := inspect.Running()
+		names = append(names, inspect.Places(running)...)
+		if o.stateDir != "" {
+			if dir, err := filepath.Abs(o.stateDir); err == nil {
+				names = append(names, dir)
+			}
 		}
 		for i, n := range names {
 			names[i] = strings.TrimPrefix(filepath.ToSlash(n), "/")

@@ -44,7 +44,11 @@ func (o *inspectOptions) judge(s streams, set *fingerprint.Set) (judging, event.
 		}
 	}
 	judge := func(tree filetree.Tree, a event.Address) (*deploy.Model, []*event.Target) {
-		d := inspect.Read(tree, inspect.Options{Env: env, StateDir: o.stateDirIn(a)})
+		options := inspect.Options{Env: env, StateDir: o.stateDirIn(a), Home: o.homeIn(a)}
+		if a.Source == sourceLocal {
+			options.Running, options.Gaps = inspect.Running()
+		}
+		d := inspect.Read(tree, options)
 		return d.Model, exposure.Judge(d.Model, exposure.Options{
 			Input: a.Input, Read: d.Read, Load: d.Load, Line: d.Line, Release: stated, Releases: set.Releases("openclaw"),
 			Advisories: advisories, Keys: keys,
@@ -54,14 +58,25 @@ func (o *inspectOptions) judge(s streams, set *fingerprint.Set) (judging, event.
 }
 
 // stateDirIn is the state directory as the tree of a deployment names it; "" if nothing
-// names it. It may be named as the user finds it, or as it is in the tree.
+// names it.
 func (o *inspectOptions) stateDirIn(a event.Address) string {
-	name := o.stateDir
-	if name == "" && o.home != "" && a.Source != "local" {
-		name = filepath.Join(o.home, ".openclaw")
+	if o.stateDir == "" && o.home != "" {
+		return inTree(a, filepath.Join(o.home, ".openclaw"))
 	}
+	return inTree(a, o.stateDir)
+}
+
+// homeIn is the home directory as the tree of a deployment names it.
+func (o *inspectOptions) homeIn(a event.Address) string { return inTree(a, o.home) }
+
+// inTree is a path as the tree of a deployment names it: it may be given as the user
+// finds it, or as it is in the tree.
+func inTree(a event.Address, name string) string {
 	if name == "" {
 		return ""
+	}
+	if abs, err := filepath.Abs(name); err == nil && a.Source == sourceLocal {
+		name = abs
 	}
 	name = filepath.ToSlash(filepath.Clean(name))
 	if rest, ok := strings.CutPrefix(name, strings.TrimSuffix(a.File(""), "/")+"/"); ok {

@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"path"
 	"slices"
@@ -20,8 +21,12 @@ import (
 type Options struct {
 	// Env are variables that the user named with -env.
 	Env map[string]deploy.Value
-	// StateDir is the path of the state directory in the tree, if the user named one.
-	StateDir string
+	// StateDir is the path of the state directory in the tree, and Home that of the home
+	// directory of the user who runs the gateway, if the user named them.
+	StateDir, Home string
+	// Running are gateways that run on the machine whose root is the tree: see Running.
+	Running []*deploy.Gateway
+	Gaps    []deploy.Gap // of those
 }
 
 // Deployment is what was read of a tree.
@@ -69,6 +74,8 @@ func Read(tree filetree.Tree, o Options) *Deployment {
 		}
 		d.file(f, all)
 	}
+	d.Model.Gateways = append(d.Model.Gateways, o.Running...)
+	d.Model.Gaps = append(d.Model.Gaps, o.Gaps...)
 	linkProxies(d.Model, tree, o.Env)
 	link(d.Model, tree)
 	return d
@@ -91,7 +98,7 @@ func (d *Deployment) file(f filetree.Info, all []reader) {
 			continue
 		}
 		d.Read++
-		s := &source{name: f.Name, data: data, tree: d.tree, m: d.Model, env: d.o.Env, shared: &d.shared}
+		s := &source{name: f.Name, data: data, tree: d.tree, m: d.Model, env: d.o.Env, shared: &d.shared, stateDirAt: d.o.StateDir, home: d.o.Home}
 		if err := r.read(s); err != nil {
 			d.gap(f.Name, lineOf(err), r.kind, "gap.broken")
 		}
@@ -169,7 +176,11 @@ const maxEnv = 1 << 20
 func (d *Deployment) Load(c *deploy.Config, start openclaw.Env, r release.Version) (*openclaw.Document, openclaw.Env) {
 	var files []map[string]deploy.Value
 	if c.State != "" {
-		for _, name := range []string{path.Join(c.State, ".env"), path.Join(path.Dir(c.State), ".config/openclaw/gateway.env")} {
+		names := []string{path.Join(c.State, ".env")}
+		if home := cmp.Or(d.o.Home, path.Dir(c.State)); c.State == path.Join(home, ".openclaw") { // the default one
+			names = append(names, path.Join(home, ".config/openclaw/gateway.env"))
+		}
+		for _, name := range names {
 			if data, err := d.tree.Read(name, maxEnv); err == nil {
 				files = append(files, openclaw.DotEnv(name, data))
 			}

@@ -52,6 +52,7 @@ func link(m *deploy.Model, tree filetree.Tree) {
 	for i, c := range m.Configs {
 		dirs[i] = parts(path.Dir(c.File))
 	}
+	mergeRunning(m)
 	for _, g := range m.Gateways {
 		if g.Config == nil && len(g.MountsOutside) == 0 && mayTake(g) {
 			g.Config = nearest(m, g, dirs, func(c *deploy.Config) bool { return used[c] || left[c] })
@@ -209,6 +210,11 @@ func linkConfig(m *deploy.Model, tree filetree.Tree, g *deploy.Gateway, files ma
 		use(g, used)
 		return
 	}
+	if g.Kind == deploy.KindProcess {
+		linkRunning(m, g)
+		use(g, used)
+		return
+	}
 	for _, name := range g.ConfigNames {
 		for _, c := range m.Configs {
 			if c.Name != "" && (c.Name == name || strings.HasSuffix(c.Name, "/"+name)) {
@@ -290,6 +296,8 @@ func mayTake(g *deploy.Gateway) bool {
 	switch g.Kind {
 	case deploy.KindCompose, deploy.KindQuadlet:
 		return g.Space == deploy.Host && len(g.Mounts) > 0
+	case deploy.KindProcess:
+		return false // it says which one it reads
 	}
 	return true
 }

@@ -19,6 +19,11 @@ func (s *source) lookForKind(name string, dir bool) (string, bool) {
 	if s.tree == nil || name == "" || strings.ContainsAny(name, "*?$%") {
 		return "", false
 	}
+	if rest, ok := strings.CutPrefix(name, "~/"); ok && s.home != "" {
+		candidate := path.Join(s.home, rest)
+		info, ok := s.tree.Stat(candidate)
+		return candidate, ok && info.Mode.IsDir() == dir && info.Link == ""
+	}
 	clean := strings.TrimPrefix(path.Clean("/"+strings.TrimPrefix(name, "~/")), "/")
 	for _, candidate := range []string{clean, path.Join(path.Dir(s.name), name), path.Join(path.Dir(s.name), path.Base(clean))} {
 		if info, ok := s.tree.Stat(candidate); ok && info.Mode.IsDir() == dir && info.Link == "" {

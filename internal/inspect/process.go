@@ -13,7 +13,7 @@ import (
 type processes interface {
 	// IDs are those of all programs, in ascending order.
 	IDs() []int
-	// Read returns at most limit bytes of a file of a program, "cmdline" or "environ"; an error if
+	// Read returns at most limit bytes of a file of a program, "cmdline", "cgroup" or "environ"; an error if
 	// that is not allowed.
 	Read(id int, file string, limit int64) ([]byte, error)
 }
@@ -28,6 +28,8 @@ const (
 // variable's is that of its place among them. An environment that may not be read leaves all
 // variables unknown.
 func addProcesses(m *deploy.Model, all processes) {
+	first, _ := all.Read(1, "cgroup", maxProcess)
+	here := inContainer(first) // the same for all that can be seen
 	for i, id := range all.IDs() {
 		if i >= maxProcesses {
 			return
@@ -59,6 +61,10 @@ func addProcesses(m *deploy.Model, all processes) {
 			}, Pos: at}
 		}
 		g := &deploy.Gateway{Space: deploy.Host, Name: strconv.Itoa(id), Kind: deploy.KindProcess, Pos: at, Command: c, Env: map[string]deploy.Value{}}
+		if cgroup, err := all.Read(id, "cgroup", maxProcess); err == nil && inContainer(cgroup) && !here {
+			m.Gaps = append(m.Gaps, deploy.Gap{Kind: deploy.KindProcess, Why: "gap.in-container", Pos: at})
+			continue
+		}
 		environ, err := all.Read(id, "environ", maxProcess)
 		if err != nil {
 			g.EnvFrom = []event.Pos{{File: name + "environ", Line: 1}}
@@ -70,4 +76,14 @@ func addProcesses(m *deploy.Model, all processes) {
 		}
 		m.Gateways = append(m.Gateways, g)
 	}
+}
+
+// inContainer reports whether the control groups of a program are those of a container.
+func inContainer(cgroup []byte) bool {
+	for _, mark := range []string{"docker", "kubepods", "containerd", "lxc", "libpod"} {
+		if bytes.Contains(cgroup, []byte(mark)) {
+			return true
+		}
+	}
+	return false
 }

@@ -39,5 +39,9 @@ func (procfs) Read(id int, file string, limit int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, limit))
 }
 
-// AddProcesses adds the gateways that run on this machine.
-func AddProcesses(m *deploy.Model) { addProcesses(m, procfs{}) }
+// Running are the gateways that run on this machine, and what of them cannot be judged.
+func Running() ([]*deploy.Gateway, []deploy.Gap) {
+	m := &deploy.Model{}
+	addProcesses(m, procfs{})
+	return m.Gateways, m.Gaps
+}

@@ -4,5 +4,5 @@ package inspect
 
 import "github.com/clawsonar/clawsonar/internal/deploy"
 
-// AddProcesses adds nothing: only Linux shows a program's arguments and environment as files.
-func AddProcesses(*deploy.Model) {}
+// Running are none: only Linux shows a program's arguments and environment as files.
+func Running() ([]*deploy.Gateway, []deploy.Gap) { return nil, nil }

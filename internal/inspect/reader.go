@@ -26,6 +26,8 @@ type source struct {
 	env map[string]deploy.Value
 	// shared is what readers keep from one file to the next; nil if nothing is kept.
 	shared *shared
+	// stateDirAt and home are paths in the tree that the user named; "" if none: see Options.
+	stateDirAt, home string
 }
 
 // shared is what readers keep between files.

@@ -363,7 +363,7 @@ func (s *source) embedded(name, text string, at event.Pos, space deploy.Space) {
 // part reads a part of the file, with the lines before it left empty, for what runs in a
 // namespace.
 func (s *source) part(r reader, text string, space deploy.Space) {
-	inner := &source{name: s.name, data: []byte(text), tree: s.tree, m: &deploy.Model{}, env: s.env}
+	inner := &source{name: s.name, data: []byte(text), tree: s.tree, m: &deploy.Model{}, env: s.env, stateDirAt: s.stateDirAt, home: s.home}
 	if err := r.read(inner); err != nil {
 		s.gap(r.kind, "gap.broken", max(1, lineOf(err)), 0)
 	}

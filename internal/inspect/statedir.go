@@ -81,6 +81,9 @@ func stateOf(name string) string {
 // stateDirOf is stateOf, or the directory of a configuration that has the contents of a state
 // directory beside it, whatever its name is.
 func (s *source) stateDirOf(name string) string {
+	if s.stateDirAt != "" && strings.HasPrefix(name, s.stateDirAt+"/") {
+		return s.stateDirAt
+	}
 	if dir := stateOf(name); dir != "" {
 		return dir
 	}

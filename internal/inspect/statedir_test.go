@@ -51,12 +51,15 @@ func TestStateDirs(t *testing.T) {
 	}
 }
 
-type fakeProcesses map[int][2]string
+type fakeProcesses map[int][3]string // cmdline, environ, cgroup
 
 func (f fakeProcesses) IDs() []int { return []int{1, 2, 3, 4} }
 
 func (f fakeProcesses) Read(id int, file string, _ int64) ([]byte, error) {
 	text := f[id][0]
+	if file == "cgroup" {
+		return []byte(f[id][2]), nil
+	}
 	if file == "environ" {
 		if text = f[id][1]; text == "" {
 			return nil, errors.New("not allowed")
@@ -68,10 +71,10 @@ func (f fakeProcesses) Read(id int, file string, _ int64) ([]byte, error) {
 func TestProcesses(t *testing.T) {
 	m := &deploy.Model{}
 	addProcesses(m, fakeProcesses{
-		1: {"sh\x00-c\x00openclaw gateway\x00", ""},
+		1: {"sh\x00-c\x00openclaw gateway\x00"},
 		2: {"node\x00/usr/lib/node_modules/openclaw/openclaw.mjs\x00gateway\x00--bind\x00lan\x00", "HOME=/root\x00OPENCLAW_GATEWAY_PORT=1\x00"},
-		3: {"openclaw-gateway\x00", ""},
-		4: {"vim\x00openclaw.json\x00", ""},
+		3: {"openclaw-gateway\x00"},
+		4: {"vim\x00openclaw.json\x00"},
 	})
 	want := "gateway process@/proc/2/cmdline:1 2 --bind=lan@1 HOME=/root@/proc/2/environ:1 OPENCLAW_GATEWAY_PORT=1@/proc/2/environ:2\n" +
 		"gateway process@/proc/3/cmdline:1 3 --auth=?@1 --bind=?@1 --port=?@1 more@/proc/3/environ:1\n"

@@ -59,7 +59,7 @@ func (s *source) dropIns(unit string) []*source {
 			continue
 		}
 		if data, err := s.tree.Read(f.Name, MaxFile); err == nil {
-			found = append(found, &source{name: f.Name, data: data, tree: s.tree, m: s.m, env: s.env})
+			found = append(found, &source{name: f.Name, data: data, tree: s.tree, m: s.m, env: s.env, stateDirAt: s.stateDirAt, home: s.home})
 		}
 	}
 	slices.SortStableFunc(found, func(a, b *source) int { return strings.Compare(path.Base(a.name), path.Base(b.name)) })
