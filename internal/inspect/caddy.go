@@ -15,10 +15,7 @@ func caddyReader() reader {
 	return reader{kind: deploy.KindCaddy, match: matchCaddy, read: readCaddy}
 }
 
-var (
-	caddyContent = regexp.MustCompile(`(?m)^\s*(reverse_proxy|forward_auth|handle|import|layer4|proxy)\b`)
-	caddyJSON    = regexp.MustCompile(`"apps"\s*:\s*\{`)
-)
+var caddyJSON = regexp.MustCompile(`"apps"\s*:\s*\{`)
 
 func matchCaddy(name string, data []byte) bool {
 	base := strings.ToLower(path.Base(name))

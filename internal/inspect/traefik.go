@@ -342,7 +342,7 @@ func onlyMiddlewares(root *json5.Node) *json5.Node {
 }
 
 var (
-	traefikHost = regexp.MustCompile("(?:Host|HostSNI|HostRegexp)\\(([^)]*)\\)")
+	traefikHost = regexp.MustCompile(`(?:Host|HostSNI|HostRegexp)\(([^)]*)\)`)
 	traefikPath = regexp.MustCompile("(?:PathPrefix|Path)\\(\\s*[`\"']([^`\"']*)[`\"']\\s*\\)")
 	traefikText = regexp.MustCompile("[`\"']([^`\"']+)[`\"']")
 	traefikPeer = regexp.MustCompile(`\bClientIP\(`)
