@@ -169,12 +169,19 @@ func deployments() []deployed {
 		{name: "none-trusting", release: lab.Newest, files: openclawJSON(none + trust), cases: []deployment{
 			{name: "none, nginx with X-Forwarded-For, trusted", files: nginxConf(forwardedFor), reach: event.FilesHostAddresses, auth: event.AuthOpen},
 			{
-				name: "none, nginx, trusted", files: nginxConf(), reach: event.FilesHostAddresses, auth: event.AuthOpen, seen: event.AuthBlocked, blind: missing,
-				why: "open to who sends X-Forwarded-For, which the scan does not",
+				name: "none, nginx, trusted", files: nginxConf(), reach: event.FilesHostAddresses, auth: event.AuthOpen, local: true,
 				shown: []shown{
-					{"without a header", nil, false},
+					{"without a header", nil, true},
 					{"with X-Forwarded-For", http.Header{"X-Forwarded-For": {"192.0.2.77"}}, true},
 				},
+			},
+			{
+				name: "none, nginx that strips X-Forwarded-For, trusted", files: nginxConf(stripped), reach: event.FilesHostAddresses, auth: event.AuthOpen, local: true,
+				shown: []shown{{"with X-Forwarded-For", http.Header{"X-Forwarded-For": {"192.0.2.77"}}, true}},
+			},
+			{
+				name: "none, socat, trusted", reach: event.FilesHostAddresses, auth: event.AuthOpen, local: true,
+				files: map[string]string{"start.sh": "#!/bin/sh\nexec socat TCP-LISTEN:@ENTRY@,fork,reuseaddr TCP:127.0.0.1:@PORT@\n"},
 			},
 		}},
 		{name: "token", release: lab.Newest, files: openclawJSON(token), cases: []deployment{
@@ -187,6 +194,8 @@ func deployments() []deployed {
 		{name: "token-trusting", release: lab.Newest, files: openclawJSON(token + trust), cases: []deployment{
 			{name: "token, Caddy, trusted", files: caddyfile(), reach: event.FilesHostAddresses, auth: event.AuthRequired, shown: []shown{bearer("with the token", "@SECRET@")}},
 			{name: "token, nginx that appends to X-Forwarded-For, trusted", files: nginxConf(appendedFor), reach: event.FilesHostAddresses, auth: event.AuthRequired},
+			{name: "token, nginx, trusted", files: nginxConf(), reach: event.FilesHostAddresses, auth: event.AuthRequired, local: true},
+			{name: "token, nginx that strips X-Forwarded-For, trusted", files: nginxConf(stripped), reach: event.FilesHostAddresses, auth: event.AuthRequired, local: true},
 		}},
 		{name: "trusted-proxy", release: lab.Newest, files: openclawJSON(user), cases: []deployment{
 			{
