@@ -25,6 +25,7 @@ type view struct {
 	trusted   deploy.Tri // what connects is in gateway.trustedProxies
 	forwarded bool       // a forwarding header is there, whoever the client is
 	open      bool       // the client may send forwarding headers of its own
+	named     bool       // a proxy says in X-Forwarded-For who the client is
 	by        *deploy.Door
 }
 
@@ -39,12 +40,13 @@ func (x *gateway) sees(w *way) view {
 			switch h := d.Header(name); h.Does {
 			case deploy.Sets, deploy.Appends:
 				v.forwarded = true
+				v.named = v.named || name == "x-forwarded-for"
 				if name == "x-forwarded-for" && h.Does == deploy.Sets {
 					v.open = h.From == deploy.FromClient
 				}
 			case deploy.Removes:
 				if name == "x-forwarded-for" {
-					v.open, v.forwarded = false, false
+					v.open, v.forwarded, v.named = false, false, false
 				}
 			}
 		}
@@ -252,10 +254,8 @@ func (x *gateway) blocks(w *way, v view) event.AuthState {
 		return event.AuthBlocked
 	case v.forwarded && v.trusted == deploy.NotKnown:
 		return event.AuthUnknown
-	case http && !v.forwarded && !v.open && v.trusted == deploy.Yes:
-		return event.AuthBlocked
-	case http && bytes(w) && v.trusted == deploy.Yes && !v.open:
-		return event.AuthBlocked
+	case http && v.trusted == deploy.Yes && !v.open && !v.named && !v.local:
+		return event.AuthBlocked // over loopback without any header it is local, trusted or not
 	}
 	return ""
 }

@@ -351,7 +351,7 @@ func (x *gateway) proxies() {
 			x.found("proxy-attribution-blocked", event.Medium, "trustedProxies", at, steps, message.Say("proxy-attribution-blocked.declared", message.Of("front", string(d.Kind))))
 			continue
 		}
-		if far && v.local && (v.trusted != deploy.Yes || bytes(w)) && !d.Own {
+		if far && v.local && (v.trusted != deploy.Yes || bytes(w) || x.release.Compare(attributes()) >= 0) && !d.Own {
 			at, id := d.Pos, "everyone-is-local.declared.no-header"
 			h := header(w, "x-forwarded-for")
 			switch {
