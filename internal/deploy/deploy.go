@@ -128,7 +128,7 @@ type Command struct {
 	Args  []Value          // all, as words
 	Flags map[string]Value // by name without dashes: bind, port, auth, token, password, tailscale, dev, profile, allow-unconfigured ...; "true" for one without a value
 	Env   map[string]Value // variables that the command line itself sets before the gateway starts
-	User  Value            // whom it becomes before that (gosu, sudo -u); Unset: whoever starts it
+	User  Value            // whom it becomes before that (gosu, sudo -u); Unset: anyone who starts it
 	Pos   event.Pos
 }
 

@@ -23,7 +23,7 @@ func attributes() release.Version { return release.MustParse("2026.8.1") }
 type view struct {
 	local     bool       // it takes the client for one of its own machine
 	trusted   deploy.Tri // what connects is in gateway.trustedProxies
-	forwarded bool       // a forwarding header is there, whoever the client is
+	forwarded bool       // a forwarding header is there, of any client
 	open      bool       // the client may send forwarding headers of its own
 	named     bool       // a proxy says in X-Forwarded-For who the client is
 	by        *deploy.Door
@@ -225,7 +225,7 @@ func (x *gateway) let(w *way, v view, asks event.AuthState) event.AuthState {
 	return asks
 }
 
-// asksThere says what the gateway asks of those who come by a way in, whoever they are:
+// asksThere says what the gateway asks of all who come by a way in:
 // one that leads to another address than loopback leads nowhere where it listens on
 // loopback alone.
 func (x *gateway) asksThere(w *way) event.AuthState {

@@ -10,7 +10,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
-// socket is where something listens, whoever it is.
+// socket is where something listens.
 type socket struct {
 	space    deploy.Space
 	port     int
@@ -453,7 +453,7 @@ func (s texts) in(line string, spend func(int) bool) bool {
 // size is about what a location takes in the stream, in bytes.
 func size(l event.Location) int { return 200 + len(l.File) + 2*len(l.Says) }
 
-// fits takes from the room of a target, and reports whether there was any left.
+// fits takes from what a target may still hold, and reports whether anything was left.
 func (x *gateway) fits(n int) bool {
 	if x.size+n > maxSize || x.sizes+n > maxSizes {
 		return false

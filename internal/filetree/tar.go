@@ -120,7 +120,7 @@ func (t *archive) entry(h *tar.Header, content io.Reader) error {
 		t.infos[at].Links = max(t.infos[at].Links, 1) + 1
 		data, info = t.data[t.infos[at].Name], t.infos[at]
 		info.Name = name
-		if !t.room(name, len(data)) { // the other name may be replaced, and not free it
+		if !t.fits(name, len(data)) { // the other name may be replaced, and not free it
 			data = nil
 		}
 		t.kept += len(data)
@@ -146,7 +146,7 @@ func (t *archive) content(i Info, r io.Reader) ([]byte, error) {
 	if i.Size > maxFile || unread[path.Ext(i.Name)] {
 		return nil, nil
 	}
-	if !t.room(i.Name, int(i.Size)) {
+	if !t.fits(i.Name, int(i.Size)) {
 		return nil, nil
 	}
 	data := make([]byte, i.Size)
@@ -160,8 +160,8 @@ func (t *archive) content(i Info, r io.Reader) ([]byte, error) {
 	return data, nil
 }
 
-// room reports whether there is space for the content of a name.
-func (t *archive) room(name string, size int) bool {
+// fits reports whether there is space for the content of a name.
+func (t *archive) fits(name string, size int) bool {
 	if t.kept+size+t.names+perName*len(t.infos) > maxKept {
 		t.skip(name, TooMuch)
 		return false
