@@ -83,6 +83,7 @@ type deployment struct {
 }
 
 func (o *inspectOptions) inspect(ctx context.Context, s streams, args []string) error {
+	holdMemory()
 	set, err := builtinFingerprints()
 	if err != nil {
 		return err

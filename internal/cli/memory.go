@@ -30,5 +30,14 @@ func collectLess(inFlight int) (undo func()) {
 	}
 }
 
+// holdMemory makes garbage collection keep a command that reads many files near what it
+// needs at one time: after a large file it would grow by what that took. The limit is a
+// soft one.
+func holdMemory() {
+	if !ownMemory() {
+		debug.SetMemoryLimit(32 << 20)
+	}
+}
+
 // ownMemory reports whether the user has set either: both take precedence.
 func ownMemory() bool { return os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" }

@@ -149,6 +149,12 @@ func (n *nginxFile) include(list []*nginxDirective, level int) []*nginxDirective
 			continue
 		}
 		pattern := d.arg(0)
+		if n.globs++; n.globs > nginxPatterns {
+			if n.globs == nginxPatterns+1 {
+				n.gapAt("gap.too-many", d.pos)
+			}
+			continue
+		}
 		files := n.find(pattern, path.Dir(d.pos.File))
 		switch {
 		case len(files) == 0 && nginxHarmless.MatchString(pattern):
@@ -187,7 +193,7 @@ func (n *nginxFile) include(list []*nginxDirective, level int) []*nginxDirective
 // find returns the files of the tree that an include names: under the directory that
 // stands for nginx's own, beside the file, or from the root of the tree.
 func (n *nginxFile) find(pattern, dir string) []string {
-	if n.globs++; n.globs > nginxPatterns || n.tree == nil {
+	if n.tree == nil {
 		return nil
 	}
 	var ways []string
