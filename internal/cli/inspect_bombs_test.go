@@ -136,7 +136,7 @@ func TestInspectRepository(t *testing.T) {
 	}
 	dir := t.TempDir()
 	for i := range 1000 {
-		put(t, dir, fmt.Sprintf("deploy/d%d/compose.yaml", i), fmt.Sprintf("services:\n  openclaw:\n    image: ghcr.io/openclaw/openclaw:2026.9.6\n    environment:\n"+
+		put(t, dir, fmt.Sprintf("deploy/d%d/compose.yaml", i), fmt.Sprintf("services:\n  openclaw:\n    image: openclaw/openclaw:2026.9.6\n    environment:\n"+
 			"      OPENCLAW_GATEWAY_TOKEN: %d-9f2c7e51b0a84d36\n    ports: ['%d:18789']\n  web:\n    image: nginx\n    ports: ['80:80']\n", i, 20000+i))
 	}
 	for name, at := range map[string]string{"directory": dir, "tar": pack(t, dir)} {
@@ -171,8 +171,8 @@ func hostile() map[string][]any {
 		"deep/Caddyfile":                   {":80 {\n", "handle {\n", 10_000, "}\n", 10_001},
 		"line/openclaw.json":               {`{"a": "`, "x", 2<<20 - 12, `"`},
 		"line/compose.yaml":                {"services: {a: '", "x", 2<<20 - 40},
-		"services/docker-compose.yml":      {"services:\n", numbered("  s%d: {image: ghcr.io/openclaw/openclaw, ports: ['18789']}\n", 20_000)},
-		"ranges/docker-compose.yml":        {"services:\n  openclaw:\n    image: ghcr.io/openclaw/openclaw\n    ports:\n", "    - '1-65535:1-65535'\n", 40_000},
+		"services/docker-compose.yml":      {"services:\n", numbered("  s%d: {image: openclaw/openclaw, ports: ['18789']}\n", 20_000)},
+		"ranges/docker-compose.yml":        {"services:\n  openclaw:\n    image: openclaw/openclaw\n    ports:\n", "    - '1-65535:1-65535'\n", 40_000},
 		"utf8/openclaw.json":               {"{\"gateway\": {\"bind\": \"\xff\xfe\"}, \x80}"},
 		"names/a\nb\x1b[31m/openclaw.json": {`{"gateway": {"bind": "lan"`},
 	}

@@ -14,7 +14,7 @@ import (
 // hostile ones may have.
 func repositories(n int) map[string]map[string]string {
 	const (
-		compose = "services:\n  openclaw:\n    image: ghcr.io/openclaw/openclaw:2026.9.6\n    environment:\n      OPENCLAW_GATEWAY_TOKEN: %[1]d-9f2c7e51b0a84d36\n" +
+		compose = "services:\n  openclaw:\n    image: openclaw/openclaw:2026.9.6\n    environment:\n      OPENCLAW_GATEWAY_TOKEN: %[1]d-9f2c7e51b0a84d36\n" +
 			"    command: [openclaw, gateway, --bind, lan, --port, '18789']\n    ports: ['%[2]d:18789']\n    networks: [front]\n" +
 			"  web:\n    image: nginx:1.29\n    ports: ['%[3]d:80']\n    networks: [front]\nnetworks:\n  front: {}\n"
 		nginx = "server {\n  listen 443 ssl;\n  server_name s%[1]d.example.com;\n  location / {\n    proxy_pass http://127.0.0.1:18789;\n" +
@@ -24,7 +24,7 @@ func repositories(n int) map[string]map[string]string {
 			"      containers:\n      - name: web\n        image: registry.example/a%[1]d:1.2\n        ports: [{containerPort: 8080, name: http}]\n        env: [{name: A, value: b}]\n" +
 			"---\napiVersion: v1\nkind: Service\nmetadata: {name: a%[1]d, namespace: n%[2]d}\nspec:\n  type: LoadBalancer\n  selector: {app: a%[1]d}\n  ports: [{port: 80, targetPort: http}]\n"
 		gatewayPod = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: openclaw, namespace: n%[1]d}\nspec:\n  template:\n    metadata: {labels: {app: openclaw}}\n    spec:\n" +
-			"      containers:\n      - name: openclaw\n        image: ghcr.io/openclaw/openclaw:2026.9.6\n        ports: [{containerPort: 18789, name: http}]\n" +
+			"      containers:\n      - name: openclaw\n        image: openclaw/openclaw:2026.9.6\n        ports: [{containerPort: 18789, name: http}]\n" +
 			"---\napiVersion: v1\nkind: Service\nmetadata: {name: openclaw, namespace: n%[1]d}\nspec:\n  type: LoadBalancer\n  selector: {app: openclaw}\n  ports: [{port: 18789, targetPort: http}]\n"
 		workflow = "name: ci\non: [push]\njobs:\n  test%[1]d:\n    runs-on: ubuntu-latest\n    steps:\n    - uses: actions/checkout@v4\n    - run: make test\n    - run: |\n        go vet ./...\n        go test ./...\n"
 		play     = "- hosts: web\n  become: true\n  tasks:\n  - name: install %[1]d\n    apt: {name: nginx, state: present}\n  - name: start\n    service: {name: nginx, state: started}\n"
@@ -69,7 +69,7 @@ func repositories(n int) map[string]map[string]string {
 	var b strings.Builder
 	b.WriteString("services:\n")
 	for i := range n {
-		fmt.Fprintf(&b, "  s%d:\n    image: ghcr.io/openclaw/openclaw:2026.9.6\n    ports: ['%d:18789']\n", i, 20000+i)
+		fmt.Fprintf(&b, "  s%d:\n    image: openclaw/openclaw:2026.9.6\n    ports: ['%d:18789']\n", i, 20000+i)
 	}
 	add("services", "docker-compose.yml", "%s", b.String())
 	return out

@@ -19,11 +19,11 @@ const canary = "zq7canaryzq7Xk29"
 // time, every place is in the tree, and no secret is told.
 func FuzzInspect(f *testing.F) {
 	const (
-		compose = "services:\n  openclaw:\n    image: ghcr.io/openclaw/openclaw:2026.9.6\n    command: [openclaw, gateway, --token, CANARY, --bind, lan]\n" +
+		compose = "services:\n  openclaw:\n    image: openclaw/openclaw:2026.9.6\n    command: [openclaw, gateway, --token, CANARY, --bind, lan]\n" +
 			"    environment:\n      OPENCLAW_GATEWAY_TOKEN: CANARY\n    ports: ['18789:18789', '6080:6080']\n    volumes: ['./.openclaw:/home/node/.openclaw']\n"
 		config = "{gateway: {bind: 'lan', auth: {mode: 'none', token: 'CANARY', password: 'CANARY'}, trustedProxies: ['10.0.0.0/8']}, hooks: {enabled: true, token: 'CANARY'}}\n"
 		nginx  = "server {\n listen 443 ssl; server_name a.example.com;\n location / { proxy_pass http://127.0.0.1:18789; proxy_set_header Authorization \"Bearer CANARY\"; }\n}\n"
-		pod    = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {app: a}}\nspec:\n  containers:\n  - image: ghcr.io/openclaw/openclaw:2026.9.6\n    env: [{name: OPENCLAW_GATEWAY_PASSWORD, value: CANARY}]\n" +
+		pod    = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {app: a}}\nspec:\n  containers:\n  - image: openclaw/openclaw:2026.9.6\n    env: [{name: OPENCLAW_GATEWAY_PASSWORD, value: CANARY}]\n" +
 			"---\napiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {type: LoadBalancer, selector: {app: a}, ports: [{port: 80, targetPort: 18789}]}\n"
 		unit = "[Service]\nEnvironment=OPENCLAW_GATEWAY_TOKEN=CANARY\nExecStart=/usr/bin/openclaw gateway --bind lan --password CANARY\n"
 	)

@@ -13,10 +13,10 @@ func TestPlatforms(t *testing.T) {
 				"gateway fly@fly.toml:5 app space=fly:fly.toml/app --allow-unconfigured=true@5 --bind=lan@5 --port=3000@5 OPENCLAW_STATE_DIR=/data@3 more@2",
 		},
 		"fly services": {
-			map[string]string{"fly.toml": "app = 'x'\n[build]\nimage = 'ghcr.io/openclaw/openclaw:2026.9.6'\n[[services]]\ninternal_port = 18789\nprotocol = 'tcp'\n[[services.ports]]\nport = 443\nhandlers = ['tls', 'http']\n[[services.ports]]\nport = 18789\n"},
+			map[string]string{"fly.toml": "app = 'x'\n[build]\nimage = 'openclaw/openclaw:2026.9.6'\n[[services]]\ninternal_port = 18789\nprotocol = 'tcp'\n[[services.ports]]\nport = 443\nhandlers = ['tls', 'http']\n[[services.ports]]\nport = 18789\n"},
 			"door fly@fly.toml:4 name=x in=:443@7 internet to=:18789 xff=2 tls=1\n" +
 				"door fly@fly.toml:4 name=x in=:18789@10 internet to=:18789 bytes@10 tls=2\n" +
-				"gateway fly@fly.toml:1 app space=fly:fly.toml/app image=ghcr.io/openclaw/openclaw:2026.9.6 release=2026.9.6 --allow-unconfigured=true~@3 more@1",
+				"gateway fly@fly.toml:1 app space=fly:fly.toml/app image=openclaw/openclaw:2026.9.6 release=2026.9.6 --allow-unconfigured=true~@3 more@1",
 		},
 		"render": {
 			map[string]string{"render.yaml": "services:\n  - type: web\n    name: claw\n    runtime: docker\n    envVars:\n      - key: OPENCLAW_GATEWAY_TOKEN\n        generateValue: true\n      - fromGroup: shared\n"},

@@ -37,16 +37,16 @@ func TestScripts(t *testing.T) {
 				"gap cloudflared gap.tunnel-elsewhere@up.sh:9",
 		},
 		"docker": {
-			map[string]string{"run.sh": "docker run -d --name claw -p 127.0.0.1:18789:18789 \\\n  -p 18790:18790 -e OPENCLAW_GATEWAY_TOKEN=abc -v ~/.openclaw:/home/node/.openclaw \\\n  ghcr.io/openclaw/openclaw:2026.9.6 node dist/index.js gateway --bind lan\n"},
+			map[string]string{"run.sh": "docker run -d --name claw -p 127.0.0.1:18789:18789 \\\n  -p 18790:18790 -e OPENCLAW_GATEWAY_TOKEN=abc -v ~/.openclaw:/home/node/.openclaw \\\n  openclaw/openclaw:2026.9.6 node dist/index.js gateway --bind lan\n"},
 			"door published port@run.sh:1 name=claw in=127.0.0.1:18789@1 to=:18789 tls=0\n" +
 				"door published port@run.sh:2 name=claw in=:18790@2 to=:18790 tls=0\n" +
-				"gateway script@run.sh:1 claw space=container:./claw image=ghcr.io/openclaw/openclaw:2026.9.6 release=2026.9.6 --bind=lan@3 OPENCLAW_GATEWAY_TOKEN=abc@2 /home/node/.openclaw<-outside\n" +
+				"gateway script@run.sh:1 claw space=container:./claw image=openclaw/openclaw:2026.9.6 release=2026.9.6 --bind=lan@3 OPENCLAW_GATEWAY_TOKEN=abc@2 /home/node/.openclaw<-outside\n" +
 				"secret gateway token@run.sh:2",
 		},
 		"quadlet": {
-			map[string]string{"openclaw.container": "[Container]\nImage=ghcr.io/openclaw/openclaw:latest\nPublishPort=127.0.0.1:18789:18789\nEnvironment=OPENCLAW_GATEWAY_TOKEN=abc\nEnvironmentFile=%h/.openclaw/.env\nVolume=%h/.openclaw:/home/node/.openclaw:Z\nUser=0\nExec=node dist/index.js gateway \\\n  --bind lan\n", "home/.openclaw/.env": "X=y\n"},
+			map[string]string{"openclaw.container": "[Container]\nImage=openclaw/openclaw:latest\nPublishPort=127.0.0.1:18789:18789\nEnvironment=OPENCLAW_GATEWAY_TOKEN=abc\nEnvironmentFile=%h/.openclaw/.env\nVolume=%h/.openclaw:/home/node/.openclaw:Z\nUser=0\nExec=node dist/index.js gateway \\\n  --bind lan\n", "home/.openclaw/.env": "X=y\n"},
 			"door published port@openclaw.container:3 name=openclaw in=127.0.0.1:18789@3 to=:18789 tls=0\n" +
-				"gateway quadlet@openclaw.container:2 openclaw space=container:./openclaw image=ghcr.io/openclaw/openclaw:latest root@7 --bind=lan@9 OPENCLAW_GATEWAY_TOKEN=abc@4 X=y@home/.openclaw/.env:1 /home/node/.openclaw<-home/.openclaw\n" +
+				"gateway quadlet@openclaw.container:2 openclaw space=container:./openclaw image=openclaw/openclaw:latest root@7 --bind=lan@9 OPENCLAW_GATEWAY_TOKEN=abc@4 X=y@home/.openclaw/.env:1 /home/node/.openclaw<-home/.openclaw\n" +
 				"secret gateway token@openclaw.container:4",
 		},
 		"launchd": {
