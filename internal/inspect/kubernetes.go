@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/deploy"
@@ -327,6 +328,9 @@ func (m *manifests) pod(o object, template *ynode) {
 	if spec == nil {
 		return
 	}
+	if c := spec.get("containers"); c != nil && !listsMappings(c) {
+		m.gap(gapUnread, spec.keyPos("containers"))
+	}
 	space, spacePos := deploy.Space("pod:"+o.namespace+"/"+o.name), event.Pos{}
 	if spec.at("hostNetwork") == "true" {
 		space, spacePos = deploy.Host, spec.keyPos("hostNetwork")
@@ -355,6 +359,12 @@ func (m *manifests) pod(o object, template *ynode) {
 		}
 		m.container(o, spec, c, space, spacePos)
 	}
+}
+
+// listsMappings reports whether a node is a list of mappings, and not an empty one.
+func listsMappings(n *ynode) bool {
+	list := n.list()
+	return len(list) > 0 && !slices.ContainsFunc(list, func(c *ynode) bool { return c == nil || c.kind != ymapping })
 }
 
 func (m *manifests) containerPort(o object, p *ynode, space deploy.Space) {

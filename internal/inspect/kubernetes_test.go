@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"fmt"
+	"github.com/clawsonar/clawsonar/internal/filetree"
 	"strings"
 	"testing"
 	"time"
@@ -32,4 +33,20 @@ func FuzzKubernetes(f *testing.F) {
 		files := map[string]string{"a.yaml": text, "b.yaml": text, "kustomization.yaml": text}
 		checkPlaces(t, readModel(files, kubernetesReader()), files)
 	})
+}
+
+// Containers that are no list of mappings are no pod that is known to hold no gateway.
+func TestKubernetesContainers(t *testing.T) {
+	for text, gaps := range map[string]int{
+		"containers: [{name: a, image: nginx}]": 0,
+		"containers: [[{name: a}]]":             1,
+		"containers: []":                        1,
+		"containers: a":                         1,
+		"volumes: []":                           0, // a patch to another file
+	} {
+		m := Read(filetree.Map(map[string]string{"pod.yaml": "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  " + text + "\n"}), Options{}).Model
+		if len(m.Gaps) != gaps {
+			t.Errorf("%s: gaps %v", text, m.Gaps)
+		}
+	}
 }
