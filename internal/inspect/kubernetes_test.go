@@ -2,10 +2,11 @@ package inspect
 
 import (
 	"fmt"
-	"github.com/clawsonar/clawsonar/internal/filetree"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/clawsonar/clawsonar/internal/filetree"
 )
 
 func TestKubernetes(t *testing.T) { modelGoldens(t, "kubernetes", kubernetesReader()) }
