@@ -174,7 +174,7 @@ func (o *inspectOptions) deployments(s streams, args []string) ([]deployment, er
 			}
 		}
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w: give a directory, a file or a tar stream", err)
 		}
 		d := deployment{a, func() (filetree.Tree, error) { return filetree.Open(arg) }}
 		if info.Mode().IsRegular() && !isArchive(arg) {
@@ -252,16 +252,13 @@ func (d *deployment) settle(targets []*event.Target, tree filetree.Tree) {
 			continue
 		}
 		for _, x := range tree.Skipped() {
-			if unread(x.Why) && len(t.Files.Unjudged) < maxUnread {
+			if unread(x.Why) {
 				why := message.Say(string(x.Why))
-				t.Files.Unjudged = append(t.Files.Unjudged, event.Location{Pos: event.Pos{File: x.Name}, Says: why.English, Message: &why.Message})
+				t.Unread(event.Location{Pos: event.Pos{File: x.Name}, Says: why.English, Message: &why.Message})
 			}
 		}
 	}
 }
-
-// maxUnread is how many places that could not be read a target names.
-const maxUnread = 20
 
 // unread reports whether something that was left out may hold a part of a deployment.
 func unread(why filetree.Why) bool {

@@ -38,12 +38,12 @@ func (m *Model) Together(kind Kind, file string) {
 type Space string
 
 // Host is the namespace of what is not in a container or pod. Others are named by
-// their readers, uniquely within the tree: "compose:DIR/SERVICE", "pod:NAMESPACE/NAME",
-// "service:NAMESPACE/NAME" for the virtual address of a Kubernetes Service.
+// their readers, uniquely within the tree; nothing is told by the name.
 const Host Space = "host"
 
 // SpaceInfo is what is known of a namespace besides what listens in it.
 type SpaceInfo struct {
+	Made      Kind              // the kind of file that makes it, where that counts: KindCompose, KindKubernetes
 	Domain    string            // where names are looked up: the same for all services of a Compose project, all of a cluster's namespace
 	Names     []string          // by which others of the domain reach it
 	Container bool              // a container or pod, and no host
@@ -118,9 +118,8 @@ type Gateway struct {
 	// without a volume.
 	NoConfig bool
 
-	Root    *event.Pos // it runs as root: the setting that says so, or the command
-	Config  *Config    // what it reads, once linked; nil if that is not in the files
-	Profile Value
+	Root   *event.Pos // it runs as root: the setting that says so, or the command
+	Config *Config    // what it reads, once linked; nil if that is not in the files
 }
 
 // Command is the command line of the gateway, after shell expansion where that is known.
@@ -156,7 +155,6 @@ type Image struct {
 	Env     map[string]Value
 	Copies  map[string]Value // path in the image to path in the tree
 	Root    *event.Pos
-	Exposes []int
 	Pos     event.Pos
 }
 
@@ -310,13 +308,20 @@ type Login struct {
 
 // Secret is a secret that a file holds in clear.
 type Secret struct {
-	What  string // "gateway token", "gateway password", "hooks token", or the name of the setting
+	What  string // one of those below, or the name of the setting
 	Kind  Kind   // of the file
 	Value Value
 	Image bool // it becomes part of an image
 	// Published: the file is an example that others have as well.
 	Example bool
 }
+
+// What secrets are that a gateway itself asks for.
+const (
+	GatewayToken    = "gateway token"
+	GatewayPassword = "gateway password"
+	HooksToken      = "hooks token"
+)
 
 // File is a file or directory of a state directory, for its modes.
 type File struct {
@@ -352,9 +357,12 @@ const (
 
 // Gap is what was found and could not be judged.
 type Gap struct {
-	Kind Kind   // what it seems to be
-	Why  string // id of a message without arguments: see inspect
-	Pos  event.Pos
+	// Minor: whatever it is, it lets nobody in whom the rest keeps out: a policy that keeps
+	// more out, or something that is about the release alone.
+	Minor bool
+	Kind  Kind   // what it seems to be
+	Why   string // id of a message without arguments: see inspect
+	Pos   event.Pos
 }
 
 // Space adds a namespace, or returns the one that is there.

@@ -175,7 +175,7 @@ type Files struct {
 	Read int `json:"read"`
 	// Ways are the ways in that reach farthest, and each that stands open.
 	Ways []Way `json:"ways,omitempty"`
-	// Unjudged are places that could not be judged.
+	// Unjudged are places that could not be judged; see Target.Unread.
 	Unjudged []Location `json:"unjudged,omitempty"`
 }
 

@@ -36,19 +36,31 @@ func (t *Target) Judged() bool {
 	return false
 }
 
-// judgedInFiles is Judged of a deployment: whatever could not be read might change the
-// answer, but for what stands open.
+// judgedInFiles is Judged of a deployment; see Unread.
 func (t *Target) judgedInFiles() bool {
-	whole := t.Files != nil && len(t.Files.Unjudged) == 0
-	switch {
-	case t.Outcome == OutcomeOther:
-		return whole
-	case t.Outcome != OutcomeIdentified || t.Auth == nil:
-		return false
-	case t.Auth.State == AuthOpen || t.Auth.State == AuthClaimable:
-		return true
+	switch t.Outcome {
+	case OutcomeOther:
+		return t.Files != nil && len(t.Files.Unjudged) == 0
+	case OutcomeIdentified:
+		return t.Refuses() || t.Auth != nil && stated(t.Auth.State)
 	}
-	return whole && (t.Refuses() || stated(t.Auth.State))
+	return false
+}
+
+// MaxUnread is how many places a target names that could not be judged.
+const MaxUnread = 1000
+
+// Unread notes a place of a deployment that could not be judged. It might change what the
+// rest says, so that this is no verdict any more, but for what stands open.
+func (t *Target) Unread(l Location) {
+	if len(t.Files.Unjudged) < MaxUnread {
+		t.Files.Unjudged = append(t.Files.Unjudged, l)
+	}
+	if t.Auth == nil || t.Auth.State == AuthOpen || t.Auth.State == AuthClaimable {
+		return
+	}
+	t.Auth.State, t.Auth.Mode = AuthUnknown, ""
+	t.Files.Starts = StartsUnknown
 }
 
 // Refuses reports whether the target is a gateway that does not start with what its

@@ -17,11 +17,11 @@ import (
 func (x *gateway) exposed() bool { return beyond(x.t.Files.Reach) }
 
 // ifExposed is the severity of what matters to those who can connect.
-func (x *gateway) ifExposed(severity, else_ event.Severity) event.Severity {
+func (x *gateway) ifExposed(severity, otherwise event.Severity) event.Severity {
 	if x.exposed() {
 		return severity
 	}
-	return else_
+	return otherwise
 }
 
 // configures finds settings of the configuration that open more than a login does.
@@ -95,7 +95,7 @@ func (x *gateway) surfaces() {
 	case on && open:
 		x.found("terminal-enabled", event.Critical, "terminal", n.Pos, nil, message.Say("terminal-enabled.declared.open"))
 	case byDefault && open:
-		x.found("terminal-enabled", event.Critical, "terminal", x.at_("gateway"), nil, message.Say("terminal-enabled.declared.default"))
+		x.found("terminal-enabled", event.Critical, "terminal", x.place("gateway"), nil, message.Say("terminal-enabled.declared.default"))
 	case on && x.exposed():
 		f := x.found("terminal-enabled", event.Low, "terminal", n.Pos, nil, message.Say("terminal-enabled.declared"))
 		x.fix(f, n.Pos, "true", "false")

@@ -8,7 +8,6 @@ import (
 	"path"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/deploy"
@@ -58,20 +57,22 @@ type judge struct {
 // gateway is one gateway while it is judged.
 type gateway struct {
 	*judge
-	g       *deploy.Gateway // nil: none is in the files, but something leads to its port
-	at      listener
-	release release.Version
-	states  deploy.Value // what says the release; Unset: the newest is assumed
-	doc     *openclaw.Document
-	env     openclaw.Env
-	set     openclaw.Settings
-	ways    []way
-	auths   []event.AuthState // by way
-	t       *event.Target
-	notes   []message.Text
-	size    int // of the findings, about
-	keys    map[string]bool
-	front   map[belonging]bool // what the ways lead to, once asked
+	g  *deploy.Gateway // nil: none is in the files, but something leads to its port
+	at listener
+	// elsewhere is what leads to it calls it, where it is not in the files.
+	elsewhere string
+	release   release.Version
+	states    deploy.Value // what says the release; Unset: the newest is assumed
+	doc       *openclaw.Document
+	env       openclaw.Env
+	set       openclaw.Settings
+	ways      []way
+	auths     []event.AuthState // by way
+	t         *event.Target
+	notes     []message.Text
+	size      int // of the findings, about
+	keys      map[string]bool
+	front     map[belonging]bool // what the ways lead to, once asked
 }
 
 // Judge returns a target for each gateway of the model, in its order, then one for each
@@ -295,9 +296,14 @@ func (j *judge) implied() []*gateway {
 		x.at = listener{space: d.To.Space, port: d.To.Port, near: path.Dir(d.Pos.File)}
 		switch {
 		case d.To.Select != nil:
-			x.at.space = deploy.Space("elsewhere:" + d.Name)
+			x.elsewhere = d.Name
 		case d.To.Host != "" && !isLoopback(d.To.Host):
-			x.at.space = deploy.Space("elsewhere:" + d.To.Host)
+			x.elsewhere = d.To.Host
+		}
+		if info := j.m.Spaces[d.To.Space]; x.elsewhere == "" && d.To.Space != deploy.Host && info != nil && len(info.Names) > 0 {
+			x.elsewhere = info.Names[0] // in a container that is not known to run a gateway
+		} else if x.elsewhere != "" {
+			x.at.space = deploy.Space("elsewhere:" + x.elsewhere)
 		}
 		// All that lead to the same place lead to one gateway.
 		p := place{d.To.Space, d.To.Host, "*"}
@@ -367,11 +373,7 @@ func (x *gateway) describe() {
 	f := &event.Files{Reach: event.FilesReachUnknown, Starts: x.set.Starts, Bind: x.set.Bind.Value, Port: x.at.port, Read: x.o.Read}
 	x.t.Files = f
 	if x.g == nil {
-		f.Gateway = strings.TrimPrefix(string(x.at.space), "elsewhere:")
-		if x.at.space == deploy.Host {
-			f.Gateway = "127.0.0.1"
-		}
-		f.Gateway += ":" + strconv.Itoa(x.at.port)
+		f.Gateway = cmp.Or(x.elsewhere, "127.0.0.1") + ":" + strconv.Itoa(x.at.port)
 		x.t.Target.Gateway = "#" + f.Gateway
 		f.Bind = ""
 		x.note("inspect.gateway-elsewhere", message.Of("address", f.Gateway))

@@ -82,8 +82,8 @@ func (x *gateway) found(id string, severity event.Severity, place string, at eve
 	return &x.t.Findings[len(x.t.Findings)-1]
 }
 
-// at is where a setting of the configuration stands, or the nearest above it.
-func (x *gateway) at_(keys ...string) event.Pos {
+// place is where a setting of the configuration stands, or the nearest above it.
+func (x *gateway) place(keys ...string) event.Pos {
 	if x.doc == nil {
 		return event.Pos{}
 	}
@@ -208,7 +208,7 @@ func (x *gateway) opens() {
 		at, id, key := x.set.Mode.Pos, "auth-missing.declared.none", "mode"
 		switch h := header(w, "authorization"); {
 		case x.set.Mode.Value == "trusted-proxy":
-			at, id, key = x.at_("gateway", "auth", "trustedProxy", "userHeader"), "auth-missing.declared.identity", "identity"
+			at, id, key = x.place("gateway", "auth", "trustedProxy", "userHeader"), "auth-missing.declared.identity", "identity"
 			if h := header(w, strings.ToLower(x.textOf("gateway", "auth", "trustedProxy", "userHeader"))); h.Does == deploy.Sets && h.From == deploy.FromConst {
 				at, id = h.Pos, "auth-missing.declared.same"
 			}
@@ -216,7 +216,7 @@ func (x *gateway) opens() {
 			at, id, key = h.Pos, "auth-missing.declared.added", "added"
 		case at.IsZero() && x.set.Mode.Value != "none":
 			id = "auth-missing.declared.nothing"
-			at = x.at_("gateway")
+			at = x.place("gateway")
 		}
 		detail := []message.Text{message.Say(id)}
 		switch gated := slices.Contains(x.auths, event.AuthGated); {
@@ -247,7 +247,7 @@ func (x *gateway) opens() {
 			at = x.g.EnvFrom[0]
 		}
 		if x.set.AsksAlone == event.AuthOpen && x.t.Auth.State == event.AuthUnknown {
-			x.found("auth-missing", x.ifExposed(event.High, event.Medium), "alone", x.at_("gateway"), nil, message.Say("auth-missing.declared.alone"))
+			x.found("auth-missing", x.ifExposed(event.High, event.Medium), "alone", x.place("gateway"), nil, message.Say("auth-missing.declared.alone"))
 			return
 		}
 		x.found("auth-unverified", event.Info, "auth", at, nil, message.Say(id))

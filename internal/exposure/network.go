@@ -9,6 +9,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/deploy"
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/json5"
 	"github.com/clawsonar/clawsonar/internal/message"
 )
 
@@ -23,7 +24,8 @@ func (x *gateway) starts() {
 			x.found("token-published-example", event.High, "credential", p.Pos, nil, message.Say("token-published-example.earlier"))
 		}
 	case x.g != nil && x.g.Command != nil: // it may start: that hangs on what is not in the files
-		x.note("inspect.may-refuse", message.Of("reason", message.Say(p.ID, p.Args...).English))
+		x.note("inspect.may-refuse")
+		x.note(p.ID, p.Args...)
 	}
 	if x.doc == nil {
 		return
@@ -32,10 +34,8 @@ func (x *gateway) starts() {
 	if x.o.Keys != nil {
 		problems = append(slices.Clone(problems), x.o.Keys.Check(x.doc, x.release)...)
 	}
-	for i, p := range problems {
+	for _, p := range problems {
 		switch {
-		case i == 100: // a file of nothing but mistakes
-			return
 		case p.Fatal && x.set.Refusal != nil && p.ID == x.set.Refusal.ID && p.Pos == x.set.Refusal.Pos:
 			x.found("config-invalid", event.Medium, p.ID+p.Path, p.Pos, nil, message.Say(p.ID, p.Args...))
 			x.t.Findings = slices.DeleteFunc(x.t.Findings, func(f event.Finding) bool { return f.ID == "refuses-start" })
@@ -43,7 +43,7 @@ func (x *gateway) starts() {
 			x.invalid()
 			x.found("config-invalid", event.Medium, p.ID+p.Path, p.Pos, nil, message.Say(p.ID, p.Args...))
 		case slices.Contains(x.doc.Partial, p.Pos):
-			x.t.Files.Unjudged = append(x.t.Files.Unjudged, location(p.Pos, p.ID, p.Args...))
+			x.t.Unread(location(p.Pos, p.ID, p.Args...))
 		default:
 			x.found("setting-without-effect", event.Info, p.ID+p.Path, p.Pos, nil, message.Say(p.ID, p.Args...))
 		}
@@ -88,7 +88,7 @@ func (x *gateway) exposes() {
 				at, id := d.In.Pos, "listens-beyond-loopback.declared.published"
 				args := []message.Arg{message.Number("count", d.In.Port)}
 				switch {
-				case d.Kind == deploy.KindService, strings.HasPrefix(string(d.To.Space), "pod:"):
+				case d.Kind == deploy.KindService, x.inCluster(d.To.Space):
 					id = "listens-beyond-loopback.declared.nodes"
 				case d.In.Port == 0:
 					id, args = "listens-beyond-loopback.declared.any-port", nil
@@ -347,7 +347,7 @@ func (x *gateway) proxies() {
 		steps := x.steps(w)
 		far := beyond(w.reach)
 		if x.auths[i] == event.AuthBlocked && !d.Own {
-			at := x.at_("gateway", "trustedProxies")
+			at := x.place("gateway", "trustedProxies")
 			x.found("proxy-attribution-blocked", event.Medium, "trustedProxies", at, steps, message.Say("proxy-attribution-blocked.declared", message.Of("front", string(d.Kind))))
 			continue
 		}
@@ -368,7 +368,7 @@ func (x *gateway) proxies() {
 		x.claims(w, d, far, steps)
 		x.claimsAddress(w, d, far && v.trusted == deploy.Yes && ownProxy(d) && !bytes(w), steps)
 		if _, on := x.on("gateway", "allowRealIpFallback"); on && far && v.trusted == deploy.Yes && header(w, "x-real-ip").Does != deploy.Sets && header(w, "x-real-ip").Does != deploy.Removes {
-			x.found("trusted-proxy-spoofable", event.High, "real-ip", x.at_("gateway", "allowRealIpFallback"), steps, message.Say("trusted-proxy-spoofable.declared.real-ip", message.Of("front", string(d.Kind))))
+			x.found("trusted-proxy-spoofable", event.High, "real-ip", x.place("gateway", "allowRealIpFallback"), steps, message.Say("trusted-proxy-spoofable.declared.real-ip", message.Of("front", string(d.Kind))))
 		}
 	}
 	x.wide()
@@ -445,24 +445,36 @@ func (x *gateway) wide() {
 	if n == nil {
 		return
 	}
-	for _, item := range n.Items {
-		p, ok := prefix(item.Text)
+	item, p := widest(n.Items)
+	if item == nil {
+		return
+	}
+	severity, id := event.High, "trusted-proxy-spoofable.declared.wide"
+	switch {
+	case x.set.Mode.Value == "trusted-proxy" && (!x.at.loopback || everywhere(p)):
+		severity, id = event.Critical, "trusted-proxy-spoofable.declared.wide-user"
+	case x.at.loopback && !slices.ContainsFunc(x.ways, func(w way) bool { return beyond(w.reach) }):
+		severity = event.Medium
+	}
+	f := x.found("trusted-proxy-spoofable", severity, "trustedProxies", n.Pos, nil, message.Say(id, message.Of("setting", item.Text)))
+	if f.Locations[0].Pos == n.Pos && len(n.Items) > 1 {
+		f.Locations = append(f.Locations, location(item.Pos, "step.entry"))
+	}
+}
+
+// widest returns the entry with the shortest prefix of those that are wider than proxies
+// are, nil if there is none.
+func widest(entries []*json5.Node) (item *json5.Node, network netip.Prefix) {
+	for _, e := range entries {
+		p, ok := prefix(e.Text)
 		if !ok || p.Addr().IsLoopback() || 1<<min(62, p.Addr().BitLen()-p.Bits()) <= narrow {
 			continue
 		}
-		severity, id := event.High, "trusted-proxy-spoofable.declared.wide"
-		switch {
-		case x.set.Mode.Value == "trusted-proxy" && (!x.at.loopback || p.Bits() == 0):
-			severity, id = event.Critical, "trusted-proxy-spoofable.declared.wide-user"
-		case x.at.loopback && !slices.ContainsFunc(x.ways, func(w way) bool { return beyond(w.reach) }):
-			severity = event.Medium
+		if item == nil || p.Bits() < network.Bits() {
+			item, network = e, p
 		}
-		f := x.found("trusted-proxy-spoofable", severity, "trustedProxies", n.Pos, nil, message.Say(id, message.Of("setting", item.Text)))
-		if f.Locations[0].Pos == n.Pos && len(n.Items) > 1 {
-			f.Locations = append(f.Locations, location(item.Pos, "step.entry"))
-		}
-		return
 	}
+	return item, network
 }
 
 // everywhere reports whether a prefix is every address.

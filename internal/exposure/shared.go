@@ -78,7 +78,14 @@ func (j *judge) shared(targets []*event.Target, all []*gateway) []*event.Target 
 	}
 	for _, g := range slices.Concat(j.m.Gaps, j.gaps) {
 		x := owner(g.Pos.File)
-		if l := location(g.Pos, g.Why); len(x.t.Files.Unjudged) < maxFindings && x.fits(size(l)) {
+		l := location(g.Pos, g.Why)
+		switch {
+		case !g.Minor:
+			if !x.fits(size(l)) {
+				l = event.Location{Pos: g.Pos}
+			}
+			x.t.Unread(l)
+		case x.t.Outcome == event.OutcomeIdentified && x.fits(size(l)):
 			x.t.Files.Unjudged = append(x.t.Files.Unjudged, l)
 		}
 	}
@@ -114,7 +121,7 @@ func (x *gateway) secret(s deploy.Secret) {
 // takes as it is: what is published and in use is found where it is used.
 func (x *gateway) example(s deploy.Secret) {
 	inUse := x.set.Secret.Where == openclaw.KnownText && x.set.Secret.Text == s.Value.Text
-	if x.g == nil || inUse || s.What != "gateway token" && s.What != "gateway password" || toReplace(s.Value.Text) {
+	if x.g == nil || inUse || s.What != deploy.GatewayToken && s.What != deploy.GatewayPassword || toReplace(s.Value.Text) {
 		return
 	}
 	switch openclaw.Weakness(openclaw.Credential{Where: openclaw.KnownText, Text: s.Value.Text}, "token", x.release) {

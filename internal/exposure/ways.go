@@ -10,7 +10,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
-// DefaultPort is where gateways listen unless told otherwise.
+// defaultPort is where gateways listen unless told otherwise.
 const defaultPort = 18789
 
 // Bounds on what a tree of hostile files can make of the walk.
@@ -191,13 +191,19 @@ func (j *judge) reach(d *deploy.Door) event.FilesReach {
 
 // inside says who gets to what listens in a container or pod, without a door.
 func (j *judge) inside(s deploy.Space, loopback bool) event.FilesReach {
-	switch kind, _, _ := strings.Cut(string(s), ":"); {
+	switch {
 	case loopback:
 		return event.FilesPodLoopback
-	case kind == "pod" || kind == "service":
+	case j.inCluster(s):
 		return event.FilesCluster
 	}
 	return event.FilesContainerNet
+}
+
+// inCluster reports whether a namespace is that of a pod, or the address of a Service.
+func (j *judge) inCluster(s deploy.Space) bool {
+	info := j.m.Spaces[s]
+	return info != nil && info.Made == deploy.KindKubernetes
 }
 
 // public returns the first name that strangers may know: one of a domain, and not one

@@ -372,7 +372,7 @@ func (p *project) service(name string, n *ynode) {
 	own := space == p.space[name]
 	info := m.Space(space)
 	if own {
-		info.Domain, info.Pos = string(p.name), n.pos
+		info.Made, info.Domain, info.Pos = deploy.KindCompose, string(p.name), n.pos
 		p.names(name, n, info)
 	}
 	if space != deploy.Host { // labels are a container's, whatever network it is in

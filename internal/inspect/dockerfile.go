@@ -3,13 +3,16 @@ package inspect
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/deploy"
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/json5"
 	"github.com/clawsonar/clawsonar/internal/release"
 	"github.com/clawsonar/clawsonar/internal/strict"
 )
@@ -133,7 +136,6 @@ type stage struct {
 	commandPos event.Pos
 	shell      bool // its command is in shell form
 	copies     map[string]deploy.Value
-	exposes    []int
 	release    deploy.Value
 	installs   bool // it installs the product
 	pos        event.Pos
@@ -307,13 +309,6 @@ func (d *dockerfile) instruction(st *stage, in instruction) {
 		if w := words(); len(w) > 0 {
 			st.user = w[0]
 			st.user.Pos = in.pos
-		}
-	case "EXPOSE":
-		for _, w := range words() {
-			port, protocol, _ := strings.Cut(w.Text, "/")
-			if from, _, ok := portRange(port); ok && protocol != "udp" && len(st.exposes) < maxCopies {
-				st.exposes = append(st.exposes, from)
-			}
 		}
 	case "CMD":
 		st.command, st.shell = execOrShell(in, st.variable)
@@ -545,16 +540,17 @@ func (d *dockerfile) copiedSecrets(st *stage, file string, pos event.Pos) {
 	if err != nil {
 		return
 	}
-	found := configSecrets(file, data)
+	var found []deploy.Secret
 	if isEnv {
-		found = nil
-		for name, v := range dotenv(file, data, nil) {
-			if what := secretVariable(name); what != "" && plainSecret(v.Text) {
-				found = append(found, deploy.Secret{What: what, Value: v})
+		variables := dotenv(file, data, nil)
+		for _, name := range slices.Sorted(maps.Keys(variables)) {
+			if what := secretVariable(name); what != "" && plainSecret(variables[name].Text) {
+				found = append(found, deploy.Secret{What: what, Value: variables[name]})
 			}
 		}
+	} else if root, err := json5.Parse(file, data); err == nil { // one that cannot be read holds none for the gateway
+		found = configSecrets(root)
 	}
-	sortSecrets(found)
 	for _, f := range found[:min(len(found), 50)] {
 		f.Kind, f.Image, f.Example = deploy.KindDockerfile, true, isExampleFile(file)
 		f.Value.Via, f.Value.Pos = []event.Pos{f.Value.Pos}, pos
@@ -654,7 +650,7 @@ func (d *dockerfile) image(st *stage) {
 	}
 	base := root.base
 	im := &deploy.Image{
-		Dir: d.dir, File: d.s.name, Release: st.release, Base: base, Env: st.env, Copies: st.copies, Exposes: st.exposes, Pos: st.pos,
+		Dir: d.dir, File: d.s.name, Release: st.release, Base: base, Env: st.env, Copies: st.copies, Pos: st.pos,
 	}
 	if im.Release.State == deploy.Unset {
 		im.Release = imageRelease(base)

@@ -166,7 +166,7 @@ func modelText(m *deploy.Model) string {
 		}
 	}
 	for _, i := range m.Images {
-		p("image %q %q gateway %v exposes %v %s", i.Dir, i.File, i.Gateway, i.Exposes, posText(i.Pos))
+		p("image %q %q gateway %v %s", i.Dir, i.File, i.Gateway, posText(i.Pos))
 		p("  base %s", valueText(i.Base))
 		p("  release %s", valueText(i.Release))
 		command(i.Command)

@@ -200,7 +200,7 @@ func (m *manifests) object(o object) {
 	case "IngressRoute", "IngressRouteTCP":
 		m.ingressRoute(o)
 	case "NetworkPolicy", "CiliumNetworkPolicy":
-		m.gap("gap.network-policy", o.node.keyPos("kind"))
+		m.s.m.Gaps = append(m.s.m.Gaps, deploy.Gap{Minor: true, Kind: deploy.KindKubernetes, Why: "gap.network-policy", Pos: o.node.keyPos("kind")})
 	case "HelmRelease", "HelmChart", "Application":
 		if mentionsProduct(o.name) {
 			m.gap("gap.template", o.node.keyPos("kind"))
@@ -337,7 +337,7 @@ func (m *manifests) pod(o object, template *ynode) {
 		m.s.m.Space(space)
 	} else {
 		info := m.s.m.Space(space)
-		info.Domain, info.Pos = domainOf(o.namespace), o.node.get("metadata").keyPos("name")
+		info.Made, info.Domain, info.Pos = deploy.KindKubernetes, domainOf(o.namespace), o.node.get("metadata").keyPos("name")
 		info.Labels, info.LabelPos, info.Ports = map[string]string{}, map[string]event.Pos{}, map[string]int{}
 		for _, l := range template.get("metadata", "labels").unique() {
 			info.Labels[l.key], info.LabelPos[l.key] = l.value.text, l.pos

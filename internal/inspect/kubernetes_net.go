@@ -18,7 +18,7 @@ func (m *manifests) service(o object) {
 	}
 	space := deploy.Space("service:" + o.namespace + "/" + o.name)
 	info := m.s.m.Space(space)
-	info.Domain, info.Pos = domainOf(o.namespace), o.node.get("metadata").keyPos("name")
+	info.Made, info.Domain, info.Pos = deploy.KindKubernetes, domainOf(o.namespace), o.node.get("metadata").keyPos("name")
 	full := o.name + "." + o.namespace
 	info.Names = []string{o.name, full, full + ".svc", full + ".svc.cluster.local"}
 	info.Ports = map[string]int{}
@@ -110,7 +110,7 @@ func allowList(n *ynode, key string) *deploy.Login {
 func (m *manifests) entry(o object) deploy.Door {
 	space := deploy.Space("ingress:" + o.namespace + "/" + o.name)
 	info := m.s.m.Space(space)
-	info.Domain, info.Pos = domainOf(o.namespace), o.node.get("metadata").keyPos("name")
+	info.Made, info.Domain, info.Pos = deploy.KindKubernetes, domainOf(o.namespace), o.node.get("metadata").keyPos("name")
 	return deploy.Door{Kind: deploy.KindIngress, Name: o.name, In: deploy.Listen{Space: space, Reach: event.FilesInternet}, To: deploy.Endpoint{Space: space}, TLS: deploy.No}
 }
 
@@ -322,7 +322,7 @@ func (m *manifests) route(o object) {
 						v := h.get("value").value()
 						v.Text = strings.TrimPrefix(v.Text, "Bearer ")
 						header.Secret = &v
-						m.secret("gateway token", v)
+						m.secret(deploy.GatewayToken, v)
 					}
 					headers[name] = header
 				}

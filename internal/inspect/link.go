@@ -23,6 +23,9 @@ func link(m *deploy.Model, tree filetree.Tree) {
 	for _, g := range m.Gateways {
 		if g.Build != "" {
 			own := slices.Concat(byDir[path.Clean(g.Build)], byFile[g.Build])
+			if g.BuildFile != "" {
+				own = byFile[g.BuildFile]
+			}
 			slices.Sort(own)
 			linkImage(m, g, slices.Compact(own), images)
 		}
@@ -91,14 +94,7 @@ func linkImage(m *deploy.Model, g *deploy.Gateway, own []int, used map[*deploy.I
 		if g.Root == nil {
 			g.Root = i.Root
 		}
-		for name, v := range i.Env {
-			if _, ok := g.Env[name]; !ok {
-				if g.Env == nil {
-					g.Env = map[string]deploy.Value{}
-				}
-				g.Env[name] = v
-			}
-		}
+		addEnv(g, i.Env)
 		for to, from := range i.Copies {
 			if g.Mounts == nil {
 				g.Mounts = map[string]string{}
@@ -108,6 +104,18 @@ func linkImage(m *deploy.Model, g *deploy.Gateway, own []int, used map[*deploy.I
 			}
 		}
 		return
+	}
+}
+
+// addEnv gives a gateway the variables that it has not.
+func addEnv(g *deploy.Gateway, env map[string]deploy.Value) {
+	if g.Env == nil {
+		g.Env = map[string]deploy.Value{}
+	}
+	for name, v := range env {
+		if _, ok := g.Env[name]; !ok {
+			g.Env[name] = v
+		}
 	}
 }
 
@@ -133,14 +141,7 @@ func linkScripts(m *deploy.Model) {
 				continue
 			}
 			g.Command, g.Candidate = s.Command, false
-			for name, v := range s.Env {
-				if _, ok := g.Env[name]; !ok {
-					if g.Env == nil {
-						g.Env = map[string]deploy.Value{}
-					}
-					g.Env[name] = v
-				}
-			}
+			addEnv(g, s.Env)
 			if g.Config == nil {
 				g.Config = s.Config
 			}

@@ -51,7 +51,7 @@ func readPackage(s *source) error {
 				}
 			}
 			if !locked {
-				s.gapAt(deploy.KindPackage, "gap.release-range", v.Pos)
+				s.m.Gaps = append(s.m.Gaps, deploy.Gap{Minor: true, Kind: deploy.KindPackage, Why: "gap.release-range", Pos: v.Pos})
 			}
 		}
 	}

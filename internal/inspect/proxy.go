@@ -61,7 +61,7 @@ func linkProxies(m *deploy.Model, tree filetree.Tree, env map[string]deploy.Valu
 	}
 	services := map[string][]deploy.Space{} // of Compose, by name
 	for _, s := range spaces {
-		if strings.HasPrefix(string(s), "compose:") {
+		if m.Spaces[s].Made == deploy.KindCompose {
 			for _, name := range m.Spaces[s].Names {
 				services[name] = append(services[name], s)
 			}

@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"bytes"
+	"cmp"
 	"maps"
 	"regexp"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/clawsonar/clawsonar/internal/deploy"
+	"github.com/clawsonar/clawsonar/internal/json5"
 )
 
 // envSecret adds the value of a variable if the file holds it in clear and its name says that it
@@ -43,9 +45,9 @@ func (s *source) flagSecrets(kind deploy.Kind, c *deploy.Command) {
 	if c == nil {
 		return
 	}
-	for _, flag := range []string{"token", "password"} {
-		if v := c.Flags[flag]; v.State == deploy.Set && plainSecret(v.Text) {
-			s.addSecret(deploy.Secret{What: "gateway " + flag, Kind: kind, Value: v})
+	for _, f := range []struct{ flag, what string }{{"token", deploy.GatewayToken}, {"password", deploy.GatewayPassword}} {
+		if v := c.Flags[f.flag]; v.State == deploy.Set && plainSecret(v.Text) {
+			s.addSecret(deploy.Secret{What: f.what, Kind: kind, Value: v})
 		}
 	}
 	s.envSecrets(kind, c.Env)
@@ -63,11 +65,11 @@ func secretVariable(name string) string {
 	for _, product := range []string{"OPENCLAW", "CLAWDBOT", "MOLTBOT"} {
 		switch upper {
 		case product + "_GATEWAY_TOKEN":
-			return "gateway token"
+			return deploy.GatewayToken
 		case product + "_GATEWAY_PASSWORD":
-			return "gateway password"
+			return deploy.GatewayPassword
 		case product + "_HOOKS_TOKEN":
-			return "hooks token"
+			return deploy.HooksToken
 		}
 	}
 	for _, suffix := range []string{"_TOKEN", "_PASSWORD", "_SECRET", "_API_KEY", "_APIKEY", "_ACCESS_KEY", "_PRIVATE_KEY", "_SECRET_KEY"} {
@@ -114,7 +116,58 @@ func (s *source) addresses(kind deploy.Kind) {
 		}
 		v := deploy.Value{State: deploy.Set, Text: string(text[m[2]:m[3]]), Pos: s.pos(line, len(utf16.Encode([]rune(string(text[:m[2]]))))+1)}
 		if plainSecret(v.Text) {
-			s.addSecret(deploy.Secret{What: "gateway token", Kind: kind, Value: v})
+			s.addSecret(deploy.Secret{What: deploy.GatewayToken, Kind: kind, Value: v})
 		}
 	}
+}
+
+// credential returns what a proxy puts into a request as a credential. In clear, it is a secret of the file, too.
+func credential(s *source, kind deploy.Kind, v deploy.Value) *deploy.Value {
+	if m := bearer.FindStringSubmatch(v.Text); m != nil {
+		v.Text = m[1]
+	}
+	if v.State == deploy.Unknown || strings.Contains(v.Text, "$") {
+		v.State, v.Text = deploy.Present, ""
+		return &v
+	}
+	s.addSecret(deploy.Secret{What: deploy.GatewayToken, Kind: kind, Value: v})
+	return &v
+}
+
+var (
+	bearer     = regexp.MustCompile(`(?i)^\s*(?:Bearer|Basic|Token)\s+(.*?)\s*$`)
+	queryParam = regexp.MustCompile(`[?&](?:token|password|access_token|auth)=([^&\s#]+)`)
+)
+
+// queryToken returns the credential in the query of a URL, if it is not one that the client sent.
+func queryToken(v deploy.Value) (deploy.Value, bool) {
+	m := queryParam.FindStringSubmatch(v.Text)
+	if m == nil || m[1][0] == '$' && v.State != deploy.Unknown || m[1][0] == '{' {
+		return v, false
+	}
+	v.Text = m[1]
+	return v, true
+}
+
+// configSecrets are the credentials that a configuration holds in clear, in the order of
+// their places.
+func configSecrets(root *json5.Node) []deploy.Secret {
+	var out []deploy.Secret
+	for _, c := range []struct {
+		what string
+		keys []string
+	}{
+		{deploy.GatewayToken, []string{"gateway", "auth", "token"}},
+		{deploy.GatewayToken, []string{"gateway", "remote", "token"}},
+		{deploy.GatewayPassword, []string{"gateway", "auth", "password"}},
+		{deploy.HooksToken, []string{"hooks", "token"}},
+	} {
+		if n := root.Get(c.keys...); n != nil && n.Kind == json5.String && plainSecret(n.Text) {
+			out = append(out, deploy.Secret{What: c.what, Kind: deploy.KindConfig, Value: deploy.Value{State: deploy.Set, Text: n.Text, Pos: n.Pos}})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b deploy.Secret) int {
+		return cmp.Or(cmp.Compare(a.Value.Pos.Line, b.Value.Pos.Line), cmp.Compare(a.Value.Pos.Column, b.Value.Pos.Column))
+	})
+	return out
 }

@@ -204,34 +204,28 @@ func (s *source) backupSecrets() {
 	if err != nil {
 		return
 	}
-	add := func(what string, n *json5.Node) {
-		if n != nil && n.Kind == json5.String && plainSecret(n.Text) {
-			s.addSecret(deploy.Secret{What: what, Kind: deploy.KindConfig, Value: deploy.Value{State: deploy.Set, Text: n.Text, Pos: n.Pos}})
-		}
+	for _, secret := range configSecrets(root) {
+		s.addSecret(secret)
 	}
-	add("gateway token", root.Get("gateway", "auth", "token"))
-	add("gateway token", root.Get("gateway", "remote", "token"))
-	add("gateway password", root.Get("gateway", "auth", "password"))
-	add("hooks token", root.Get("hooks", "token"))
-	s.keySecrets(root, 0, add)
+	s.keySecrets(root, 0)
 }
 
 // keySecrets finds secrets by their keys.
-func (s *source) keySecrets(n *json5.Node, depth int, add func(string, *json5.Node)) {
+func (s *source) keySecrets(n *json5.Node, depth int) {
 	if n == nil || depth > maxDepth {
 		return
 	}
 	for _, m := range n.Members {
 		if keyIsSecret(m.Key) {
 			known := slices.ContainsFunc(s.m.Secrets, func(have deploy.Secret) bool { return have.Value.Pos == m.Value.Pos })
-			if !known && len(s.m.Secrets) < maxEntries {
-				add(m.Key, m.Value)
+			if v := m.Value; !known && len(s.m.Secrets) < maxEntries && v.Kind == json5.String && plainSecret(v.Text) {
+				s.addSecret(deploy.Secret{What: m.Key, Kind: deploy.KindConfig, Value: deploy.Value{State: deploy.Set, Text: v.Text, Pos: v.Pos}})
 			}
 		}
-		s.keySecrets(m.Value, depth+1, add)
+		s.keySecrets(m.Value, depth+1)
 	}
 	for _, item := range n.Items {
-		s.keySecrets(item, depth+1, add)
+		s.keySecrets(item, depth+1)
 	}
 }
 

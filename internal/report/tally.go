@@ -27,6 +27,7 @@ type tally struct {
 	unjudged event.Unjudged
 	missing  int64
 	ways     waysIn
+	unread   int // deployments without a gateway that were not read as a whole
 	idle     int // gateways that do not start, of which it is not known what they ask
 
 	checks []event.CheckInfo
@@ -97,6 +98,9 @@ func (t *tally) count(x *event.Target) {
 	}
 	if (x.Outcome == event.OutcomeClosed || x.Outcome == event.OutcomeSilent) && !x.Judged() {
 		t.missing++
+	}
+	if inFiles(x) && x.Outcome == event.OutcomeOther && !x.Judged() {
+		t.unread++
 	}
 	if x.Refuses() && x.Outcome == event.OutcomeIdentified && authState(x) == event.AuthUnknown {
 		t.idle++
@@ -452,6 +456,9 @@ func (t *tally) facts() []fact {
 	}
 	if t.missing > 0 {
 		failed = append(failed, c.count(int(t.missing), "%d named and not found", "%d named and not found"))
+	}
+	if t.unread > 0 {
+		failed = append(failed, c.count(t.unread, "%d deployment not read as a whole", "%d deployments not read as a whole"))
 	}
 	if len(failed) > 0 {
 		out = append(out, fact{c.say("Not judged"), c.say("%s. Not judged does not mean safe.", strings.Join(failed, c.say(", "))), doubt})

@@ -75,6 +75,9 @@ func (c *catalogue) verdict(t *event.Target) (string, tone) {
 	default:
 		return c.say("UNKNOWN - %s", t.Outcome), doubt
 	}
+	if authState(t) == event.AuthUnknown && inFiles(t) && len(t.Files.Unjudged) > 0 {
+		return c.say("UNKNOWN - not all read"), doubt
+	}
 	switch authState(t) {
 	case event.AuthOpen:
 		if t.Auth.Mode == event.ModeNone {
