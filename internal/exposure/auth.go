@@ -7,6 +7,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/deploy"
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/openclaw"
 	"github.com/clawsonar/clawsonar/internal/release"
 )
 
@@ -214,7 +215,7 @@ func (x *gateway) behind(w *way) event.AuthState {
 
 // let says what is asked on a way that the gateway does not refuse.
 func (x *gateway) let(w *way, v view, asks event.AuthState) event.AuthState {
-	if x.set.Mode.Value == "trusted-proxy" {
+	if x.set.Mode.Value == openclaw.ModeTrustedProxy {
 		return x.identified(w, v)
 	}
 	if asks == event.AuthRequired {
@@ -245,7 +246,7 @@ func (x *gateway) blocks(w *way, v view) event.AuthState {
 	if x.release.Compare(attributes()) < 0 || v.by != nil && v.by.Own {
 		return ""
 	}
-	if v.by != nil && v.by.Kind == deploy.KindFunnel && x.set.Mode.Value == "none" {
+	if v.by != nil && v.by.Kind == deploy.KindFunnel && x.set.Mode.Value == openclaw.ModeNone {
 		return event.AuthBlocked
 	}
 	http := slices.ContainsFunc(w.doors, func(d *deploy.Door) bool { return !d.Transparent })
@@ -399,7 +400,7 @@ func (x *gateway) describeWay(w *way, auth event.AuthState) event.Way {
 		return out
 	}
 	h := header(w, "authorization")
-	if x.set.Mode.Value == "trusted-proxy" {
+	if x.set.Mode.Value == openclaw.ModeTrustedProxy {
 		h = header(w, strings.ToLower(x.textOf("gateway", "auth", "trustedProxy", "userHeader")))
 	}
 	if h.Does == deploy.Sets && !h.Pos.IsZero() {

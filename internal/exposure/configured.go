@@ -281,7 +281,7 @@ func (x *gateway) approvals() {
 
 // withoutEffect finds settings that people rely on and that do nothing.
 func (x *gateway) withoutEffect() {
-	if x.set.Mode.Value == "none" {
+	if x.set.Mode.Value == openclaw.ModeNone {
 		for _, key := range []string{"token", "password"} {
 			if n := x.doc.Get("gateway", "auth", key); n != nil {
 				x.found("setting-without-effect", event.Info, "auth."+key, n.Pos, []event.Location{location(x.set.Mode.Pos, "step.mode")}, message.Say("setting-without-effect.mode-none", message.Of("setting", "gateway.auth."+key)))
@@ -293,7 +293,7 @@ func (x *gateway) withoutEffect() {
 // credential judges the token or password.
 func (x *gateway) credential() {
 	s := x.set.Secret
-	if s.Where != openclaw.KnownText || x.set.Mode.Value == "none" || x.set.Mode.Value == "trusted-proxy" || x.set.Starts == event.StartsNo {
+	if s.Where != openclaw.KnownText || x.set.Mode.Value == openclaw.ModeNone || x.set.Mode.Value == openclaw.ModeTrustedProxy || x.set.Starts == event.StartsNo {
 		return
 	}
 	var id, says string

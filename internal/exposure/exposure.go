@@ -261,9 +261,9 @@ func (x *gateway) tailscale() *deploy.Door {
 		Own:     true,
 	}
 	switch x.set.Tailscale.Value {
-	case "serve":
+	case openclaw.TailscaleServe:
 		return d
-	case "funnel":
+	case openclaw.TailscaleFunnel:
 		d.Kind, d.In.Reach = deploy.KindFunnel, event.FilesInternet
 		return d
 	}
@@ -358,7 +358,7 @@ func (j *judge) outside(d *deploy.Door) (out []way, all bool) {
 func (x *gateway) judge1() *event.Target {
 	x.t = &event.Target{
 		Type: event.TypeTarget, Outcome: event.OutcomeIdentified,
-		Target:  event.Address{Input: x.o.Input, Source: "files", Kind: event.TargetFiles},
+		Target:  event.Address{Input: x.o.Input, Source: string(event.TargetFiles), Kind: event.TargetFiles},
 		Product: &event.Product{ID: "openclaw", Brand: "openclaw", Name: "OpenClaw", Confidence: event.Certain, Because: []string{}},
 	}
 	x.describe()

@@ -9,6 +9,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/json5"
 	"github.com/clawsonar/clawsonar/internal/message"
+	"github.com/clawsonar/clawsonar/internal/openclaw"
 )
 
 // beyond reports whether not only programs of the same machine or pod get there.
@@ -207,14 +208,14 @@ func (x *gateway) opens() {
 		}
 		at, id, key := x.set.Mode.Pos, "auth-missing.declared.none", "mode"
 		switch h := header(w, "authorization"); {
-		case x.set.Mode.Value == "trusted-proxy":
+		case x.set.Mode.Value == openclaw.ModeTrustedProxy:
 			at, id, key = x.place("gateway", "auth", "trustedProxy", "userHeader"), "auth-missing.declared.identity", "identity"
 			if h := header(w, strings.ToLower(x.textOf("gateway", "auth", "trustedProxy", "userHeader"))); h.Does == deploy.Sets && h.From == deploy.FromConst {
 				at, id = h.Pos, "auth-missing.declared.same"
 			}
 		case x.asksThere(w) == event.AuthRequired && h.Does == deploy.Sets:
 			at, id, key = h.Pos, "auth-missing.declared.added", "added"
-		case at.IsZero() && x.set.Mode.Value != "none":
+		case at.IsZero() && x.set.Mode.Value != openclaw.ModeNone:
 			id = "auth-missing.declared.nothing"
 			at = x.place("gateway")
 		}
@@ -228,7 +229,7 @@ func (x *gateway) opens() {
 		}
 		f := x.found("auth-missing", event.Critical, key, at, x.steps(w), detail...)
 		if key == "mode" {
-			x.fix(f, at, "none", "token")
+			x.fix(f, at, openclaw.ModeNone, openclaw.ModeToken)
 		}
 	}
 	empty, isEmpty := x.emptyCredential()

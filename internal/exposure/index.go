@@ -28,10 +28,23 @@ func entrance(d *deploy.Door) (listener, bool) {
 // clue is what a door and the listeners that it may lead to have in common. How is the
 // way of telling, so that one of them does not stand for another.
 type clue struct {
-	how, domain, what string
-	port              int
-	name              string // of the port, where the number is not told
+	how          how
+	domain, what string
+	port         int
+	name         string // of the port, where the number is not told
 }
+
+// how is what tells where a door leads.
+type how uint8
+
+const (
+	bySpace    how = iota // to its own namespace
+	byHost                // to the host of its container
+	byName                // to a name of its domain
+	byAddress             // to an address
+	byLabels              // to pods that have labels
+	byPlatform            // to what its platform finds listening
+)
 
 // index finds doors by where they lead, and what is near a file, without a look at all
 // of them each time: a tree may have thousands of each.
@@ -55,7 +68,7 @@ func (j *judge) indexDoors() {
 		x.public = append(x.public, public(d.In.Names))
 		x.number[d] = i
 		if d.To.Port == 0 && platform(d) {
-			c := clue{how: "found out", what: string(d.To.Space)}
+			c := clue{how: byPlatform, what: string(d.To.Space)}
 			x.doors[c] = append(x.doors[c], i)
 		}
 		if d.To.Port == 0 && d.To.Name == "" {
@@ -71,16 +84,16 @@ func (j *judge) indexDoors() {
 		}
 		switch {
 		case d.To.Select != nil:
-			c.how, c.domain, c.what = "labels", domain, oneLabel(d.To.Select)
+			c.how, c.domain, c.what = byLabels, domain, oneLabel(d.To.Select)
 		case d.Transparent || local(d.To.Host):
-			c.how, c.what = "space", string(d.To.Space)
+			c.how, c.what = bySpace, string(d.To.Space)
 		case hostName(d.To.Host):
-			c.how = "host"
+			c.how = byHost
 		default:
 			a := c
-			a.how, a.what = "address", d.To.Host
+			a.how, a.what = byAddress, d.To.Host
 			x.doors[a] = append(x.doors[a], i)
-			c.how, c.domain, c.what = "name", domain, firstLabel(d.To.Host)
+			c.how, c.domain, c.what = byName, domain, firstLabel(d.To.Host)
 		}
 		x.doors[c] = append(x.doors[c], i)
 	}
@@ -114,23 +127,23 @@ func (j *judge) leadTo(s socket) []int {
 		return out
 	}
 	info := j.m.Spaces[s.space]
-	clues := []clue{{how: "space", what: string(s.space)}}
+	clues := []clue{{how: bySpace, what: string(s.space)}}
 	if s.space == deploy.Host {
-		clues = append(clues, clue{how: "host"})
+		clues = append(clues, clue{how: byHost})
 	}
 	if info != nil {
-		clues = append(clues, clue{how: "labels", domain: info.Domain})
+		clues = append(clues, clue{how: byLabels, domain: info.Domain})
 		for k, v := range info.Labels {
-			clues = append(clues, clue{how: "labels", domain: info.Domain, what: k + "=" + v})
+			clues = append(clues, clue{how: byLabels, domain: info.Domain, what: k + "=" + v})
 		}
 		for _, a := range info.Addresses {
-			clues = append(clues, clue{how: "address", what: a})
+			clues = append(clues, clue{how: byAddress, what: a})
 		}
 		for _, n := range info.Names {
-			clues = append(clues, clue{how: "name", domain: info.Domain, what: firstLabel(n)})
+			clues = append(clues, clue{how: byName, domain: info.Domain, what: firstLabel(n)})
 		}
 	}
-	found := slices.Clone(j.index.doors[clue{how: "found out", what: string(s.space)}])
+	found := slices.Clone(j.index.doors[clue{how: byPlatform, what: string(s.space)}])
 	for _, c := range clues {
 		if s.port == 0 {
 			break

@@ -11,6 +11,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/json5"
 	"github.com/clawsonar/clawsonar/internal/message"
+	"github.com/clawsonar/clawsonar/internal/openclaw"
 )
 
 // starts says why the gateway does not start, or not as the file means it.
@@ -107,7 +108,7 @@ func (x *gateway) exposes() {
 					at = x.g.Pos
 				}
 				f := x.found("listens-beyond-loopback", event.Medium, key, at, steps, message.Say("listens-beyond-loopback.declared.bind", message.Of("setting", x.set.Bind.Value)))
-				x.fix(f, x.set.Bind.Pos, x.set.Bind.Value, "loopback")
+				x.fix(f, x.set.Bind.Pos, x.set.Bind.Value, openclaw.BindLoopback)
 			}
 		}
 		// Clear text is what the outermost door takes, or the gateway itself.
@@ -396,7 +397,7 @@ func (x *gateway) claimsAddress(w *way, d *deploy.Door, believed bool, steps []e
 
 // claims finds that clients choose the user's name themselves, in mode trusted-proxy.
 func (x *gateway) claims(w *way, d *deploy.Door, far bool, steps []event.Location) {
-	if x.set.Mode.Value != "trusted-proxy" || x.identified(w, x.sees(w)) != event.AuthOpen {
+	if x.set.Mode.Value != openclaw.ModeTrustedProxy || x.identified(w, x.sees(w)) != event.AuthOpen {
 		return
 	}
 	name := x.textOf("gateway", "auth", "trustedProxy", "userHeader")
@@ -451,7 +452,7 @@ func (x *gateway) wide() {
 	}
 	severity, id := event.High, "trusted-proxy-spoofable.declared.wide"
 	switch {
-	case x.set.Mode.Value == "trusted-proxy" && (!x.at.loopback || everywhere(p)):
+	case x.set.Mode.Value == openclaw.ModeTrustedProxy && (!x.at.loopback || everywhere(p)):
 		severity, id = event.Critical, "trusted-proxy-spoofable.declared.wide-user"
 	case x.at.loopback && !slices.ContainsFunc(x.ways, func(w way) bool { return beyond(w.reach) }):
 		severity = event.Medium

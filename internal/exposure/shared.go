@@ -52,7 +52,7 @@ func (j *judge) shared(targets []*event.Target, all []*gateway) []*event.Target 
 		if rest == nil {
 			rest = &gateway{judge: j, t: &event.Target{
 				Type: event.TypeTarget, Outcome: event.OutcomeOther,
-				Target: event.Address{Input: j.o.Input, Source: "files", Kind: event.TargetFiles},
+				Target: event.Address{Input: j.o.Input, Source: string(event.TargetFiles), Kind: event.TargetFiles},
 				Files:  &event.Files{Reach: event.FilesReachUnknown, Starts: event.StartsUnknown, Read: j.o.Read},
 			}}
 		}

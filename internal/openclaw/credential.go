@@ -26,7 +26,7 @@ func (s secret) has() bool { return s.Where != NoCredential }
 func (g *gateway) secret(p *picker, o *outcome, kind string) secret {
 	s := g.configured(p, o, g.Doc.Get("gateway", "auth", kind))
 	flag := g.given(p, o, g.flagValue(kind))
-	if file := g.flagValue("password-file"); kind == modePassword && file.State != deploy.Unset {
+	if file := g.flagValue("password-file"); kind == ModePassword && file.State != deploy.Unset {
 		flag = Credential{Where: ElsewhereKnown, Pos: file.Pos, Reference: true}
 	}
 	if flag.Where != NoCredential {
@@ -51,7 +51,7 @@ func (g *gateway) secret(p *picker, o *outcome, kind string) secret {
 		}
 	}
 	remote := g.Doc.Get("gateway", "remote", kind)
-	if remote != nil && o.mode.Value != modeProxy && p.tri(o.era.since("2026.6.11", "2026.9.6")) {
+	if remote != nil && o.mode.Value != ModeTrustedProxy && p.tri(o.era.since("2026.6.11", "2026.9.6")) {
 		s.Credential = g.configured(p, o, remote).Credential
 	}
 	return s
@@ -189,7 +189,7 @@ const shortest = 24
 // half of the text repeated; a run as of a keyboard, an alphabet or numbers; one to
 // eight common words with no more than eight digits.
 func Weakness(c Credential, mode string, r release.Version) Weak {
-	if c.Where != KnownText || mode != modeToken && mode != modePassword {
+	if c.Where != KnownText || mode != ModeToken && mode != ModePassword {
 		return ""
 	}
 	text := strings.TrimSpace(c.Text)

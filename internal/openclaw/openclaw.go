@@ -108,6 +108,23 @@ type Settings struct {
 	Notes []Problem
 }
 
+// What Settings.Mode can be.
+const (
+	ModeNone         = "none"
+	ModeToken        = "token"
+	ModePassword     = "password"
+	ModeTrustedProxy = "trusted-proxy"
+)
+
+// What Settings.Tailscale can be of a gateway that opens a way in by it.
+const (
+	TailscaleServe  = "serve"
+	TailscaleFunnel = "funnel"
+)
+
+// BindLoopback is what Settings.Bind is of a gateway that only its own machine reaches.
+const BindLoopback = "loopback"
+
 // What Settings.Listens can be, besides an address.
 const (
 	ListensLoopback = "loopback"

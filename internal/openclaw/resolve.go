@@ -12,33 +12,25 @@ import (
 	"github.com/clawsonar/clawsonar/internal/message"
 )
 
-// The modes of authentication, binds and uses of Tailscale.
+// Binds and uses of Tailscale, besides those of others.
 const (
-	modeNone     = "none"
-	modeToken    = "token"
-	modePassword = "password"
-	modeProxy    = "trusted-proxy"
+	bindLAN     = "lan"
+	bindAuto    = "auto"
+	bindTailnet = "tailnet"
+	bindCustom  = "custom"
 
-	bindLoopback = "loopback"
-	bindLAN      = "lan"
-	bindAuto     = "auto"
-	bindTailnet  = "tailnet"
-	bindCustom   = "custom"
-
-	tailscaleOff    = "off"
-	tailscaleServe  = "serve"
-	tailscaleFunnel = "funnel"
+	tailscaleOff = "off"
 )
 
-func binds() []string      { return []string{bindLoopback, bindLAN, bindAuto, bindTailnet, bindCustom} }
-func tailscales() []string { return []string{tailscaleOff, tailscaleServe, tailscaleFunnel} }
+func binds() []string      { return []string{BindLoopback, bindLAN, bindAuto, bindTailnet, bindCustom} }
+func tailscales() []string { return []string{tailscaleOff, TailscaleServe, TailscaleFunnel} }
 
 // modes are the modes that a release knows.
 func (e era) modes() []string {
 	if !e.from("2026.2.26") {
-		return []string{modeToken, modePassword}
+		return []string{ModeToken, ModePassword}
 	}
-	return []string{modeToken, modePassword, modeNone, modeProxy}
+	return []string{ModeToken, ModePassword, ModeNone, ModeTrustedProxy}
 }
 
 // Resolve returns what a gateway makes of its input. Where the files leave something
@@ -162,7 +154,7 @@ func (g *gateway) start(p *picker) *outcome {
 		return o
 	}
 
-	token, password := g.secret(p, o, modeToken), g.secret(p, o, modePassword)
+	token, password := g.secret(p, o, ModeToken), g.secret(p, o, ModePassword)
 	if token.problem != nil || password.problem != nil {
 		o.refusal = token.problem
 		if o.refusal == nil {
@@ -176,24 +168,24 @@ func (g *gateway) start(p *picker) *outcome {
 	if o.mode.Value == "" {
 		switch {
 		case password.has():
-			o.mode = Setting{Value: modePassword, Pos: password.Pos}
+			o.mode = Setting{Value: ModePassword, Pos: password.Pos}
 		case token.has() || e.from("2026.1.29"):
-			o.mode = Setting{Value: modeToken, Pos: token.Pos}
+			o.mode = Setting{Value: ModeToken, Pos: token.Pos}
 		default:
-			o.mode = Setting{Value: modeNone}
+			o.mode = Setting{Value: ModeNone}
 		}
 	}
 
 	beyond := o.listens != ListensLoopback
 	// Up to a release it is the word that counts, and not where it leads.
-	far := beyond || o.bind.Value != bindLoopback && !p.tri(e.since("2026.3.13", "2026.6.11"))
+	far := beyond || o.bind.Value != BindLoopback && !p.tri(e.since("2026.3.13", "2026.6.11"))
 	switch o.mode.Value {
-	case modeNone:
+	case ModeNone:
 		if far {
 			return refuse(o.bind.Pos, "refuses-start.beyond-loopback")
 		}
 		o.asks = event.AuthOpen
-	case modeToken:
+	case ModeToken:
 		o.asks, o.secret = event.AuthRequired, token.Credential
 		if problem := weak(e, token); problem != nil {
 			o.refusal, o.asks = problem, ""
@@ -202,7 +194,7 @@ func (g *gateway) start(p *picker) *outcome {
 		if !token.has() {
 			return g.withoutToken(p, o, token, far)
 		}
-	case modePassword:
+	case ModePassword:
 		o.asks, o.secret = event.AuthRequired, password.Credential
 		if !password.has() {
 			return refuse(o.mode.Pos, "refuses-start.no-password")
@@ -211,7 +203,7 @@ func (g *gateway) start(p *picker) *outcome {
 			o.refusal, o.asks = problem, ""
 			return o
 		}
-	case modeProxy:
+	case ModeTrustedProxy:
 		o.asks = event.AuthGated
 		if problem := g.proxy(p, o, token, beyond); problem != nil {
 			o.refusal, o.asks = problem, ""
@@ -231,7 +223,7 @@ func (g *gateway) withoutToken(p *picker, o *outcome, token secret, far bool) *o
 	switch {
 	case !e.from("2026.2.26"):
 		// Who comes through Tailscale's proxy may do without.
-		serve := e.from("2026.1.29") && o.tailscale.Value == tailscaleServe && p.tri(g.flag("gateway", "auth", "allowTailscale", true))
+		serve := e.from("2026.1.29") && o.tailscale.Value == TailscaleServe && p.tri(g.flag("gateway", "auth", "allowTailscale", true))
 		if !serve || far {
 			return refuse(o.mode.Pos, "refuses-start.no-token")
 		}
@@ -259,9 +251,9 @@ func (g *gateway) finish(p *picker, o *outcome, beyond bool) *outcome {
 	}
 	if o.tailscale.Value != tailscaleOff {
 		switch {
-		case o.tailscale.Value == tailscaleFunnel && o.mode.Value != modePassword:
+		case o.tailscale.Value == TailscaleFunnel && o.mode.Value != ModePassword:
 			return refuse(o.tailscale.Pos, "refuses-start.funnel-without-password")
-		case o.mode.Value == modeNone && e.from("2026.2.26") && p.tri(e.since("2026.3.13", "2026.6.11")):
+		case o.mode.Value == ModeNone && e.from("2026.2.26") && p.tri(e.since("2026.3.13", "2026.6.11")):
 			return refuse(o.mode.Pos, "refuses-start.tailscale-without-auth")
 		case beyond:
 			return refuse(o.bind.Pos, "refuses-start.tailscale-beyond-loopback")
@@ -282,19 +274,19 @@ func (g *gateway) listen(p *picker, o *outcome) *Problem {
 		case o.tailscale.Value == tailscaleOff && g.defaultsToAuto(o.era):
 			bind = bindAuto
 		default:
-			bind = bindLoopback
+			bind = BindLoopback
 		}
 		// The default counts as the word it is, wherever it leads.
 		o.bind.Value = bind
 		if bind == bindAuto && !p.tri(g.container()) {
-			o.bind.Value, bind = bindLoopback, bindLoopback
+			o.bind.Value, bind = BindLoopback, BindLoopback
 		} else if bind == bindAuto {
 			o.listens = ListensEvery
 			return nil
 		}
 	}
 	switch bind {
-	case bindLoopback:
+	case BindLoopback:
 		o.listens = ListensLoopback
 	case bindLAN:
 		o.listens = ListensEvery

@@ -342,14 +342,14 @@ func TestWeakness(t *testing.T) {
 		"a8f3kd92jf": WeakShort, "7f3c0e9b5d1a48c2a6e4f09": WeakShort,
 	} {
 		c := Credential{Where: KnownText, Text: text}
-		if got := Weakness(c, modeToken, release.Version{}); got != want {
+		if got := Weakness(c, ModeToken, release.Version{}); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
-		if got := Weakness(c, modeNone, release.Version{}); got != "" {
+		if got := Weakness(c, ModeNone, release.Version{}); got != "" {
 			t.Errorf("%q, mode none: %q", text, got)
 		}
 	}
-	if got := Weakness(Credential{Where: MayBe}, modeToken, release.Version{}); got != "" {
+	if got := Weakness(Credential{Where: MayBe}, ModeToken, release.Version{}); got != "" {
 		t.Errorf("not known: %q", got)
 	}
 }
