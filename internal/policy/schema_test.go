@@ -7,13 +7,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/santhosh-tekuri/jsonschema/v6"
-	"go.yaml.in/yaml/v4"
 
 	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/policy"
+	"github.com/clawsonar/clawsonar/internal/test/schema"
 )
 
 const schemaFile = "../../schema/ignore.schema.json"
@@ -64,17 +61,15 @@ func checks() []string {
 
 // What the schema takes the loader takes, and the reverse.
 func TestIgnoreSchemaAndLoader(t *testing.T) {
-	compiler := jsonschema.NewCompiler()
-	compiler.AssertFormat()
-	schema, err := compiler.Compile(schemaFile)
-	if err != nil {
-		t.Fatal(err)
-	}
 	example, err := os.ReadFile("../../examples/clawsonar-ignore.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for text, good := range map[string]bool{
+	load := func(text string) error {
+		_, err := policy.LoadIgnore("file", []byte(text), checks())
+		return err
+	}
+	schema.Agree(t, schemaFile, load, map[string]bool{
 		string(example): true,
 		"":              true,
 		"ignore:\n":     true,
@@ -100,31 +95,5 @@ func TestIgnoreSchemaAndLoader(t *testing.T) {
 		"ignore: [{check: plain-http, target: a, reason: a, until: 2026-02-30}]\n":                 false,
 		"ignore: [{check: plain-http, target: a, reason: a, until: 2026-12-31, severity: high}]\n": false,
 		"ignore: [{check: plain-http, target: " + strings.Repeat("a", 2049) + ", reason: a}]\n":    false,
-	} {
-		_, loader := policy.LoadIgnore("file", []byte(text), checks())
-		var doc any
-		if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
-			t.Fatal(err)
-		}
-		if shape := schema.Validate(plain(doc)); (loader == nil) != good || (shape == nil) != good {
-			t.Errorf("%q: the loader says %v, the schema %v", text, loader, shape)
-		}
-	}
-}
-
-// plain is a document as an editor sees it: a date is text.
-func plain(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		for key := range v {
-			v[key] = plain(v[key])
-		}
-	case []any:
-		for i := range v {
-			v[i] = plain(v[i])
-		}
-	case time.Time:
-		return v.Format(time.DateOnly)
-	}
-	return v
+	})
 }
