@@ -60,61 +60,80 @@ func (f commandFinder) script(commands [][]deploy.Value) *deploy.Command {
 
 // find looks through one simple command.
 func (f commandFinder) find(words []deploy.Value) *deploy.Command {
-	all := words
 	c := deploy.Command{Flags: map[string]deploy.Value{}, Env: map[string]deploy.Value{}}
+	rest, script := peel(words, &c)
+	if script != nil {
+		if *f.scripts++; f.nested >= maxNested || *f.scripts > maxScripts {
+			return nil
+		}
+		return f.inner(*script, c.Env)
+	}
+	if len(rest) == 0 {
+		return nil
+	}
+	args, ok := programArgs(base(rest[0].Text), rest)
+	if !ok || !gatewayArgs(args, &c) {
+		return nil
+	}
+	c.Args, c.Pos = words, words[0].Pos
+	return &c
+}
+
+// inner looks through the script of a shell that has these variables.
+func (f commandFinder) inner(script deploy.Value, env map[string]deploy.Value) *deploy.Command {
+	f.nested++
+	f.env = layered(env, f.env)
+	commands := shellCommands(script.Text, script.Pos, f.env)
+	if script.Pos.Column == 0 { // where in the file its lines are is not known
+		for _, c := range commands {
+			for i := range c {
+				c[i].Pos = script.Pos
+			}
+		}
+	}
+	in := f.script(commands)
+	if in == nil {
+		return nil
+	}
+	for name, v := range env {
+		if _, own := in.Env[name]; !own {
+			in.Env[name] = v
+		}
+	}
+	return in
+}
+
+// peel takes assignments and wrappers off a simple command, and notes in c what they set.
+// What is left is a program with its arguments, or nothing; or else the script that a shell
+// runs.
+func peel(words []deploy.Value, c *deploy.Command) (rest []deploy.Value, script *deploy.Value) {
 	for range maxWords {
 		for len(words) > 0 {
 			name, v, ok := assignment(words[0])
 			if !ok {
 				break
 			}
-			c.Env[name] = v
+			if c.Env != nil {
+				c.Env[name] = v
+			}
 			words = words[1:]
 		}
 		if len(words) == 0 {
-			return nil
+			return nil, nil
 		}
 		program, args := base(words[0].Text), words[1:]
 		if isShell(program) || program == "su" || program == "runuser" {
-			if script, found := shellScript(args); found {
-				if *f.scripts++; f.nested >= maxNested || *f.scripts > maxScripts {
-					return nil
-				}
-				inner := f
-				inner.nested++
-				inner.env = layered(c.Env, f.env)
-				commands := shellCommands(script.Text, script.Pos, inner.env)
-				if script.Pos.Column == 0 { // where in the file its lines are is not known
-					for _, c := range commands {
-						for i := range c {
-							c[i].Pos = script.Pos
-						}
-					}
-				}
-				in := inner.script(commands)
-				if in == nil {
-					return nil
-				}
-				for name, v := range c.Env {
-					if _, own := in.Env[name]; !own {
-						in.Env[name] = v
-					}
-				}
-				return in
+			if text, found := shellScript(args); found {
+				return nil, &text
 			}
 		}
-		if rest, ok := unwrap(program, args, &c); ok {
-			words = rest
-			continue
+		rest, ok := unwrap(program, args, c)
+		if !ok {
+			return words, nil
 		}
-		rest, ok := programArgs(program, words)
-		if !ok || !gatewayArgs(rest, &c) {
-			return nil
-		}
-		c.Args, c.Pos = all, all[0].Pos
-		return &c
+		words = rest
 	}
-	return nil
+	return nil, nil
 }
 
 // layered looks names up in a map first.

@@ -35,37 +35,18 @@ func (s *source) commandDoors(words []deploy.Value, space deploy.Space, env look
 
 // plainCommands are the commands that words come to, without assignments and wrappers.
 func plainCommands(words []deploy.Value, env lookup, nested int) [][]deploy.Value {
-	var c deploy.Command
-	for range maxWords {
-		for len(words) > 0 {
-			if _, _, ok := assignment(words[0]); !ok {
-				break
-			}
-			words = words[1:]
-		}
-		if len(words) == 0 {
-			return nil
-		}
-		program, args := base(words[0].Text), words[1:]
-		if isShell(program) || program == "su" || program == "runuser" {
-			if script, found := shellScript(args); found {
-				if nested >= maxNested {
-					return nil
-				}
-				var all [][]deploy.Value
-				for _, inner := range shellCommands(script.Text, script.Pos, env) {
-					all = append(all, plainCommands(inner, env, nested+1)...)
-				}
-				return all
-			}
-		}
-		rest, ok := unwrap(program, args, &c)
-		if !ok {
-			return [][]deploy.Value{words}
-		}
-		words = rest
+	rest, script := peel(words, new(deploy.Command))
+	switch {
+	case script == nil && len(rest) > 0:
+		return [][]deploy.Value{rest}
+	case script == nil || nested >= maxNested:
+		return nil
 	}
-	return nil
+	var all [][]deploy.Value
+	for _, inner := range shellCommands(script.Text, script.Pos, env) {
+		all = append(all, plainCommands(inner, env, nested+1)...)
+	}
+	return all
 }
 
 // option is a word of a command line that begins with a dash, and its value.
