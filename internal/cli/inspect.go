@@ -239,15 +239,15 @@ func (o *inspectOptions) machine() deployment {
 
 // settle gives targets the address of their deployment, and each a name of its own. What of the tree could not be read may be about any of them.
 func (d *deployment) settle(targets []*event.Target, tree filetree.Tree) {
-	seen := map[string]int{}
+	seen := map[event.Address]int{}
 	for _, t := range targets {
-		gateway := t.Target.Gateway
-		t.Target = d.Address
-		t.Target.Gateway = gateway
-		if n := seen[gateway]; n > 0 {
+		own := d.Address
+		own.File, own.Gateway = t.Target.File, t.Target.Gateway
+		t.Target = own
+		if n := seen[own]; n > 0 {
 			t.Target.Gateway += fmt.Sprintf("#%d", n+1)
 		}
-		seen[gateway]++
+		seen[own]++
 		if t.Files == nil {
 			continue
 		}
@@ -273,7 +273,7 @@ func leftOut(tree filetree.Tree, a event.Address, verbose bool) []message.Text {
 		for _, x := range tree.Skipped() {
 			if x.Why == why {
 				if n++; first == "" {
-					first = a.File(x.Name)
+					first = a.Path(x.Name)
 				}
 			}
 		}

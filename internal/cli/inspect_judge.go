@@ -79,7 +79,7 @@ func inTree(a event.Address, name string) string {
 		name = abs
 	}
 	name = filepath.ToSlash(filepath.Clean(name))
-	if rest, ok := strings.CutPrefix(name, strings.TrimSuffix(a.File(""), "/")+"/"); ok {
+	if rest, ok := strings.CutPrefix(name, strings.TrimSuffix(a.Path(""), "/")+"/"); ok {
 		name = rest
 	}
 	return strings.TrimPrefix(name, "/")

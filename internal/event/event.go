@@ -164,9 +164,9 @@ type Location struct {
 
 // Files is what the files of a deployment declare of a gateway.
 type Files struct {
-	Gateway string     `json:"gateway"` // the setting that makes it, as FILE:LINE, or its service
-	Reach   FilesReach `json:"reach"`
-	Starts  Starts     `json:"starts"`
+	At     *Pos       `json:"at,omitempty"` // the setting that makes it; nil if that is not in the files
+	Reach  FilesReach `json:"reach"`
+	Starts Starts     `json:"starts"`
 	// Generated: it makes its own credential when it starts.
 	Generated bool   `json:"generated,omitempty"`
 	Bind      string `json:"bind"` // loopback, lan, tailnet, custom or auto; "" if not known
@@ -212,10 +212,10 @@ type Posture struct {
 
 // Configured is a way in to a gateway by its files, and what its configuration sets.
 type Configured struct {
-	Gateway string   `json:"gateway"` // as Files.Gateway
-	Bind    string   `json:"bind"`
-	Mode    AuthMode `json:"mode"`
-	Way     Way      `json:"way"`
+	At   *Pos     `json:"at,omitempty"` // as Files.At
+	Bind string   `json:"bind"`
+	Mode AuthMode `json:"mode"`
+	Way  Way      `json:"way"`
 }
 
 // SameAs names the line of the gateway itself, and says how sure it is that both
@@ -249,9 +249,10 @@ type Address struct {
 	Member Member `json:"member,omitempty"`
 	// Kind is TargetFiles for a deployment; Input is its path then.
 	Kind TargetKind `json:"kind,omitempty"`
-	// Gateway names a gateway within a deployment, whatever the lines: its FILE, or FILE#NAME;
-	// #NAME of one that is not in the files. "" if there is none. With Input it is the
-	// identity of the target.
+	// File and Gateway name a gateway within a deployment, whatever the lines: the file that
+	// makes it, "" if that is not there, and its name within that, "" if it has none. With
+	// Input they are the identity of the target.
+	File    string `json:"file,omitempty"`
 	Gateway string `json:"gateway,omitempty"`
 	// Base is what names of files are relative to, where that is not Input: of a deployment
 	// that was named by one file.
@@ -278,6 +279,7 @@ type Version struct {
 	Candidates []string   `json:"candidates"` // oldest first
 	Build      string     `json:"build"`
 	Source     string     `json:"source"`
+	At         *Pos       `json:"at,omitempty"` // the setting that states it, of a deployment
 	Confidence Confidence `json:"confidence"`
 }
 

@@ -180,23 +180,22 @@ func (a Address) Place() string {
 
 // inFiles names a gateway of a deployment.
 func (a Address) inFiles() string {
-	file, name, _ := strings.Cut(a.Gateway, "#")
 	out := a.Input
-	if file != "" {
-		out = a.File(file)
+	if a.File != "" {
+		out = a.Path(a.File)
 	}
-	if name != "" {
-		out += " (" + name + ")"
+	if a.Gateway != "" {
+		out += " (" + a.Gateway + ")"
 	}
 	return out
 }
 
-// File returns the path of a file of a deployment, as the user finds it: Pos.File is
+// Path returns the path of a file of a deployment, as the user finds it: Pos.File is
 // relative to the deployment.
-func (a Address) File(name string) string { return path.Join(cmp.Or(a.Base, a.Input), name) }
+func (a Address) Path(name string) string { return path.Join(cmp.Or(a.Base, a.Input), name) }
 
 // At is the place of a setting as the user finds it, as FILE:LINE.
 func (a Address) At(p Pos) string {
-	p.File = a.File(p.File)
+	p.File = a.Path(p.File)
 	return p.String()
 }

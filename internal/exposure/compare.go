@@ -207,7 +207,7 @@ func explains(why string, t *event.Target) bool {
 	case "asked":
 		return t.Auth != nil && (t.Auth.State == event.AuthRequired || t.Auth.State == event.AuthGated)
 	case "no-proxy":
-		return !slices.ContainsFunc(t.Files.Ways, func(w event.Way) bool { return len(w.Steps) > 3 })
+		return !slices.ContainsFunc(t.Files.Ways, func(w event.Way) bool { return w.Through != "" })
 	case "origins-seeded":
 		return t.Files.Reach.Rank() > event.FilesLoopback.Rank()
 	case "tailnet":

@@ -373,21 +373,14 @@ func (x *gateway) describe() {
 	f := &event.Files{Reach: event.FilesReachUnknown, Starts: x.set.Starts, Bind: x.set.Bind.Value, Port: x.at.port, Read: x.o.Read}
 	x.t.Files = f
 	if x.g == nil {
-		f.Gateway = cmp.Or(x.elsewhere, "127.0.0.1") + ":" + strconv.Itoa(x.at.port)
-		x.t.Target.Gateway = "#" + f.Gateway
+		x.t.Target.Gateway = cmp.Or(x.elsewhere, "127.0.0.1") + ":" + strconv.Itoa(x.at.port)
 		f.Bind = ""
-		x.note("inspect.gateway-elsewhere", message.Of("address", f.Gateway))
+		x.note("inspect.gateway-elsewhere", message.Of("address", x.t.Target.Gateway))
 		return
 	}
 	f.Generated = x.set.Generated
-	f.Gateway = x.g.Pos.String()
-	x.t.Target.Gateway = x.g.Pos.File
-	if x.g.Name != "" {
-		x.t.Target.Gateway += "#" + x.g.Name
-	}
-	if x.g.Name != "" {
-		f.Gateway = x.g.Name + " (" + f.Gateway + ")"
-	}
+	f.At = &x.g.Pos
+	x.t.Target.File, x.t.Target.Gateway = x.g.Pos.File, x.g.Name
 	if first := release.MustParse("2026.1.29"); x.states.State != deploy.Unset && x.release.Compare(first) < 0 {
 		x.t.Product.Brand, x.t.Product.Name = "clawdbot", "Clawdbot"
 	}
@@ -395,11 +388,10 @@ func (x *gateway) describe() {
 	case x.states.State == deploy.Unset:
 		x.note("inspect.release-assumed", message.Of("release", x.release.String()))
 	default:
-		source := "stated"
+		x.t.Version = &event.Version{Exact: x.release.String(), Candidates: []string{x.release.String()}, Source: "stated", Confidence: event.Certain}
 		if !x.states.Pos.IsZero() {
-			source = x.states.Pos.String()
+			x.t.Version.Source, x.t.Version.At = x.states.Pos.String(), &x.states.Pos
 		}
-		x.t.Version = &event.Version{Exact: x.release.String(), Candidates: []string{x.release.String()}, Source: source, Confidence: event.Certain}
 	}
 }
 

@@ -54,7 +54,7 @@ func (x *gateway) found(id string, severity event.Severity, place string, at eve
 	if at.IsZero() && x.g != nil {
 		at = x.g.Pos
 	}
-	f := c.At(x.o.Input+"\x00"+x.t.Target.Gateway+"\x00"+place, severity, detail...)
+	f := c.At(x.o.Input+"\x00"+x.t.Target.File+"\x00"+x.t.Target.Gateway+"\x00"+place, severity, detail...)
 	f.Evidence = []string{}
 	if !at.IsZero() {
 		f.Locations = []event.Location{{Pos: at}}

@@ -69,7 +69,14 @@ func say(targets []*event.Target) string {
 		if t.Auth != nil {
 			auth = t.Auth.State
 		}
-		fmt.Fprintf(&b, "%s: reach %s, auth %s, %s", t.Files.Gateway, t.Files.Reach, auth, t.Files.Starts)
+		place := t.Target.Gateway
+		switch at := t.Files.At; {
+		case at != nil && place != "":
+			place += " (" + at.String() + ")"
+		case at != nil:
+			place = at.String()
+		}
+		fmt.Fprintf(&b, "%s: reach %s, auth %s, %s", place, t.Files.Reach, auth, t.Files.Starts)
 		if t.Version != nil {
 			fmt.Fprintf(&b, ", %s", t.Version.Exact)
 		}

@@ -2,7 +2,6 @@ package posture
 
 import (
 	"cmp"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -52,21 +51,13 @@ func find(files []*event.Target, e *Endpoint) *event.Configured {
 			if r == 0 || r < rank || r == rank && w.Reach.Rank() <= best.Way.Reach.Rank() {
 				continue
 			}
-			rank, best = r, &event.Configured{Gateway: t.Files.Gateway, Bind: t.Files.Bind, Way: w}
+			rank, best = r, &event.Configured{At: t.Files.At, Bind: t.Files.Bind, Way: w}
 			if t.Auth != nil {
 				best.Mode = t.Auth.Mode
 			}
 		}
 	}
 	return best
-}
-
-var lineOf = regexp.MustCompile(`:[0-9]+\)?$`)
-
-// fileOf is the file in "FILE:LINE" or "NAME (FILE:LINE)".
-func fileOf(gateway string) string {
-	s := lineOf.ReplaceAllString(gateway, "")
-	return s[strings.LastIndex(s, " (")+1:]
 }
 
 // sentence says what the configuration sets, and how the target is reached in spite
@@ -76,18 +67,24 @@ func sentence(f *event.Configured, t *event.Target) message.Text {
 	if len(settings) == 0 {
 		settings = []string{string(f.Way.Auth)}
 	}
-	args := []message.Arg{message.Of("file", strings.TrimPrefix(fileOf(f.Gateway), "(")), message.Of("settings", settings...), shown(t)}
 	w := f.Way
-	at := f.Gateway
+	var at event.Pos // what leads in
+	if f.At != nil {
+		at = *f.At
+	}
+	if at.IsZero() && len(w.Steps) > 0 {
+		at = w.Steps[0].Pos // the gateway itself is not in the files
+	}
+	args := []message.Arg{message.Of("file", at.File), message.Of("settings", settings...), shown(t)}
 	if len(w.Steps) > 0 {
-		at = w.Steps[0].String()
+		at = w.Steps[0].Pos
 	}
 	if w.Through == "" {
-		return message.Say("posture.files.direct", append(args, message.Of("place", at))...)
+		return message.Say("posture.files.direct", append(args, message.Of("place", at.String()))...)
 	}
 	args = append(args, message.Of("front", w.Through), message.Number("port", cmp.Or(w.Port, t.Target.Port)))
 	if w.Adds != nil {
 		return message.Say("posture.files.adds", append(args, message.Of("place", w.Adds.String()))...)
 	}
-	return message.Say("posture.files.through", append(args, message.Of("place", at))...)
+	return message.Say("posture.files.through", append(args, message.Of("place", at.String()))...)
 }

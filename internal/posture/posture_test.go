@@ -216,7 +216,7 @@ func TestConfigured(t *testing.T) {
 		{"another port", []event.Way{way(80, "nginx")}, "No way in the files leads to port 443."},
 	} {
 		j := judge(load(t, "endpoints:\n- target: a.example:443\n  from: {lan: [required]}\n"))
-		j.Files = []*event.Target{{Auth: &event.Auth{Mode: "token"}, Files: &event.Files{Gateway: "gw (openclaw.json:3)", Bind: "loopback", Port: 18789, Ways: tt.ways}}}
+		j.Files = []*event.Target{{Auth: &event.Auth{Mode: "token"}, Files: &event.Files{At: &event.Pos{File: "openclaw.json", Line: 3}, Bind: "loopback", Port: 18789, Ways: tt.ways}}}
 		got := j.Target(&event.Target{Target: event.Address{Input: "a.example:443", Source: "p.yaml:4", Port: 443}, Outcome: event.OutcomeIdentified, Auth: &event.Auth{State: event.AuthOpen}})
 		if text := strings.Join(got.Posture.Notes, " "); !strings.Contains(text, tt.want) {
 			t.Errorf("%s: %s", tt.name, text)

@@ -4,7 +4,6 @@ import (
 	"path"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/message"
@@ -34,13 +33,12 @@ func (r *Redactor) file(s string) string {
 	return r.folder(dir) + "/" + base
 }
 
-// gateway is the pseudonym of a gateway within a deployment, see event.Address.
-func (r *Redactor) gateway(s string) string {
-	file, name, ok := strings.Cut(s, "#")
-	if !ok {
-		return r.file(file)
+// service is the pseudonym of a gateway within its file.
+func (r *Redactor) service(s string) string {
+	if s == "" {
+		return ""
 	}
-	return r.file(file) + "#s-" + r.token("service", name, 8)
+	return "s-" + r.token("service", s, 8)
 }
 
 func (r *Redactor) pos(in event.Pos) event.Pos {
@@ -77,7 +75,7 @@ func (r *Redactor) files(in *event.Target, x *eraser) *event.Files {
 	}
 	one := func(l event.Location) event.Location { return r.location(l, x) }
 	return &event.Files{
-		Gateway: hide(f.Gateway), Reach: id(f.Reach), Starts: id(f.Starts), Generated: f.Generated, Bind: id(f.Bind), Port: f.Port, Read: f.Read,
+		At: optional(f.At, r.pos), Reach: id(f.Reach), Starts: id(f.Starts), Generated: f.Generated, Bind: id(f.Bind), Port: f.Port, Read: f.Read,
 		Ways:     each(f.Ways, func(w event.Way) event.Way { return r.way(w, x) }),
 		Unjudged: each(f.Unjudged, one),
 	}
@@ -97,7 +95,7 @@ func (r *Redactor) posture(p *event.Posture, x *eraser) *event.Posture {
 		At: source(p.At), Vantage: id(p.Vantage), Declared: ids(p.Declared), Result: id(p.Result),
 		Noted: event.Noted{Notes: each(p.Notes, x.text), Messages: each(p.Messages, x.message)},
 		Configured: optional(p.Configured, func(c event.Configured) event.Configured {
-			return event.Configured{Gateway: hide(c.Gateway), Bind: id(c.Bind), Mode: id(c.Mode), Way: r.way(c.Way, x)}
+			return event.Configured{At: optional(c.At, r.pos), Bind: id(c.Bind), Mode: id(c.Mode), Way: r.way(c.Way, x)}
 		}),
 	}
 }

@@ -20,11 +20,11 @@ func TestFiles(t *testing.T) {
 	f.Say(said)
 	in := &event.Target{
 		Type: event.TypeTarget, Outcome: event.OutcomeIdentified,
-		Target:   event.Address{Input: "/srv/hidden", Base: "/srv/hidden", Source: "files", Kind: event.TargetFiles, Gateway: "hidden/nginx.conf#hidden-gw"},
+		Target:   event.Address{Input: "/srv/hidden", Base: "/srv/hidden", Source: "files", Kind: event.TargetFiles, File: "hidden/nginx.conf", Gateway: "hidden-gw"},
 		Auth:     &event.Auth{State: event.AuthOpen, Because: []string{"hidden/nginx.conf:14"}},
-		Version:  &event.Version{Exact: "2026.9.6", Source: "hidden/package.json:3"},
+		Version:  &event.Version{Exact: "2026.9.6", Source: "hidden/package.json:3", At: &event.Pos{File: "hidden/package.json", Line: 3}},
 		Findings: []event.Finding{f},
-		Files: &event.Files{Gateway: "hidden-gw (hidden/nginx.conf:14)", Reach: event.FilesInternet, Starts: event.StartsYes, Bind: "lan", Port: 18789, Read: 3,
+		Files: &event.Files{At: &at, Reach: event.FilesInternet, Starts: event.StartsYes, Bind: "lan", Port: 18789, Read: 3,
 			Ways:     []event.Way{{Reach: event.FilesInternet, Auth: event.AuthOpen, Steps: []event.Location{{Pos: other}}}},
 			Unjudged: []event.Location{{Pos: other, Says: "hidden"}}},
 	}
@@ -44,7 +44,7 @@ func TestFiles(t *testing.T) {
 	if got[0].Line != 14 || !strings.HasSuffix(got[0].File, "/nginx.conf") || got[1].Pos != out.Files.Ways[0].Steps[0].Pos || got[1].Says == gone {
 		t.Errorf("%+v", got)
 	}
-	if out.Auth.Because[0] != got[0].File+":14" || !strings.HasPrefix(out.Target.Gateway, got[0].File+"#s-") || out.Findings[0].Title != "Open" {
+	if out.Auth.Because[0] != got[0].File+":14" || out.Target.File != got[0].File || !strings.HasPrefix(out.Target.Gateway, "s-") || out.Findings[0].Title != "Open" {
 		t.Errorf("%s", b)
 	}
 }

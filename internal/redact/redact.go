@@ -251,7 +251,7 @@ func (r *Redactor) target(in *event.Target) *event.Target {
 	}
 	if v := in.Version; v != nil {
 		out.Version = &event.Version{Exact: r.version(v.Exact), Candidates: each(v.Candidates, r.version), Build: keep(commits, v.Build),
-			Source: id(v.Source), Confidence: id(v.Confidence)}
+			Source: id(v.Source), At: optional(v.At, r.pos), Confidence: id(v.Confidence)}
 	}
 	if p := in.Posture; p != nil {
 		out.Posture = r.posture(p, x)
@@ -289,7 +289,7 @@ func (r *Redactor) version(s string) string {
 var commits = regexp.MustCompile(`^[0-9a-f]{7,40}$`)
 
 func (r *Redactor) address(in *event.Address, u *url.URL, x *eraser) event.Address {
-	out := event.Address{Kind: id(in.Kind), Gateway: r.gateway(in.Gateway), Name: r.name(in.Name), Port: in.Port, Source: source(in.Source), Reach: id(in.Reach), Member: id(in.Member), Process: program(in.Process)}
+	out := event.Address{Kind: id(in.Kind), File: r.file(in.File), Gateway: r.service(in.Gateway), Name: r.name(in.Name), Port: in.Port, Source: source(in.Source), Reach: id(in.Reach), Member: id(in.Member), Process: program(in.Process)}
 	if in.IP != "" {
 		out.IP = r.host(in.IP)
 	}

@@ -131,7 +131,7 @@ func diffLines(f *event.Finding) []string {
 // artifact names a file of a deployment for SARIF: relative to the directory of the
 // run, if it is in that. Root is that directory, "" if it is not known.
 func artifact(t *event.Target, file, root string) sarifArtifact {
-	name := path.Clean(strings.ReplaceAll(t.Target.File(file), "\\", "/"))
+	name := path.Clean(strings.ReplaceAll(t.Target.Path(file), "\\", "/"))
 	if root != "" {
 		full := filepath.FromSlash(name)
 		if !filepath.IsAbs(full) {
@@ -169,8 +169,7 @@ func filesLocation(t *event.Target, l event.Location, root string) sarifLocation
 // filesLocations are the places of a finding: the deciding one, and the others.
 func filesLocations(t *event.Target, all []event.Location, root string) (deciding, related []sarifLocation) {
 	if len(all) == 0 {
-		file, _, _ := strings.Cut(t.Target.Gateway, "#")
-		all = []event.Location{{Pos: event.Pos{File: file}}}
+		all = []event.Location{{Pos: event.Pos{File: t.Target.File}}}
 	}
 	first := filesLocation(t, all[0], root)
 	first.Message = nil
@@ -185,12 +184,8 @@ func filesLocations(t *event.Target, all []event.Location, root string) (decidin
 
 // stated is where the release of a gateway is stated.
 func stated(t *event.Target) []event.Location {
-	if t.Version == nil {
+	if t.Version == nil || t.Version.At == nil {
 		return nil
 	}
-	file, line, ok := cutLine(t.Version.Source)
-	if !ok {
-		return nil
-	}
-	return []event.Location{{Pos: event.Pos{File: file, Line: line}}}
+	return []event.Location{{Pos: *t.Version.At}}
 }

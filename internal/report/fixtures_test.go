@@ -267,7 +267,7 @@ func inspected() []event.Event {
 	return []event.Event{
 		scan,
 		inFile("deploy/web", "docker-compose.yml#openclaw", event.AuthOpen, func(t *event.Target) {
-			t.Version = &event.Version{Exact: "2026.5.28", Candidates: []string{"2026.5.28"}, Source: "docker-compose.yml:4", Confidence: event.Certain}
+			t.Version = &event.Version{Exact: "2026.5.28", Candidates: []string{"2026.5.28"}, Source: "docker-compose.yml:4", At: &event.Pos{File: "docker-compose.yml", Line: 4}, Confidence: event.Certain}
 			steps := []event.Location{at("nginx/site.conf", 3, 5, "nginx listens"), at("nginx/site.conf", 14, 9, "nginx leads to the gateway"), at("docker-compose.yml", 10, 9, "")}
 			t.Files.Reach, t.Files.Ways = event.FilesInternet, []event.Way{{Reach: event.FilesInternet, Auth: event.AuthOpen, Steps: steps}}
 			open, plain := missingAuth, plainHTTP
@@ -304,12 +304,13 @@ func inspected() []event.Event {
 
 // inFile is a gateway in the files of a deployment.
 func inFile(input, name string, state event.AuthState, edit func(*event.Target)) event.Event {
+	file, gateway, _ := strings.Cut(name, "#") // FILE#NAME, for short
 	t := &event.Target{
 		Type: "target", Outcome: event.OutcomeIdentified,
-		Target:  event.Address{Input: input, Source: "files", Kind: event.TargetFiles, Gateway: name},
+		Target:  event.Address{Input: input, Source: "files", Kind: event.TargetFiles, File: file, Gateway: gateway},
 		Product: &event.Product{ID: "openclaw", Brand: "openclaw", Name: "OpenClaw", Confidence: event.Certain},
 		Auth:    &event.Auth{State: state, Because: []string{}},
-		Files:   &event.Files{Gateway: name + ":3", Reach: event.FilesLoopback, Starts: event.StartsYes, Bind: "loopback", Port: 18789, Read: 4},
+		Files:   &event.Files{At: &event.Pos{File: file, Line: 3}, Reach: event.FilesLoopback, Starts: event.StartsYes, Bind: "loopback", Port: 18789, Read: 4},
 	}
 	edit(t)
 	return t

@@ -37,7 +37,7 @@ func (s Source) once(yield func(event.Event) error) error {
 // left out: a gateway that has got TLS is the same one.
 func place(a event.Address) string {
 	if a.Kind == event.TargetFiles {
-		return "files " + a.Input + " " + a.Gateway
+		return strings.Join([]string{string(event.TargetFiles), a.Input, a.File, a.Gateway}, "\x00")
 	}
 	host := cmp.Or(a.Name, a.IP)
 	if host == "" {
