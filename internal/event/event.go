@@ -57,6 +57,12 @@ type Scan struct {
 	From     uint64          `json:"from,omitempty"`
 	Earlier  []Run           `json:"earlier,omitempty"`
 	Unlisted map[Outcome]int `json:"unlisted,omitempty"`
+
+	// Watch names the watch that a run of the hub is of, Vantage where it stood, in the
+	// operator's word. Again: a second look, at some of the targets of the watch.
+	Watch   string `json:"watch,omitempty"`
+	Vantage string `json:"vantage,omitempty"`
+	Again   bool   `json:"again,omitempty"`
 }
 
 // Run is one of the runs that a scan was made in.

@@ -29,7 +29,7 @@ func fields() map[string]string {
 	out := map[string]string{}
 	for fate, names := range map[string]string{
 		kept: `Scan.Kind Address.Kind Location.Line Location.Column Files.Reach Files.Starts Files.Generated Files.Bind Files.Port Files.Read Way.Reach Way.Auth Way.Port Way.Through Pos.Line Pos.Column
-			Scan.Ports Scan.Type Scan.Schema Scan.Started Scan.Level Scan.Seed Scan.Shard Tool.Name Tool.Version Compared.Started
+			Scan.Ports Scan.Again Scan.Type Scan.Schema Scan.Started Scan.Level Scan.Seed Scan.Shard Tool.Name Tool.Version Compared.Started
 			Data.Releases Data.NewestRelease Data.ReleasesAsOf Data.Advisories Data.AdvisoriesAsOf Authorization.Authorized
 			Target.Type Target.Outcome Target.Requests Target.Connections Target.DurationMS Change.What Address.Port Address.Reach
 			Product.ID Product.Brand Product.Confidence Product.Because Version.Build Version.Source Version.Confidence
@@ -43,7 +43,7 @@ func fields() map[string]string {
 			Diff.Opened Diff.Closed Diff.Unseen Diff.Changed Diff.Advisories
 			Scan.From Scan.Unlisted Run.From Run.Started Unlisted.Count Place.Outcome SameAs.Confidence SameAs.Because Finding.Step Finding.Release Address.Member Message.ID
 			Posture.Vantage Posture.Declared Posture.Result Summary.Posture Way.Port Way.Through Configured.Bind Configured.Mode Pos.Line Pos.Column`,
-		replaced: `Posture.At Way.Names Pos.File Address.File Address.Gateway Address.Base Location.File Location.Says Finding.Diff
+		replaced: `Scan.Watch Scan.Vantage Posture.At Way.Names Pos.File Address.File Address.Gateway Address.Base Location.File Location.Says Finding.Diff
 			Authorization.Contact Address.Input Address.Source Address.Name Address.IP Address.URL Address.Bound Address.Process
 			TLS.Version TLS.Cipher TLS.Subject TLS.Issuer TLS.Names TLS.NotBefore TLS.NotAfter TLS.SHA256 TLS.VerifyError TLS.NameError TLS.Legacy TLS.HSTS
 			Scan.Config Network.Proxy Network.SourceIP Network.Interface Network.Resolver Network.Headers Place.Place SameAs.URL

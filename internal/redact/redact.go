@@ -125,8 +125,9 @@ func (r *Redactor) scan(in *event.Scan) *event.Scan {
 			Advisories: in.Data.Advisories, AdvisoriesAsOf: id(in.Data.AdvisoriesAsOf),
 		},
 		Authorization: event.Authorization{Authorized: in.Authorization.Authorized},
-		Config:        r.again("config", in.Config), // small scans could be guessed from it
-		From:          in.From, Unlisted: counts(in.Unlisted),
+		Config:        r.again("config", in.Config),                               // small scans could be guessed from it
+		Watch:         hide(in.Watch), Vantage: hide(in.Vantage), Again: in.Again, // names are the operator's
+		From: in.From, Unlisted: counts(in.Unlisted),
 		Earlier: each(in.Earlier, func(e event.Run) event.Run { return event.Run{Started: e.Started, From: e.From} }),
 	}
 	if in.Authorization.Contact != "" {

@@ -32,10 +32,10 @@ func (s Source) once(yield func(event.Event) error) error {
 	})
 }
 
-// place names a target across scans: host, port and base path; a gateway in files by
+// Place names a target across scans: host, port and base path; a gateway in files by
 // their path and its name in them. The scheme is
 // left out: a gateway that has got TLS is the same one.
-func place(a event.Address) string {
+func Place(a event.Address) string {
 	if a.Kind == event.TargetFiles {
 		return strings.Join([]string{string(event.TargetFiles), a.Input, a.File, a.Gateway}, "\x00")
 	}
@@ -48,23 +48,23 @@ func place(a event.Address) string {
 	return strings.ToLower(host) + " " + strconv.Itoa(a.Port) + strings.TrimRight("/"+path, "/")
 }
 
-// spot is place with the address: a name may stand for several.
-func spot(a event.Address) string { return place(a) + " " + a.IP }
+// spot is Place with the address: a name may stand for several.
+func spot(a event.Address) string { return Place(a) + " " + a.IP }
 
 // better reports whether a tells more of a target than b.
 func better(a, b *event.Target) bool { return known(a) > known(b) }
 
-// recognised reports whether a product was recognised, a helper of a gateway
+// Recognised reports whether a product was recognised, a helper of a gateway
 // included.
-func recognised(t *event.Target) bool {
+func Recognised(t *event.Target) bool {
 	return t.Outcome == event.OutcomeIdentified || t.Outcome == event.OutcomeHelper
 }
 
 func known(t *event.Target) int {
 	switch {
-	case recognised(t) && t.Auth != nil && (t.Auth.State != event.AuthUnknown || t.Refuses()):
+	case Recognised(t) && t.Auth != nil && (t.Auth.State != event.AuthUnknown || t.Refuses()):
 		return 4
-	case recognised(t):
+	case Recognised(t):
 		return 3
 	case t.Outcome == event.OutcomeOther:
 		return 2
@@ -78,7 +78,7 @@ func known(t *event.Target) int {
 func byAddress(a, b event.Address) int {
 	x, _ := netip.ParseAddr(a.IP)
 	y, _ := netip.ParseAddr(b.IP)
-	return cmp.Or(x.Compare(y), a.Port-b.Port, strings.Compare(place(a), place(b)))
+	return cmp.Or(x.Compare(y), a.Port-b.Port, strings.Compare(Place(a), Place(b)))
 }
 
 // newSummary returns a summary to which others can be added.

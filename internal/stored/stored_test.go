@@ -326,3 +326,59 @@ func TestDiffNeedsAScan(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestKnownOfFewFields: a gateway that was kept elsewhere, as the little that Known
+// needs, gives the news that its stored line gives.
+func TestKnownOfFewFields(t *testing.T) {
+	older := gateway("192.0.2.1", event.AuthOpen, "2026.3.13", finding("auth-missing", "a", event.Critical), finding("plain-http", "b", event.Low)).(*event.Target)
+	older.Advisories = []event.Advisory{{ID: "GHSA-1"}}
+	newer := gateway("192.0.2.1", event.AuthRequired, "2026.9.6", finding("plain-http", "b", event.Low), finding("x", "c", event.High)).(*event.Target)
+	newer.Advisories = []event.Advisory{{ID: "GHSA-1"}, {ID: "GHSA-2"}, {ID: "GHSA-3", Suppressed: "fixed"}}
+	line := func() *Known {
+		var k Known
+		k.Add(older)
+		return &k
+	}
+	few := func() *Known {
+		return &Known{
+			Verdict: VerdictOf(event.AuthOpen), Release: Release(older), Addresses: []string{"192.0.2.1"},
+			Findings:   []event.Finding{{ID: "auth-missing", Key: "a", Severity: event.Critical}, {ID: "plain-http", Key: "b", Severity: event.Low}},
+			Advisories: map[string]bool{"GHSA-1": true},
+		}
+	}
+	look := NewLook(event.LevelStandard, []event.CheckInfo{{ID: "auth-missing", Needs: event.NeedsAuth}, {ID: "plain-http"}})
+	show := func(n News) string {
+		var b strings.Builder
+		for _, c := range n.Changes {
+			fmt.Fprintf(&b, "%s %s > %s\n", c.What, c.Old, c.New)
+		}
+		for _, f := range n.Findings {
+			fmt.Fprintf(&b, "%s %s %s\n", f.Key, f.Severity, f.Change)
+		}
+		for _, a := range n.Advisories {
+			fmt.Fprintln(&b, a.ID)
+		}
+		return b.String()
+	}
+	for name, tt := range map[string]struct {
+		to   *event.Target
+		want string
+	}{
+		"another verdict": {newer, "verdict open > auth required\nrelease 2026.3.13 > 2026.9.6\nc high opened\na critical closed\nGHSA-2\n"},
+		"no gateway":      {other("192.0.2.1", event.OutcomeSilent).(*event.Target), "target open > \na critical unseen\nb low unseen\n"},
+		"nothing else":    {older, ""},
+	} {
+		if got := show(look.Compare(few(), tt.to)); got != tt.want {
+			t.Errorf("%s:\n%swant\n%s", name, got, tt.want)
+		}
+		if got := show(look.Compare(line(), tt.to)); got != tt.want {
+			t.Errorf("%s, from the line:\n%swant\n%s", name, got, tt.want)
+		}
+	}
+	// A second line for a place says nothing more of what is missing.
+	k := few()
+	look.Compare(k, newer)
+	if got := show(look.Compare(k, other("192.0.2.1", event.OutcomeClosed).(*event.Target))); got != "" || !k.Seen() {
+		t.Errorf("a second line: %q", got)
+	}
+}
