@@ -701,3 +701,34 @@ func TestFilters(t *testing.T) {
 		}
 	}
 }
+
+// TestCard: the section of one target alone is that of the page, and nothing that the
+// target says gets out of it.
+func TestCard(t *testing.T) {
+	for _, lang := range []string{"en", "zh"} {
+		o := Options{Checks: fixtureChecks(), Lang: lang, Verbose: true}
+		for _, events := range [][]event.Event{mixed(), hostile(100)} {
+			page := render(t, "html", o, events...)
+			n := 0
+			for _, e := range events {
+				x, ok := e.(*event.Target)
+				if !ok {
+					continue
+				}
+				card, err := Card(x, o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, ok := strings.CutPrefix(string(card), `<section class="card `)
+				_, body, ok2 := strings.Cut(body, "\n")
+				if !ok || !ok2 || !strings.Contains(page, body) {
+					t.Errorf("%s: the page has not the section %.300s", lang, card)
+				}
+				n++
+			}
+			if n < 3 {
+				t.Errorf("%d sections", n)
+			}
+		}
+	}
+}

@@ -135,26 +135,35 @@ type (
 )
 
 func (h *htmlSink) Flush() error {
-	files := map[string]string{}
-	for _, name := range []string{"page.html", "page.css", "page.js"} {
-		b, err := htmlFiles.ReadFile("html/" + name)
-		if err != nil {
-			return fmt.Errorf("built-in page: %w", err)
-		}
-		files[name] = string(b)
+	tmpl, err := h.c.templates()
+	if err != nil {
+		return err
 	}
-	tmpl, err := template.New("page").Funcs(h.c.words()).Parse(files["page.html"])
+	style, err := Style()
+	if err != nil {
+		return err
+	}
+	script, err := htmlFiles.ReadFile("html/page.js")
 	if err != nil {
 		return fmt.Errorf("built-in page: %w", err)
 	}
 	// The files are ours, so they need no escaping; everything else gets it.
 	p := h.page()
-	p.Style, p.Script = template.CSS(files["page.css"]), template.JS(files["page.js"])
-	p.Policy = "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-" + digest(files["page.css"]) + "'; script-src 'sha256-" + digest(files["page.js"]) + "'"
-	if err := tmpl.Execute(h.w, p); err != nil {
+	p.Style, p.Script = template.CSS(style), template.JS(script)
+	p.Policy = "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-" + digest(style) + "'; script-src 'sha256-" + digest(string(script)) + "'"
+	if err := tmpl.ExecuteTemplate(h.w, "page.html", p); err != nil {
 		return fmt.Errorf("write html report: %w", err)
 	}
 	return nil
+}
+
+// templates are those of the page and of a target's section, in the language.
+func (c *catalogue) templates() (*template.Template, error) {
+	tmpl, err := template.New("").Funcs(c.words()).ParseFS(htmlFiles, "html/*.html")
+	if err != nil {
+		return nil, fmt.Errorf("built-in page: %w", err)
+	}
+	return tmpl, nil
 }
 
 // words are what the template calls to put things into words.

@@ -1,137 +1,58 @@
 package report
 
 import (
-	"go/ast"
-	"go/parser"
-	"go/token"
-	"maps"
-	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/test/texts"
 )
-
-// interfaceTexts returns every text that the reports, the page's template and the
-// commands hand to the catalogue, with the place where they do.
-func interfaceTexts(t *testing.T) map[string]string {
-	t.Helper()
-	out := map[string]string{}
-	fset := token.NewFileSet()
-	names, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	commands, err := filepath.Glob("../cli/*.go")
-	if err != nil || len(commands) == 0 {
-		t.Fatal("no commands", err)
-	}
-	names = append(names, commands...)
-	for _, name := range names {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
-		}
-		file, err := parser.ParseFile(fset, name, nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ast.Inspect(file, func(n ast.Node) bool {
-			call, ok := n.(*ast.CallExpr)
-			if !ok {
-				return true
-			}
-			sel, ok := call.Fun.(*ast.SelectorExpr)
-			if !ok || !slices.Contains([]string{"say", "Say", "count"}, sel.Sel.Name) || len(call.Args) == 0 {
-				return true
-			}
-			if of, ok := sel.X.(*ast.Ident); ok && of.Name == "message" {
-				return true // has an id
-			}
-			args := call.Args
-			if sel.Sel.Name == "count" {
-				if len(args) != 3 {
-					return true // tally.count
-				}
-				args = args[1:]
-			} else {
-				args = args[:1]
-			}
-			for _, a := range args {
-				lit, ok := a.(*ast.BasicLit)
-				if !ok {
-					if name := filepath.Base(fset.Position(a.Pos()).Filename); name != "lang.go" && name != "texts.go" {
-						t.Errorf("%s: a text that is no constant cannot be looked up", fset.Position(a.Pos()))
-					}
-					continue
-				}
-				text, err := strconv.Unquote(lit.Value)
-				if err != nil {
-					t.Fatal(err)
-				}
-				out[text] = fset.Position(a.Pos()).String()
-			}
-			return true
-		})
-	}
-	page, err := htmlFiles.ReadFile("html/page.html")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range regexp.MustCompile(`say "([^"]+)"`).FindAllStringSubmatch(string(page), -1) {
-		out[m[1]] = "html/page.html"
-	}
-	return out
-}
 
 // TestCataloguesAreComplete names every text of the reports and the commands that a
 // language lacks, or has and nobody says. The texts of the checks are looked at in
 // internal/cli, which knows them.
 func TestCataloguesAreComplete(t *testing.T) {
-	texts := interfaceTexts(t)
-	if len(texts) < 100 {
-		t.Fatalf("only %d texts found", len(texts))
+	used := texts.Used(t, "*.go", "html/*.html", "../cli/*.go")
+	if len(used) < 100 {
+		t.Fatalf("only %d texts found", len(used))
 	}
-	for _, lang := range Languages() {
-		c, err := loadCatalogue(lang)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if c == nil {
-			continue
-		}
-		for _, text := range slices.Sorted(maps.Keys(texts)) {
-			got, ok := c.exact[text]
-			if !ok {
-				t.Errorf("lang/%s.yaml lacks %q (%s)", lang, text, texts[text])
-				continue
-			}
-			if !slices.Equal(verbs(text), verbs(got)) {
-				t.Errorf("lang/%s.yaml: %q does not take what %q takes", lang, got, text)
-			}
-		}
-		for text := range c.exact {
-			if texts[text] == "" {
-				t.Errorf("lang/%s.yaml: nothing says %q", lang, text)
-			}
-		}
+	for _, lang := range Languages()[1:] {
+		texts.Check(t, used, "lang/"+lang+".yaml")
 	}
 }
 
-var verb = regexp.MustCompile(`%(?:\[\d+\])?([a-z%])`)
-
-// verbs lists the verbs of a format in the order of the arguments.
-func verbs(format string) []string {
-	var out []string
-	for _, m := range verb.FindAllStringSubmatch(format, -1) {
-		out = append(out, m[1])
+// TestTextsOfOthers: another package's texts are found beside those of the reports, and
+// it has none of theirs again.
+func TestTextsOfOthers(t *testing.T) {
+	for _, tt := range []struct{ lang, file, want, err string }{
+		{lang: "zh", file: "- {en: Own, text: 自有}", want: "自有 网关"},
+		{lang: "en", want: "Own Gateways"},
+		{lang: "zh", file: "- {en: Gateways, text: x}", err: `the reports have "Gateways"`},
+		{lang: "zh", file: "- {en: a}", err: "empty"},
+		{lang: "zh", err: "lang/zh.yaml"},
+	} {
+		texts, err := NewTexts(tt.lang)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files := fstest.MapFS{}
+		if tt.file != "" {
+			files["lang/zh.yaml"] = &fstest.MapFile{Data: []byte(tt.file)}
+		}
+		texts, err = texts.With(files)
+		if tt.err != "" {
+			if err == nil || !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("%q: error %v, want %s", tt.file, err, tt.err)
+			}
+			continue
+		}
+		if got := texts.Say("Own") + " " + texts.Say("Gateways"); err != nil || got != tt.want {
+			t.Errorf("%s: %q, %v", tt.lang, got, err)
+		}
 	}
-	if strings.Contains(format, "%[") {
-		slices.Sort(out)
-	}
-	return out
 }
 
 func TestCatalogueErrors(t *testing.T) {

@@ -19,11 +19,28 @@ type ranking struct {
 	more  int // targets that would be kept without the limit
 }
 
-// card is a clean target with its place in the order.
+// card is a target with its place in the order.
 type card struct {
 	*event.Target
 	Severity event.Severity
 	Alarm    int
+}
+
+// rank says where a target is in the order; it is not clean yet.
+func rank(t *event.Target) card {
+	return card{t, event.Severity(clean.N(string(worstSeverity(t.Findings)), 40)), alarm(t)}
+}
+
+// cleaned is the card with a clean copy of the target, the worst findings first.
+func (c card) cleaned() card {
+	c.Target = scrub(c.Target)
+	slices.SortStableFunc(c.Findings, func(a, b event.Finding) int {
+		if a, b := a.Active(), b.Active(); a != b {
+			return pick(a, -1, 1)
+		}
+		return cmp.Compare(b.Severity.Rank(), a.Severity.Rank())
+	})
+	return c
 }
 
 func (r *ranking) add(t *event.Target) {
@@ -31,7 +48,7 @@ func (r *ranking) add(t *event.Target) {
 	if unanswered && len(t.Changes) == 0 && !r.quiet && (t.Judged() || !r.named) {
 		return
 	}
-	c := card{t, event.Severity(clean.N(string(worstSeverity(t.Findings)), 40)), alarm(t)}
+	c := rank(t)
 	i, _ := slices.BinarySearchFunc(r.cards, c, compareCards)
 	if len(r.cards) == r.limit {
 		r.more++
@@ -40,14 +57,7 @@ func (r *ranking) add(t *event.Target) {
 		}
 		r.cards = r.cards[:r.limit-1]
 	}
-	c.Target = scrub(t)
-	slices.SortStableFunc(c.Findings, func(a, b event.Finding) int {
-		if a, b := a.Active(), b.Active(); a != b {
-			return pick(a, -1, 1)
-		}
-		return cmp.Compare(b.Severity.Rank(), a.Severity.Rank())
-	})
-	r.cards = slices.Insert(r.cards, i, c)
+	r.cards = slices.Insert(r.cards, i, c.cleaned())
 }
 
 // compareCards puts the worse one first.

@@ -1,6 +1,9 @@
 package report
 
 import (
+	"fmt"
+	"io/fs"
+	"maps"
 	"strings"
 
 	"github.com/olekukonko/tablewriter/pkg/twwidth"
@@ -19,9 +22,41 @@ func NewTexts(lang string) (Texts, error) {
 	return Texts{c}, err
 }
 
+// With returns the texts and those of another package, whose files have them in
+// lang/CODE.yaml, one file for each language but English. A text that the reports have
+// must not be in it again.
+func (t Texts) With(own fs.FS) (Texts, error) {
+	if t.c == nil {
+		return t, nil
+	}
+	name := "lang/" + t.c.Code + ".yaml"
+	data, err := fs.ReadFile(own, name)
+	if err != nil {
+		return t, fmt.Errorf("built-in texts: %w", err)
+	}
+	exact, err := parseWords(name, data)
+	if err != nil {
+		return t, err
+	}
+	for en := range t.c.exact {
+		if _, ok := exact[en]; ok {
+			return t, fmt.Errorf("%s: the reports have %q", name, en)
+		}
+	}
+	maps.Copy(exact, t.c.exact)
+	return Texts{&catalogue{t.c.Language, exact}}, nil
+}
+
 // Say is fmt.Sprintf in the language. The format must be a constant: a test looks
 // them up.
 func (t Texts) Say(format string, args ...any) string { return t.c.say(format, args...) }
+
+// Count puts a number before its noun: "1 gateway", "2 gateways". Both formats hold one
+// %d.
+func (t Texts) Count(n int, one, many string) string { return t.c.count(n, one, many) }
+
+// State names the state of a gateway's authentication.
+func (t Texts) State(s event.AuthState) string { return t.c.state(s) }
 
 // Severity names a severity.
 func (t Texts) Severity(s event.Severity) string { return t.c.severity(s) }
