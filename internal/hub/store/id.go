@@ -28,7 +28,7 @@ func (id ID) String() string {
 // ParseID reads what String writes.
 func ParseID(text string) (ID, error) {
 	b, err := idText.DecodeString(text)
-	if err != nil || len(b) != 8 || b[0] > 0x7f {
+	if err != nil || len(text) != 13 || len(b) != 8 || b[0] > 0x7f {
 		return 0, errors.New("not an id")
 	}
 	return ID(binary.BigEndian.Uint64(b)), nil

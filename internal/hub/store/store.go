@@ -1,0 +1,282 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // driver "pgx"
+	"github.com/klauspost/compress/zstd"
+	_ "github.com/ncruces/go-sqlite3/driver" // driver "sqlite3"
+)
+
+//go:embed schema/*.sql
+var schemas embed.FS
+
+// schema is the version of the tables. A database of another version is refused: the
+// index of one can be made again from the streams.
+const schema = 1
+
+// ErrNotFound says that there is nothing of that id.
+var ErrNotFound = errors.New("not found")
+
+// Store is the database. It is safe for concurrent use; what writes takes turns.
+type Store struct {
+	read, write *sql.DB // one and the same, of PostgreSQL
+	postgres    bool
+
+	turn    sync.Mutex // held while the index is written
+
+
+	enc *zstd.Encoder
+	dec *zstd.Decoder
+}
+
+// Open opens a database, and makes its tables if it has none: a file of SQLite, or
+// postgres://USER@HOST/NAME. What such a URL leaves out is taken from the usual
+// variables of PostgreSQL, such as PGPASSWORD.
+func Open(ctx context.Context, where string) (*Store, error) {
+	s := &Store{}
+	var err error
+	// A line is a few kilobytes: more than one goroutine would not help.
+	if s.enc, err = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest)); err != nil {
+		return nil, err
+	}
+	if s.dec, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxMemory(maxStoredLine)); err != nil {
+		return nil, err
+	}
+	if strings.HasPrefix(where, "postgres://") || strings.HasPrefix(where, "postgresql://") {
+		err = s.openPostgres(where)
+	} else {
+		err = s.openSQLite(where)
+	}
+	if err == nil {
+		err = s.migrate(ctx)
+	}
+	if err != nil {
+		s.Close()
+		return nil, fmt.Errorf("store %s: %w", shown(where), err)
+	}
+	return s, nil
+}
+
+// maxStoredLine is the longest line of a stream that is kept, in bytes.
+const maxStoredLine = 4 << 20
+
+// shown is a place of a database as errors may show it: without a password.
+func shown(where string) string {
+	if u, err := url.Parse(where); err == nil && u.Host != "" {
+		return u.Redacted()
+	}
+	return where
+}
+
+// openSQLite opens a file with one connection that writes and a few that read.
+func (s *Store) openSQLite(file string) (err error) {
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return err
+	}
+	// The file has accounts in it.
+	f, err := os.OpenFile(abs, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	f.Close()
+	q := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(wal)", "synchronous(full)", "foreign_keys(on)", "cache_size(-16384)"}}
+	name := "file:" + (&url.URL{Path: filepath.ToSlash(abs)}).EscapedPath() + "?" + q.Encode()
+	if s.write, err = sql.Open("sqlite3", name); err != nil {
+		return err
+	}
+	s.write.SetMaxOpenConns(1)
+	q.Add("_pragma", "query_only(on)")
+	q.Set("_txlock", "deferred")
+	if s.read, err = sql.Open("sqlite3", "file:"+(&url.URL{Path: filepath.ToSlash(abs)}).EscapedPath()+"?"+q.Encode()); err != nil {
+		return err
+	}
+	s.read.SetMaxOpenConns(4)
+	return nil
+}
+
+func (s *Store) openPostgres(where string) (err error) {
+	s.postgres = true
+	if s.write, err = sql.Open("pgx", where); err != nil {
+		return err
+	}
+	s.write.SetMaxOpenConns(8)
+	s.read = s.write
+	return nil
+}
+
+// Close closes the database.
+func (s *Store) Close() error {
+	var errs []error
+	for _, db := range []*sql.DB{s.read, s.write} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	if s.dec != nil {
+		s.dec.Close()
+	}
+	return errors.Join(errs...)
+}
+
+// migrate makes the tables.
+func (s *Store) migrate(ctx context.Context) error {
+	files, err := schemas.ReadDir("schema")
+	if err != nil {
+		return err
+	}
+	return s.change(ctx, func(tx *sql.Tx) error {
+		for _, f := range files {
+			text, err := schemas.ReadFile("schema/" + f.Name())
+			if err != nil {
+				return err
+			}
+			for _, statement := range statements(string(text)) {
+				if _, err := tx.ExecContext(ctx, statement); err != nil {
+					return fmt.Errorf("%s: %w", f.Name(), err)
+				}
+			}
+		}
+		var text string
+		err := tx.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'schema'`).Scan(&text)
+		if errors.Is(err, sql.ErrNoRows) {
+			_, err = tx.ExecContext(ctx, `INSERT INTO meta (name, value) VALUES ('schema', $1)`, strconv.Itoa(schema))
+			return err
+		}
+		if err == nil && text != strconv.Itoa(schema) {
+			return fmt.Errorf("its tables are of version %.20q, this program knows version %d: use the clawsonar-hub that wrote it, or another database and clawsonar-hub import", text, schema)
+		}
+		return err
+	})
+}
+
+// statements splits a file of SQL; none of ours has a semicolon within a statement or
+// a comment.
+func statements(text string) (out []string) {
+	for part := range strings.SplitSeq(text, ";") {
+		if strings.TrimSpace(part) != "" {
+			out = append(out, part)
+		}
+	}
+	return out
+}
+
+// change runs f in a transaction that writes.
+func (s *Store) change(ctx context.Context, f func(*sql.Tx) error) error {
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if err := f(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// each runs a query and calls scan for every row.
+func (s *Store) each(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
+	rows, err := s.read.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	return drain(rows, scan)
+}
+
+func drain(rows *sql.Rows, scan func(*sql.Rows) error) error {
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// bulk writes rows with as few statements as may be: "INSERT INTO … VALUES" is before
+// the rows, an "ON CONFLICT" after them.
+type bulk struct {
+	tx            *sql.Tx
+	before, after string
+	columns       int
+	args          []any
+}
+
+// maxArgs is how many arguments a statement has at most: SQLite takes 32,766.
+const maxArgs = 8000
+
+func (b *bulk) add(ctx context.Context, row ...any) error {
+	if len(b.args)+len(row) > maxArgs {
+		if err := b.flush(ctx); err != nil {
+			return err
+		}
+	}
+	b.columns = len(row)
+	b.args = append(b.args, row...)
+	return nil
+}
+
+func (b *bulk) flush(ctx context.Context) error {
+	if len(b.args) == 0 {
+		return nil
+	}
+	var q strings.Builder
+	q.WriteString(b.before)
+	for i := range b.args {
+		q.WriteString(map[bool]string{true: "($", false: "$"}[i%b.columns == 0])
+		q.WriteString(strconv.Itoa(i + 1))
+		switch {
+		case (i+1)%b.columns != 0:
+			q.WriteByte(',')
+		case i+1 < len(b.args):
+			q.WriteString("),")
+		default:
+			q.WriteByte(')')
+		}
+	}
+	q.WriteString(b.after)
+	_, err := b.tx.ExecContext(ctx, q.String(), b.args...)
+	b.args = b.args[:0]
+	return err
+}
+
+// ms is a time as the tables have it.
+func ms(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// at is the time that the tables have as ms.
+func at(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+// text makes hostile text fit for a table, with at most so many bytes: PostgreSQL takes
+// neither NUL nor what is no UTF-8.
+func text(s string, most int) string {
+	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\x00", "\ufffd")
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "")
+	}
+	return s
+}
+
+func (p Page) limits() (limit, offset int) { return cmp.Or(p.Limit, 50), max(p.Offset, 0) }

@@ -1,0 +1,97 @@
+package store
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/clawsonar/clawsonar/internal/test/postgres"
+)
+
+// suite is run on every database.
+func suite() map[string]func(*testing.T, *Store) {
+	return map[string]func(*testing.T, *Store){
+		"notes": testNotes,
+	}
+}
+
+func TestSQLite(t *testing.T) {
+	for name, f := range suite() {
+		t.Run(name, func(t *testing.T) { f(t, open(t, filepath.Join(t.TempDir(), "board.db"))) })
+	}
+}
+
+func TestPostgreSQL(t *testing.T) {
+	server := postgres.Start(t)
+	for name, f := range suite() {
+		t.Run(name, func(t *testing.T) { f(t, open(t, server.Database(t))) })
+	}
+}
+
+func open(t *testing.T, where string) *Store {
+	t.Helper()
+	s, err := Open(context.Background(), where)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func testNotes(t *testing.T, s *Store) {
+	ctx := context.Background()
+	now := time.Date(2026, 11, 30, 3, 0, 0, 0, time.UTC)
+	for i, text := range []string{"known, to be moved", "hostile \x00\xff<b>"} {
+		if err := s.AddNote(ctx, Note{Place: "10.0.0.7:18789", Author: "ann", Written: now.Add(time.Duration(i) * time.Hour), Text: text}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	notes, err := s.Notes(ctx, "10.0.0.7:18789")
+	if err != nil || len(notes) != 2 || notes[1].Text != "known, to be moved" || !notes[1].Until.IsZero() || notes[0].Text != "hostile \ufffd\ufffd<b>" {
+		t.Fatalf("%+v, %v", notes, err)
+	}
+	if err := s.EndNote(ctx, notes[1].ID, now.Add(2*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.EndNote(ctx, notes[1].ID, now.Add(3*time.Hour)); err != ErrNotFound {
+		t.Errorf("a note that is over ended again: %v", err)
+	}
+	notes, err = s.Notes(ctx, "10.0.0.7:18789")
+	if err != nil || !notes[1].Until.Equal(now.Add(2*time.Hour)) {
+		t.Errorf("%+v, %v", notes, err)
+	}
+	if err := s.AddNote(ctx, Note{Place: "x", Text: strings.Repeat("x", maxNote+1)}); err == nil {
+		t.Error("a note of any length is kept")
+	}
+}
+
+func TestID(t *testing.T) {
+	id := MakeID("10.0.0.7:18789")
+	if back, err := ParseID(id.String()); err != nil || back != id || len(id.String()) != 13 {
+		t.Errorf("%s: %v, %v", id, back, err)
+	}
+	for _, bad := range []string{"", "0", "zzzzzzzzzzzzz", "../../../../etc", strings.Repeat("0", 14), "0000000000000\n"} {
+		if _, err := ParseID(bad); err == nil {
+			t.Errorf("%q is an id", bad)
+		}
+	}
+}
+
+// A database of a later version is not touched.
+func TestOtherSchema(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "board.db")
+	s := open(t, file)
+	if _, err := s.write.Exec(`UPDATE meta SET value = '2' WHERE name = 'schema'`); err != nil {
+		t.Fatal(err)
+	}
+	if other, err := Open(context.Background(), file); err == nil {
+		other.Close()
+		t.Error("a database of version 2 was opened")
+	}
+}
