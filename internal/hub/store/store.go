@@ -35,8 +35,7 @@ type Store struct {
 	read, write *sql.DB // one and the same, of PostgreSQL
 	postgres    bool
 
-	turn    sync.Mutex // held while the index is written
-
+	turn sync.Mutex // held while the index is written
 
 	enc *zstd.Encoder
 	dec *zstd.Decoder

@@ -1,5 +1,6 @@
 -- The index of the streams: import makes it again. Times are milliseconds since 1970,
 -- 0 for none. Addresses are 16 bytes, so that they sort. A severity is its rank.
+CREATE TABLE IF NOT EXISTS run (
   id BIGINT PRIMARY KEY, watch TEXT NOT NULL, vantage TEXT NOT NULL,
   started BIGINT NOT NULL, finished BIGINT NOT NULL,
   complete INTEGER NOT NULL, again INTEGER NOT NULL, level TEXT NOT NULL,
