@@ -13,7 +13,13 @@ import (
 // suite is run on every database.
 func suite() map[string]func(*testing.T, *Store) {
 	return map[string]func(*testing.T, *Store){
-		"notes": testNotes,
+		"notes":           testNotes,
+		"outbox settle":   testOutboxSettle,
+		"outbox change":   testOutboxChange,
+		"outbox done":     testOutboxDone,
+		"outbox delivery": testOutboxDelivery,
+		"outbox silence":  testOutboxSilence,
+		"outbox prune":    testOutboxPrune,
 	}
 }
 
