@@ -15,35 +15,25 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/clawsonar/clawsonar/fingerprints"
 	"github.com/clawsonar/clawsonar/internal/advisory"
-	"github.com/clawsonar/clawsonar/internal/bounded"
+	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/release"
 	"github.com/clawsonar/clawsonar/internal/report"
 	"github.com/clawsonar/clawsonar/internal/results"
 )
 
-// Where the built-in data is.
-const (
-	advisoryFile = "advisories/openclaw.json"
-	releaseFile  = "releases/openclaw.json"
-)
+// releaseFile is where the built-in table of releases is.
+const releaseFile = "releases/openclaw.json"
 
-// advisoryOptions are the flags that say what to match against.
-type advisoryOptions struct {
-	advisories []string // a file, "all", or both
-	vex        string
-}
-
-func (o *advisoryOptions) flags(f *flags) {
+// advisoryFlags adds the flags that say what to match against.
+func advisoryFlags(f *flags, o *audit.Data) {
 	f.group("Advisories")
-	f.list(&o.advisories, "advisories", "", "FILE|all", "use the advisories in this file, as \"advisories update\" writes it; all: also list those not reachable through the gateway's port; repeatable", checkFileName).
+	f.list(&o.Advisories, "advisories", "", "FILE|all", "use the advisories in this file, as \"advisories update\" writes it; all: also list those not reachable through the gateway's port; repeatable", checkFileName).
 		mayFind("it only sets the advisories to match", within)
-	f.text(&o.vex, "vex", "", "FILE", "OpenVEX file: its not_affected and fixed statements suppress advisories", nil).
+	f.text(&o.VEX, "vex", "", "FILE", "OpenVEX file: its not_affected and fixed statements suppress advisories", nil).
 		mayFind("what it suppresses stays in the results, marked", within)
 }
 
@@ -54,84 +44,12 @@ func checkFileName(s string) error {
 	return nil
 }
 
-// load reads the advisories and the statements about them. Warnings go to
-// stderr.
-func (o *advisoryOptions) load(stderr io.Writer) (*check.Advisories, error) {
-	var out check.Advisories
-	var err error
-	for _, name := range o.advisories {
-		switch {
-		case name == "all":
-			out.All = true
-		case out.DB != nil:
-			return nil, fmt.Errorf("-advisories: a second file, %s: give one", name)
-		default:
-			if out.DB, err = readAdvisories(name); err != nil {
-				return nil, fmt.Errorf("-advisories: %w", err)
-			}
-		}
-	}
-	if out.DB == nil {
-		if out.DB, err = builtinAdvisories(); err != nil {
-			return nil, err
-		}
-	}
-	if o.vex == "" {
-		return &out, nil
-	}
-	data, err := bounded.File(o.vex, advisory.MaxDocument)
-	if err != nil {
-		return nil, fmt.Errorf("-vex: %w", err)
-	}
-	vex, warnings, err := advisory.LoadVEX(o.vex, data, out.DB)
-	if err != nil {
-		return nil, fmt.Errorf("-vex: %w", err)
-	}
-	for _, w := range warnings {
-		fmt.Fprintf(stderr, "clawsonar: %s: %s\n", o.vex, clean.Text(w))
-	}
-	out.VEX = vex
-	return &out, nil
+// loadData reads the advisories and the statements about them. Warnings go to stderr.
+func loadData(o *audit.Data, s streams) (*check.Advisories, error) {
+	return o.Load(flagNames(), warn(s.err))
 }
 
-func readAdvisories(name string) (*advisory.DB, error) {
-	data, err := bounded.File(name, advisory.MaxDocument)
-	if err != nil {
-		return nil, err
-	}
-	db, err := advisory.Load(name, data)
-	if err != nil {
-		return nil, fmt.Errorf("%w: make such a file with \"clawsonar advisories update -o\"", err)
-	}
-	return db, nil
-}
-
-// builtinFingerprints are those that come with the program.
-func builtinFingerprints() (*fingerprint.Set, error) {
-	set, err := fingerprint.Load(fingerprints.FS)
-	if err != nil {
-		return nil, fmt.Errorf("built-in fingerprints: %w", err)
-	}
-	return set, nil
-}
-
-func builtinAdvisories() (*advisory.DB, error) { return builtin(advisoryFile, advisory.Load) }
-
-func builtinReleases() (*release.Table, error) { return builtin(releaseFile, release.Load) }
-
-// builtin loads a file of the program's own data.
-func builtin[T any](file string, load func(string, []byte) (T, error)) (T, error) {
-	data, err := fs.ReadFile(fingerprints.FS, file)
-	if err != nil {
-		var none T
-		return none, fmt.Errorf("built-in data: %w", err)
-	}
-	loaded, err := load(file, data)
-	if err != nil {
-		return loaded, fmt.Errorf("built-in %w", err)
-	}
-	return loaded, nil
-}
+func builtinReleases() (*release.Table, error) { return audit.Builtin(releaseFile, release.Load) }
 
 func newAdvisories(s streams) *cobra.Command {
 	cmd := &cobra.Command{
@@ -144,13 +62,13 @@ func newAdvisories(s streams) *cobra.Command {
 }
 
 func newAdvisoriesList(s streams) *cobra.Command {
-	var o advisoryOptions
+	var o audit.Data
 	f := newFlags("advisories list")
 	f.noArgs = true
-	o.flags(f)
+	advisoryFlags(f, &o)
 	cmd := &cobra.Command{Use: "list [flags]", Short: "List the known advisories, one a line"}
 	return f.attach(s, cmd, func(_ context.Context, args []string) error {
-		known, err := o.load(s.err)
+		known, err := loadData(&o, s)
 		if err != nil {
 			return usage(err)
 		}
@@ -180,10 +98,10 @@ func advisoryCount(n int) string {
 }
 
 func newAdvisoriesShow(s streams) *cobra.Command {
-	var o advisoryOptions
+	var o audit.Data
 	var lang langOption
 	f := newFlags("advisories show")
-	o.flags(f)
+	advisoryFlags(f, &o)
 	f.group("Output")
 	lang.flag(f, "language (the advisory itself is English)")
 	cmd := &cobra.Command{Use: "show [flags] ID", Short: "Show one advisory, by its GHSA or CVE id"}
@@ -191,7 +109,7 @@ func newAdvisoriesShow(s streams) *cobra.Command {
 		if len(args) != 1 {
 			return usage(errors.New("advisories show takes one id: see \"clawsonar advisories list\""))
 		}
-		known, err := o.load(s.err)
+		known, err := loadData(&o, s)
 		if err != nil {
 			return usage(err)
 		}
@@ -236,10 +154,10 @@ func showAdvisory(w io.Writer, a *advisory.Advisory, t report.Texts) {
 }
 
 func newAdvisoriesCheck(s streams) *cobra.Command {
-	var o advisoryOptions
+	var o audit.Data
 	var pkg, auth string
 	f := newFlags("advisories check")
-	o.flags(f)
+	advisoryFlags(f, &o)
 	f.group("Release")
 	f.text(&pkg, "package", "", "NAME", "npm package that the version is of (default openclaw)", nil)
 	var lang langOption
@@ -269,7 +187,7 @@ is affected, one that applies to some is possible.`,
 			}
 			subject.Versions = append(subject.Versions, v)
 		}
-		known, err := o.load(s.err)
+		known, err := loadData(&o, s)
 		if err != nil {
 			return usage(err)
 		}
@@ -351,11 +269,11 @@ func printAssessment(w io.Writer, name string, known *check.Advisories, a adviso
 }
 
 func newAdvisoriesUpdate(s streams) *cobra.Command {
-	var o advisoryOptions
+	var o audit.Data
 	var output, asOf string
 	f := newFlags("advisories update")
 	f.group("Flags")
-	f.list(&o.advisories, "advisories", "", "FILE", "start from the advisories in this file instead of the built-in ones", checkFileName)
+	f.list(&o.Advisories, "advisories", "", "FILE", "start from the advisories in this file instead of the built-in ones", checkFileName)
 	// Not called output: the environment variable of that name is for scan.
 	f.text(&output, "write", "o", "FILE", "write the result to this file, for -advisories FILE; without it nothing is written", nil)
 	f.text(&asOf, "as-of", "", "YYYY-MM-DD", "the records are complete up to this day; without it the date of the advisories stays", checkDay)
@@ -384,7 +302,7 @@ commands with -advisories FILE.`,
 		if err := results.Distinct(records, named(results.Named{Flag: "-output", Path: output})); err != nil {
 			return usage(err)
 		}
-		known, err := o.load(s.err)
+		known, err := loadData(&o, s)
 		if err != nil {
 			return usage(err)
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
@@ -52,7 +53,7 @@ func newDemo(s streams) *cobra.Command {
 	f := newFlags("demo")
 	f.noArgs = true
 	f.group("Replicas")
-	f.boolean(&o.family, "family", "", "replicas of OpenClaw's relatives instead, open and protected, one port each")
+	f.boolean(&o.Family, "family", "", "replicas of OpenClaw's relatives instead, open and protected, one port each")
 	o.outputFlags(f)
 	cmd := &cobra.Command{
 		Use:   "demo [flags]",
@@ -68,7 +69,7 @@ program could be run, else they were made by hand.`,
 }
 
 func runDemo(ctx context.Context, s streams, o scanOptions) error {
-	set, err := builtinFingerprints()
+	set, err := audit.Fingerprints()
 	if err != nil {
 		return err
 	}
@@ -83,7 +84,7 @@ func runDemo(ctx context.Context, s streams, o scanOptions) error {
 	cfg.Helpers = false // what else listens here is not part of the demo
 	var targets []string
 	cases := demoCases()
-	if o.family {
+	if o.Family {
 		cases = familyCases(set, all)
 	}
 	for _, name := range cases {

@@ -43,22 +43,22 @@ func (o *scanOptions) printDryRun(s streams, cfg *scan.Config) error {
 // printTime estimates rate and time: how fast targets answer is not known, but
 // how long a silent one takes is.
 func (o *scanOptions) printTime(w *bufio.Writer, cfg *scan.Config, n uint64) {
-	silent := float64(cfg.Concurrency) / min(wire.ConnectTimeout, o.timeout).Seconds()
+	silent := float64(cfg.Concurrency) / min(wire.ConnectTimeout, o.Timeout).Seconds()
 	rate := "as fast as they answer"
-	if o.rate > 0 {
-		silent = min(silent, float64(o.rate))
-		rate = fmt.Sprintf("at most %d connections per second", o.rate)
+	if o.Rate > 0 {
+		silent = min(silent, float64(o.Rate))
+		rate = fmt.Sprintf("at most %d connections per second", o.Rate)
 	}
-	if o.hostRate > 0 {
-		rate += fmt.Sprintf(", %d to one address", o.hostRate)
+	if o.HostRate > 0 {
+		rate += fmt.Sprintf(", %d to one address", o.HostRate)
 	}
 	fmt.Fprintf(w, "Rate: %s, %d at a time; %.0f a second if all are silent.\n", rate, cfg.Concurrency, silent)
 	about := func(perSecond float64) time.Duration {
 		return time.Duration(min(float64(n)/perSecond, 1e9) * float64(time.Second)).Round(time.Second)
 	}
 	fmt.Fprintf(w, "Time: ")
-	if o.rate > 0 {
-		fmt.Fprintf(w, "at least %s; ", about(float64(o.rate)))
+	if o.Rate > 0 {
+		fmt.Fprintf(w, "at least %s; ", about(float64(o.Rate)))
 	}
-	fmt.Fprintf(w, "about %s if all are silent.\n", max(about(silent), min(wire.ConnectTimeout, o.timeout)))
+	fmt.Fprintf(w, "about %s if all are silent.\n", max(about(silent), min(wire.ConnectTimeout, o.Timeout)))
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
@@ -22,7 +23,7 @@ func newExplain(s streams) *cobra.Command {
 		Use:   "explain [ID]",
 		Short: "Explain a finding, auth state, product or advisory, and the fix",
 		ValidArgsFunction: func(_ *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
-			set, err := builtinFingerprints()
+			set, err := audit.Fingerprints()
 			if err != nil {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
@@ -43,7 +44,7 @@ func newExplain(s streams) *cobra.Command {
 		if len(args) > 1 {
 			return usage(errors.New("explain takes one id: see \"clawsonar explain\" for the list"))
 		}
-		set, err := builtinFingerprints()
+		set, err := audit.Fingerprints()
 		if err != nil {
 			return err
 		}
@@ -114,7 +115,7 @@ func explain(w io.Writer, set *fingerprint.Set, id string, t report.Texts) error
 		}
 		ids = append(ids, x.id)
 	}
-	advisories, err := builtinAdvisories()
+	advisories, err := audit.Advisories()
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/clawsonar/clawsonar/fingerprints"
+	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/evidence"
@@ -40,7 +41,7 @@ func newFingerprintsList(s streams) *cobra.Command {
 	f.boolean(&releases, "releases", "", "list the known OpenClaw releases instead")
 	cmd := &cobra.Command{Use: "list [flags]", Short: "List the built-in fingerprints, or the known releases"}
 	return f.attach(s, cmd, func(_ context.Context, args []string) error {
-		set, err := builtinFingerprints()
+		set, err := audit.Fingerprints()
 		if err != nil {
 			return err
 		}
@@ -102,7 +103,7 @@ open or claimable needs one in which it decides. Other rules that decide in no
 capture are listed.`,
 	}
 	return ownFingerprints(s, "test", cmd, func(args, confirmed []string) error {
-		set, err := builtinFingerprints()
+		set, err := audit.Fingerprints()
 		if len(args) > 0 {
 			set, err = loadFingerprints(args[0], confirmed)
 			args = args[1:]

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/deploy"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/filetree"
@@ -27,7 +28,7 @@ type inspectOptions struct {
 	release, stateDir, home, compare string
 	env                              []string
 
-	advisoryOptions
+	audit.Data
 	storedOptions
 }
 
@@ -46,7 +47,7 @@ func newInspect(s streams) *cobra.Command {
 		mustName("it names a file to read")
 	f.text(&o.compare, "compare", "", "FILE", "instead of a report, compare with what \"openclaw security audit --json\" said of the same configuration", checkFileName).
 		mustName("it names a file to read")
-	o.advisoryOptions.flags(f)
+	advisoryFlags(f, &o.Data)
 	o.outputOptions.flags(f)
 	o.gateOptions.flags(f)
 	cmd := &cobra.Command{
@@ -84,7 +85,7 @@ type deployment struct {
 
 func (o *inspectOptions) inspect(ctx context.Context, s streams, args []string) error {
 	holdMemory()
-	set, err := builtinFingerprints()
+	set, err := audit.Fingerprints()
 	if err != nil {
 		return err
 	}
@@ -100,7 +101,7 @@ func (o *inspectOptions) inspect(ctx context.Context, s streams, args []string) 
 		return o.comparison(s, all, judge)
 	}
 	names := slices.Clone(args)
-	for _, in := range slices.Concat(o.advisoryOptions.read()) {
+	for _, in := range readAsData(&o.Data) {
 		names = append(names, in.Path)
 	}
 	names = append(names, o.env...)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/exposure"
@@ -30,7 +31,7 @@ func (o *inspectOptions) comparison(s streams, all []deployment, judge judging) 
 	if err != nil {
 		return usage(fmt.Errorf("-compare: %w", err))
 	}
-	relation, err := builtin(auditFile, exposure.LoadAudit)
+	relation, err := audit.Builtin(auditFile, exposure.LoadAudit)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/deploy"
 	"github.com/clawsonar/clawsonar/internal/event"
@@ -19,7 +20,7 @@ import (
 // judge loads what the judging needs.
 func (o *inspectOptions) judge(s streams, set *fingerprint.Set) (judging, event.Data, error) {
 	var none event.Data
-	advisories, err := o.advisoryOptions.load(s.err)
+	advisories, err := loadData(&o.Data, s)
 	if err != nil {
 		return nil, none, err
 	}
@@ -54,7 +55,7 @@ func (o *inspectOptions) judge(s streams, set *fingerprint.Set) (judging, event.
 			Advisories: advisories, Keys: keys,
 		})
 	}
-	return judge, dataInfo(set, advisories.DB), nil
+	return judge, audit.Dates(set, advisories.DB), nil
 }
 
 // stateDirIn is the state directory as the tree of a deployment names it; "" if nothing

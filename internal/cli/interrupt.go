@@ -71,7 +71,7 @@ func (o *scanOptions) sayHowToContinue(s streams) {
 	}
 	// An existing journal is continued, so the command is the same.
 	line := "clawsonar: continue with: " + strings.Join(words, " ")
-	if slices.Contains(o.lists, "-") || len(o.lists) == 0 && isPipe(s.in) {
+	if slices.Contains(o.Lists, "-") || len(o.Lists) == 0 && isPipe(s.in) {
 		line += "  (with the same targets on stdin)"
 	}
 	fmt.Fprintln(s.err, line)

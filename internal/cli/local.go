@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/clawsonar/clawsonar/fingerprints"
+	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/local"
@@ -28,7 +29,7 @@ type machine struct {
 }
 
 // addLocal adds this machine: what listens on it, and the known ports.
-func (o *scanOptions) addLocal(ctx context.Context, s streams, cfg *scan.Config, known, usual []uint16, add func(target.Spec) error) error {
+func (o *scanOptions) addLocal(ctx context.Context, s streams, cfg *scan.Config, t *audit.Targets) error {
 	rules, err := local.Load(fingerprints.FS)
 	if err != nil {
 		return fmt.Errorf("built-in list of listeners: %w", err)
@@ -37,9 +38,9 @@ func (o *scanOptions) addLocal(ctx context.Context, s streams, cfg *scan.Config,
 	if err != nil && !o.silent {
 		fmt.Fprintf(s.err, "clawsonar: only the known ports are scanned: %s\n", clean.Text(err.Error()))
 	}
-	m := &machine{Plan: rules.Plan(listeners, known, o.ports != "", o.interfaces), blind: err != nil, interfaces: o.interfaces, usual: usual}
+	m := &machine{Plan: rules.Plan(listeners, t.Own, o.Ports != "", o.interfaces), blind: err != nil, interfaces: o.interfaces, usual: t.Ports}
 	for _, spec := range m.Targets {
-		if err := add(spec); err != nil {
+		if err := t.Put(spec); err != nil {
 			return usage(err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/clawsonar/clawsonar/fingerprints"
+	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/local"
@@ -24,7 +25,7 @@ func TestKnownPortsAreScanned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, port := range append(set.Ports(true, true), webPorts()...) {
+	for _, port := range append(set.Ports(true, true), audit.WebPorts()...) {
 		if p := rules.LeftAlone.Port(port); p != nil && port != 5900 { // VNC: spoken to beside a gateway
 			t.Errorf("port %d is skipped: %s", port, p.Name)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/report"
 	"github.com/clawsonar/clawsonar/internal/results"
 )
@@ -76,15 +77,15 @@ func (o *gateOptions) read() []results.Named {
 	return named(results.Named{Flag: "-ignore", Path: ignore}, results.Named{Flag: "-baseline", Path: o.baseline})
 }
 
-func (o *scopeOptions) read() []results.Named {
-	return named(results.Named{Flag: "-scope", Path: o.scope}, results.Named{Flag: "-exclude-file", Path: o.excludeFile},
-		results.Named{Flag: "-as-file", Path: o.asFile})
+func readByScope(o *audit.Scope) []results.Named {
+	return named(results.Named{Flag: "-scope", Path: o.ScopeFile}, results.Named{Flag: "-exclude-file", Path: o.ExcludeFile},
+		results.Named{Flag: "-as-file", Path: o.ASFile})
 }
 
-func (o *advisoryOptions) read() []results.Named {
-	out := named(results.Named{Flag: "-vex", Path: o.vex})
-	for _, name := range o.advisories {
-		if name != "all" {
+func readAsData(o *audit.Data) []results.Named {
+	out := named(results.Named{Flag: "-vex", Path: o.VEX})
+	for _, name := range o.Advisories {
+		if name != audit.AllAdvisories {
 			out = append(out, results.Named{Flag: "-advisories", Path: name})
 		}
 	}
@@ -94,14 +95,14 @@ func (o *advisoryOptions) read() []results.Named {
 // read names all files that a scan reads.
 func (o *scanOptions) read(s streams, args []string) []results.Named {
 	var lists []results.Named
-	for _, list := range o.lists {
+	for _, list := range o.Lists {
 		if list == "-" {
 			lists = append(lists, stdin(s))
 		} else {
 			lists = append(lists, results.Named{Flag: "-list", Path: list})
 		}
 	}
-	if len(o.lists)+len(args) == 0 && isPipe(s.in) {
+	if len(o.Lists)+len(args) == 0 && isPipe(s.in) {
 		lists = append(lists, stdin(s))
 	}
 	config := o.config
@@ -109,7 +110,7 @@ func (o *scanOptions) read(s streams, args []string) []results.Named {
 		config = defaultConfig
 	}
 	return slices.Concat(named(append(lists, results.Named{Flag: "-config", Path: config})...),
-		o.outputOptions.read(), o.gateOptions.read(), o.scopeOptions.read(), o.advisoryOptions.read())
+		o.outputOptions.read(), o.gateOptions.read(), readByScope(&o.Scope), readAsData(&o.Data))
 }
 
 // distinct refuses outputs that are inputs, or the same file.

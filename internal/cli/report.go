@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
@@ -94,7 +95,7 @@ func (o *storedOptions) command(s streams, cmd *cobra.Command, name string, run 
 	o.outputOptions.flags(f)
 	o.gateOptions.flags(f)
 	return f.attach(s, cmd, func(ctx context.Context, args []string) error {
-		set, err := builtinFingerprints()
+		set, err := audit.Fingerprints()
 		if err != nil {
 			return err
 		}

@@ -4,24 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/mail"
-	"net/url"
-	"strings"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/clawsonar/clawsonar/internal/advisory"
-	"github.com/clawsonar/clawsonar/internal/check"
+	"github.com/clawsonar/clawsonar/internal/audit"
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/message"
-	"github.com/clawsonar/clawsonar/internal/pace"
 	"github.com/clawsonar/clawsonar/internal/policy"
-	"github.com/clawsonar/clawsonar/internal/probe"
 	"github.com/clawsonar/clawsonar/internal/results"
 	"github.com/clawsonar/clawsonar/internal/scan"
-	"github.com/clawsonar/clawsonar/internal/target"
 	"github.com/clawsonar/clawsonar/internal/wire"
 )
 
@@ -31,28 +26,15 @@ const defaultConfig = ".clawsonar.yaml"
 // configFlag is the one flag that a configuration file cannot set.
 const configFlag = "config"
 
-// webPorts are tried besides a product's own: where proxies listen.
-func webPorts() []uint16 { return []uint16{80, 443, 8080, 8443} }
-
 // scanOptions are the flags of scan.
 type scanOptions struct {
-	targets, lists             []string
-	ports, basePath, addresses string
-	stream, interfaces         bool
-
-	concurrency, rate, hostRate, retries int
-	timeout, maxRuntime, wait            time.Duration
-
-	level, contact string
-	authorized     bool
-	helpers, bases bool
-	family         bool
+	audit.Settings
+	stream, interfaces bool
+	maxRuntime         time.Duration
+	unknown            int // names of the scope that were not looked up
 
 	outputOptions
 	gateOptions
-	scopeOptions
-	networkOptions
-	advisoryOptions
 	stateOptions
 	progressOptions
 
@@ -66,52 +48,52 @@ type scanOptions struct {
 }
 
 func (o *scanOptions) flags() *flags {
-	f := newFlags("scan")
+	f, d := newFlags("scan"), audit.Defaults()
 	f.group("Targets")
-	f.list(&o.targets, "target", "u", "TARGET", "scan this target, as if it were an argument; repeatable", func(string) error { return nil }).
+	f.list(&o.Targets, "target", "u", "TARGET", "scan this target, as if it were an argument; repeatable", func(string) error { return nil }).
 		mustName("it names targets")
-	f.list(&o.lists, "list", "l", "FILE", "read targets from a file: one a line, or output of nmap, masscan, zmap, naabu, httpx, Shodan, Censys or FOFA; - is stdin; repeatable", checkList).
+	f.list(&o.Lists, "list", "l", "FILE", "read targets from a file: one a line, or output of nmap, masscan, zmap, naabu, httpx, Shodan, Censys or FOFA; - is stdin; repeatable", checkList).
 		mustName("it names targets")
 	f.boolean(&o.stream, "stream", "", "scan the list in its order while it is still being written").
 		mustName("targets are contacted before the list is read to its end")
-	f.text(&o.ports, "ports", "p", "PORTS", "ports for targets that name none, such as 18789,18790-18793; family: those of OpenClaw, its relatives and helpers", checkPorts).
+	f.text(&o.Ports, "ports", "p", "PORTS", "ports for targets that name none, such as 18789,18790-18793; family: those of OpenClaw, its relatives and helpers", audit.CheckPorts).
 		mustName("it says what is contacted")
-	f.text(&o.basePath, "base-path", "", "PATH", "base path for targets that name none, such as /claw", checked(parseBase)).
+	f.text(&o.BasePath, "base-path", "", "PATH", "base path for targets that name none, such as /claw", checked(audit.ParseBase)).
 		mustName("it says what is requested")
-	f.choice(&o.addresses, "addresses", "", "WHICH", wire.AllAddresses, "which addresses of a name to scan: all (of more than 16 those that the seed chooses), first, ipv4 or ipv6",
+	f.choice(&o.Addresses, "addresses", "", "WHICH", d.Addresses, "which addresses of a name to scan: all (of more than 16 those that the seed chooses), first, ipv4 or ipv6",
 		[]string{wire.AllAddresses, wire.FirstAddress, wire.OnlyIPv4, wire.OnlyIPv6}).
 		mayFind("anything but the default leaves addresses out")
 	f.boolean(&o.interfaces, "interfaces", "", "without a target: also scan this machine's listeners on its other addresses").
 		mustName("more of this machine is contacted")
-	o.scopeOptions.flags(f)
-	o.networkOptions.flags(f)
+	scopeFlags(f, &o.Scope)
+	networkFlags(f, &o.Network)
 	f.group("Pace")
-	f.integer(&o.concurrency, "concurrency", "c", 100, 1, "targets probed at the same time").
-		mayFind("fewer at a time put less load on the network", atMost(100))
+	f.integer(&o.Concurrency, "concurrency", "c", d.Concurrency, 1, "targets probed at the same time").
+		mayFind("fewer at a time put less load on the network", atMost(d.Concurrency))
 	f.alias("t")
-	f.integer(&o.rate, "rate-limit", "rl", 0, 0, "connections per second to all targets together; 0 is unlimited").
+	f.integer(&o.Rate, "rate-limit", "rl", 0, 0, "connections per second to all targets together; 0 is unlimited").
 		mayFind("the default is no limit")
-	f.integer(&o.hostRate, "rate-limit-host", "rlh", 0, 0, "connections per second to one address; 0 is unlimited").
+	f.integer(&o.HostRate, "rate-limit-host", "rlh", 0, 0, "connections per second to one address; 0 is unlimited").
 		mayFind("the default is no limit")
 	o.timeoutFlag(f)
-	f.integer(&o.retries, "retries", "", 1, 0, "retries when a connection is reset or fails on this machine").
-		mayFind("fewer attempts contact less", atMost(1))
+	f.integer(&o.Retries, "retries", "", d.Retries, 0, "retries when a connection is reset or fails on this machine").
+		mayFind("fewer attempts contact less", atMost(d.Retries))
 	f.duration(&o.maxRuntime, "max-runtime", "", 0, "start no more targets after this time").
 		mayFind("it ends the run earlier")
-	f.duration(&o.wait, "wait", "", 0, "probe named targets again for this long while they are closed, silent or starting").
+	f.duration(&o.Wait, "wait", "", 0, "probe named targets again for this long while they are closed, silent or starting").
 		mustName("targets are contacted more often")
 	f.group("Depth")
 	o.levelFlag(f)
-	f.boolean(&o.helpers, "helpers", "", "try the ports of helper services on every host, and with every gateway whose port was named").
+	f.boolean(&o.Helpers, "helpers", "", "try the ports of helper services on every host, and with every gateway whose port was named").
 		mustName("more ports are contacted")
-	f.boolean(&o.bases, "base-paths", "", "look for the page below the usual base paths, not only where / leads").
+	f.boolean(&o.Bases, "base-paths", "", "look for the page below the usual base paths, not only where / leads").
 		mustName("more requests are sent")
-	f.boolean(&o.family, "family", "", "also try the ports of OpenClaw's relatives, and send every web server the requests that identify them").
+	f.boolean(&o.Family, "family", "", "also try the ports of OpenClaw's relatives, and send every web server the requests that identify them").
 		mustName("more ports are contacted")
 	o.authorisationFlags(f)
-	o.advisoryOptions.flags(f)
+	advisoryFlags(f, &o.Data)
 	o.outputFlags(f)
-	o.stateOptions.flags(f)
+	o.stateOptions.flags(f, &o.Seed)
 	o.progressOptions.flags(f)
 	f.group("Run")
 	f.text(&o.config, configFlag, "", "FILE", "read settings from this file, one \"flag: value\" a line (default ./"+defaultConfig+" if it exists, which may only set what widens nothing)", nil).
@@ -122,20 +104,20 @@ func (o *scanOptions) flags() *flags {
 }
 
 func (o *scanOptions) timeoutFlag(f *flags) {
-	f.duration(&o.timeout, "timeout", "", 10*time.Second, "time limit for one target").
+	f.duration(&o.Timeout, "timeout", "", audit.Defaults().Timeout, "time limit for one target").
 		mayFind("it contacts nothing more")
 }
 
 func (o *scanOptions) levelFlag(f *flags) {
-	f.choice(&o.level, "level", "", "LEVEL", string(event.LevelStandard), "passive, standard or deep; deep sends more to the gateway and leaves lines in its log", event.Words(event.Levels()...)).
+	f.choice(&o.Level, "level", "", "LEVEL", audit.Defaults().Level, "passive, standard or deep; deep sends more to the gateway and leaves lines in its log", event.Words(event.Levels()...)).
 		mayFind("only passive sends less than the default", notDeep)
 }
 
 func (o *scanOptions) authorisationFlags(f *flags) {
 	f.group("Authorisation")
-	f.boolean(&o.authorized, "authorized", "", "I am authorised to probe these targets; required for globally reachable ones").
+	f.boolean(&o.Authorized, "authorized", "", "I am authorised to probe these targets; required for globally reachable ones").
 		mustName("it states your right to probe")
-	f.text(&o.contact, "contact", "", "MAIL-OR-URL", "whom operators of targets can contact, sent in the User-Agent; required likewise", checkContact).
+	f.text(&o.Contact, "contact", "", "MAIL-OR-URL", "whom operators of targets can contact, sent in the User-Agent; required likewise", audit.CheckContact).
 		mustName("it states who answers for the scan")
 }
 
@@ -145,32 +127,9 @@ func (o *scanOptions) outputFlags(f *flags) {
 	o.gateOptions.flags(f)
 }
 
-func checkPorts(s string) error {
-	rest, named := withoutFamily(s)
-	if named && rest == "" {
-		return nil
-	}
-	_, err := target.Ports(rest)
-	return err
-}
-
 func checkList(s string) error {
 	if s == "" {
 		return errors.New("the name of a file is missing")
-	}
-	return nil
-}
-
-func checkContact(s string) error {
-	bad := errors.New("use a mail address, or a URL that begins with http:// or https://, in plain ASCII")
-	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '(' || r == ')' }) {
-		return bad
-	}
-	if u, err := url.Parse(s); err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil {
-		return nil
-	}
-	if a, err := mail.ParseAddress(strings.TrimPrefix(s, "mailto:")); err != nil || a.Name != "" || !strings.Contains(a.Address, "@") {
-		return bad
 	}
 	return nil
 }
@@ -233,12 +192,12 @@ Exit codes: 0 done · 1 failed while running · 2 usage or input error ·
 	f.config = o.configFile
 	return f.attach(s, cmd, func(ctx context.Context, args []string) error {
 		o.foundConfig = f.foundConfig
-		return runScan(ctx, s, o, append(o.targets, args...))
+		return runScan(ctx, s, o, append(o.Targets, args...))
 	})
 }
 
 func runScan(ctx context.Context, s streams, o scanOptions, args []string) error {
-	set, err := builtinFingerprints()
+	set, err := audit.Fingerprints()
 	if err != nil {
 		return err
 	}
@@ -250,7 +209,7 @@ func runScan(ctx context.Context, s streams, o scanOptions, args []string) error
 	if err := o.addTargets(ctx, s, cfg, set, args); err != nil {
 		return err
 	}
-	if err := o.applyState(cfg); err != nil {
+	if err := o.applyState(s, cfg); err != nil {
 		return usage(err)
 	}
 	if err := o.distinct(s, args); err != nil {
@@ -275,65 +234,35 @@ func (o *scanOptions) prepare(ctx context.Context, s streams, set *fingerprint.S
 	if err != nil {
 		return nil, nil, err
 	}
-	resolver, err := o.networkOptions.makeResolver(o.addresses, uint64(o.seed))
+	b := o.builder(s, set)
+	cfg, err := b.Prepare(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	scope, err := o.makeScope(ctx, s, resolver)
-	if err != nil {
-		return nil, nil, err
-	}
-	advisories, err := o.advisoryOptions.load(s.err)
-	if err != nil {
-		return nil, nil, err
-	}
-	agent := "clawsonar/" + version
-	if o.contact != "" {
-		agent += " (+" + o.contact + ")"
-	}
-	inFlight := o.inFlight(s)
-	places := pace.NewInFlight(inFlight)
-	if o.family {
-		set = set.Everywhere()
-	}
-	options := wire.Options{Scope: scope, Limiter: pace.New(o.rate, o.hostRate), InFlight: places, Resolver: resolver, UserAgent: agent}
-	network, err := o.networkOptions.apply(&options)
-	if err != nil {
-		return nil, nil, err
-	}
-	cfg := &scan.Config{
-		Space: new(target.Space), Scope: scope,
-		Prober: &probe.Prober{
-			Wire:  wire.New(options),
-			Set:   set,
-			Level: event.Level(o.level), Timeout: o.timeout, Bases: o.bases,
-		},
-		Checks:      check.All(),
-		Advisories:  advisories,
-		Concurrency: inFlight, InFlight: places, Retries: o.retries, ListAll: o.verbose,
-		Wait: o.wait, Waiting: o.sayWaiting(s),
-		// With -ports only those are tried, unless the helpers' are wanted as well.
-		Helpers: o.ports == "" || o.helpers, AllHelpers: o.helpers,
-		Head: event.Scan{
-			Type: event.TypeScan, Schema: event.Schema,
-			Tool:    event.Tool{Name: "clawsonar", Version: version},
-			Started: time.Now().UTC().Truncate(time.Millisecond),
-			Level:   event.Level(o.level), Shard: "1/1", Data: dataInfo(set, advisories.DB),
-			Authorization: event.Authorization{Authorized: o.authorized, Contact: o.contact},
-			Network:       network,
-		},
-	}
+	o.unknown = b.Unknown
+	cfg.ListAll, cfg.Waiting = o.verbose, o.sayWaiting(s)
 	return cfg, gate, nil
 }
 
-// dataInfo says of which date the built-in data is.
-func dataInfo(set *fingerprint.Set, advisories *advisory.DB) event.Data {
-	table := set.Releases("openclaw")
-	return event.Data{
-		Releases: table.Len(), NewestRelease: table.Newest().Version.String(),
-		ReleasesAsOf: table.AsOf().Format(time.DateOnly),
-		Advisories:   len(advisories.All()), AdvisoriesAsOf: advisories.AsOf().Format(time.DateOnly),
+// builder makes the configuration out of these options.
+func (o *scanOptions) builder(s streams, set *fingerprint.Set) *audit.Builder {
+	b := &audit.Builder{
+		Settings: &o.Settings, Naming: flagNames(), Tool: event.Tool{Name: "clawsonar", Version: version}, Set: set,
+		Offline: o.dryRun, // that looks nothing up
+		Warn:    warn(s.err),
 	}
+	if !o.silent {
+		b.Say = b.Warn
+	}
+	return b
+}
+
+// flagNames says that settings are called as flags are.
+func flagNames() audit.Naming { return audit.Naming{Prefix: "-"} }
+
+// warn returns what prints a message of a line.
+func warn(w io.Writer) func(text string) {
+	return func(text string) { fmt.Fprintf(w, "clawsonar: %s\n", clean.Text(text)) }
 }
 
 // notes are those of a scan of this machine.

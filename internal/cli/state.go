@@ -1,34 +1,27 @@
 package cli
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/results"
 	"github.com/clawsonar/clawsonar/internal/scan"
 	"github.com/clawsonar/clawsonar/internal/target"
 )
 
-// recheck is how many silent members of ranges are tried again at the end.
-const recheck = 500
-
 // stateOptions are the flags for scans in parts: over several machines, or
 // over several runs.
 type stateOptions struct {
 	shard           string
-	seed            int
 	journal, resume string
 }
 
-func (o *stateOptions) flags(f *flags) {
+func (o *stateOptions) flags(f *flags, seed *int) {
 	f.group("State")
 	f.text(&o.shard, "shard", "", "K/N", "scan shard K of N; run all N with the same -seed to cover every target", checked(parseShard)).
 		mustName("most targets would be skipped")
-	f.integer(&o.seed, "seed", "", 0, 0, "seed of the order in which targets are scanned").
+	f.integer(seed, "seed", "", 0, 0, "seed of the order in which targets are scanned").
 		mayFind("it is about order")
 	f.text(&o.journal, "journal", "", "FILE", "record progress; continue from it if it exists", nil).
 		mustName("it names a file to write")
@@ -49,7 +42,7 @@ func (o *stateOptions) journalFile() (path, flag string, err error) {
 
 // applyState applies shard and seed to the configuration, whose targets are
 // complete, and sets the digest of the scan.
-func (o *scanOptions) applyState(cfg *scan.Config) error {
+func (o *scanOptions) applyState(s streams, cfg *scan.Config) error {
 	if o.shard != "" {
 		shard, err := parseShard(o.shard)
 		if err != nil {
@@ -57,23 +50,8 @@ func (o *scanOptions) applyState(cfg *scan.Config) error {
 		}
 		cfg.Shard, cfg.Head.Shard = shard, o.shard
 	}
-	cfg.Seed, cfg.Head.Seed, cfg.Recheck = uint64(o.seed), uint64(o.seed), recheck
-	if cfg.Stream == nil {
-		cfg.Head.Config = o.digest(cfg)
-	}
+	o.builder(s, cfg.Prober.Set).Finish(cfg)
 	return nil
-}
-
-// digest is over all that decides which targets there are, in which order they
-// are scanned, and what each is asked. The shard is not part of it: the shards of a
-// scan have one digest.
-func (o *scanOptions) digest(cfg *scan.Config) string {
-	sum := sha256.Sum256([]byte(strings.Join([]string{
-		"1", cfg.Space.Digest(), cfg.Scope.String(), fmt.Sprint(cfg.Seed), string(cfg.Head.Level),
-		fmt.Sprint("family ", o.family), fmt.Sprint("base-paths ", o.bases), fmt.Sprint("helpers ", o.helpers, cfg.Helpers),
-		"ports " + o.ports, "addresses " + o.addresses,
-	}, "\n")))
-	return hex.EncodeToString(sum[:])
 }
 
 // openJournal takes the journal, if there is to be one, and makes the scan continue

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/clean"
@@ -41,8 +42,8 @@ func newVerify(s streams) *cobra.Command {
 	f.list(&o.files, "files", "", "PATH", "also compare with files of the deployment: those that inspect reads, or a stream that it wrote with -o jsonl=FILE; repeatable", checkList)
 	f.boolean(&o.init, "init", "", "write a posture that states what is seen of the arguments, for a person to edit")
 	f.text(&o.reason, "reason", "", "TEXT", "with -init: the reason of every accepted finding (default "+posture.Unstated+", which verify refuses)", nil)
-	o.scopeOptions.flags(f)
-	o.networkOptions.flags(f)
+	scopeFlags(f, &o.Scope)
+	networkFlags(f, &o.Network)
 	f.group("Pace")
 	o.timeoutFlag(f)
 	f.group("Depth")
@@ -91,7 +92,7 @@ interrupted.`,
 
 // verify scans what a posture names and compares.
 func (o *verifyOptions) verify(ctx context.Context, s streams, file string) error {
-	set, err := builtinFingerprints()
+	set, err := audit.Fingerprints()
 	if err != nil {
 		return err
 	}
@@ -108,7 +109,7 @@ func (o *verifyOptions) verify(ctx context.Context, s streams, file string) erro
 		return usage(err)
 	}
 	defer cfg.Space.Close()
-	if err := o.addPosture(cfg, set, declared); err != nil {
+	if err := o.addPosture(s, cfg, set, declared); err != nil {
 		return usage(err)
 	}
 	inputs := append(o.read(s, []string{file}), named(results.Named{Flag: "posture", Path: file})...)
@@ -158,11 +159,12 @@ func (o *verifyOptions) load(file string) (*posture.Posture, error) {
 }
 
 // addPosture adds what a posture names, and nothing else.
-func (o *verifyOptions) addPosture(cfg *scan.Config, set *fingerprint.Set, declared *posture.Posture) error {
+func (o *verifyOptions) addPosture(s streams, cfg *scan.Config, set *fingerprint.Set, declared *posture.Posture) error {
 	cfg.Helpers, cfg.ListAll = false, true
-	usual := append(set.Ports(false, true), webPorts()...)
+	usual := append(set.Ports(false, true), audit.WebPorts()...)
+	b := o.builder(s, set)
 	for _, spec := range declared.Specs(usual) {
-		err := o.mayProbe(cfg.Scope, spec)
+		err := b.MayProbe(cfg.Scope, spec)
 		if err == nil {
 			err = cfg.Space.Add(spec)
 		}
@@ -259,7 +261,7 @@ func isStream(name string) bool {
 
 // generate writes a posture of streams, or of a scan.
 func (o *verifyOptions) generate(ctx context.Context, s streams, args []string) error {
-	set, err := builtinFingerprints()
+	set, err := audit.Fingerprints()
 	if err != nil {
 		return err
 	}
@@ -300,7 +302,7 @@ func (o *verifyOptions) look(ctx context.Context, s streams, set *fingerprint.Se
 		return usage(err)
 	}
 	defer cfg.Space.Close()
-	o.helpers = true // their ports are tried of a host, as verify will
+	o.Helpers = true // their ports are tried of a host, as verify will
 	if err := o.addTargets(ctx, s, cfg, set, args); err != nil {
 		return err
 	}

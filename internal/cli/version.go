@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/clawsonar/clawsonar/internal/audit"
 )
 
 func newVersion(s streams) *cobra.Command {
@@ -20,11 +22,11 @@ func newVersion(s streams) *cobra.Command {
 	f.group("Output")
 	o.flag(f, "language")
 	return f.attach(s, cmd, func(_ context.Context, args []string) error {
-		set, err := builtinFingerprints()
+		set, err := audit.Fingerprints()
 		if err != nil {
 			return err
 		}
-		advisories, err := builtinAdvisories()
+		advisories, err := audit.Advisories()
 		if err != nil {
 			return err
 		}
@@ -32,7 +34,7 @@ func newVersion(s streams) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		d := dataInfo(set, advisories)
+		d := audit.Dates(set, advisories)
 		_, err = fmt.Fprintf(s.out, "clawsonar %s%s, %s\n%s\n%s\n", version, revision(), runtime.Version(),
 			t.Say("%d OpenClaw releases up to %s, as of %s", d.Releases, d.NewestRelease, d.ReleasesAsOf),
 			t.Say("%d advisories, as of %s", d.Advisories, d.AdvisoriesAsOf))

@@ -38,6 +38,13 @@ type Bounds struct {
 	Unresolved bool
 }
 
+// NoSuchName says that a name to exclude does not exist.
+type NoSuchName struct{ Sourced }
+
+func (e *NoSuchName) Error() string {
+	return fmt.Sprintf("%s: %s does not exist, so what it stands for would not be excluded", e.Source, e.Name)
+}
+
 // each yields one entry of those with the same key; the zero key is none.
 func each[K comparable](b *Bounds, key func(Sourced) K) (out []Sourced) {
 	var none K
@@ -109,7 +116,7 @@ func (b *Bounds) Limits() (l Limits, notes []string, err error) {
 	}
 	for _, r := range b.Deny {
 		if none(r) && !b.Unresolved {
-			return l, nil, fmt.Errorf("%s: %s does not exist, so what it stands for would not be excluded: correct it, or continue with -exclude-unresolved ok", r.Source, r.Name)
+			return l, nil, &NoSuchName{r}
 		}
 		l.Deny = append(append(l.Deny, r.Blocks...), b.Systems[r.AS]...)
 		for _, a := range b.Addrs[r.Name] {

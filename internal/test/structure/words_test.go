@@ -19,8 +19,9 @@ import (
 func homonyms() map[string][]string {
 	return map[string][]string{
 		"internal/advisory":    {"affected", "credential", "none", "summary"},                                         // keys and words of OSV, VEX and our own files; what a change is from
+		"internal/audit":       {"ok"},                                                                                // value of a flag
 		"internal/check":       {"claimable", "elsewhere", "name", "possible", "reachable"},                           // id of a check; names of arguments
-		"internal/cli":         {"files", "interrupted", "ok", "release", "scan", "silent", "target"},                 // commands, flags, an error, how notes of old streams begin
+		"internal/cli":         {"files", "interrupted", "release", "scan", "silent", "target"},                       // commands, flags, an error, how notes of old streams begin
 		"internal/deploy":      {"host"},                                                                              // name of a namespace
 		"internal/exposure":    {"credential", "lan", "open", "private", "release", "summary", "tailnet", "unknown"},  // places of findings, a policy of channels, domains, reasons of the official audit
 		"internal/fingerprint": {"deep", "gated", "helper", "none", "other", "passive", "release", "unseen"},          // keys and values of the language
