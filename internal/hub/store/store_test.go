@@ -20,6 +20,8 @@ func suite() map[string]func(*testing.T, *Store) {
 		"outbox delivery": testOutboxDelivery,
 		"outbox silence":  testOutboxSilence,
 		"outbox prune":    testOutboxPrune,
+		"accounts":        testAccounts,
+		"audit":           testAudit,
 	}
 }
 

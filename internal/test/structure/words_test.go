@@ -25,6 +25,7 @@ func homonyms() map[string][]string {
 		"internal/deploy":      {"host"},                                                                              // name of a namespace
 		"internal/exposure":    {"credential", "lan", "open", "private", "release", "summary", "tailnet", "unknown"},  // places of findings, a policy of channels, domains, reasons of the official audit
 		"internal/fingerprint": {"deep", "gated", "helper", "none", "other", "passive", "release", "unseen"},          // keys and values of the language
+		"internal/hub/access":  {"public"},                                                                            // a role
 		"internal/hub/store":   {"release", "verdict"},                                                                // of what an episode is, kinds of changes
 		"internal/local":       {"loopback"},                                                                          // flag of an interface
 		"internal/message":     {"elsewhere", "host", "name", "other", "possible", "reachable", "release"},            // names and kinds of arguments, a plural form
