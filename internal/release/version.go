@@ -151,6 +151,14 @@ func (v Version) Compare(w Version) int {
 	)
 }
 
+// Number is a positive number that orders versions as Compare does; 0 for an unknown one.
+func (v Version) Number() int64 {
+	if v.IsZero() {
+		return 0
+	}
+	return int64(v.year)<<43 | int64(v.month)<<35 | int64(v.patch)<<19 | int64(v.stage-alpha)<<16 | int64(v.n)
+}
+
 // IsZero reports whether the version is unknown.
 func (v Version) IsZero() bool { return v == Version{} }
 

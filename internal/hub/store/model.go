@@ -112,10 +112,9 @@ type What string
 
 // What there are episodes of.
 const (
-	OfVerdict  What = "verdict"
-	OfRelease  What = "release"
-	OfFinding  What = "finding"
-	OfAdvisory What = "advisory"
+	OfVerdict What = "verdict"
+	OfRelease What = "release"
+	OfFinding What = "finding"
 )
 
 // Why an episode ended.
@@ -133,13 +132,15 @@ type Episode struct {
 	Gateway  ID
 	Watch    string
 	What     What
-	Value    string // a Verdict, a release, the id of a check or of an advisory
+	Value    string // a Verdict, a release, the id of a check
 	Severity event.Severity
 	Key      string // of a finding, see event.Finding; else as Value
 	Opened   time.Time
 	Run      ID        // that opened it
 	Closed   time.Time // zero while it stands
-	Why      Why       // "" while it stands
+	// ClosedRun is the run that closed it.
+	ClosedRun ID
+	Why       Why // "" while it stands
 }
 
 // Kind is a kind of change, by which alerts and the feed are chosen.

@@ -35,7 +35,8 @@ type Store struct {
 	read, write *sql.DB // one and the same, of PostgreSQL
 	postgres    bool
 
-	turn sync.Mutex // held while the index is written
+	turn    sync.Mutex // held while the index is written
+	history *history   // what the index says now; nil if it is to be read first
 
 	enc *zstd.Encoder
 	dec *zstd.Decoder

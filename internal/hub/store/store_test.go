@@ -14,6 +14,12 @@ import (
 func suite() map[string]func(*testing.T, *Store) {
 	return map[string]func(*testing.T, *Store){
 		"notes":           testNotes,
+		"history":         testHistory,
+		"apply twice":     testApplyTwice,
+		"import refuses":  testImportRefuses,
+		"alerts":          testAlerts,
+		"filter":          testFilter,
+		"queries":         testQueries,
 		"outbox settle":   testOutboxSettle,
 		"outbox change":   testOutboxChange,
 		"outbox done":     testOutboxDone,

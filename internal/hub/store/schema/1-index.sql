@@ -31,9 +31,10 @@ CREATE INDEX IF NOT EXISTS gateway_networks ON gateway (network, owner, rank);
 CREATE TABLE IF NOT EXISTS sight (
   gateway BIGINT NOT NULL, watch TEXT NOT NULL, vantage TEXT NOT NULL,
   run BIGINT NOT NULL, level TEXT NOT NULL, config TEXT NOT NULL,
-  addr BYTEA NOT NULL, port INTEGER NOT NULL, name TEXT NOT NULL, url TEXT NOT NULL, product TEXT NOT NULL,
-  verdict TEXT NOT NULL, since BIGINT NOT NULL, proven TEXT NOT NULL, proven_at BIGINT NOT NULL,
-  release TEXT NOT NULL, low BIGINT NOT NULL, high BIGINT NOT NULL,
+  place TEXT NOT NULL, addr BYTEA NOT NULL, addresses INTEGER NOT NULL, port INTEGER NOT NULL,
+  name TEXT NOT NULL, url TEXT NOT NULL, product TEXT NOT NULL,
+  verdict TEXT NOT NULL, since BIGINT NOT NULL, proven TEXT NOT NULL, missed INTEGER NOT NULL,
+  release TEXT NOT NULL, low BIGINT NOT NULL, high BIGINT NOT NULL, released BIGINT NOT NULL,
   advisories INTEGER NOT NULL, advisory_set TEXT NOT NULL,
   first BIGINT NOT NULL, last BIGINT NOT NULL, looked BIGINT NOT NULL,
   PRIMARY KEY (gateway, watch)

@@ -1,0 +1,379 @@
+package store
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/clawsonar/clawsonar/internal/check"
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/hub/stream"
+)
+
+// hour is the n-th hour of the tests.
+func hour(n int) time.Time { return time.Date(2026, 11, 1, n, 0, 0, 0, time.UTC) }
+
+// checks are those of a scan.
+func checks() (out []event.CheckInfo) {
+	for _, c := range check.All() {
+		out = append(out, c.Doc)
+	}
+	return out
+}
+
+// line is a line of a stream, in short: "PLACE STATE [RELEASE]", where a state is one of
+// an authentication or an outcome. Open ones have the finding of it.
+func line(text string) *event.Target {
+	f := append(strings.Fields(text), "")
+	colon := strings.LastIndex(f[0], ":")
+	host, port := f[0][:colon], f[0][colon+1:]
+	name, ip, named := strings.Cut(host, "=")
+	if !named {
+		name, ip = "", host
+	}
+	t := &event.Target{Type: event.TypeTarget, Outcome: event.OutcomeIdentified}
+	t.Target = event.Address{Input: f[0], Name: name, IP: ip, URL: "http://" + net.JoinHostPort(cmp.Or(name, ip), port) + "/", Member: event.OfRange}
+	fmt.Sscan(port, &t.Target.Port)
+	if slices.Contains(event.Outcomes(), event.Outcome(f[1])) && f[1] != string(event.OutcomeUnknown) {
+		t.Outcome = event.Outcome(f[1])
+		return t
+	}
+	t.Product = &event.Product{ID: "openclaw", Name: "OpenClaw gateway", Confidence: event.Certain}
+	t.Auth = &event.Auth{State: event.AuthState(f[1])}
+	if r := f[2]; r != "" {
+		t.Version = &event.Version{Exact: r, Candidates: []string{r}}
+	}
+	if t.Auth.State == event.AuthOpen {
+		t.Findings = []event.Finding{{ID: "auth-missing", Severity: event.Critical, Key: "k" + f[0], Title: "Anyone controls it"}}
+	}
+	return t
+}
+
+// run writes a stream of a watch and returns its file: complete unless a line says
+// "incomplete", without a summary if one says "cut", a second look if one says "again".
+func run(t *testing.T, dir, watch string, n int, lines ...string) string {
+	t.Helper()
+	file := filepath.Join(dir, watch, fmt.Sprintf("%04d.jsonl", n))
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	w := event.NewWriter(&b)
+	write := func(e event.Event) {
+		t.Helper()
+		if err := w.Write(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	has := func(word string) bool { return slices.Contains(lines, word) }
+	sum := event.NewSummary()
+	sum.Type, sum.Finished, sum.Complete = event.TypeSummary, hour(n).Add(time.Minute), !has("incomplete")
+	write(&event.Scan{Type: event.TypeScan, Schema: event.Schema, Started: hour(n), Level: event.LevelStandard, Shard: "1/1", Watch: watch, Vantage: "from " + watch, Config: "c", Again: has("again")})
+	for _, text := range lines {
+		if strings.Contains(text, ":") {
+			x := line(text)
+			sum.Add(x)
+			write(x)
+		}
+	}
+	if !has("cut") {
+		write(sum)
+	}
+	if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func apply(t *testing.T, s *Store, dir, file string) Applied {
+	t.Helper()
+	x, err := stream.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := s.Apply(context.Background(), x, name(dir, x), checks())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// told is what a run changed, in short.
+func told(t *testing.T, s *Store, run ID) string {
+	t.Helper()
+	list, _, err := s.Changes(context.Background(), ChangeFilter{Run: run}, Page{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, c := range list {
+		out = append(out, fmt.Sprintf("%s %s %s>%s", c.Place, strings.Join(event.Words(c.Kinds...), ","), c.OldVerdict, c.Verdict))
+	}
+	slices.Sort(out)
+	return strings.Join(out, "; ")
+}
+
+// testHistory: what runs after one another show of a gateway. Each step is a run of a
+// watch, what it changed, and how the gateway stands then: verdict, proven, findings.
+func testHistory(t *testing.T, s *Store) {
+	type step struct {
+		watch string
+		lines []string
+		told  string
+		now   string
+	}
+	const g = "10.0.0.7:18789"
+	a := func(told, now string, lines ...string) step { return step{"a", lines, told, now} }
+	b := func(told, now string, lines ...string) step { return step{"b", lines, told, now} }
+	n := 0
+	for i, c := range []struct {
+		name  string
+		steps []step
+	}{
+		{"opened, closed, opened", []step{
+			a(g+" opened,new,finding >open", "open open 1", g+" open"),
+			a("", "open open 1", g+" open"),
+			a(g+" closed,fixed open>required", "required required 0", g+" required"),
+			a(g+" opened,finding required>open", "open open 1", g+" open"),
+		}},
+		{"an incomplete run opens, but closes nothing", []step{
+			a(g+" new >required", "required required 0", g+" required", "incomplete"),
+			a(g+" opened,finding required>open", "open open 1", g+" open", "incomplete"),
+			a("", "open open 1", g+" required", "incomplete"),
+			a("", "open open 1", g+" closed", "cut"),
+			a("", "open open 1", "incomplete"),
+			a(g+" closed,fixed open>required", "required required 0", g+" required"),
+		}},
+		{"what no longer shows is not closed", []step{
+			a(g+" opened,new,finding >open", "open open 1", g+" open"),
+			a(g+" verdict open>unknown", "unknown open 1", g+" unknown"),
+			a("", "unknown open 1", g+" tls-error"),
+			a(g+" verdict unknown>open", "open open 1", g+" open"),
+			a(g+" verdict open>blocked", "blocked open 1", g+" blocked"),
+			a(g+" closed,fixed blocked>required", "required required 0", g+" required"),
+		}},
+		{"gone, by a line or by none", []step{
+			a(g+" opened,new,finding >open", "open open 1", g+" open"),
+			a(g+" gone open>gone", "gone open 0", g+" silent"),
+			a(g+" finding,verdict gone>open", "open open 1", g+" open"), // it did not answer once: no other gateway
+			a(g+" gone open>gone", "gone open 0", "10.0.0.9:1 closed"),
+			a("", "gone open 0", g+" closed"),
+			a(g+" opened,finding gone>open", "open open 1", g+" open"),
+			a(g+" gone open>other", "other open 0", g+" other"),
+		}},
+		{"not looked at", []step{
+			a(g+" opened,new,finding >open", "open open 1", g+" open"),
+			a("", "open open 1", g+" excluded"),
+			a("", "open open 1", g+" interrupted"),
+			a("", "open open 1", g+" local-error"),
+			a("", "open open 1", "again"), // a second look at others
+		}},
+		{"two watches", []step{
+			a(g+" opened,new,finding >open", "open open 1", g+" open"),
+			b("", "open open 1", g+" open"),
+			a(g+" verdict open>required", "open open 1", g+" required"), // still open from there
+			b(g+" closed,fixed open>required", "required required 0", g+" required"),
+			b(g+" verdict required>gated", "gated gated 0", g+" gated"),
+			b(g+" gone gated>gone", "required required 0", g+" silent"),
+		}},
+		{"a name with two addresses is open if one of them is", []step{
+			a("n:1 opened,new,finding >open", "open open 1", "n=10.0.0.1:1 required", "n=10.0.0.2:1 open"),
+			a("n:1 verdict open>required", "required open 1", "n=10.0.0.1:1 required"), // the other may be open yet
+			a("n:1 closed,fixed required>required", "required required 0", "n=10.0.0.1:1 required", "n=10.0.0.2:1 required"),
+		}},
+		{"release", []step{
+			a(g+" new >required", "required required 0", g+" required 2026.3.13"),
+			a(g+" release required>required", "required required 0", g+" required 2026.9.6"),
+			a(g+" release required>required", "required required 0", g+" required"),
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			clearIndex(t, s)
+			for j, x := range c.steps {
+				n++
+				r := apply(t, s, dir, run(t, dir, x.watch, n, x.lines...))
+				if got := told(t, s, r.Run.ID); got != x.told {
+					t.Errorf("%d, step %d: changes %q, want %q", i, j+1, got, x.told)
+				}
+				list, _, err := s.Gateways(context.Background(), Filter{}, Page{})
+				if err != nil || len(list) != 1 {
+					t.Fatalf("%v, %v", list, err)
+				}
+				if now := fmt.Sprintf("%s %s %d", list[0].Verdict, list[0].Proven, list[0].Findings); now != x.now {
+					t.Errorf("%d, step %d: %s, want %s", i, j+1, now, x.now)
+				}
+			}
+			same(t, s, dir)
+		})
+	}
+}
+
+// clearIndex begins anew.
+func clearIndex(t *testing.T, s *Store) {
+	t.Helper()
+	for _, table := range indexed() {
+		if _, err := s.write.Exec(`DELETE FROM ` + table); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.history = nil
+}
+
+// same: the streams make the same database again, twice, and so does one that is read
+// anew between the runs.
+func same(t *testing.T, s *Store, dir string) {
+	t.Helper()
+	before := dump(t, s)
+	for range 2 {
+		out, err := s.Import(context.Background(), dir, checks(), nil)
+		if err != nil || len(out.Refused) > 0 {
+			t.Fatalf("%+v, %v", out, err)
+		}
+		if after := dump(t, s); after != before {
+			t.Errorf("import makes another database:\n%s", unlike(before, after))
+		}
+	}
+	clearIndex(t, s)
+	list, _, err := survey(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range list {
+		s.history = nil
+		apply(t, s, dir, x.Path)
+	}
+	if after := dump(t, s); after != before {
+		t.Errorf("read anew between the runs, the database is another one:\n%s", unlike(before, after))
+	}
+}
+
+// unlike is the lines that only one of two dumps has.
+func unlike(a, b string) string {
+	x, y := strings.Split(a, "\n"), strings.Split(b, "\n")
+	var out []string
+	for _, l := range x {
+		if !slices.Contains(y, l) {
+			out = append(out, "- "+l)
+		}
+	}
+	for _, l := range y {
+		if !slices.Contains(x, l) {
+			out = append(out, "+ "+l)
+		}
+	}
+	return strings.Join(out, "\n")
+}
+
+func dump(t *testing.T, s *Store) string {
+	t.Helper()
+	var b strings.Builder
+	if err := s.Dump(context.Background(), &b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// testApplyTwice: a stream counts once.
+func testApplyTwice(t *testing.T, s *Store) {
+	dir := t.TempDir()
+	file := run(t, dir, "a", 1, "10.0.0.7:18789 open")
+	if out := apply(t, s, dir, file); len(out.Alarming) != 1 || out.Alarming[0].Place != "10.0.0.7:18789" || out.Run.Gateways != 1 {
+		t.Errorf("%+v", out)
+	}
+	before := dump(t, s)
+	if out := apply(t, s, dir, file); len(out.Alarming) != 0 {
+		t.Errorf("%+v", out)
+	}
+	if after := dump(t, s); after != before {
+		t.Error("the second time changed something")
+	}
+}
+
+// testImportRefuses: what cannot be read is said, the rest is there; nothing is lost
+// where all of it fails.
+func testImportRefuses(t *testing.T, s *Store) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	file := run(t, dir, "a", 1, "10.0.0.7:18789 open")
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"copy.jsonl": string(data), "other.jsonl": "hello\n", "list.txt": "10.0.0.1"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := s.Import(ctx, dir, checks(), nil)
+	if err != nil || out.Runs != 1 || out.Gateways != 1 || len(out.Refused) != 2 {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	if err := s.AddNote(ctx, Note{Place: "10.0.0.7:18789", Author: "ann", Text: "kept"}); err != nil {
+		t.Fatal(err)
+	}
+	before := dump(t, s)
+	if _, err := s.Import(ctx, t.TempDir(), checks(), nil); err == nil {
+		t.Error("an empty directory was imported")
+	}
+	ended, end := context.WithCancel(ctx)
+	end()
+	if _, err := s.Import(ended, dir, checks(), nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	if after := dump(t, s); after != before {
+		t.Error("an import that failed changed the index")
+	}
+	if notes, err := s.Notes(ctx, "10.0.0.7:18789"); err != nil || len(notes) != 1 {
+		t.Errorf("%v, %v", notes, err)
+	}
+}
+
+// testAlerts: what waits for an alert is seen again, or is taken back.
+func testAlerts(t *testing.T, s *Store) {
+	const g, o = "10.0.0.7:18789", "10.0.0.8:18789"
+	dir := t.TempDir()
+	waiting := func() string {
+		var out []string
+		err := s.Waiting(context.Background(), func(w Waiting) error {
+			out = append(out, fmt.Sprintf("%s %s %d", w.Place, strings.Join(event.Words(w.Kinds...), ","), w.Looks))
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(out)
+		return strings.Join(out, "; ")
+	}
+	for i, c := range []struct {
+		lines []string
+		want  string
+	}{
+		{[]string{g + " open", o + " required 2026.3.13"}, g + " opened,new,finding 1; " + o + " new 1"},
+		{[]string{g + " open", "again"}, g + " opened,new,finding 2; " + o + " new 1"},
+		{[]string{g + " required", o + " required 2026.9.6", "incomplete"}, g + " opened,new,finding 2; " + o + " new 2; " + o + " release 1"},
+		{[]string{g + " required", o + " required 2026.3.13"}, g + " closed,fixed 1; " + o + " new 3; " + o + " release 1"},
+		{[]string{g + " required", o + " excluded"}, g + " closed,fixed 2; " + o + " new 3; " + o + " release 1"},
+		{[]string{g + " silent", o + " silent"}, g + " gone 1; " + o + " gone 1; " + o + " new 3; " + o + " release 1"},
+	} {
+		apply(t, s, dir, run(t, dir, "a", i, c.lines...))
+		if got := waiting(); got != c.want {
+			t.Errorf("run %d: %s, want %s", i+1, got, c.want)
+		}
+	}
+	if _, err := s.Import(context.Background(), dir, checks(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := waiting(); strings.Count(got, ";") != 3 {
+		t.Errorf("after an import %s", got)
+	}
+}

@@ -1,0 +1,223 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+)
+
+func testFilter(t *testing.T, s *Store) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	apply(t, s, dir, run(t, dir, "a", 1,
+		"10.1.0.1:18789 open 2026.9.6", "10.1.0.2:18789 required 2026.8.1", "10.1.0.3:80 required 2026.9.1-beta.2", "10.2.0.4:18789 unknown",
+		"mail.example.org=10.3.0.5:443 gated 2026.9.6", "2001:db8::6:18789 blocked 2025.12.33"))
+	if err := s.Label(ctx, []Network{{netip.MustParsePrefix("10.1.0.0/16"), "mail_team", "a@example.org"}, {netip.MustParsePrefix("10.0.0.0/8"), "all", ""}}); err != nil {
+		t.Fatal(err)
+	}
+	for query, want := range map[string]string{
+		"":                         "1 6 4 5 2 3",
+		"verdict:open":             "1",
+		"verdict:open,unknown":     "1 4",
+		"-verdict:open":            "6 4 5 2 3",
+		"net:10.1.0.0/16":          "1 2 3",
+		"net:10.1.0.2":             "2",
+		"net:10.1.0.2-10.2.0.9":    "4 2 3",
+		"net:2001:db8::/32":        "6",
+		"net:0.0.0.0/0":            "1 4 5 2 3",
+		"release:2026.9.6":         "1 5",
+		"release:2026.9":           "1 5 3",
+		"release:<2026.9":          "6 2",
+		"release:<=2026.9":         "1 6 5 2 3",
+		"release:>=2026.9.1":       "1 5",
+		"release:>2026.8":          "1 5 3",
+		"release:2025":             "6",
+		"release:unknown":          "4",
+		"-release:<2026.9":         "1 4 5 3",
+		"owner:mail_team":          "1 2 3",
+		"owner:none":               "6",
+		"owner:ALL":                "4 5",
+		"network:10.0.0.0/8":       "4 5",
+		"severity:high":            "1",
+		"finding:auth-missing":     "1",
+		"port:443":                 "5",
+		"product:openclaw":         "1 6 4 5 2 3",
+		"watch:a":                  "1 6 4 5 2 3",
+		"vantage:nowhere":          "",
+		"is:unresolved":            "",
+		"mail.example":             "5",
+		"il_te":                    "1 2 3",
+		"%":                        "",
+		"2001:db8::6":              "6",
+		"verdict:required port:80": "3",
+		"since:10000w":             "1 6 4 5 2 3",
+		"since:0h":                 "",
+	} {
+		f, err := ParseFilter(query)
+		if err != nil {
+			t.Errorf("%q: %v", query, err)
+			continue
+		}
+		list, n, err := s.Gateways(ctx, f, Page{})
+		if err != nil {
+			t.Errorf("%q: %v", query, err)
+			continue
+		}
+		var got []string
+		for _, g := range list {
+			a := g.Addr.String()
+			got = append(got, a[len(a)-1:])
+		}
+		if strings.Join(got, " ") != want || n != len(list) {
+			t.Errorf("%q: %v of %d, want %s", query, got, n, want)
+		}
+	}
+	list, n, err := s.Gateways(ctx, Filter{}, Page{Offset: 1, Limit: 2})
+	if err != nil || n != 6 || len(list) != 2 || list[0].Verdict != "blocked" || list[1].Owner != "all" {
+		t.Errorf("%+v, %d, %v", list, n, err)
+	}
+	var lines []string
+	err = s.EachGateway(ctx, Filter{}, func(g *Gateway, x *event.Target) error {
+		lines = append(lines, g.Place+" "+string(x.Auth.State))
+		return nil
+	})
+	if err != nil || lines[0] != "10.1.0.1:18789 open" || len(lines) != 6 {
+		t.Errorf("%v, %v", lines, err)
+	}
+}
+
+func TestParseFilterRefuses(t *testing.T) {
+	for query, want := range map[string]string{
+		"verdict:opne":             "did you mean \"open\"",
+		"verdict:":                 "a value is missing",
+		"nte:10.0.0.0/8":           "did you mean \"net\"",
+		"net:10.0.0.0/33":          "use an address",
+		"release:2026":             "",
+		"release:26.9":             "use a release",
+		"release:~2026.9.1":        "use a release",
+		"release:=<2026.9.1":       "use <",
+		"severity:bad":             "bad",
+		"port:http":                "use a port",
+		"since:7":                  "use a number",
+		"since:d":                  "use a number",
+		"since:1hd":                "use a number",
+		"is:open":                  "use is:unresolved",
+		strings.Repeat("x ", 21):   "more than 20 terms",
+		strings.Repeat("x", 1001):  "longer than 1000 bytes",
+		"x\u202e\x1b:y":            "no such key",
+		"owner:'); DROP TABLE run": "",
+	} {
+		_, err := ParseFilter(query)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || strings.ContainsAny(err.Error(), "\x1b\u202e")) {
+			t.Errorf("%q: %v", query, err)
+		}
+	}
+}
+
+func FuzzParseFilter(f *testing.F) {
+	for _, k := range Keys() {
+		f.Add(k[0] + ":" + k[1])
+	}
+	f.Add("-release:>=2026.9.1-beta.2 x")
+	f.Fuzz(func(t *testing.T, query string) {
+		x, err := ParseFilter(query)
+		if err != nil {
+			return
+		}
+		text, args := x.where(time.Unix(0, 0), nil)
+		if n := strings.Count(text, "$"); n != len(args) || strings.Contains(text, "?") {
+			t.Errorf("%q: %d places for %d arguments in %s", query, n, len(args), text)
+		}
+	})
+}
+
+func testQueries(t *testing.T, s *Store) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	const g = "10.0.0.7:18789"
+	apply(t, s, dir, run(t, dir, "a", 1, g+" open 2026.3.13", "10.0.0.8:18789 required"))
+	second := apply(t, s, dir, run(t, dir, "a", 30, g+" required 2026.9.6", "incomplete", "10.0.0.9:18789 open"))
+	third := apply(t, s, dir, run(t, dir, "a", 60, g+" required 2026.9.6", "10.0.0.8:18789 required"))
+	apply(t, s, dir, run(t, dir, "a", 61, g+" required 2026.9.6", "again"))
+	apply(t, s, dir, run(t, dir, "b", 62, g+" unknown"))
+
+	runs, n, err := s.Runs(ctx, RunFilter{Watch: "a"}, Page{Limit: 2})
+	if err != nil || n != 4 || len(runs) != 2 || !runs[0].Again || runs[1].ID != third.Run.ID || runs[1].Gateways != 2 || runs[1].Auth[event.AuthRequired] != 2 {
+		t.Errorf("%+v, %d, %v", runs, n, err)
+	}
+	one, err := s.Run(ctx, second.Run.ID)
+	if err != nil || one.Complete || one.Changes != 2 || one.Vantage != "from a" {
+		t.Errorf("%+v, %v", one, err)
+	}
+	if _, err := s.Run(ctx, 1); !errors.Is(err, ErrNotFound) {
+		t.Errorf("%v", err)
+	}
+	if last, err := s.LastComplete(ctx, "a"); err != nil || !last.Equal(hour(60).Add(time.Minute)) {
+		t.Errorf("%v, %v", last, err)
+	}
+	if last, err := s.LastComplete(ctx, "c"); err != nil || !last.IsZero() {
+		t.Errorf("%v, %v", last, err)
+	}
+	known, err := s.Known(ctx, "a")
+	if err != nil || len(known) != 3 {
+		t.Errorf("%v, %v", known, err)
+	}
+	changes, n, err := s.Changes(ctx, ChangeFilter{Kinds: []Kind{KindClosed, KindGone}, Episodes: true}, Page{})
+	if err != nil || n != 2 || changes[0].Run != third.Run.ID || len(changes[0].Episodes) == 0 {
+		t.Errorf("%+v, %d, %v", changes, n, err)
+	}
+	changes, n, err = s.Changes(ctx, ChangeFilter{Since: hour(2), Until: hour(31)}, Page{})
+	if err != nil || n != 2 || len(changes) != 2 {
+		t.Errorf("%+v, %d, %v", changes, n, err)
+	}
+	gw, err := s.Gateway(ctx, changes[0].Gateway)
+	if err != nil || gw.ID != changes[0].Gateway {
+		t.Errorf("%+v, %v", gw, err)
+	}
+	sights, err := s.Sights(ctx, idOf(t, s, g))
+	if err != nil || len(sights) != 2 || sights[0].Verdict != "required" || sights[1].Vantage != "from b" || sights[0].Line.Version.Exact != "2026.9.6" {
+		t.Errorf("%+v, %v", sights, err)
+	}
+	eps, err := s.Episodes(ctx, idOf(t, s, g))
+	if err != nil || len(eps) != 6 || eps[0].Value != "unknown" || !eps[0].Closed.IsZero() {
+		t.Errorf("%+v, %v", eps, err)
+	}
+	o, err := s.Overview(ctx, hour(24*9))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.AlarmingN != 0 || o.Now["required"] != 1 || o.Now["unknown"] != 1 || o.Now[Gone] != 1 || len(o.Watches) != 2 || o.Watches[0].LastComplete.ID != third.Run.ID {
+		t.Errorf("%+v", o)
+	}
+	var days []string
+	for _, d := range o.Days {
+		days = append(days, fmt.Sprint(d.Date.Day(), d.N))
+	}
+	if want := []string{"1 map[open:1 required:1]", "2 map[open:2 required:1]", "3 map[gone:1 required:1 unknown:1]"}; !slices.Equal(days[:3], want) || len(days) != 10 {
+		t.Errorf("%q", days)
+	}
+	if fmt.Sprint(o.WeekAgo) != "map[gone:1 required:1 unknown:1]" {
+		t.Errorf("a week ago %v", o.WeekAgo)
+	}
+}
+
+// idOf is the id of a gateway.
+func idOf(t *testing.T, s *Store, place string) ID {
+	t.Helper()
+	f, err := ParseFilter(place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, _, err := s.Gateways(context.Background(), f, Page{})
+	if err != nil || len(list) != 1 {
+		t.Fatalf("%v, %v", list, err)
+	}
+	return list[0].ID
+}
