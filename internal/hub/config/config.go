@@ -1,0 +1,162 @@
+// Package config reads watch.yaml, all that the hub is told: where its data is, where it
+// listens, who may use it, what it watches and whom it tells. Whatever is not understood
+// is an error with file and line.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/clawsonar/clawsonar/internal/audit"
+	"github.com/clawsonar/clawsonar/internal/bounded"
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/hub/store"
+)
+
+// What is taken where nothing is said.
+const (
+	DefaultStore   = "board.db"
+	DefaultStreams = "streams"
+	DefaultListen  = "127.0.0.1:8790"
+	DefaultConfirm = 2
+	DefaultDigest  = time.Minute
+)
+
+// Config is a watch.yaml. Names of files in it are relative to its directory; here they
+// begin with that, so that they are relative to the working directory.
+type Config struct {
+	File, Dir string // of the watch.yaml itself
+
+	Store   string // a file of SQLite, or postgres://…, without a password
+	Streams string // directory
+	Listen  string // IP:PORT
+	URL     string // how users reach it, without a final slash; "" if not said
+	TLS     *TLS
+	// BehindProxy: a proxy in front of it has TLS, and is trusted.
+	BehindProxy bool
+	Public      bool // counts, and nothing else, without a login
+	OIDC        *OIDC
+	Lang        string // "en", "zh", or "" for what the reader's browser asks for
+	// NetworksFile is "" if there is none. Networks are its lines.
+	NetworksFile string
+	Networks     Networks
+	Watches      []*Watch
+	Alerts       []*Alert
+}
+
+// TLS names the files of a certificate, with its chain, and of its key, in PEM.
+type TLS struct{ Cert, Key string }
+
+// OIDC says who may log in by way of an OpenID provider.
+type OIDC struct {
+	Issuer, ClientID string
+	ClientSecretFile string // "" for a public client
+	Allow, Work      Who    // may view; may also write notes and the like
+}
+
+// Who names groups and users of a provider.
+type Who struct{ Groups, Users []string }
+
+// None reports whether nobody is named.
+func (w Who) None() bool { return len(w.Groups)+len(w.Users) == 0 }
+
+// Watch is something that is scanned again and again.
+type Watch struct {
+	Name    string // of a-z, 0-9 and -, at most 40
+	Every   time.Duration
+	Confirm int    // runs that must agree before a change counts, from 1
+	Vantage string // where the hub stands, in the operator's word; "" if not said
+	// Settings are those of its runs. Their seed follows from the name, so that all runs
+	// of unchanged settings are runs of one and the same scan.
+	Settings audit.Settings
+
+	file  string
+	line  int            // of the watch
+	lines map[string]int // of its keys
+}
+
+// Naming says how its settings are called and where they are, for errors.
+func (w *Watch) Naming() audit.Naming {
+	return audit.Naming{Place: func(setting string) string { return w.at(setting) + ": " }}
+}
+
+// Source is where its targets are named, as FILE:LINE.
+func (w *Watch) Source() string { return w.at("targets") }
+
+func (w *Watch) at(key string) string {
+	line := w.line
+	if n := w.lines[key]; n > 0 {
+		line = n
+	}
+	return fmt.Sprintf("%s:%d", w.file, line)
+}
+
+// SilentWatch is what Alert.When has besides the kinds of changes: a watch has not
+// completed a run in time.
+const SilentWatch = "silent-watch"
+
+// Alert says of what somebody is told, and how.
+type Alert struct {
+	Name     string         // as Watch.Name
+	When     []string       // each a store.Kind, or SilentWatch
+	Severity event.Severity // of findings, at least; "" for any
+	Watches  []string       // their names; none for all
+	Owners   []string       // of the networks; none for all
+	To       []string       // URLs, or exec:COMMAND
+	Digest   time.Duration  // how long changes are gathered
+	After    time.Duration  // of SilentWatch; 0 for twice the watch's Every
+}
+
+// Load reads a watch.yaml and the list of networks that it names.
+func Load(file string) (*Config, error) {
+	data, err := bounded.File(file, bounded.MaxYAML)
+	if err != nil {
+		return nil, err
+	}
+	c, err := Parse(file, data)
+	if err != nil || c.NetworksFile == "" {
+		return c, err
+	}
+	list, err := bounded.File(c.NetworksFile, maxNetworks)
+	if err != nil {
+		return nil, at(file, data, fmt.Errorf("networks: %w", err), "networks")
+	}
+	if c.Networks, err = ParseNetworks(c.NetworksFile, list); err != nil {
+		return nil, err
+	}
+	return c, c.checkOwners(data)
+}
+
+// checkOwners refuses owners of alerts that the list of networks does not have.
+func (c *Config) checkOwners(data []byte) error {
+	known := c.Networks.Owners()
+	for i, a := range c.Alerts {
+		for j, owner := range a.Owners {
+			if err := oneOf(owner, known, "no owner in "+c.NetworksFile); err != nil {
+				return at(c.File, data, err, "alerts", i, "owners", j)
+			}
+		}
+	}
+	return nil
+}
+
+// Words are the values of Alert.When.
+func Words() []string {
+	var out []string
+	for _, k := range store.Kinds() {
+		out = append(out, string(k))
+	}
+	return append(out, SilentWatch)
+}
+
+// inDir is the path of a file that the configuration names.
+func (c *Config) inDir(name string) string {
+	if name == "" || filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(c.Dir, name)
+}
+
+var errNothing = errors.New("nothing is watched: list watches")
