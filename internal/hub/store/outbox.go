@@ -27,11 +27,11 @@ type Hold struct{ Since, Urgent time.Time }
 type Delivery struct {
 	ID         string
 	Rule, Sink string // names, without secrets
-	Body       []byte // the document that is sent, UTF-8
+	Body       []byte // the document that is sent, UTF-8; only of one that begins
 	Begun      time.Time
 	Tries      int       // that failed
 	Tried      time.Time // last; zero if it was not yet
-	Retry      time.Time // not before; zero after it was given up
+	Retry      time.Time // not before; zero of one that was not tried, or was given up
 	Error      string    // of the last try, clean and without secrets
 }
 
@@ -228,7 +228,7 @@ func (s *Store) Begin(ctx context.Context, d Digest) error {
 				return fmt.Errorf("an alert of %d bytes: the most is %d", len(v.Body), maxDelivery)
 			}
 			if _, err := tx.ExecContext(ctx, `INSERT INTO delivery (id, rule, sink, body, begun, state, tries, tried, retry, error)
-				VALUES ($1, $2, $3, $4, $5, $6, 0, 0, $5, '') ON CONFLICT (id) DO NOTHING`,
+				VALUES ($1, $2, $3, $4, $5, $6, 0, 0, 0, '') ON CONFLICT (id) DO NOTHING`,
 				v.ID, d.Rule, v.Sink, string(v.Body), ms(v.Begun), deliveryOpen); err != nil {
 				return err
 			}
@@ -289,30 +289,35 @@ func found(r sql.Result, err error) error {
 }
 
 // Unfinished returns the deliveries that were begun and have neither been taken nor given
-// up, the oldest first, at most so many.
+// up, the oldest first, at most so many. Their bodies are not read, see Body.
 func (s *Store) Unfinished(ctx context.Context, limit int) ([]Delivery, error) {
 	return s.deliveries(ctx, `state = $1 ORDER BY begun, id LIMIT $2`, deliveryOpen, limit)
 }
 
 // Failing returns the deliveries of which a try failed and that have not been taken since,
-// those that were given up included, the latest first, at most so many, without bodies.
+// those that were given up included, the latest first, at most so many.
 func (s *Store) Failing(ctx context.Context, limit int) ([]Delivery, error) {
-	out, err := s.deliveries(ctx, `state <> $1 AND tries > 0 ORDER BY tried DESC, id LIMIT $2`, deliverySent, limit)
-	for i := range out {
-		out[i].Body = nil
+	return s.deliveries(ctx, `state <> $1 AND tries > 0 ORDER BY tried DESC, id LIMIT $2`, deliverySent, limit)
+}
+
+// Body returns the body of a delivery.
+func (s *Store) Body(ctx context.Context, delivery string) ([]byte, error) {
+	var body string
+	err := s.read.QueryRowContext(ctx, `SELECT body FROM delivery WHERE id = $1`, delivery).Scan(&body)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = ErrNotFound
 	}
-	return out, err
+	return []byte(body), err
 }
 
 func (s *Store) deliveries(ctx context.Context, where string, args ...any) (out []Delivery, err error) {
-	err = s.each(ctx, `SELECT id, rule, sink, body, begun, tries, tried, retry, error FROM delivery WHERE `+where, args, func(r *sql.Rows) error {
+	err = s.each(ctx, `SELECT id, rule, sink, begun, tries, tried, retry, error FROM delivery WHERE `+where, args, func(r *sql.Rows) error {
 		var d Delivery
-		var body string
 		var begun, tried, retry int64
-		if err := r.Scan(&d.ID, &d.Rule, &d.Sink, &body, &begun, &d.Tries, &tried, &retry, &d.Error); err != nil {
+		if err := r.Scan(&d.ID, &d.Rule, &d.Sink, &begun, &d.Tries, &tried, &retry, &d.Error); err != nil {
 			return err
 		}
-		d.Body, d.Begun, d.Tried, d.Retry = []byte(body), at(begun), at(tried), at(retry)
+		d.Begun, d.Tried, d.Retry = at(begun), at(tried), at(retry)
 		out = append(out, d)
 		return nil
 	})

@@ -1,0 +1,63 @@
+package alert
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/clawsonar/clawsonar/internal/clean"
+	"github.com/clawsonar/clawsonar/internal/hub/store"
+)
+
+// silences tells of each watch that has not completed a run in time: once, and once more
+// when it is back.
+func (l *Loop) silences(ctx context.Context, now time.Time) (next time.Time, err error) {
+	for i := range l.rules {
+		r := &l.rules[i]
+		if !slices.Contains(r.When, SilentWatch) {
+			continue
+		}
+		told, err := l.db.Silent(ctx, r.Name)
+		if err != nil {
+			return next, err
+		}
+		for _, name := range l.watches {
+			if r.Watches != nil && !slices.Contains(r.Watches, name) {
+				continue
+			}
+			last, err := l.db.LastComplete(ctx, name)
+			if err != nil {
+				return next, err
+			}
+			w := watch{Name: clean.Text(name), Since: last, Never: last.IsZero()}
+			if w.Never {
+				if w.Since, err = l.db.Watched(ctx, name, now.Truncate(time.Millisecond)); err != nil {
+					return next, err
+				}
+			}
+			since, was := told[name]
+			silent := now.Sub(w.Since) > r.After
+			switch {
+			case silent && !was:
+				err = l.beginSilence(ctx, r, store.Silence{Watch: name, Since: w.Since}, w, now, eventSilent, w.Since)
+			case !silent && was:
+				back := w
+				back.Since, back.Back, back.Never = since, &last, false
+				err = l.beginSilence(ctx, r, store.Silence{Watch: name}, back, now, eventBack, since)
+			}
+			if err != nil {
+				return next, err
+			}
+			if t := w.Since.Add(r.After + time.Millisecond); !silent && (next.IsZero() || t.Before(next)) {
+				next = t
+			}
+		}
+	}
+	return next, nil
+}
+
+func (l *Loop) beginSilence(ctx context.Context, r *rule, s store.Silence, w watch, now time.Time, event string, since time.Time) error {
+	d := &document{Schema: version, Rule: clean.Text(r.Name), Event: event, At: now, URL: l.link("/runs"), Watch: &w}
+	return l.begin(ctx, r, store.Digest{Silence: &s}, d, []string{event, s.Watch, strconv.FormatInt(since.UnixMilli(), 10)})
+}
