@@ -100,7 +100,7 @@ type watch struct {
 // class is what is most urgent of a change: a kind, or claimable.
 type class string
 
-const classClaimable class = "claimable"
+const classClaimable = class(event.AuthClaimable)
 
 // classes returns the classes, most urgent first.
 func classes() []class {

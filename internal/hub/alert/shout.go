@@ -32,7 +32,7 @@ func newShout(scheme, to string, client *http.Client) (*shout, error) {
 	s := &shout{scheme: scheme, to: to, client: client, late: map[string]bool{}}
 	switch {
 	case scheme == "logger":
-		return nil, errors.New("logger: nobody would read it: use exec:")
+		return nil, errors.New("logger: nobody would read it: use a program, as exec:PATH")
 	case scheme == "smtp" && strings.Contains(strings.ToLower(to), "usehtml="):
 		return nil, errors.New("smtp: leave out usehtml: the mail is plain text")
 	case scheme == "matrix":

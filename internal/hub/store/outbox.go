@@ -55,7 +55,7 @@ const (
 	rowDropped = "dropped" // did not stand a later look
 	rowDone    = "done"
 
-	deliveryOpen  = "open"
+	deliveryOpen  = "begun"
 	deliverySent  = "sent"
 	deliveryGiven = "given up"
 )
