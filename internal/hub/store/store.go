@@ -206,50 +206,64 @@ func drain(rows *sql.Rows, scan func(*sql.Rows) error) error {
 	return rows.Err()
 }
 
-// bulk writes rows with as few statements as may be: "INSERT INTO … VALUES" is before
-// the rows, an "ON CONFLICT" after them.
+// bulk writes rows, several with each statement: "INSERT INTO … VALUES" is before them,
+// an "ON CONFLICT" after them.
 type bulk struct {
 	tx            *sql.Tx
 	before, after string
 	columns       int
 	args          []any
+	many          *sql.Stmt // of as many rows as maxArgs allows
 }
 
-// maxArgs is how many arguments a statement has at most: SQLite takes 32,766.
-const maxArgs = 8000
+// maxArgs is how many arguments a statement has at most. SQLite takes $1 for a name and
+// looks it up among all before it, so that more are slower.
+const maxArgs = 300
 
-func (b *bulk) add(ctx context.Context, row ...any) error {
-	if len(b.args)+len(row) > maxArgs {
-		if err := b.flush(ctx); err != nil {
+func (b *bulk) add(ctx context.Context, row ...any) (err error) {
+	b.columns = len(row)
+	b.args = append(b.args, row...)
+	if len(b.args)+len(row) <= maxArgs {
+		return nil
+	}
+	if b.many == nil {
+		if b.many, err = b.tx.PrepareContext(ctx, b.statement()); err != nil {
 			return err
 		}
 	}
-	b.columns = len(row)
-	b.args = append(b.args, row...)
-	return nil
+	_, err = b.many.ExecContext(ctx, b.args...)
+	b.args = b.args[:0]
+	return err
 }
 
-func (b *bulk) flush(ctx context.Context) error {
-	if len(b.args) == 0 {
-		return nil
-	}
+// statement is one for the rows that there are.
+func (b *bulk) statement() string {
 	var q strings.Builder
 	q.WriteString(b.before)
 	for i := range b.args {
-		q.WriteString(map[bool]string{true: "($", false: "$"}[i%b.columns == 0])
-		q.WriteString(strconv.Itoa(i + 1))
 		switch {
-		case (i+1)%b.columns != 0:
+		case i%b.columns != 0:
 			q.WriteByte(',')
-		case i+1 < len(b.args):
-			q.WriteString("),")
+		case i > 0:
+			q.WriteString("),(")
 		default:
-			q.WriteByte(')')
+			q.WriteByte('(')
 		}
+		q.WriteByte('$')
+		q.WriteString(strconv.Itoa(i + 1))
 	}
-	q.WriteString(b.after)
-	_, err := b.tx.ExecContext(ctx, q.String(), b.args...)
-	b.args = b.args[:0]
+	return q.String() + ")" + b.after
+}
+
+// flush writes the rows that are left, and ends the statement.
+func (b *bulk) flush(ctx context.Context) error {
+	if b.many != nil {
+		defer b.many.Close()
+	}
+	if len(b.args) == 0 {
+		return nil
+	}
+	_, err := b.tx.ExecContext(ctx, b.statement(), b.args...)
 	return err
 }
 

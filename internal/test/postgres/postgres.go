@@ -22,7 +22,7 @@ type Server struct {
 }
 
 // Start starts a server that ends with the test. Without PostgreSQL the test is skipped.
-func Start(t *testing.T) *Server {
+func Start(t testing.TB) *Server {
 	t.Helper()
 	bin := programs()
 	if bin == "" {
@@ -72,7 +72,7 @@ func Start(t *testing.T) *Server {
 }
 
 // Database makes a database and returns its URL.
-func (s *Server) Database(t *testing.T) string {
+func (s *Server) Database(t testing.TB) string {
 	t.Helper()
 	s.made++
 	name := fmt.Sprintf("test%d", s.made)
