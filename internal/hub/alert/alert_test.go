@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/hub/config"
 	"github.com/clawsonar/clawsonar/internal/hub/store"
 )
 
@@ -236,24 +237,22 @@ func (s *memory) taken() []*message {
 type bench struct {
 	*Loop
 	t      *testing.T
-	db     *outbox
 	clock  time.Time
 	errors *bytes.Buffer
 	sinks  map[string]*memory // by rule and number: "r1"
 }
 
-func newBench(t *testing.T, db *outbox, rules ...Rule) *bench {
+func newBench(t *testing.T, db DB, rules ...*config.Alert) *bench {
 	t.Helper()
-	b := &bench{t: t, db: db, clock: start, errors: &bytes.Buffer{}, sinks: map[string]*memory{}}
-	for i := range rules {
-		rules[i].To = append([]string{"https://one.example"}, rules[i].To...)
+	b := &bench{t: t, clock: start, errors: &bytes.Buffer{}, sinks: map[string]*memory{}}
+	for _, r := range rules {
+		r.To = append([]string{"https://one.example/secret-path"}, r.To...)
 	}
 	var err error
-	b.Loop, err = newLoop(db, Config{
-		Rules: rules, URL: "https://hub.example/", Watches: []string{"office", "plant"},
-		Confirm: func(watch string) int { return map[string]int{"office": 3, "plant": 1}[watch] },
-		Now:     func() time.Time { return b.clock }, Stderr: b.errors,
-	}, newClient(&http.Transport{}, time.Second))
+	b.Loop, err = newLoop(db, &config.Config{
+		Alerts: rules, URL: "https://hub.example",
+		Watches: []*config.Watch{{Name: "office", Confirm: 3, Every: 6 * time.Hour}, {Name: "plant", Confirm: 1, Every: time.Hour}},
+	}, func() time.Time { return b.clock }, b.errors, newClient(&http.Transport{}, time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -329,7 +328,7 @@ func TestConfirmed(t *testing.T) {
 	fresh.Verdict = store.Verdict(event.AuthClaimable)
 	fresh.OldVerdict = ""
 	db.put(2, fresh, of(store.KindNew, 7))
-	b := newBench(t, db, Rule{Name: "r", When: []store.Kind{store.KindOpened, store.KindNew, store.KindRelease}})
+	b := newBench(t, db, &config.Alert{Name: "r", When: []string{"opened", "new", "release"}})
 	b.run()
 	b.want("r1", "1 gateway is now open to anyone: 10.0.0.2:18789 (was: auth required, for 3 days); 1 gateway can now be claimed by its first visitor; 2 gateways have another release")
 	if len(db.done) != 4 {

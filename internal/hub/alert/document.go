@@ -8,6 +8,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/hub/config"
 	"github.com/clawsonar/clawsonar/internal/hub/store"
 )
 
@@ -17,7 +18,7 @@ const version = 1
 // The events of a document.
 const (
 	eventChanges = "changes"
-	eventSilent  = string(SilentWatch)
+	eventSilent  = config.SilentWatch
 	eventBack    = "watch-back"
 )
 
@@ -140,7 +141,7 @@ type gathered struct {
 	urgent bool
 }
 
-func (g *gathered) add(r *Rule, c *store.Change) {
+func (g *gathered) add(r *rule, c *store.Change) {
 	if g.counts == nil {
 		g.counts, g.kinds = map[class]int{}, map[store.Kind]bool{}
 	}
@@ -172,7 +173,7 @@ func worse(a, b *store.Change) int {
 }
 
 // document makes the document of a digest, without what is its delivery's own.
-func (l *Loop) document(r *Rule, g *gathered, now time.Time, notes map[string][]store.Note) *document {
+func (l *Loop) document(r *rule, g *gathered, now time.Time, notes map[string][]store.Note) *document {
 	d := &document{
 		Schema: version, Rule: clean.Text(r.Name), Event: eventChanges, At: now, URL: l.link("/changes"),
 		Severity: g.severe, Total: len(g.rows), Counts: g.counts,
@@ -208,10 +209,10 @@ func (l *Loop) document(r *Rule, g *gathered, now time.Time, notes map[string][]
 
 // link is a page of the hub; "" if its address is not known.
 func (l *Loop) link(path string) string {
-	if l.url == "" {
+	if l.config.URL == "" {
 		return ""
 	}
-	return l.url + path
+	return l.config.URL + path
 }
 
 // moment is a time for a field that may be left out.

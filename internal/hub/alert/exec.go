@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -25,13 +26,16 @@ func execPlace(command, dir string) (place, error) {
 		return place{}, errors.New("exec: the program is missing")
 	}
 	name := "exec:" + clean.Text(args[0])
-	args[0] = resolve(dir, args[0])
-	info, err := os.Stat(args[0])
-	switch {
-	case err != nil:
+	path := args[0]
+	if strings.ContainsRune(path, '/') { // else it is in PATH
+		path = resolve(dir, path)
+	}
+	path, err := exec.LookPath(path)
+	if err == nil {
+		args[0], err = filepath.Abs(path) // it is started in another directory
+	}
+	if err != nil {
 		return place{}, fmt.Errorf("exec: %w", err)
-	case !info.Mode().IsRegular() || info.Mode()&0o111 == 0:
-		return place{}, fmt.Errorf("exec: %s is not an executable file", args[0])
 	}
 	var hidden []string
 	for _, a := range args[1:] {

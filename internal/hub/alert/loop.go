@@ -1,20 +1,17 @@
 package alert
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/clean"
+	"github.com/clawsonar/clawsonar/internal/hub/config"
 	"github.com/clawsonar/clawsonar/internal/hub/store"
 	"github.com/clawsonar/clawsonar/internal/report"
 )
@@ -40,25 +37,11 @@ type DB interface {
 	LastComplete(ctx context.Context, watch string) (time.Time, error)
 }
 
-// Config is what the alerts are about.
-type Config struct {
-	Rules   []Rule
-	Dir     string                 // of the configuration: paths are relative to it
-	URL     string                 // of the hub, for links; "" for none
-	Lang    string                 // of texts for people, see report.Languages
-	Watches []string               // all that there are
-	Confirm func(watch string) int // looks that must show a change which is not urgent
-	Now     func() time.Time       // the wall clock
-	Stderr  io.Writer              // one line for each try that failed
-}
-
 // Loop sends alerts.
 type Loop struct {
 	db      DB
+	config  *config.Config
 	rules   []rule
-	url     string
-	watches []string
-	confirm func(string) int
 	now     func() time.Time
 	texts   report.Texts
 	client  *http.Client
@@ -73,12 +56,6 @@ type Loop struct {
 	// ends are the ends of tries that the store may not have recorded.
 	ends   map[string]end
 	pruned time.Time
-}
-
-// rule is a Rule with its sinks.
-type rule struct {
-	Rule
-	places []place
 }
 
 // target names a place of a rule, as the store does.
@@ -101,41 +78,28 @@ const (
 	maxSleep = time.Minute
 )
 
-// New reads the rules' files and makes their sinks, without using the network. Its errors
-// name the rule and hold no secret.
-func New(db DB, c Config) (*Loop, error) {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	return newLoop(db, c, newClient(transport, sendTimeout))
+// New reads the files that the alerts of a configuration name and makes their sinks,
+// without using the network. Its errors name the alert and hold no secret. Now is the
+// wall clock; stderr gets one line for each try that failed.
+func New(db DB, c *config.Config, now func() time.Time, stderr io.Writer) (*Loop, error) {
+	return newLoop(db, c, now, stderr, newClient(http.DefaultTransport.(*http.Transport).Clone(), sendTimeout))
 }
 
-func newLoop(db DB, c Config, client *http.Client) (*Loop, error) {
+func newLoop(db DB, c *config.Config, now func() time.Time, stderr io.Writer, client *http.Client) (*Loop, error) {
 	l := &Loop{
-		db: db, watches: c.Watches, confirm: c.Confirm, now: c.Now, stderr: c.Stderr, client: client, timeout: sendTimeout,
-		wake: make(chan struct{}, 1), busy: map[target]bool{}, ends: map[string]end{}, url: strings.TrimRight(c.URL, "/"),
-	}
-	if u, err := url.Parse(c.URL); err != nil || c.URL != "" && (u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
-		return nil, fmt.Errorf("url: %.80q is not the address of a page", c.URL)
+		db: db, config: c, now: now, stderr: stderr, client: client, timeout: sendTimeout,
+		wake: make(chan struct{}, 1), busy: map[target]bool{}, ends: map[string]end{},
 	}
 	var err error
 	if l.texts, err = newTexts(c.Lang); err != nil {
 		return nil, err
 	}
-	seen := map[string]bool{}
-	for i, r := range c.Rules {
-		r.Name = cmp.Or(r.Name, "alert-"+strconv.Itoa(i+1))
-		if seen[r.Name] {
-			return nil, fmt.Errorf("alert %q: there are two of this name", clean.Text(r.Name))
-		}
-		seen[r.Name] = true
-		err := r.check()
-		var places []place
-		if err == nil {
-			places, err = l.places(&r, c.Dir)
-		}
+	for _, a := range c.Alerts {
+		places, err := l.places(a)
 		if err != nil {
-			return nil, fmt.Errorf("alert %q: %w", clean.Text(r.Name), err)
+			return nil, fmt.Errorf("%s: alert %s: %w", c.File, a.Name, err)
 		}
-		l.rules = append(l.rules, rule{r, places})
+		l.rules = append(l.rules, rule{a, places})
 	}
 	return l, nil
 }
@@ -243,9 +207,9 @@ func (l *Loop) changes(ctx context.Context, now time.Time) (next time.Time, err 
 				continue
 			}
 			left = true
-			if w.Looks >= r.looks(&w.Change, l.confirm) {
+			if w.Looks >= r.looks(&w.Change, l.confirm(w.Watch)) {
 				c := w.Change
-				all[i].add(&r.Rule, &c)
+				all[i].add(r, &c)
 			}
 		}
 		if !left {
@@ -288,6 +252,16 @@ func (l *Loop) changes(ctx context.Context, now time.Time) (next time.Time, err 
 	return next, nil
 }
 
+// confirm is how many looks must show a change of a watch.
+func (l *Loop) confirm(watch string) int {
+	for _, w := range l.config.Watches {
+		if w.Name == watch {
+			return w.Confirm
+		}
+	}
+	return config.DefaultConfirm // it is not watched any more
+}
+
 // held says since when something has been due. A clock that was set back does not make it
 // wait again.
 func held(h store.Hold, g *gathered, now time.Time) store.Hold {
@@ -315,7 +289,7 @@ func (l *Loop) beginChanges(ctx context.Context, r *rule, g *gathered, now time.
 	for _, row := range g.rows {
 		what = append(what, row.Run.String(), row.Gateway.String())
 	}
-	return l.begin(ctx, r, store.Digest{Rows: g.rows}, l.document(&r.Rule, g, now, notes), what)
+	return l.begin(ctx, r, store.Digest{Rows: g.rows}, l.document(r, g, now, notes), what)
 }
 
 // begin records a digest, with one delivery for each place of the rule. The ids are made

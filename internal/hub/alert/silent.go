@@ -1,12 +1,13 @@
 package alert
 
 import (
+	"cmp"
 	"context"
-	"slices"
 	"strconv"
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/clean"
+	"github.com/clawsonar/clawsonar/internal/hub/config"
 	"github.com/clawsonar/clawsonar/internal/hub/store"
 )
 
@@ -15,17 +16,19 @@ import (
 func (l *Loop) silences(ctx context.Context, now time.Time) (next time.Time, err error) {
 	for i := range l.rules {
 		r := &l.rules[i]
-		if !slices.Contains(r.When, SilentWatch) {
+		if !r.wants(config.SilentWatch) {
 			continue
 		}
 		told, err := l.db.Silent(ctx, r.Name)
 		if err != nil {
 			return next, err
 		}
-		for _, name := range l.watches {
-			if r.Watches != nil && !slices.Contains(r.Watches, name) {
+		for _, of := range l.config.Watches {
+			name := of.Name
+			if !r.about(name) {
 				continue
 			}
+			after := cmp.Or(r.After, 2*of.Every)
 			last, err := l.db.LastComplete(ctx, name)
 			if err != nil {
 				return next, err
@@ -37,7 +40,7 @@ func (l *Loop) silences(ctx context.Context, now time.Time) (next time.Time, err
 				}
 			}
 			since, was := told[name]
-			silent := now.Sub(w.Since) > r.After
+			silent := now.Sub(w.Since) > after
 			switch {
 			case silent && !was:
 				err = l.beginSilence(ctx, r, store.Silence{Watch: name, Since: w.Since}, w, now, eventSilent, w.Since)
@@ -49,7 +52,7 @@ func (l *Loop) silences(ctx context.Context, now time.Time) (next time.Time, err
 			if err != nil {
 				return next, err
 			}
-			if t := w.Since.Add(r.After + time.Millisecond); !silent && (next.IsZero() || t.Before(next)) {
+			if t := w.Since.Add(after + time.Millisecond); !silent && (next.IsZero() || t.Before(next)) {
 				next = t
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/clean"
+	"github.com/clawsonar/clawsonar/internal/hub/config"
 	"github.com/clawsonar/clawsonar/internal/report"
 )
 
@@ -39,7 +40,7 @@ func (m *message) text(mark func(string) string, most int) (headline, body strin
 	return p.headline(m.document), p.body(m.document, most)
 }
 
-// place is one entry of Rule.To.
+// place is one entry of config.Alert.To.
 type place struct {
 	// name is shown and stored: it holds no secret, and stays the same when one changes.
 	name    string
@@ -51,18 +52,18 @@ type place struct {
 const maxSecretFile = 4096
 
 // places makes the sinks of a rule.
-func (l *Loop) places(r *Rule, dir string) ([]place, error) {
+func (l *Loop) places(r *config.Alert) ([]place, error) {
 	var key []byte
 	if r.SecretFile != "" {
 		var err error
-		if key, err = secret(dir, r.SecretFile); err != nil {
+		if key, err = secret("", r.SecretFile); err != nil {
 			return nil, fmt.Errorf("secret_file: %w", err)
 		}
 	}
 	var out []place
 	names := map[string]int{}
 	for i, to := range r.To {
-		p, err := l.place(to, dir, key)
+		p, err := l.place(to, l.config.Dir, key)
 		if err != nil {
 			return nil, fmt.Errorf("to: entry %d: %w", i+1, err)
 		}

@@ -104,9 +104,12 @@ type Alert struct {
 	Severity event.Severity // of findings, at least; "" for any
 	Watches  []string       // their names; none for all
 	Owners   []string       // of the networks; none for all
-	To       []string       // URLs, or exec:COMMAND
-	Digest   time.Duration  // how long changes are gathered
-	After    time.Duration  // of SilentWatch; 0 for twice the watch's Every
+	// To has URLs, exec:COMMAND, or file:PATH of a file with one of these. Files in it
+	// are relative to Config.Dir.
+	To         []string
+	SecretFile string        // has the key that signs what webhooks get; "" for none
+	Digest     time.Duration // how long changes are gathered
+	After      time.Duration // of SilentWatch; 0 for twice the watch's Every
 }
 
 // Load reads a watch.yaml and the list of networks that it names.

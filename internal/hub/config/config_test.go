@@ -140,7 +140,7 @@ watches:
   advisories: [all, adv.json]
   vex: v.json
 alerts:
-- {name: x, when: [opened, silent-watch], severity: high, watches: office, owners: [IT], to: ["exec:a b", "https://c"], digest: 15m, after: 3d}
+- {name: x, when: [opened, silent-watch], severity: high, watches: office, owners: [IT], to: ["exec:a b", "https://c"], secret_file: key, digest: 15m, after: 3d}
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -163,7 +163,7 @@ alerts:
 			Data:    audit.Data{Advisories: []string{"all", "etc/adv.json"}, VEX: "etc/v.json"},
 		}}},
 		Alerts: []*Alert{{Name: "x", When: []string{"opened", "silent-watch"}, Severity: event.High, Watches: []string{"office"}, Owners: []string{"IT"},
-			To: []string{"exec:a b", "https://c"}, Digest: 15 * time.Minute, After: 72 * time.Hour}},
+			To: []string{"exec:a b", "https://c"}, SecretFile: "etc/key", Digest: 15 * time.Minute, After: 72 * time.Hour}},
 	}
 	if !reflect.DeepEqual(c, want) {
 		got, _ := json.MarshalIndent(c, "", " ")

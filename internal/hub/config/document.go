@@ -104,14 +104,15 @@ func (w *watch) UnmarshalYAML(n *yaml.Node) error {
 }
 
 type alert struct {
-	Name     text      `yaml:"name"`
-	When     texts     `yaml:"when"`
-	Severity text      `yaml:"severity"`
-	Watches  texts     `yaml:"watches"`
-	Owners   texts     `yaml:"owners"`
-	To       texts     `yaml:"to"`
-	Digest   *duration `yaml:"digest"`
-	After    duration  `yaml:"after"`
+	Name       text      `yaml:"name"`
+	When       texts     `yaml:"when"`
+	Severity   text      `yaml:"severity"`
+	Watches    texts     `yaml:"watches"`
+	Owners     texts     `yaml:"owners"`
+	To         texts     `yaml:"to"`
+	SecretFile text      `yaml:"secret_file"`
+	Digest     *duration `yaml:"digest"`
+	After      duration  `yaml:"after"`
 }
 
 // text is one value that is not empty, as it is written: 18789 is a text, too.

@@ -374,7 +374,7 @@ func (p *parser) alerts(in *document) error {
 	seen := map[string]bool{}
 	for i, a := range in.Alerts {
 		out := &Alert{
-			Name: string(a.Name), When: a.When, Severity: event.Severity(a.Severity), Watches: a.Watches, Owners: a.Owners, To: a.To,
+			Name: string(a.Name), When: a.When, Severity: event.Severity(a.Severity), Watches: a.Watches, Owners: a.Owners, To: a.To, SecretFile: p.inDir(string(a.SecretFile)),
 			Digest: DefaultDigest, After: time.Duration(a.After),
 		}
 		if a.Digest != nil {
