@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
@@ -128,6 +129,10 @@ func score(f float64) string {
 	}
 	return strconv.FormatFloat(f, 'f', 1, 64)
 }
+
+// CSVCell makes hostile text fit for a cell of comma-separated values: clean, and no
+// formula to a spreadsheet.
+func CSVCell(s string) string { return csvCell(clean.N(s, textLimit)) }
 
 // csvCell keeps a spreadsheet from taking clean text for a formula: what begins
 // like one gets an apostrophe before it (OWASP, "CSV Injection"). So does what

@@ -7,12 +7,16 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"html/template"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/clawsonar/clawsonar/internal/clean"
@@ -730,5 +734,34 @@ func TestCard(t *testing.T) {
 				t.Errorf("%d sections", n)
 			}
 		}
+	}
+}
+
+// TestClean: every string of what other packages show is clean, wherever it stands;
+// times and addresses are as they were.
+func TestClean(t *testing.T) {
+	type inner struct {
+		Text string
+		Any  any
+	}
+	type outer struct {
+		At    time.Time
+		Addr  netip.Addr
+		Made  template.HTML
+		List  []inner
+		Map   map[string]string
+		None  *inner
+		Other any
+	}
+	const bad = "a\x1b[31m\u202eb\n"
+	in := outer{
+		At: started, Addr: netip.MustParseAddr("10.0.0.1"), Made: "<b>\n</b>", List: []inner{{bad, []string{bad}}},
+		Map: map[string]string{bad: bad}, Other: inner{Text: bad},
+	}
+	want := outer{
+		At: started, Addr: in.Addr, Made: in.Made, List: []inner{{"ab", []string{"ab"}}}, Map: map[string]string{"ab": "ab"}, Other: inner{Text: "ab"},
+	}
+	if got := Clean(in); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
 	}
 }

@@ -300,6 +300,10 @@ func (m *markdown) advisories(t *event.Target) string {
 		strings.Join(names, ", ") + pick(n > named, ", ...", "")
 }
 
+// Markdown makes hostile text show as it is in Markdown. The caller puts something
+// before it in its line.
+func Markdown(s string) string { return md(s) }
+
 // md makes clean text show as it is in Markdown as GitHub and GitLab read it: no
 // markup, no link, no mention of a user. The caller puts something before it in
 // its line.

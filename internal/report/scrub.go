@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"html/template"
 	"reflect"
 
 	"github.com/clawsonar/clawsonar/internal/clean"
@@ -31,7 +32,19 @@ func scrub(t *event.Target) *event.Target {
 	return out
 }
 
+// Clean returns a copy of v in which every string is clean and capped, as are the
+// lists. What is HTML already stays as it is.
+func Clean[T any](v T) T {
+	var out T
+	scrubValue(reflect.ValueOf(&out).Elem(), reflect.ValueOf(&v).Elem())
+	return out
+}
+
 func scrubValue(to, from reflect.Value) {
+	if from.Type() == reflect.TypeFor[template.HTML]() {
+		to.Set(from)
+		return
+	}
 	switch from.Kind() {
 	case reflect.String:
 		to.SetString(clean.N(from.String(), textLimit))
@@ -40,7 +53,17 @@ func scrubValue(to, from reflect.Value) {
 			to.Set(reflect.New(from.Type().Elem()))
 			scrubValue(to.Elem(), from.Elem())
 		}
+	case reflect.Interface:
+		if !from.IsNil() {
+			v := reflect.New(from.Elem().Type()).Elem()
+			scrubValue(v, from.Elem())
+			to.Set(v)
+		}
 	case reflect.Struct:
+		if from.NumField() > 0 && !from.Type().Field(0).IsExported() { // a time, an address
+			to.Set(from)
+			return
+		}
 		for i := range from.NumField() {
 			scrubValue(to.Field(i), from.Field(i))
 		}

@@ -61,6 +61,18 @@ func (t Texts) State(s event.AuthState) string { return t.c.state(s) }
 // Severity names a severity.
 func (t Texts) Severity(s event.Severity) string { return t.c.severity(s) }
 
+// Term is a word of the reports, and what it means.
+type Term struct{ Name, Means string }
+
+// Glossary returns the words of the reports.
+func (t Texts) Glossary() []Term {
+	var out []Term
+	for _, f := range t.c.glossary() {
+		out = append(out, Term{f.Name, f.Text})
+	}
+	return out
+}
+
 // Word is one of the words of the stream.
 func (t Texts) Word(s string) string { return t.c.word(s) }
 

@@ -1,0 +1,209 @@
+package web
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/hub/store"
+)
+
+// staleAfter is the age from which the advisories count as old.
+const staleAfter = 30 * 24 * time.Hour
+
+// severeQuery finds the gateways with serious findings that the overview does not list
+// already, and severeSize is how many of them it does.
+const (
+	severeQuery = "severity:high -verdict:open,claimable,gone -is:unresolved"
+	severeSize  = 20
+)
+
+// The overview as its template sees it.
+type (
+	overviewPage struct {
+		store.Overview
+		Watches   []watchState
+		Late      []watchState    // and those whose last run was incomplete
+		Severe    []store.Gateway // with a critical or high finding, not listed already
+		SevereN   int
+		SevereURL string
+		Calm      bool // nothing needs anybody
+		Tiles     []tile
+		Grades    []tile
+		Chart     areaChart
+		Groups    []group
+		Data      *event.Data // of the newest run; nil without one
+		DataOld   bool
+	}
+	tile struct {
+		Name, Class, URL string
+		N                int
+		Compared         bool
+		Delta            string
+	}
+	// group is one table of counts.
+	group struct {
+		ID, Title, Name, Key string
+		Rows                 []counted
+		More                 int // that are not listed
+	}
+	counted struct {
+		store.Counted
+		URL         string
+		Share, Hurt int // of the largest, in percent: all, and the alarming
+	}
+	watchState struct {
+		store.WatchState
+		Age  string // of the last run
+		Tone string
+		Says []string // what is wrong
+	}
+)
+
+func (b *Board) overview(w http.ResponseWriter, r *http.Request) error {
+	l, now := b.language(w, r), b.Now()
+	o, err := b.Data.Overview(r.Context(), now)
+	if err != nil {
+		return err
+	}
+	p := overviewPage{Overview: o, Watches: b.watches(l, o.Watches, now), Chart: stacked(l, o.Days)}
+	for _, x := range p.Watches {
+		if len(x.Says) > 0 {
+			p.Late = append(p.Late, x)
+		}
+	}
+	p.Grades = l.grades(o.Severities)
+	f, err := store.ParseFilter(severeQuery)
+	if err != nil {
+		return err
+	}
+	if p.Severe, p.SevereN, err = b.Data.Gateways(r.Context(), f, store.Page{Limit: severeSize}); err != nil {
+		return err
+	}
+	p.SevereURL = "/gateways?" + url.Values{"q": {severeQuery}}.Encode()
+	p.Calm = o.AlarmingN+o.UnresolvedN+p.SevereN+len(p.Late) == 0
+	p.Tiles = l.tiles(o)
+	p.Groups = []group{
+		counts("releases", l.Say("Releases"), l.Say("Release"), "release", o.Releases),
+		counts("networks", l.Say("Networks"), l.Say("Network"), "net", o.Networks),
+		counts("owners", l.Say("Owners"), l.Say("Owner"), "owner", o.Owners),
+	}
+	newest := time.Time{}
+	for _, x := range o.Watches {
+		if x.Last != nil && x.Last.Started.After(newest) {
+			newest, p.Data = x.Last.Started, &x.Last.Data
+		}
+	}
+	if p.Data != nil {
+		asOf, err := time.Parse(time.DateOnly, p.Data.AdvisoriesAsOf)
+		p.DataOld = err != nil || now.Sub(asOf) > staleAfter
+	}
+	b.show(w, r, http.StatusOK, l.Say("Overview"), "overview", p)
+	return nil
+}
+
+// shown are the verdicts that count as a gateway, worst first.
+func shown() []store.Verdict {
+	return slices.DeleteFunc(store.Verdicts(), func(v store.Verdict) bool { return v == store.Gone || v == store.Other })
+}
+
+// tiles are the numbers by verdict, each with what it was a week ago.
+func (l *language) tiles(o store.Overview) []tile {
+	var out []tile
+	for _, v := range store.Verdicts() {
+		t := tile{Name: l.verdict(v), Class: verdictClass(v), URL: find("verdict", v), N: o.Now[v], Compared: len(o.WeekAgo) > 0}
+		if t.N == 0 {
+			t.Class = "zero"
+		}
+		if d := o.Now[v] - o.WeekAgo[v]; d == 0 {
+			t.Delta = l.Say("as a week ago")
+		} else {
+			t.Delta = l.Say("%+d in a week", d)
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+// verdictClass is the style class of a verdict in tiles and charts.
+func verdictClass(v store.Verdict) string { return "v-" + string(v) }
+
+// grades are the numbers by severity, worst first.
+func (l *language) grades(n map[event.Severity]int) []tile {
+	var out []tile
+	for _, s := range slices.Backward(event.Severities()) {
+		t := tile{Name: l.Severity(s), Class: badge(s), URL: find("severity", s), N: n[s]}
+		if t.N == 0 {
+			t.Class = "zero"
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+// groupRows is how many rows a table of counts has.
+const groupRows = 12
+
+// counts makes a table of counts, the largest first. Names that a query can hold are
+// links to their gateways.
+func counts(id, title, name, key string, all []store.Counted) group {
+	g := group{ID: id, Title: title, Name: name, Key: key}
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, func(a, b store.Counted) int {
+		return cmp.Or(cmp.Compare(b.Alarming, a.Alarming), cmp.Compare(b.N, a.N), cmp.Compare(a.Name, b.Name))
+	})
+	most := 1
+	for _, c := range all {
+		most = max(most, c.N)
+	}
+	for i, c := range all {
+		if i == groupRows {
+			g.More = len(all) - i
+			break
+		}
+		g.Rows = append(g.Rows, counted{Counted: c, URL: find(key, c.Name), Share: c.N * 100 / most, Hurt: c.Alarming * 100 / most})
+	}
+	return g
+}
+
+// watches says of each watch how its last run went, and whether it is late. One that is
+// configured and has never run is late, too; one that is no longer configured is not.
+func (b *Board) watches(l *language, states []store.WatchState, now time.Time) []watchState {
+	var out []watchState
+	every := map[string]time.Duration{}
+	for _, x := range b.Watches {
+		every[x.Name] = x.Every
+		if !slices.ContainsFunc(states, func(s store.WatchState) bool { return s.Name == x.Name }) {
+			states = append(states, store.WatchState{Name: x.Name})
+		}
+	}
+	for _, s := range states {
+		x := watchState{WatchState: s, Tone: "plain"}
+		period, configured := every[s.Name]
+		switch {
+		case s.Last == nil:
+			x.Says = append(x.Says, l.Say("it has never run"))
+		default:
+			age := now.Sub(s.Last.Started)
+			x.Age = l.span(age)
+			// A run takes its time, and the next one may wait for a place.
+			if period > 0 && age > 2*period {
+				x.Says = append(x.Says, l.Say("late: its last run began %s ago, and one is due every %s", l.span(age), l.span(period)))
+			}
+			if !s.Last.Complete {
+				x.Says = append(x.Says, l.Say("its last run is incomplete: what it did not see is not closed"))
+			}
+		}
+		if !configured && len(b.Watches) > 0 {
+			x.Says, x.Tone = nil, "faint"
+		}
+		if len(x.Says) > 0 {
+			x.Tone = "doubt"
+		}
+		out = append(out, x)
+	}
+	return out
+}
