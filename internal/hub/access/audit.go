@@ -87,6 +87,8 @@ func (h *Hub) write() {
 // Close ends the hub's sessions with the database: it returns when all that was noted is
 // written. The handler must not be served any more.
 func (h *Hub) Close() {
+	h.stop()
+	h.rest.Wait()
 	h.closing.Lock()
 	if !h.closed {
 		h.closed = true

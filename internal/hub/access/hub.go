@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/hub/store"
 )
 
@@ -51,10 +52,14 @@ type Hub struct {
 	local  atomic.Bool      // there are no accounts yet
 	pages  map[string]pages // by language
 
+	provider *provider // nil for none
+
 	queue   chan func(context.Context) error
 	written chan struct{}
 	closing sync.RWMutex
 	closed  bool
+	stop    context.CancelFunc // ends what goes on in the background
+	rest    sync.WaitGroup
 }
 
 // New makes the handler of the given routes and of those for logging in and out and for
@@ -76,6 +81,12 @@ func New(ctx context.Context, routes []Route, o Options) (*Hub, error) {
 			return nil, fmt.Errorf("url: %w", err)
 		}
 	}
+	if o.OIDC != nil {
+		if err := o.OIDC.Check(o.URL); err != nil {
+			return nil, err
+		}
+		h.provider = newProvider(o.OIDC, o.URL, o.Now)
+	}
 	var err error
 	if h.pages, err = loadPages(); err != nil {
 		return nil, err
@@ -95,6 +106,16 @@ func New(ctx context.Context, routes []Route, o Options) (*Hub, error) {
 		return nil, err
 	}
 	go h.write()
+	var live context.Context
+	live, h.stop = context.WithCancel(context.Background())
+	if h.provider != nil {
+		// Whether it answers is said early. It is asked again when somebody logs in.
+		h.rest.Go(func() {
+			if _, _, err := h.provider.find(live); err != nil && live.Err() == nil {
+				o.Log.Warn("the provider of logins does not answer: until it does, only tokens can be used", "issuer", o.OIDC.Issuer, "error", clean.Text(err.Error()))
+			}
+		})
+	}
 	return h, nil
 }
 

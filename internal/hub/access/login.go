@@ -15,12 +15,18 @@ const logoutPattern = "POST /logout"
 
 // own are the hub's routes for logging in and out, and for the audit log.
 func (h *Hub) own() []Route {
-	return []Route{
+	routes := []Route{
 		{Pattern: "GET /login", Needs: Public, Handler: http.HandlerFunc(h.getLogin)},
 		{Pattern: "POST /login", Needs: Public, Handler: http.HandlerFunc(h.postLogin)},
 		{Pattern: logoutPattern, Needs: View, Handler: http.HandlerFunc(h.postLogout)},
 		{Pattern: "GET /audit", Needs: Work, Handler: http.HandlerFunc(h.getAudit)},
 	}
+	if h.provider != nil {
+		routes = append(routes,
+			Route{Pattern: "GET /login/provider", Needs: Public, Handler: http.HandlerFunc(h.getProvider)},
+			Route{Pattern: "GET " + callbackPath, Needs: Public, Handler: http.HandlerFunc(h.getCallback)})
+	}
+	return routes
 }
 
 // localPath is where to go after a login: a path of the hub, never another site.
