@@ -69,6 +69,16 @@ func (c *claim) release() {
 	c.f = nil
 }
 
+// Hold takes the lock on a path, which need not exist, until release is called or the
+// process ends. Another process that holds it is an error.
+func Hold(path string) (release func(), err error) {
+	c, err := take(path)
+	if err != nil {
+		return nil, err
+	}
+	return c.release, nil
+}
+
 // part opens a new file beside the claimed one.
 func (c *claim) part() (*os.File, error) {
 	name := partName(c.path)
@@ -96,7 +106,7 @@ func (c *claim) place(f *os.File) error {
 		_ = os.Remove(f.Name())
 		return err
 	}
-	syncFolder(filepath.Dir(c.path))
+	SyncFolder(filepath.Dir(c.path))
 	return nil
 }
 

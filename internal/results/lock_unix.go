@@ -25,8 +25,8 @@ func lock(f *os.File) error {
 	return nil
 }
 
-// syncFolder puts the names in a folder on disk.
-func syncFolder(name string) {
+// SyncFolder puts the names in a folder on disk.
+func SyncFolder(name string) {
 	if f, err := os.Open(name); err == nil {
 		_ = f.Sync() // not every file system can
 		f.Close()

@@ -45,8 +45,11 @@ type Config struct {
 	InFlight    *pace.InFlight    // bounds the targets in flight; nil for one of Concurrency
 	Retries     int               // further attempts after a reset or a fault of this machine
 	ListAll     bool              // emit closed, silent and excluded members of ranges, too
-	Helpers     bool              // where a gateway is found on a host that was named without a port, also try the ports of its helpers
-	AllHelpers  bool              // with Helpers: also where the port was named
+	// Listed, if set, chooses those of them that are emitted in any case. It is called by
+	// many goroutines at once.
+	Listed     func(target.Target) bool
+	Helpers    bool // where a gateway is found on a host that was named without a port, also try the ports of its helpers
+	AllHelpers bool // with Helpers: also where the port was named
 	// Machine is set when the machine that this runs on is scanned: the lines of
 	// its gateways come last then, and say which of its listeners lead to the same.
 	Machine Machine
@@ -559,7 +562,8 @@ func (e *engine) probe(ctx context.Context, t target.Target, waits *bool) error 
 func (e *engine) done(t target.Target, c *fingerprint.Case) error {
 	silent := c.Outcome == event.OutcomeSilent
 	e.heard(t, c.Outcome)
-	unlisted := t.Swept && !e.cfg.ListAll && (silent || c.Outcome == event.OutcomeClosed || c.Outcome == event.OutcomeExcluded)
+	unlisted := t.Swept && !e.cfg.ListAll && (silent || c.Outcome == event.OutcomeClosed || c.Outcome == event.OutcomeExcluded) &&
+		(e.cfg.Listed == nil || !e.cfg.Listed(t))
 	if unlisted {
 		// Nearly all of a sweep ends here, so nothing more is done for it.
 		e.mu.Lock()
