@@ -16,9 +16,9 @@ e2e-family: ## against real relatives and helpers out of npm and the Go module p
 	CLAWSONAR_E2E_FAMILY=1 go test -tags e2e -count=1 -v -timeout 90m -run '^TestFamily$$' ./internal/test/e2e
 
 # The reports in the programs that read them: needs npm and chromium.
-e2e-report: ## the page in Chromium with axe-core, SARIF by its validator; needs npm and chromium
+e2e-report: ## the pages in Chromium with axe-core, SARIF by its validator; needs npm and chromium
 	npm install --prefix .cache/report --no-save --no-audit --no-fund --ignore-scripts axe-core@4.14.1 @microsoft/sarif-multitool@5.7.0
-	go test -tags e2e -count=1 -v -timeout 15m -run '^(TestBrowser|TestSARIFMultitool)' ./internal/report
+	go test -tags e2e -count=1 -v -timeout 25m -run '^(TestBrowser|TestSARIFMultitool)' ./internal/report ./internal/hub/web
 
 # The engine, and the command from outside, beside floors, each five times in the
 # same run; then the parts. BASE=path names another build of the command to
@@ -31,7 +31,7 @@ bench: ## benchmarks beside the least that a client can do (Linux); BASE=another
 lint: ## gofmt, vet, staticcheck, and which package may import which
 	@test -z "$$(gofmt -l cmd fingerprints internal testdata)" || { echo "gofmt needed:"; gofmt -l cmd fingerprints internal testdata; exit 1; }
 	go vet ./...
-	go vet -tags e2e ./internal/test/e2e ./internal/test/lab ./internal/report
+	go vet -tags e2e ./internal/test/e2e ./internal/test/lab ./internal/report ./internal/hub/web
 	go tool staticcheck ./...
 	go test -count=1 ./internal/test/structure
 

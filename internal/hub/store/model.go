@@ -209,5 +209,40 @@ type Network struct {
 
 // Page is a part of a list.
 type Page struct {
-	Offset, Limit int // Limit 0 means 50
+	Offset, Limit int   // Limit 0 means 50
+	Order         Order // of gateways alone
+}
+
+// Order is an order of gateways.
+type Order string
+
+// The orders.
+const (
+	ByWorst   Order = ""        // by verdict, then by finding
+	ByPlace   Order = "place"   // by address and port
+	ByOwner   Order = "owner"   // those without one first
+	ByRelease Order = "release" // the oldest first, before them those that are not known
+	BySince   Order = "since"   // the newest verdict first
+	ByLast    Order = "last"    // those first that have not answered for the longest time
+)
+
+// Orders returns the orders.
+func Orders() []Order { return []Order{ByWorst, ByPlace, ByOwner, ByRelease, BySince, ByLast} }
+
+// sql is what gateways are ordered by, worst first where that leaves it open.
+func (o Order) sql() string {
+	const worst = "g.rank, g.severity DESC, g.addr, g.port, g.id"
+	switch o {
+	case ByPlace:
+		return "g.addr, g.port, g.id"
+	case ByOwner:
+		return "g.owner, " + worst
+	case ByRelease:
+		return "g.low, " + worst
+	case BySince:
+		return "g.since DESC, " + worst
+	case ByLast:
+		return "(SELECT MAX(s.last) FROM sight s WHERE s.gateway = g.id), " + worst
+	}
+	return worst
 }

@@ -13,15 +13,15 @@ import (
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
-// Gateways returns a page of the gateways that the filter chooses, worst first, and how
-// many there are.
+// Gateways returns a page of the gateways that the filter chooses, in the page's
+// order, and how many there are.
 func (s *Store) Gateways(ctx context.Context, f Filter, p Page) (out []Gateway, total int, err error) {
 	where, args := f.where(time.Now(), nil)
 	if err := s.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM gateway g`+where, args...).Scan(&total); err != nil {
 		return nil, 0, err
 	}
 	limit, offset := p.limits()
-	out, err = s.gateways(ctx, where+` ORDER BY g.rank, g.severity DESC, g.addr, g.port, g.id LIMIT `+strconv.Itoa(limit)+` OFFSET `+strconv.Itoa(offset), args)
+	out, err = s.gateways(ctx, where+` ORDER BY `+p.Order.sql()+` LIMIT `+strconv.Itoa(limit)+` OFFSET `+strconv.Itoa(offset), args)
 	return out, total, err
 }
 

@@ -79,6 +79,19 @@ func testFilter(t *testing.T, s *Store) {
 			t.Errorf("%q: %v of %d, want %s", query, got, n, want)
 		}
 	}
+	for order, want := range map[Order]string{
+		ByWorst: "1 6 4 5 2 3", ByPlace: "1 2 3 4 5 6", ByOwner: "6 4 5 1 2 3", ByRelease: "4 6 2 3 1 5", BySince: "1 6 4 5 2 3", ByLast: "1 6 4 5 2 3",
+	} {
+		list, _, err := s.Gateways(ctx, Filter{}, Page{Order: order})
+		var got []string
+		for _, g := range list {
+			a := g.Addr.String()
+			got = append(got, a[len(a)-1:])
+		}
+		if err != nil || strings.Join(got, " ") != want {
+			t.Errorf("order %q: %v, want %s, %v", order, got, want, err)
+		}
+	}
 	list, n, err := s.Gateways(ctx, Filter{}, Page{Offset: 1, Limit: 2})
 	if err != nil || n != 6 || len(list) != 2 || list[0].Verdict != "blocked" || list[1].Owner != "all" {
 		t.Errorf("%+v, %d, %v", list, n, err)

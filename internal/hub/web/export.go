@@ -19,8 +19,10 @@ import (
 
 // The formats of the lists, in the order in which people see them.
 func gatewayFormats() []string { return []string{"csv", "jsonl", "markdown", "sarif", "intelmq"} }
-func changeFormats() []string  { return []string{"csv", "json", "jsonl", "markdown", "intelmq"} }
-func runFormats() []string     { return []string{"csv", "jsonl", "markdown"} }
+func changeFormats() []string {
+	return []string{"csv", "json", "jsonl", "markdown", "sarif", "intelmq"}
+}
+func runFormats() []string { return []string{"csv", "jsonl", "markdown"} }
 
 // known returns what is wrong with a format that a list does not have.
 func (l *language) known(format string, formats []string) error {
@@ -148,6 +150,13 @@ func (b *Board) exportChanges(w http.ResponseWriter, r *http.Request, l *languag
 		if format == "intelmq" {
 			return b.intelMQChanges(r.Context(), out, f)
 		}
+		if format == "sarif" {
+			sink, err := report.New(format, out, report.Options{Checks: b.Checks})
+			if err != nil {
+				return err
+			}
+			return b.feedChanges(r.Context(), sink, f)
+		}
 		s := newSheet(out, format, []string{
 			"time", "kinds", "place", "verdict", "old_verdict", "old_verdict_since", "release", "old_release", "severity", "opened", "closed",
 			"advisories", "owner", "contact", "network", "product", "watch", "vantage", "gateway", "run",
@@ -165,6 +174,71 @@ func (b *Board) exportChanges(w http.ResponseWriter, r *http.Request, l *languag
 		}
 		return s.end()
 	})
+}
+
+// feedChanges gives a sink the findings that came and went as a comparison, one target a
+// change.
+func (b *Board) feedChanges(ctx context.Context, sink report.Sink, f store.ChangeFilter) error {
+	f.Episodes = true
+	scan := &event.Scan{
+		Type: event.TypeScan, Schema: event.Schema, Tool: b.Tool, Started: b.Now().UTC(), Shard: "1/1", Compared: &event.Compared{Tool: b.Tool, Started: f.Since},
+	}
+	if err := sink.Event(scan); err != nil {
+		return err
+	}
+	sum := event.NewSummary()
+	err := b.eachChange(ctx, f, func(c *store.Change) error {
+		t := b.changed(c)
+		sum.Add(t)
+		return sink.Event(t)
+	})
+	if err != nil {
+		return err
+	}
+	sum.Finished = scan.Started
+	if err := sink.Event(sum); err != nil {
+		return err
+	}
+	return sink.Flush()
+}
+
+// changed is a change as a line of a comparison. What ended because its gateway is gone
+// was not seen again, which is no proof.
+func (b *Board) changed(c *store.Change) *event.Target {
+	t := &event.Target{Type: event.TypeTarget, Outcome: event.OutcomeIdentified, Target: event.Address{Input: c.Place, Source: c.Watch}}
+	if c.Verdict == store.Gone || c.Verdict == store.Other {
+		t.Outcome = event.OutcomeAbsent
+	} else {
+		t.Auth = &event.Auth{State: event.AuthState(c.Verdict), Because: []string{}}
+	}
+	if c.OldVerdict != c.Verdict {
+		t.Changes = append(t.Changes, event.Change{What: event.ChangedVerdict, Old: string(c.OldVerdict), New: string(c.Verdict)})
+	}
+	if c.OldRelease != c.Release {
+		t.Changes = append(t.Changes, event.Change{What: event.ChangedRelease, Old: c.OldRelease, New: c.Release})
+	}
+	for _, e := range c.Episodes {
+		if e.What != store.OfFinding {
+			continue
+		}
+		x := event.Finding{ID: e.Value, Severity: e.Severity, Title: e.Value, Key: e.Key, Change: event.Opened}
+		for i := range b.Checks {
+			if b.Checks[i].ID == e.Value {
+				x.Title, x.Remediation, x.Controls, x.References = b.Checks[i].Title, b.Checks[i].Fix, b.Checks[i].Controls, b.Checks[i].References
+			}
+		}
+		switch {
+		case e.Run == c.Run:
+		case e.Why == store.WhyGone:
+			x.Change = event.Unseen
+		default:
+			x.Change = event.Closed
+		}
+		seen := message.Say("board.seen", message.Of("text", c.Watch), message.Of("started", iso(c.At)))
+		x.Detail, x.Messages = seen.English, &event.FindingMessages{Detail: []message.Message{seen.Message}}
+		t.Findings = append(t.Findings, x)
+	}
+	return t
 }
 
 // changesJSON is /changes.json: the list as one document.

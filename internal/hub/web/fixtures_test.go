@@ -273,6 +273,11 @@ func fleet(t testing.TB, say func(string) string) *fake {
 		if c.Has(store.KindOpened) {
 			c.Opened, c.Closed, c.Advisories, c.OldRelease, c.OldVerdictSince = 2, 1, 3, say("2026.2.9"), at(80)
 		}
+		for _, e := range f.episodes[g.ID] {
+			if e.Run == r.ID || e.ClosedRun == r.ID {
+				c.Episodes = append(c.Episodes, e)
+			}
+		}
 		f.changes = append(f.changes, c)
 	}
 	change(open, last, 0.1, store.Verdict(event.AuthRequired), store.KindOpened, store.KindFinding, store.KindAdvisory, store.KindFixed, store.KindRelease)

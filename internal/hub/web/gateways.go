@@ -19,6 +19,8 @@ import (
 type gatewaysPage struct {
 	Query, Wrong string
 	Help         []report.Term
+	Order        string
+	Orders       []link
 	Gateways     []store.Gateway
 	Pager        pager
 	Exports      []link
@@ -45,6 +47,10 @@ func (b *Board) gateways(w http.ResponseWriter, r *http.Request) error {
 		p.Wrong, p.Exports, status = wrong.Error(), nil, http.StatusBadRequest
 	} else {
 		page := pageOf(r)
+		if o := store.Order(r.URL.Query().Get("sort")); slices.Contains(store.Orders(), o) {
+			page.Order, p.Order = o, string(o)
+		}
+		p.Orders = l.orders(r, page.Order)
 		list, total, err := b.Data.Gateways(r.Context(), filter, page)
 		if err != nil {
 			return err

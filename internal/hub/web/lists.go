@@ -28,6 +28,31 @@ func pageOf(r *http.Request) store.Page {
 	return store.Page{Offset: (n - 1) * pageSize, Limit: pageSize}
 }
 
+// orders are the links to the orders of gateways; that of the page is marked.
+func (l *language) orders(r *http.Request, here store.Order) []link {
+	names := map[store.Order]string{
+		store.ByWorst: l.Say("worst first"), store.ByPlace: l.Say("by address"), store.ByOwner: l.Say("by owner"),
+		store.ByRelease: l.Say("oldest release first"), store.BySince: l.Say("newest verdict first"), store.ByLast: l.Say("longest without an answer first"),
+	}
+	var out []link
+	for _, o := range store.Orders() {
+		out = append(out, link{URL: without(with(r, "sort", string(o)), "page"), Text: names[o], Here: o == here})
+	}
+	return out
+}
+
+// without is a link with a parameter taken off.
+func without(link, key string) string {
+	u, err := url.Parse(link)
+	if err != nil {
+		return link
+	}
+	q := u.Query()
+	q.Del(key)
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
 // pagerOf is the pager of a page of which so many entries are shown.
 func pagerOf(r *http.Request, p store.Page, n, total int) pager {
 	out := pager{From: p.Offset + 1, To: p.Offset + n, Total: total}
@@ -61,12 +86,7 @@ func with(r *http.Request, key, value string) string {
 func exportLinks(r *http.Request, formats []string) []link {
 	var out []link
 	for _, f := range formats {
-		u := with(r, "format", f)
-		if u, err := url.Parse(u); err == nil {
-			q := u.Query()
-			q.Del("page")
-			out = append(out, link{URL: u.Path + "?" + q.Encode(), Text: f})
-		}
+		out = append(out, link{URL: without(with(r, "format", f), "page"), Text: f})
 	}
 	return out
 }

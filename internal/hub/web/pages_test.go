@@ -295,6 +295,41 @@ func TestUnresolved(t *testing.T) {
 	}
 }
 
+// TestChangesSARIF: what came is new, what a look has shown to be gone is absent, and what
+// went with its gateway is neither.
+func TestChangesSARIF(t *testing.T) {
+	f := fleet(t, same)
+	run := f.runs[0].ID
+	f.changes[0].Episodes = []store.Episode{
+		{What: store.OfVerdict, Value: "open", Run: run},
+		{What: store.OfFinding, Value: "auth-missing", Severity: event.Critical, Key: "a", Run: run},
+		{What: store.OfFinding, Value: "plain-http", Severity: event.Medium, Key: "b", ClosedRun: run, Why: store.WhyClosed},
+		{What: store.OfFinding, Value: "legacy-product", Severity: event.High, Key: "c", ClosedRun: run, Why: store.WhyGone},
+	}
+	f.changes = f.changes[:1]
+	var log struct {
+		Runs []struct {
+			Results []struct {
+				RuleID, BaselineState string
+				Message               struct{ Text string }
+			}
+		}
+	}
+	if err := json.Unmarshal(get(t, handler(board(t, f), access.View), "/changes?format=sarif").Body.Bytes(), &log); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, r := range log.Runs[0].Results {
+		got[r.RuleID] = r.BaselineState
+		if !strings.Contains(r.Message.Text, "Seen by the watch office at 2026-11-30T09:36:00Z.") {
+			t.Errorf("%s: %s", r.RuleID, r.Message.Text)
+		}
+	}
+	if fmt.Sprint(got) != "map[auth-missing:new legacy-product:unchanged plain-http:absent]" {
+		t.Error(got)
+	}
+}
+
 // TestComplete: an export says that it is complete only if it is of all gateways, no
 // watch is late, and the last run of each saw everything.
 func TestComplete(t *testing.T) {
