@@ -95,3 +95,19 @@ func TestStreamInterrupted(t *testing.T) {
 		t.Errorf("%d lines, summary %+v, after %v", len(targets), summary, time.Since(begin))
 	}
 }
+
+// TestListed: of what is counted only, those that are chosen have a line all the same, and
+// count once.
+func TestListed(t *testing.T) {
+	chosen, other := single(closed(t)), single(closed(t))
+	chosen.Listed, other.Listed = true, true
+	cfg := config(t, builtin(t), chosen, other)
+	cfg.Listed = func(x target.Target) bool { return x.Addr.Port() == chosen.Ports[0] }
+	lines, sum := run(t, t.Context(), cfg)
+	if len(lines) != 1 || lines[0].Target.Port != int(chosen.Ports[0]) || sum.Targets != 2 || sum.Outcomes[event.OutcomeClosed] != 2 {
+		t.Errorf("%d lines, %+v", len(lines), sum)
+	}
+	if u := sum.Unlisted; u == nil || u.Count != 1 || u.Targets[0].Place != other.Input {
+		t.Errorf("not listed: %+v", u)
+	}
+}

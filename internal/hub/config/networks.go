@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/netip"
 	"slices"
-	"sort"
 	"strings"
 	"unicode/utf8"
 
@@ -23,7 +22,8 @@ const (
 	maxField    = 200
 )
 
-// Networks are the lines of networks.csv, the longest prefixes first.
+// Networks are the lines of networks.csv, the longest prefixes first: the most specific one
+// that holds an address counts.
 type Networks []store.Network
 
 // ParseNetworks reads lines of "prefix,owner,contact"; the contact may be empty or
@@ -109,25 +109,4 @@ func (n Networks) Owners() []string {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
-}
-
-// Find returns the most specific network that holds an address.
-func (n Networks) Find(addr netip.Addr) (store.Network, bool) {
-	addr = addr.Unmap().WithZone("")
-	if !addr.IsValid() {
-		return store.Network{}, false
-	}
-	for i := 0; i < len(n); {
-		bits := n[i].Prefix.Bits()
-		// All of one length stand together, in the order of their addresses.
-		end := i + sort.Search(len(n)-i, func(k int) bool { return n[i+k].Prefix.Bits() < bits })
-		if want, err := addr.Prefix(bits); err == nil {
-			at, found := slices.BinarySearchFunc(n[i:end], want, func(x store.Network, p netip.Prefix) int { return x.Prefix.Addr().Compare(p.Addr()) })
-			if found {
-				return n[i+at], true
-			}
-		}
-		i = end
-	}
-	return store.Network{}, false
 }

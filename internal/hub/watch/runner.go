@@ -39,8 +39,8 @@ type Runner struct {
 	Checks []event.CheckInfo
 	Tool   event.Tool
 	Now    func() time.Time
-	// Say takes a line for the operator, safe to print.
-	Say func(line string)
+	// Say takes a line about a watch for the operator, safe to print.
+	Say func(watch, line string)
 	// Applied, unless nil, is told what each run gave.
 	Applied func(store.Applied)
 
@@ -80,10 +80,13 @@ func (r *Runner) builder(w *config.Watch) *audit.Builder {
 	return &audit.Builder{Settings: &w.Settings, Naming: w.Naming(), Tool: r.Tool, Set: r.Set, Say: say, Warn: say}
 }
 
+// maxSaid is how long a line for the operator may be.
+const maxSaid = 1000
+
 // say says a line about a watch.
 func (r *Runner) say(watch, text string) {
 	if r.Say != nil {
-		r.Say("watch " + watch + ": " + clean.N(text, 1000))
+		r.Say(watch, clean.N(text, maxSaid))
 	}
 }
 

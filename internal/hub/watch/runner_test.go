@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -61,7 +62,7 @@ func runner(c *config.Config, s Store) *Runner {
 	}
 	return &Runner{
 		Dir: c.Streams, Store: s, Set: set, Checks: check.Infos(), Tool: event.Tool{Name: "clawsonar-hub", Version: "1"},
-		Now: time.Now, Say: func(line string) { fmt.Fprintln(os.Stderr, line) },
+		Now: time.Now, Say: func(watch, line string) { fmt.Fprintln(os.Stderr, watch, line) },
 	}
 }
 
@@ -199,6 +200,9 @@ const openGateway = "openclaw/openclaw-2026.3.13-none.yaml"
 // TestRun: what a run finds open is looked at again at once, and nothing else is; a
 // known gateway that is closed later has a line, other members of the range have none.
 func TestRun(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("SKIPPED, NOT TESTED: needs all of 127.0.0.0/8 to be loopback")
+	}
 	r := serve(t, openGateway)
 	port := r.Addr.Port()
 	h := begin(t, t.TempDir(), fmt.Sprintf("targets: 127.0.0.1-127.0.0.6, ports: %d", port)).open()

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/hub/config"
 )
 
@@ -45,8 +46,8 @@ type Scheduler struct {
 	Last   func(ctx context.Context, watch string) (time.Time, error)
 	Clock  Clock
 	AtOnce int // runs at the same time, of different watches; 0 for 2
-	// Say takes what went wrong with a run, a line without what is not safe to print.
-	Say func(watch, text string)
+	// Say takes what went wrong with a run: a line about a watch, safe to print.
+	Say func(watch, line string)
 }
 
 // Once runs each watch one time. The error is of all that failed.
@@ -70,7 +71,7 @@ func (s *Scheduler) Serve(ctx context.Context) {
 		for wait := s.first(ctx, w); s.until(ctx, wait); wait = s.next(w) {
 			begun := s.Clock.Elapsed()
 			if err := run(ctx); err != nil && ctx.Err() == nil {
-				s.Say(w.Name, err.Error())
+				s.Say(w.Name, clean.N(err.Error(), maxSaid))
 			}
 			if took := s.Clock.Elapsed() - begun; took > w.Every && ctx.Err() == nil {
 				s.Say(w.Name, fmt.Sprintf("a run took %s, longer than every: the times that passed are left out", took.Round(time.Second)))
@@ -117,7 +118,7 @@ type due struct {
 func (s *Scheduler) first(ctx context.Context, w *config.Watch) due {
 	last, err := s.Last(ctx, w.Name)
 	if err != nil && ctx.Err() == nil {
-		s.Say(w.Name, err.Error())
+		s.Say(w.Name, clean.N(err.Error(), maxSaid))
 	}
 	now := s.Clock.Now()
 	if ago := now.Sub(last); err != nil || ago >= w.Every || ago < 0 {

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/hub/config"
 )
 
@@ -204,12 +205,12 @@ func TestFailedRun(t *testing.T) {
 		b := newBench(t, 0, every("a", time.Hour))
 		b.result = func(n int) error {
 			if n == 1 {
-				return errors.New("no way")
+				return errors.New("no way\n\x1b[2Jout")
 			}
 			return nil
 		}
 		b.after(150*time.Minute, nil)
-		if len(b.runs) < 3 || !slices.Equal(b.said, []string{"a: no way"}) {
+		if len(b.runs) < 3 || !slices.Equal(b.said, []string{"a: " + clean.N("no way\n\x1b[2Jout", 100)}) || strings.ContainsAny(b.said[0], "\n\x1b") {
 			t.Errorf("%v, %q", b.runs, b.said)
 		}
 	})
