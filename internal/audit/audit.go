@@ -77,6 +77,8 @@ type Builder struct {
 	Naming
 	Tool event.Tool
 	Set  *fingerprint.Set
+	// Limiter, if set, is that of other runs with the same settings, which share the rate.
+	Limiter *pace.Limiter
 	// Offline: names of the scope are not looked up, since that is contact. Unknown then
 	// counts them.
 	Offline bool
@@ -149,7 +151,11 @@ func (b *Builder) Prepare(ctx context.Context) (*scan.Config, error) {
 	if b.Family {
 		set = set.Everywhere()
 	}
-	options := wire.Options{Scope: scope, Limiter: pace.New(b.Rate, b.HostRate), InFlight: places, Resolver: resolver, UserAgent: agent}
+	limiter := b.Limiter
+	if limiter == nil {
+		limiter = pace.New(b.Rate, b.HostRate)
+	}
+	options := wire.Options{Scope: scope, Limiter: limiter, InFlight: places, Resolver: resolver, UserAgent: agent}
 	network, err := b.network(&options)
 	if err != nil {
 		return nil, err

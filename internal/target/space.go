@@ -170,6 +170,30 @@ func (s *Space) Has(t Target) bool {
 	})
 }
 
+// Only returns the one target of an entry that another entry, of one target, names: the
+// same name, or an address that the entry holds, and the same port. It has all else of
+// the entry, so that it may be contacted only if the entry's target may.
+func (s Spec) Only(one Spec) (Spec, bool) {
+	if len(one.Ports) != 1 || one.First != one.Last || !slices.Contains(s.Ports, one.Ports[0]) {
+		return Spec{}, false
+	}
+	if s.First != s.Last {
+		s.Implied = beyondSpecial(s.First, s.Last)
+	}
+	switch {
+	case one.Name != "":
+		if s.Name != one.Name {
+			return Spec{}, false
+		}
+	case !s.First.IsValid() || one.First.Less(s.First) || s.Last.Less(one.First):
+		return Spec{}, false
+	default:
+		s.First, s.Last = one.First, one.First
+	}
+	s.Ports, s.Exact, s.Listed, s.Part, s.Input = one.Ports, true, false, event.OfNothing, one.Input
+	return s, true
+}
+
 // target returns the i-th target of an entry of that number.
 func (s *Spec) target(entry, i uint64) Target {
 	ports := uint64(len(s.Ports))

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/clawsonar/clawsonar/internal/event"
 )
 
 func mustSpace(t testing.TB, ports []uint16, texts ...string) *Space {
@@ -248,5 +250,63 @@ func TestSpaceHas(t *testing.T) {
 		if s.Has(x) {
 			t.Errorf("%v %s is found", x.Addr, x.Name)
 		}
+	}
+}
+
+func TestOnly(t *testing.T) {
+	for _, c := range []struct{ entry, one, want string }{
+		{"10.0.0.0/8", "10.1.2.3:18789", "10.1.2.3:18789"},
+		{"10.0.0.0/8", "10.1.2.3:80", "10.1.2.3:80"},
+		{"10.0.0.0/8", "10.1.2.3:81", ""},
+		{"10.0.0.0/8", "11.0.0.0:80", ""},
+		{"10.0.0.5", "10.0.0.4:80", ""},
+		{"10.0.0.5", "10.0.0.6:80", ""},
+		{"10.0.0.5:8080", "10.0.0.5:8080", "10.0.0.5:8080"},
+		{"10.0.0.5:8080", "10.0.0.5:80", ""},
+		{"10.0.0.5-10.0.0.9", "[::ffff:10.0.0.6]:80", "10.0.0.6:80"},
+		{"fd00::/64", "[fd00::7]:80", "[fd00::7]:80"},
+		{"fe80::1%eth0", "[fe80::1]:80", ""},
+		{"Board.example.org", "board.example.org.:80", "board.example.org:80"},
+		{"board.example.org", "www.board.example.org:80", ""},
+		{"board.example.org", "10.0.0.5:80", ""},
+		{"10.0.0.5", "board.example.org:80", ""},
+		{"10.0.0.0/8", "10.0.0.0/31", ""},
+	} {
+		entry, err := Parse(c.entry, "file:1", []uint16{80, 18789})
+		if err != nil {
+			t.Fatal(err)
+		}
+		one, err := Parse(c.one, "probe", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, ok := entry.Only(one)
+		if ok != (c.want != "") {
+			t.Errorf("%s of %s: %v", c.one, c.entry, ok)
+		}
+		if !ok {
+			continue
+		}
+		var s Space
+		if err := s.Add(got); err != nil {
+			t.Fatal(err)
+		}
+		x, err := s.At(0)
+		if err != nil || s.Len() != 1 || x.HostPort() != c.want || x.Source != "file:1" || x.Swept || x.Part != event.OfNothing {
+			t.Errorf("%s of %s: %+v, %v", c.one, c.entry, x, err)
+		}
+	}
+	wide, err := Parse("0.0.0.0/0", "file:1", []uint16{80})
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, _ := Parse("127.0.0.1:80", "probe", nil)
+	got, ok := wide.Only(one)
+	var s Space
+	if err := s.Add(got); err != nil || !ok {
+		t.Fatal(err)
+	}
+	if x, err := s.At(0); err != nil || !x.Implied {
+		t.Errorf("a special address of a wide range was not written down: %+v, %v", x, err)
 	}
 }
