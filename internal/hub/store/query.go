@@ -366,13 +366,21 @@ func (s *Store) Overview(ctx context.Context, now time.Time) (o Overview, err er
 		*x.into = list
 		errs = append(errs, err, s.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM gateway g`+x.where).Scan(x.n))
 	}
+	watches, err := s.watches(ctx)
+	o.Watches = watches
+	errs = append(errs, err)
+	return o, errors.Join(errs...)
+}
+
+// watches says how each watch that there is a run of stands.
+func (s *Store) watches(ctx context.Context) (out []WatchState, err error) {
 	var names []string
-	errs = append(errs, s.each(ctx, `SELECT DISTINCT watch FROM run ORDER BY watch`, nil, func(r *sql.Rows) error {
+	errs := []error{s.each(ctx, `SELECT DISTINCT watch FROM run ORDER BY watch`, nil, func(r *sql.Rows) error {
 		var name string
 		err := r.Scan(&name)
 		names = append(names, name)
 		return err
-	}))
+	})}
 	for _, name := range names {
 		w := WatchState{Name: name}
 		last, err := s.runs(ctx, ` WHERE watch = $1 AND again = 0 ORDER BY finished DESC LIMIT 1`, []any{name})
@@ -384,9 +392,9 @@ func (s *Store) Overview(ctx context.Context, now time.Time) (o Overview, err er
 		if len(whole) > 0 {
 			w.LastComplete = &whole[0]
 		}
-		o.Watches = append(o.Watches, w)
+		out = append(out, w)
 	}
-	return o, errors.Join(errs...)
+	return out, errors.Join(errs...)
 }
 
 // maxDays is how many days an overview goes back.

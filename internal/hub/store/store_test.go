@@ -26,6 +26,7 @@ func suite() map[string]func(*testing.T, *Store) {
 		"outbox delivery": testOutboxDelivery,
 		"outbox silence":  testOutboxSilence,
 		"outbox prune":    testOutboxPrune,
+		"gauges":          testGauges,
 		"accounts":        testAccounts,
 		"audit":           testAudit,
 	}
