@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/audit"
@@ -18,6 +19,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/hub/config"
 	"github.com/clawsonar/clawsonar/internal/hub/store"
 	"github.com/clawsonar/clawsonar/internal/hub/stream"
+	"github.com/clawsonar/clawsonar/internal/pace"
 	"github.com/clawsonar/clawsonar/internal/results"
 	"github.com/clawsonar/clawsonar/internal/scan"
 	"github.com/clawsonar/clawsonar/internal/stored"
@@ -45,6 +47,9 @@ type Runner struct {
 	Applied func(store.Applied)
 
 	release func()
+
+	mu       sync.Mutex
+	limiters map[rates]*pace.Limiter
 }
 
 // Open makes the directory of streams, unless it is there, and sees that no other
@@ -66,7 +71,7 @@ func (r *Runner) Close() { r.release() }
 // Check makes the configuration of a watch and contacts nothing: what it refuses is the
 // user's to fix.
 func (r *Runner) Check(ctx context.Context, w *config.Watch) error {
-	b := r.builder(w)
+	b := r.Builder(w)
 	b.Offline, b.Say, b.Warn = true, nil, nil
 	cfg, err := b.Build(ctx, w.Source())
 	if err == nil {
@@ -75,9 +80,33 @@ func (r *Runner) Check(ctx context.Context, w *config.Watch) error {
 	return err
 }
 
-func (r *Runner) builder(w *config.Watch) *audit.Builder {
+// Builder makes the configuration of a watch's runs, and of whatever else looks at its
+// targets: all that it makes share the rate of the watch.
+func (r *Runner) Builder(w *config.Watch) *audit.Builder {
 	say := func(text string) { r.say(w.Name, text) }
-	return &audit.Builder{Settings: &w.Settings, Naming: w.Naming(), Tool: r.Tool, Set: r.Set, Say: say, Warn: say}
+	return &audit.Builder{Settings: &w.Settings, Naming: w.Naming(), Tool: r.Tool, Set: r.Set, Say: say, Warn: say, Limiter: r.limiter(w)}
+}
+
+// limiter is that of a watch with these rates.
+func (r *Runner) limiter(w *config.Watch) *pace.Limiter {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key := rates{w.Name, w.Settings.Rate, w.Settings.HostRate}
+	l, ok := r.limiters[key]
+	if !ok {
+		if r.limiters == nil {
+			r.limiters = map[rates]*pace.Limiter{}
+		}
+		l = pace.New(key.all, key.host)
+		r.limiters[key] = l
+	}
+	return l
+}
+
+// rates are what a limiter is for.
+type rates struct {
+	watch     string
+	all, host int
 }
 
 // maxSaid is how long a line for the operator may be.
@@ -97,7 +126,7 @@ func (r *Runner) Run(ctx context.Context, w *config.Watch) error {
 	if err := r.adopt(ctx, filepath.Join(r.Dir, w.Name)); err != nil {
 		r.say(w.Name, err.Error()) // it does not keep this run from being made
 	}
-	cfg, err := r.builder(w).Build(ctx, w.Source())
+	cfg, err := r.Builder(w).Build(ctx, w.Source())
 	if err != nil {
 		return err
 	}
@@ -138,7 +167,7 @@ func placeOf(t target.Target) store.ID {
 
 // again looks a second time at some gateways, and at nothing else.
 func (r *Runner) again(ctx context.Context, w *config.Watch, due []event.Address) error {
-	b := r.builder(w)
+	b := r.Builder(w)
 	cfg, err := b.Prepare(ctx)
 	if err != nil {
 		return err

@@ -460,3 +460,19 @@ func TestEnd(t *testing.T) {
 		})
 	}
 }
+
+// Whatever looks at targets of a watch shares its rate, as long as that stays the same.
+func TestRateIsShared(t *testing.T) {
+	r := &Runner{}
+	w, other := &config.Watch{Name: "office"}, &config.Watch{Name: "lab"}
+	w.Settings.Rate, other.Settings.Rate = 100, 100
+	first := r.Builder(w).Limiter
+	if first == nil || r.Builder(w).Limiter != first || r.Builder(other).Limiter == first {
+		t.Error("the limiter is not that of the watch")
+	}
+	again := *w
+	again.Settings.Rate = 50
+	if r.Builder(&again).Limiter == first {
+		t.Error("another rate has the limiter of the old one")
+	}
+}
