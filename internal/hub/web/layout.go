@@ -22,6 +22,7 @@ type (
 		Nav         []link
 		Languages   []link
 		User        string
+		Login       bool // nobody is logged in
 		Session     bool // there is one to log out of
 		Local       bool // anybody on this machine is let in
 		Body        template.HTML
@@ -39,6 +40,7 @@ func (b *Board) layout(l *language, r *http.Request, title string, body template
 	if ok {
 		out.User, out.Session, out.Local = clean.N(user.Name, 60), user.Session, user.Local()
 	}
+	out.Login = !ok && r.URL.Path != "/login"
 	if ok && user.Role >= access.View {
 		out.Feed = true
 		nav := []link{
@@ -73,7 +75,7 @@ const langCookie = "lang"
 // in a cookie.
 func (b *Board) language(w http.ResponseWriter, r *http.Request) *language {
 	if asked := b.languages[r.URL.Query().Get("lang")]; asked != nil {
-		cookie := &http.Cookie{Name: langCookie, Value: asked.code, Path: "/", MaxAge: 365 * 24 * 60 * 60, HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteLaxMode}
+		cookie := &http.Cookie{Name: langCookie, Value: asked.code, Path: "/", MaxAge: 365 * 24 * 60 * 60, HttpOnly: true, Secure: strings.HasPrefix(b.base(r), "https:"), SameSite: http.SameSiteLaxMode}
 		if !slices.Contains(w.Header().Values("Set-Cookie"), cookie.String()) {
 			http.SetCookie(w, cookie)
 		}
