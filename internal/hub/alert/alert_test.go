@@ -1,7 +1,6 @@
 package alert
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -238,13 +237,13 @@ type bench struct {
 	*Loop
 	t      *testing.T
 	clock  time.Time
-	errors *bytes.Buffer
+	errors *strings.Builder
 	sinks  map[string]*memory // by rule and number: "r1"
 }
 
 func newBench(t *testing.T, db DB, rules ...*config.Alert) *bench {
 	t.Helper()
-	b := &bench{t: t, clock: start, errors: &bytes.Buffer{}, sinks: map[string]*memory{}}
+	b := &bench{t: t, clock: start, errors: &strings.Builder{}, sinks: map[string]*memory{}}
 	for _, r := range rules {
 		r.To = append([]string{"https://one.example/secret-path"}, r.To...)
 	}

@@ -168,7 +168,9 @@ func secretsOf(u *url.URL) (out []string) {
 	for _, values := range u.Query() {
 		add(values...)
 	}
-	if u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "smtp" {
+	switch u.Scheme {
+	case "http", "https", "smtp", u.Hostname(): // the last as in telegram://TOKEN@telegram
+	default:
 		add(u.Host, u.Hostname())
 	}
 	// The longest first: a part of one would leave the rest of it.
