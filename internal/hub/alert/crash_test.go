@@ -265,6 +265,32 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// last is a sink that takes a delivery at the moment when the hub is told to end.
+type last struct{ end func() }
+
+func (s last) send(context.Context, *message) error {
+	s.end()
+	return nil
+}
+
+// What was taken at the last moment is recorded.
+func TestTakenAtTheEnd(t *testing.T) {
+	s := openStore(t, filepath.Join(t.TempDir(), "board.db"))
+	defer s.Close()
+	look(t, s, 0, false, event.AuthRequired)
+	look(t, s, 1, false, event.AuthOpen)
+	look(t, s, 2, true, event.AuthOpen)
+	b := newBench(t, s, &config.Alert{Name: "r", When: []string{"opened"}})
+	ctx, cancel := context.WithCancel(t.Context())
+	b.rules[0].places[0].sink = last{cancel}
+	if err := b.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if open, err := s.Unfinished(t.Context(), 10); err != nil || len(open) != 0 || b.errors.Len() > 0 {
+		t.Errorf("%+v, %v, %s", open, err, b.errors)
+	}
+}
+
 // What is said of a watch is valid, too.
 func TestSilentDocument(t *testing.T) {
 	server, got := serve(t, httptest.NewServer, func(int, http.ResponseWriter) {})

@@ -54,8 +54,7 @@ func (p *program) send(ctx context.Context, m *message) error {
 	said := &tail{}
 	cmd.Stderr = said
 	end := group(cmd)
-	cmd.Cancel = end
-	// What it has started may hold its output open.
+	// What it has started may hold its output open: it is ended after that.
 	cmd.WaitDelay = 500 * time.Millisecond
 	err := cmd.Run()
 	if cmd.Process != nil {

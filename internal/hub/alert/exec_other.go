@@ -5,6 +5,6 @@ package alert
 import "os/exec"
 
 // group returns what ends a program; here there are no process groups.
-func group(cmd *exec.Cmd) (end func() error) {
-	return func() error { return cmd.Process.Kill() }
+func group(cmd *exec.Cmd) (end func()) {
+	return func() { cmd.Process.Kill() }
 }
