@@ -620,7 +620,7 @@ func TestTaken(t *testing.T) {
 		"slack://hook:A1B2C3D4E-A1B2C3D4E-A1B2C3D4E1A2B3C4D5E6F7G8@webhook",
 		"discord://token@1234567890",
 		"telegram://110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1@telegram?chats=@channel",
-		"matrix://user:password@matrix.example.org/?rooms=!r:example.org", //nolint
+		"matrix://user:password@matrix.example.org",
 		"ntfy://ntfy.example.org/topic",
 		"lark://open.feishu.cn/token",
 		"wecom://693axxx6-7aoc-4bc4-97a0-0ec2sifa5aaa",
