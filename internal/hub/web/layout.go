@@ -38,7 +38,10 @@ func (b *Board) layout(l *language, r *http.Request, title string, body template
 	out := layout{Lang: l.tag, Title: clean.Text(title), Body: body, Words: l.Glossary()}
 	user, ok := access.UserOf(r.Context())
 	if ok {
-		out.User, out.Session, out.Local = clean.N(user.Name, 60), user.Session, user.Local()
+		out.Session, out.Local = user.Session, user.Local()
+		if !out.Local { // that has no name
+			out.User = clean.N(user.Name, 60)
+		}
 	}
 	out.Login = !ok && r.URL.Path != "/login"
 	if ok && user.Role >= access.View {

@@ -46,9 +46,9 @@ type (
 	}
 	// group is one table of counts.
 	group struct {
-		ID, Title, Name, Key string
-		Rows                 []counted
-		More                 int // that are not listed
+		ID, Title, Name string
+		Rows            []counted
+		More            int // that are not listed
 	}
 	counted struct {
 		store.Counted
@@ -150,7 +150,7 @@ const groupRows = 12
 // counts makes a table of counts, the largest first. Names that a query can hold are
 // links to their gateways.
 func counts(id, title, name, key string, all []store.Counted) group {
-	g := group{ID: id, Title: title, Name: name, Key: key}
+	g := group{ID: id, Title: title, Name: name}
 	all = slices.Clone(all)
 	slices.SortStableFunc(all, func(a, b store.Counted) int {
 		return cmp.Or(cmp.Compare(b.Alarming, a.Alarming), cmp.Compare(b.N, a.N), cmp.Compare(a.Name, b.Name))

@@ -22,7 +22,7 @@ type publicPage struct {
 	MoreSmall bool // releases that are too few to be named
 }
 
-type publicRow struct{ Name, Text, Class string }
+type publicRow struct{ Name, Text string }
 
 // rounded is a number as the public page has it.
 func (l *language) rounded(n int) string {
@@ -47,11 +47,11 @@ func (l *language) publicPage(o store.Overview) publicPage {
 	all := 0
 	for _, v := range shown() {
 		all += o.Now[v]
-		p.Verdicts = append(p.Verdicts, publicRow{Name: l.verdict(v), Text: l.rounded(o.Now[v]), Class: verdictClass(v)})
+		p.Verdicts = append(p.Verdicts, publicRow{Name: l.verdict(v), Text: l.rounded(o.Now[v])})
 	}
 	p.Gateways = l.rounded(all)
 	for _, s := range slices.Backward(event.Severities()) {
-		p.Severe = append(p.Severe, publicRow{Name: l.Severity(s), Text: l.rounded(o.Severities[s]), Class: badge(s)})
+		p.Severe = append(p.Severe, publicRow{Name: l.Severity(s), Text: l.rounded(o.Severities[s])})
 	}
 	for _, c := range o.Releases {
 		// That a release is in use at all is a number, too.

@@ -118,7 +118,7 @@ func TestStore(t *testing.T) {
 	}
 	holds(ask("/changes"), "new gateway", "opened", "no longer answers")
 	holds(ask("/changes?kind=opened"), "1 to 1 of 1")
-	holds(ask("/weekly"), "Opened", "Was open, and is not shown to be closed")
+	holds(ask("/weekly"), "Newly open", "Was open, and is not shown to be closed")
 	holds(ask("/public"), "fewer than 5")
 	for name, path := range exports(&fake{}) {
 		if text := ask(path); len(text) < 100 {

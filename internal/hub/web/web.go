@@ -151,23 +151,25 @@ var errAborted = errors.New("the answer was broken off")
 
 // page makes a handler of what writes an answer or gives an error. What is not found,
 // or was asked for in a wrong way, has a page that says so.
-func (b *Board) page(make func(http.ResponseWriter, *http.Request) error) http.Handler {
+func (b *Board) page(answer func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		err := make(w, r)
+		err := answer(w, r)
 		if err == nil {
 			return
 		}
 		l := b.language(w, r)
 		var bad badRequest
 		switch {
+		case errors.Is(err, errAborted):
+			if r.Context().Err() == nil { // somebody waits for it
+				b.Log.Error("an answer was broken off", "path", r.URL.Path, "error", err)
+			}
+			panic(http.ErrAbortHandler) // what was cut off must not pass for whole
 		case errors.As(err, &bad):
 			b.message(w, r, http.StatusBadRequest, l.Say("That cannot be shown"), string(bad))
 		case errors.Is(err, store.ErrNotFound):
 			b.message(w, r, http.StatusNotFound, l.Say("There is no such page"), l.Say("What it showed may have been called otherwise, or is not known here."))
-		case r.Context().Err() != nil: // nobody waits for it any more
-		case errors.Is(err, errAborted):
-			b.Log.Error("an answer was broken off", "path", r.URL.Path, "error", err)
-			panic(http.ErrAbortHandler) // what was cut off must not pass for whole
+		case r.Context().Err() != nil:
 		default:
 			b.Log.Error("a page could not be made", "path", r.URL.Path, "error", err)
 			b.message(w, r, http.StatusInternalServerError, l.Say("The page could not be made"), l.Say("The log of the program says why."))

@@ -83,7 +83,7 @@ func (b *Board) weekOf(r *http.Request, l *language) (*weeklyPage, error) {
 	owners := map[string]*ownerWeek{}
 	var counts [parts]int
 	titles := [parts]weekPart{
-		{Title: l.Say("Opened"), Class: "worst"}, {Title: l.Say("Still open"), Class: "worst"}, {Title: l.Say("Was open, and is not shown to be closed"), Class: "doubt"},
+		{Title: l.Say("Newly open"), Class: "worst"}, {Title: l.Say("Still open"), Class: "worst"}, {Title: l.Say("Was open, and is not shown to be closed"), Class: "doubt"},
 		{Title: l.Say("Closed by proof"), Class: "good"}, {Title: l.Say("New gateways"), Class: "plain"}, {Title: l.Say("No longer answers"), Class: "faint"},
 	}
 	add := func(owner, contact string, part int, e weekEntry) {

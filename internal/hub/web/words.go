@@ -15,9 +15,9 @@ import (
 // functions are what templates call.
 func (b *Board) functions(l *language) template.FuncMap {
 	return template.FuncMap{
-		"say": l.Say, "count": l.Count, "severity": l.Severity, "badge": badge, "word": l.Word,
+		"say": l.Say, "count": l.Count, "severity": l.Severity, "badge": badge,
 		"verdict": l.verdict, "tone": tone, "kind": l.kind, "why": l.why, "what": l.what,
-		"minute": minute, "day": day, "iso": iso, "ago": func(t time.Time) string { return l.span(b.Now().Sub(t)) },
+		"minute": minute, "iso": iso, "ago": func(t time.Time) string { return l.span(b.Now().Sub(t)) },
 		"miss": l.miss, "change": func(c store.Change) string { return l.changeText(&c) }, "find": find, "kindtone": kindTone,
 	}
 }
