@@ -38,13 +38,13 @@ func newShout(scheme, to string, client *http.Client) (*shout, error) {
 	case scheme == "matrix":
 		return s, nil // it would log in
 	}
-	_, err := s.service()
+	_, err := s.service(client)
 	return s, err
 }
 
-func (s *shout) service() (types.Service, error) {
+func (s *shout) service(client types.HTTPClient) (types.Service, error) {
 	// Its log has the texts and addresses in it.
-	r, err := router.NewWithOptions(log.New(io.Discard, "", 0), types.SenderOptions{HTTPClient: s.client})
+	r, err := router.NewWithOptions(log.New(io.Discard, "", 0), types.SenderOptions{HTTPClient: client})
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,8 @@ func (s *shout) send(ctx context.Context, m *message) error {
 }
 
 func (s *shout) attempt(m *message) error {
-	service, err := s.service()
+	client := &witness{client: s.client}
+	service, err := s.service(client)
 	if err != nil {
 		return err
 	}
@@ -101,12 +102,46 @@ func (s *shout) attempt(m *message) error {
 		defer c.Close()
 	}
 	params := &types.Params{}
+	mark, most := inert, maxShout
 	if s.scheme == "smtp" {
-		headline, body := m.text(plain, 0)
+		mark, most = plain, 0
+	}
+	headline, body := m.text(mark, most)
+	text := headline + "\n\n" + body
+	if s.scheme == "smtp" {
 		params.SetTitle(mime.QEncoding.Encode("utf-8", headline))
 		// A line of a mail ends so, and none of ours is a dot alone.
-		return service.Send(strings.ReplaceAll(headline+"\n\n"+body+"\n", "\n", "\r\n"), params)
+		text = strings.ReplaceAll(text+"\n", "\n", "\r\n")
 	}
-	headline, body := m.text(inert, maxShout)
-	return service.Send(headline+"\n\n"+body, params)
+	if err := service.Send(text, params); err != nil {
+		return err
+	}
+	return client.failed()
+}
+
+// witness is a client that remembers what failed: shoutrrr 0.17 takes a message to
+// Telegram for sent when no answer came.
+type witness struct {
+	client *http.Client
+	mu     sync.Mutex
+	err    error
+}
+
+func (w *witness) Do(r *http.Request) (*http.Response, error) {
+	res, err := w.client.Do(r)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case err != nil:
+		w.err = err
+	case res.StatusCode >= 300 && res.StatusCode != http.StatusTooManyRequests: // after that services try again
+		w.err = fmt.Errorf("HTTP %d", res.StatusCode)
+	}
+	return res, err
+}
+
+func (w *witness) failed() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
 }

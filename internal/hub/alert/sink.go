@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -178,8 +179,13 @@ func secretsOf(u *url.URL) (out []string) {
 	return out
 }
 
-// scrub makes what went wrong fit to be shown: clean, short, without the secrets.
+// address is an address in a text. Services make others of ours, with the same secrets.
+var address = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"']+`)
+
+// scrub makes what went wrong fit to be shown: clean, short, without addresses and the
+// secrets.
 func scrub(text string, secrets []string) string {
+	text = address.ReplaceAllString(text, "…")
 	for _, s := range secrets {
 		text = strings.ReplaceAll(text, s, "…")
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -412,6 +413,36 @@ func TestShoutrrr(t *testing.T) {
 	has(t, said, "to ntfy: ")
 	if strings.Contains(said, "hunter22") || strings.Contains(said, "topic1") || strings.Contains(said, host) {
 		t.Errorf("a secret is shown: %s", said)
+	}
+}
+
+// A service that cannot be reached says so without the secrets, of which it makes another
+// address than ours.
+func TestShoutrrrSecrets(t *testing.T) {
+	refusing := newClient(&http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		return nil, errors.New("no way there")
+	}}, time.Second)
+	to := []string{
+		"slack://hook:A1B2C3D4E-F1B2C3D4E-G1B2C3D4E1A2B3C4D5E6F7G8@webhook",
+		"discord://sesametoken@1234567890",
+		"telegram://110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1@telegram?chats=@channel",
+		"lark://open.feishu.cn/sesametoken",
+		"wecom://693axxx6-7aoc-4bc4-97a0-0ec2sifa5aaa",
+		"gotify://gotify.example.org/AzyoeNS.D4iJLVa",
+		"ntfy://ann:sesame@ntfy.example.org/topic1",
+		"generic+https://hooks.example.org/sesame?x=sesame",
+		"https://hooks.example.org/sesame",
+	}
+	b, _ := in(t, "", refusing, &config.Alert{To: to}, opened(7))
+	b.run()
+	said := b.errors.String()
+	if n := strings.Count(said, "\n"); n != len(to) || strings.Count(said, "no way there") != len(to) {
+		t.Errorf("%d lines of %d:\n%s", n, len(to), said)
+	}
+	for _, s := range []string{"D4E", "sesame", "1234567890", "110201543", "AAHd", "693a", "Azyo", "topic1"} {
+		if strings.Contains(said, s) {
+			t.Errorf("a secret, %s, is shown:\n%s", s, said)
+		}
 	}
 }
 
