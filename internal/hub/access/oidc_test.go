@@ -25,11 +25,13 @@ import (
 
 // idp is a provider with one user. It is strict about what the hub sends.
 type idp struct {
-	t      *testing.T
-	url    string
-	key    *rsa.PrivateKey
-	down   bool // answers 503
-	faults faults
+	t    *testing.T
+	url  string
+	key  *rsa.PrivateKey
+	down bool // answers 503
+	// callback is where browsers are sent back to.
+	callback string
+	faults   faults
 
 	mu    sync.Mutex
 	codes map[string]url.Values // what was asked for, by code; each is good once
@@ -49,7 +51,7 @@ func newIDP(t *testing.T) *idp {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &idp{t: t, key: key, codes: map[string]url.Values{}}
+	p := &idp{t: t, key: key, codes: map[string]url.Values{}, callback: "https://board.example/login/callback"}
 	server := httptest.NewServer(p)
 	t.Cleanup(server.Close)
 	p.url = server.URL
@@ -77,7 +79,7 @@ func (p *idp) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(map[string]any{"keys": []any{map[string]any{"kty": "RSA", "kid": "1", "alg": "RS256", "use": "sig", "n": enc(p.key.N.Bytes()), "e": enc(big.NewInt(int64(p.key.E)).Bytes())}}})
 	case r.URL.Path == "/authorize":
 		q := r.URL.Query()
-		for name, want := range map[string]string{"client_id": "board", "response_type": "code", "redirect_uri": "https://board.example/login/callback", "code_challenge_method": "S256", "scope": "openid email profile groups"} {
+		for name, want := range map[string]string{"client_id": "board", "response_type": "code", "redirect_uri": p.callback, "code_challenge_method": "S256", "scope": "openid email profile groups"} {
 			if q.Get(name) != want {
 				p.t.Errorf("authorize: %s=%s", name, q.Get(name))
 			}
