@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -111,10 +114,10 @@ func settle(ctx context.Context, tx *sql.Tx, watch string, run ID, stands func(C
 	if err != nil {
 		return err
 	}
-	if err := eachRow(ctx, tx, `UPDATE outbox SET looks = looks + 1 WHERE run = $1 AND gateway = $2`, seen); err != nil {
+	if err := setRows(ctx, tx, `looks = looks + 1`, seen); err != nil {
 		return err
 	}
-	return eachRow(ctx, tx, `UPDATE outbox SET state = '`+rowDropped+`' WHERE run = $1 AND gateway = $2`, dropped)
+	return setRows(ctx, tx, `state = '`+rowDropped+`'`, dropped)
 }
 
 func readChange(data string) (c Change, err error) {
@@ -124,19 +127,26 @@ func readChange(data string) (c Change, err error) {
 	return c, nil
 }
 
-// eachRow runs a statement for every row.
-func eachRow(ctx context.Context, tx *sql.Tx, statement string, ids []RowID) error {
-	if len(ids) == 0 {
-		return nil
+// setRows changes rows of the outbox.
+func setRows(ctx context.Context, tx *sql.Tx, set string, rows []RowID) error {
+	byRun := map[ID][]any{}
+	for _, r := range rows {
+		byRun[r.Run] = append(byRun[r.Run], int64(r.Gateway))
 	}
-	s, err := tx.PrepareContext(ctx, statement)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	for _, id := range ids {
-		if _, err := s.ExecContext(ctx, int64(id.Run), int64(id.Gateway)); err != nil {
-			return err
+	for run, gateways := range byRun {
+		for part := range slices.Chunk(gateways, maxArgs-1) {
+			var q strings.Builder
+			q.WriteString(`UPDATE outbox SET ` + set + ` WHERE run = $1 AND gateway IN (`)
+			for i := range part {
+				if i > 0 {
+					q.WriteByte(',')
+				}
+				q.WriteString("$" + strconv.Itoa(i+2))
+			}
+			q.WriteByte(')')
+			if _, err := tx.ExecContext(ctx, q.String(), append([]any{int64(run)}, part...)...); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -186,7 +196,7 @@ func (s *Store) Done(ctx context.Context, rows []RowID) error {
 		return nil
 	}
 	return s.change(ctx, func(tx *sql.Tx) error {
-		return eachRow(ctx, tx, `UPDATE outbox SET state = '`+rowDone+`' WHERE run = $1 AND gateway = $2 AND state = '`+rowWaiting+`'`, rows)
+		return setRows(ctx, tx, `state = '`+rowDone+`'`, rows)
 	})
 }
 

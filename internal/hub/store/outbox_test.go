@@ -103,7 +103,7 @@ func testOutboxChange(t *testing.T, s *Store) {
 // Which rules have told a row, and when nothing is left to tell.
 func testOutboxDone(t *testing.T, s *Store) {
 	ctx := context.Background()
-	const many = 3000 // more than fit into one statement
+	const many = 9000 // more than fit into one statement
 	var rows []RowID
 	for i := range many {
 		c := Change{Run: 1, Gateway: ID(i + 1), Watch: "office", At: outboxNow}
