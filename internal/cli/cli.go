@@ -29,9 +29,6 @@ const (
 	exitInterrupted = 130 // stopped by the user; what was found is in the output
 )
 
-// version is the release of clawsonar.
-const version = "0.1.0"
-
 // exitError carries an exit code; err may be nil when the error was printed already.
 type exitError struct {
 	code int

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/clawsonar/clawsonar/internal/version"
 )
 
 // Manual returns the man pages of all commands, by file name such as
@@ -30,7 +32,7 @@ func Manual() map[string]string {
 func manPage(cmd *cobra.Command, f *flags) string {
 	var b strings.Builder
 	name := strings.ReplaceAll(cmd.CommandPath(), " ", "-")
-	fmt.Fprintf(&b, ".TH %s 1 \"\" \"clawsonar %s\"\n", strings.ToUpper(roff(name)), version)
+	fmt.Fprintf(&b, ".TH %s 1 \"\" \"clawsonar %s\"\n", strings.ToUpper(roff(name)), version.Version)
 	fmt.Fprintf(&b, ".SH NAME\n%s \\- %s\n", roff(name), roff(cmd.Short))
 	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B %s\n", roff(cmd.UseLine()))
 	text := cmd.Long

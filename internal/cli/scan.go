@@ -17,6 +17,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/policy"
 	"github.com/clawsonar/clawsonar/internal/results"
 	"github.com/clawsonar/clawsonar/internal/scan"
+	"github.com/clawsonar/clawsonar/internal/version"
 	"github.com/clawsonar/clawsonar/internal/wire"
 )
 
@@ -247,7 +248,7 @@ func (o *scanOptions) prepare(ctx context.Context, s streams, set *fingerprint.S
 // builder makes the configuration out of these options.
 func (o *scanOptions) builder(s streams, set *fingerprint.Set) *audit.Builder {
 	b := &audit.Builder{
-		Settings: &o.Settings, Naming: flagNames(), Tool: event.Tool{Name: "clawsonar", Version: version}, Set: set,
+		Settings: &o.Settings, Naming: flagNames(), Tool: event.Tool{Name: "clawsonar", Version: version.Version}, Set: set,
 		Offline: o.dryRun, // that looks nothing up
 		Warn:    warn(s.err),
 	}

@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
 	"github.com/clawsonar/clawsonar/internal/audit"
+	"github.com/clawsonar/clawsonar/internal/version"
 )
 
 func newVersion(s streams) *cobra.Command {
@@ -35,23 +35,9 @@ func newVersion(s streams) *cobra.Command {
 			return err
 		}
 		d := audit.Dates(set, advisories)
-		_, err = fmt.Fprintf(s.out, "clawsonar %s%s, %s\n%s\n%s\n", version, revision(), runtime.Version(),
+		_, err = fmt.Fprintf(s.out, "clawsonar %s%s, %s\n%s\n%s\n", version.Version, version.Revision(), runtime.Version(),
 			t.Say("%d OpenClaw releases up to %s, as of %s", d.Releases, d.NewestRelease, d.ReleasesAsOf),
 			t.Say("%d advisories, as of %s", d.Advisories, d.AdvisoriesAsOf))
 		return err
 	})
-}
-
-// revision returns the commit the program was built from, if it is known.
-func revision() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-			return " (" + s.Value[:12] + ")"
-		}
-	}
-	return ""
 }

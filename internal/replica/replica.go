@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -23,6 +24,7 @@ import (
 type Replica struct {
 	Addr netip.AddrPort
 	srv  *http.Server
+	now  atomic.Pointer[http.Handler]
 	stop func() // ends the conversations that have left the server's hands
 	done chan struct{}
 }
@@ -36,20 +38,24 @@ func Start(c evidence.Capture) (*Replica, error) {
 		return nil, fmt.Errorf("start a replica: %w", err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	r := &Replica{
-		Addr: l.Addr().(*net.TCPAddr).AddrPort(),
-		srv: &http.Server{
-			Handler: handler(c), ReadHeaderTimeout: 10 * time.Second,
-			BaseContext: func(net.Listener) context.Context { return ctx },
-		},
-		stop: stop,
-		done: make(chan struct{}),
+	r := &Replica{Addr: l.Addr().(*net.TCPAddr).AddrPort(), stop: stop, done: make(chan struct{})}
+	r.srv = &http.Server{
+		Handler:           http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { (*r.now.Load()).ServeHTTP(w, req) }),
+		ReadHeaderTimeout: 10 * time.Second,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
+	r.Become(c)
 	go func() {
 		defer close(r.done)
 		_ = r.srv.Serve(l) // returns when Close is called
 	}()
 	return r, nil
+}
+
+// Become makes it serve another capture from the next request on.
+func (r *Replica) Become(c evidence.Capture) {
+	h := handler(c)
+	r.now.Store(&h)
 }
 
 // Close stops the server and its connections.

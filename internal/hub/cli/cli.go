@@ -1,0 +1,171 @@
+// Package cli is the command line of clawsonar-hub. It knows its flags, signals and exit
+// codes, and connects the other packages.
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os/signal"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clawsonar/clawsonar/internal/clean"
+	"github.com/clawsonar/clawsonar/internal/suggest"
+	"github.com/clawsonar/clawsonar/internal/version"
+)
+
+// Exit codes, those of clawsonar.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+	// exitIncomplete: a run of serve -once was not complete.
+	exitIncomplete  = 4
+	exitInterrupted = 130
+)
+
+// exitError carries an exit code; err may be nil when the error was printed already.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return fmt.Sprint(e.err) }
+func (e *exitError) Unwrap() error { return e.err }
+
+// usage marks an error as the user's.
+func usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &exitError{exitUsage, err}
+}
+
+type streams struct{ out, err io.Writer }
+
+// say prints a line for the operator, who may be shown what others have written.
+func (s streams) say(format string, args ...any) {
+	fmt.Fprintf(s.err, "clawsonar-hub: %s\n", clean.Text(fmt.Sprintf(format, args...)))
+}
+
+// Main runs the command line and returns the exit code. The first signal ends what runs
+// in order, the second at once.
+func Main(args []string, stdout, stderr io.Writer) int {
+	s := streams{stdout, stderr}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	root := newRoot(s)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	code := exitFailed
+	var exit *exitError
+	if errors.As(err, &exit) {
+		code, err = exit.code, exit.err
+	}
+	if err != nil {
+		for line := range strings.SplitSeq(err.Error(), "\n") { // of joined errors
+			s.say("%s", line)
+		}
+	}
+	return code
+}
+
+func newRoot(s streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "clawsonar-hub",
+		Short: "Watch the OpenClaw gateways of your own networks",
+		Long: `clawsonar-hub scans what watch.yaml lists again and again, keeps the history
+of each gateway, tells whom it may concern what opened and what closed, and shows
+all of it as pages. Its scans are those of clawsonar: they send no credential and
+change nothing.
+
+Watch only what you run yourself or are authorised to scan.`,
+		Example: `  clawsonar-hub serve                 watch this machine, pages on http://127.0.0.1:8790/
+  clawsonar-hub serve watch.yaml      watch what the file lists
+  clawsonar-hub token new ann -role work
+  clawsonar-hub import streams        make the index again from the stored streams
+  clawsonar-hub demo                  a fleet of replicas with a history`,
+		SilenceErrors: true, SilenceUsage: true, DisableFlagParsing: true,
+	}
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 || slices.Contains([]string{"-h", "-help", "--help"}, args[0]) {
+			return cmd.Help()
+		}
+		if slices.Contains([]string{"-version", "--version"}, args[0]) {
+			return sayVersion(s)
+		}
+		return usage(unknown(cmd, args[0]))
+	}
+	root.Args = cobra.ArbitraryArgs
+	root.AddCommand(newServe(s), newImport(s), newToken(s), newDemo(s), &cobra.Command{
+		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return sayVersion(s) },
+	})
+	return root
+}
+
+func sayVersion(s streams) error {
+	_, err := fmt.Fprintf(s.out, "clawsonar-hub %s%s, %s\n", version.Version, version.Revision(), runtime.Version())
+	return err
+}
+
+// unknown is the error for an unknown command.
+func unknown(parent *cobra.Command, name string) error {
+	var known []string
+	for _, c := range parent.Commands() {
+		known = append(known, c.Name())
+	}
+	return fmt.Errorf("unknown command %q%s: see \"%s -h\"", clean.N(name, 40), suggest.DidYouMean(name, known), parent.CommandPath())
+}
+
+// command is a command with flags, which have one dash or two and may stand after
+// arguments, and at most so many arguments.
+func command(cmd *cobra.Command, most int, add func(*flag.FlagSet), run func(ctx context.Context, args []string) error) *cobra.Command {
+	set := flag.NewFlagSet(cmd.Name(), flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	if add != nil {
+		add(set)
+	}
+	cmd.DisableFlagParsing = true
+	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
+		fmt.Fprintf(cmd.OutOrStdout(), "%s\n\nUsage:\n  %s\n", strings.TrimSpace(cmd.Long), cmd.UseLine())
+		if add != nil {
+			fmt.Fprintln(cmd.OutOrStdout(), "\nFlags:")
+		}
+		set.VisitAll(func(f *flag.Flag) {
+			value, text := flag.UnquoteUsage(f)
+			fmt.Fprintf(cmd.OutOrStdout(), "  %-22s %s\n", strings.TrimSpace("-"+f.Name+" "+value), text)
+		})
+	})
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		var rest []string
+		for len(args) > 0 {
+			if err := set.Parse(args); errors.Is(err, flag.ErrHelp) {
+				return cmd.Help()
+			} else if err != nil {
+				return usage(fmt.Errorf("%w: see \"%s -h\"", err, cmd.CommandPath()))
+			}
+			if args = set.Args(); len(args) > 0 {
+				rest, args = append(rest, args[0]), args[1:]
+			}
+		}
+		if len(rest) > most {
+			return usage(fmt.Errorf("%q is one argument too many: see \"%s -h\"", clean.N(rest[most], 40), cmd.CommandPath()))
+		}
+		return run(cmd.Context(), rest)
+	}
+	return cmd
+}

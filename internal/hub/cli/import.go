@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clawsonar/clawsonar/internal/check"
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/hub/config"
+	"github.com/clawsonar/clawsonar/internal/hub/store"
+)
+
+// defaultConfig is read if no other file is named.
+const defaultConfig = "watch.yaml"
+
+// load reads the configuration; without a file, that of a hub that watches this machine.
+func load(s streams, args []string) (*config.Config, error) {
+	file := defaultConfig
+	if len(args) > 0 {
+		file = args[0]
+	}
+	c, err := config.Load(file)
+	if len(args) == 0 && errors.Is(err, fs.ErrNotExist) {
+		s.say("there is no %s: this machine is watched", defaultConfig)
+		return config.Parse("(built in)", []byte("watches: [{name: this-machine, targets: [127.0.0.1, '::1'], every: 6h}]\n"))
+	}
+	return c, usage(err)
+}
+
+// openStore opens the database of a configuration, and names the networks in it.
+func openStore(ctx context.Context, c *config.Config) (*store.Store, error) {
+	db, err := store.Open(ctx, c.Store)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Label(ctx, c.Networks); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("%s: %w", c.NetworksFile, err)
+	}
+	return db, nil
+}
+
+// checks are those of a scan.
+func checks() (out []event.CheckInfo) {
+	for _, c := range check.All() {
+		out = append(out, c.Doc)
+	}
+	return out
+}
+
+func newImport(s streams) *cobra.Command {
+	var file string
+	return command(&cobra.Command{
+		Use:   "import [flags] [DIR]",
+		Short: "Make the index again from stored streams",
+		Long: `Make the index of the database again from all streams (*.jsonl, *.jsonl.gz)
+below a directory, by default that of watch.yaml. Notes, accounts and alerts stay,
+and nothing is alerted. Streams of "clawsonar scan" are taken as well: the watch
+then is called as their directory. The hub is to be stopped meanwhile.
+
+Exit codes: 0 done · 1 failed, or streams that could not be read are not in the
+index · 2 usage or input error.`,
+	}, 1, func(f *flag.FlagSet) {
+		f.StringVar(&file, "config", "", "read this `FILE` instead of watch.yaml")
+	}, func(ctx context.Context, args []string) error {
+		var named []string
+		if file != "" {
+			named = []string{file}
+		}
+		c, err := load(s, named)
+		if err != nil {
+			return err
+		}
+		dir := c.Streams
+		if len(args) > 0 {
+			dir = args[0]
+		}
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			return usage(fmt.Errorf("%s is no directory: give the one with the streams", dir))
+		}
+		db, err := openStore(ctx, c)
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		out, err := db.Import(ctx, dir, checks(), nil)
+		for _, x := range out.Refused {
+			s.say("not imported: %v", x)
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(s.out, "%d runs, %d gateways\n", out.Runs, out.Gateways)
+		if len(out.Refused) > 0 {
+			return &exitError{code: exitFailed}
+		}
+		return nil
+	})
+}
