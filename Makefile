@@ -1,9 +1,9 @@
 # Everything a developer or CI does. Go alone builds, tests and runs the demo;
 # e2e and captures need npm, nginx and Caddy as well.
-.PHONY: build test e2e e2e-family e2e-report bench lint demo generate captures fuzz help
+.PHONY: build test e2e e2e-family e2e-report bench lint demo demo-hub generate captures fuzz help
 
-build: ## bin/clawsonar
-	go build -trimpath -o bin/clawsonar ./cmd/clawsonar
+build: ## bin/clawsonar and bin/clawsonar-hub
+	go build -trimpath -o bin/ ./cmd/clawsonar ./cmd/clawsonar-hub
 
 test: ## unit tests and command scripts
 	go test ./...
@@ -37,6 +37,9 @@ lint: ## gofmt, vet, staticcheck, and which package may import which
 
 demo: build ## build, scan bundled replicas of gateways on loopback
 	./bin/clawsonar demo
+
+demo-hub: build ## build, show the history of a fleet of replicas at http://127.0.0.1:8790/
+	./bin/clawsonar-hub demo
 
 generate: ## add new releases to the release table, installed ones to the keys; needs npm
 	go run ./internal/tools/releases

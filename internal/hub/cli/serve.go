@@ -1,0 +1,250 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/clawsonar/clawsonar/internal/audit"
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/hub/access"
+	"github.com/clawsonar/clawsonar/internal/hub/alert"
+	"github.com/clawsonar/clawsonar/internal/hub/config"
+	"github.com/clawsonar/clawsonar/internal/hub/store"
+	"github.com/clawsonar/clawsonar/internal/hub/watch"
+	"github.com/clawsonar/clawsonar/internal/hub/web"
+	"github.com/clawsonar/clawsonar/internal/version"
+)
+
+// hubName is the name of the program in streams and reports.
+const hubName = "clawsonar-hub"
+
+func newServe(s streams) *cobra.Command {
+	var once bool
+	return command(&cobra.Command{
+		Use:   "serve [flags] [FILE]",
+		Short: "Watch what watch.yaml lists, tell what changed, show it",
+		Long: `Run the watches of FILE (default watch.yaml) at their times, send its alerts,
+and show the history as pages. Without a watch.yaml this machine is watched.
+
+Exit codes: 0 done · 1 failed while running · 2 configuration error · 4 with -once:
+a run was not complete · 130 interrupted.`,
+	}, 1, func(f *flag.FlagSet) {
+		f.BoolVar(&once, "once", false, "make one run of each watch, send what is due, and end; show nothing")
+	}, func(ctx context.Context, args []string) error {
+		c, err := load(s, args)
+		if err != nil {
+			return err
+		}
+		if once {
+			return serveOnce(ctx, s, c)
+		}
+		return serve(ctx, s, c, nil)
+	})
+}
+
+// hub is what serves a configuration.
+type hub struct {
+	s      streams
+	c      *config.Config
+	db     *store.Store
+	runner *watch.Runner
+	alerts *alert.Loop
+	whole  bool // every run so far was complete
+}
+
+// open makes the hub's parts. What it refuses is the user's to fix.
+func open(ctx context.Context, s streams, c *config.Config) (h *hub, err error) {
+	h = &hub{s: s, c: c, whole: true}
+	set, err := audit.Fingerprints()
+	if err != nil {
+		return nil, err
+	}
+	if h.db, err = openStore(ctx, c); err != nil {
+		return nil, err
+	}
+	h.runner = &watch.Runner{
+		Dir: c.Streams, Store: h.db, Set: set, Checks: checks(), Tool: event.Tool{Name: hubName, Version: version.Version},
+		Now: time.Now, Say: func(line string) { s.say("%s", line) },
+	}
+	var names []string
+	for _, w := range c.Watches {
+		if err := h.runner.Check(ctx, w); err != nil {
+			h.db.Close()
+			return nil, usage(err)
+		}
+		names = append(names, w.Name)
+	}
+	confirm := func(name string) int {
+		for _, w := range c.Watches {
+			if w.Name == name {
+				return w.Confirm
+			}
+		}
+		return config.DefaultConfirm
+	}
+	h.alerts, err = alert.New(h.db, alert.Config{
+		Alerts: c.Alerts, Dir: c.Dir, URL: c.URL, Lang: c.Lang, Watches: names, Confirm: confirm, Now: time.Now, Stderr: s.err,
+	})
+	if err != nil {
+		h.db.Close()
+		return nil, usage(err)
+	}
+	if err := h.runner.Open(); err != nil {
+		h.db.Close()
+		return nil, err
+	}
+	h.runner.Applied = func(a store.Applied) {
+		if !a.Run.Complete {
+			h.whole = false
+		}
+		h.alerts.Wake()
+	}
+	return h, nil
+}
+
+func (h *hub) close() {
+	h.runner.Close()
+	if err := h.db.Close(); err != nil {
+		h.s.say("%v", err)
+	}
+}
+
+func (h *hub) scheduler(run func(context.Context, *config.Watch) error) *watch.Scheduler {
+	return &watch.Scheduler{
+		Watches: h.c.Watches, Run: run, Last: h.db.LastComplete, Clock: watch.SystemClock(),
+		Say: func(watch, text string) { h.s.say("watch %s: %s", watch, text) },
+	}
+}
+
+// serve runs until ctx ends. Before, unless nil, is called before each run.
+func serve(ctx context.Context, s streams, c *config.Config, before func() error) error {
+	h, err := open(ctx, s, c)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	var site *url.URL
+	if c.URL != "" {
+		if site, err = url.Parse(c.URL); err != nil {
+			return usage(fmt.Errorf("url: %w", err))
+		}
+	}
+	tokens, err := h.db.HaveTokens(ctx)
+	if err != nil {
+		return err
+	}
+	listening := access.Listening{Addr: c.Listen, TLS: c.TLS != nil, Proxy: c.BehindProxy, Tokens: tokens, OIDC: c.OIDC != nil, URL: site}
+	if err := listening.Check(); err != nil {
+		return usage(err)
+	}
+	handler, err := h.handler(ctx, site)
+	if err != nil {
+		return err
+	}
+	defer handler.Close()
+	listener, err := listening.Listen(ctx)
+	if err != nil {
+		return err
+	}
+	server := handler.Server()
+	address := "http://" + listener.Addr().String() + "/"
+	if c.TLS != nil {
+		address = "https" + address[4:]
+	}
+	if c.URL != "" {
+		address = c.URL + "/"
+	}
+	s.say("%d watches, pages at %s", len(c.Watches), address)
+	if says := listening.Says(); says != "" {
+		s.say("%s", says)
+	}
+	run := h.runner.Run
+	if before != nil {
+		run = func(ctx context.Context, w *config.Watch) error {
+			return errors.Join(before(), h.runner.Run(ctx, w))
+		}
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		serve := func() error { return server.Serve(listener) }
+		if c.TLS != nil {
+			serve = func() error { return server.ServeTLS(listener, c.TLS.Cert, c.TLS.Key) }
+		}
+		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		// The exports that are under way get a moment.
+		last, end := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer end()
+		if server.Shutdown(last) != nil {
+			server.Close()
+		}
+		return nil
+	})
+	group.Go(func() error {
+		h.scheduler(run).Serve(ctx)
+		return nil
+	})
+	group.Go(func() error {
+		if err := h.alerts.Run(ctx); ctx.Err() == nil {
+			return err
+		}
+		return nil
+	})
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return &exitError{code: exitInterrupted}
+}
+
+// handler is all routes.
+func (h *hub) handler(ctx context.Context, site *url.URL) (*access.Hub, error) {
+	log := slog.New(slog.NewTextHandler(h.s.err, nil))
+	var watches []web.Watch
+	for _, w := range h.c.Watches {
+		watches = append(watches, web.Watch{Name: w.Name, Every: w.Every})
+	}
+	board, err := web.New(web.Config{
+		Data: h.db, Tool: event.Tool{Name: hubName, Version: version.Version}, Checks: checks(), Watches: watches,
+		Streams: h.c.Streams, URL: h.c.URL, Public: h.c.Public, Now: time.Now, Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	o := access.Options{
+		Store: h.db, Log: log, TLS: h.c.TLS != nil, Proxy: h.c.BehindProxy, URL: site,
+	}
+	return access.New(ctx, board.Routes(), o)
+}
+
+// serveOnce makes one run of each watch.
+func serveOnce(ctx context.Context, s streams, c *config.Config) error {
+	h, err := open(ctx, s, c)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	err = h.scheduler(h.runner.Run).Once(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return &exitError{code: exitInterrupted}
+	case err != nil:
+		return err
+	case !h.whole:
+		return &exitError{code: exitIncomplete}
+	}
+	return nil
+}
