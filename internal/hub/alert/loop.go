@@ -49,6 +49,7 @@ type Loop struct {
 
 	wake    chan struct{}
 	workers sync.WaitGroup
+	hurry   bool // what is due is not held for others to join it
 
 	mu     sync.Mutex // of what follows
 	stderr io.Writer
@@ -145,6 +146,21 @@ func (l *Loop) Run(ctx context.Context) error {
 	}
 }
 
+// Once sends what is due, without waiting for more to join it, and returns after one try
+// of each. It is not called beside Run.
+func (l *Loop) Once(ctx context.Context) error {
+	l.hurry = true
+	defer l.workers.Wait()
+	for range maxOpen {
+		next, err := l.step(ctx)
+		l.workers.Wait()
+		if err != nil || next.IsZero() || next.After(l.now()) {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
 func (l *Loop) warn(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -238,7 +254,7 @@ func (l *Loop) changes(ctx context.Context, now time.Time) (next time.Time, err 
 		if len(g.rows) == 0 {
 			continue
 		}
-		if due := r.due(hold); due.After(now) {
+		if due := r.due(hold); due.After(now) && !l.hurry {
 			if next.IsZero() || due.Before(next) {
 				next = due
 			}

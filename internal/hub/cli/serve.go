@@ -75,25 +75,13 @@ func open(ctx context.Context, s streams, c *config.Config) (h *hub, err error) 
 		Dir: c.Streams, Store: h.db, Set: set, Checks: checks(), Tool: event.Tool{Name: hubName, Version: version.Version},
 		Now: time.Now, Say: func(line string) { s.say("%s", line) },
 	}
-	var names []string
 	for _, w := range c.Watches {
 		if err := h.runner.Check(ctx, w); err != nil {
 			h.db.Close()
 			return nil, usage(err)
 		}
-		names = append(names, w.Name)
 	}
-	confirm := func(name string) int {
-		for _, w := range c.Watches {
-			if w.Name == name {
-				return w.Confirm
-			}
-		}
-		return config.DefaultConfirm
-	}
-	h.alerts, err = alert.New(h.db, alert.Config{
-		Alerts: c.Alerts, Dir: c.Dir, URL: c.URL, Lang: c.Lang, Watches: names, Confirm: confirm, Now: time.Now, Stderr: s.err,
-	})
+	h.alerts, err = alert.New(h.db, c, time.Now, s.err)
 	if err != nil {
 		h.db.Close()
 		return nil, usage(err)
@@ -238,6 +226,9 @@ func serveOnce(ctx context.Context, s streams, c *config.Config) error {
 	}
 	defer h.close()
 	err = h.scheduler(h.runner.Run).Once(ctx)
+	if ctx.Err() == nil {
+		err = errors.Join(err, h.alerts.Once(ctx))
+	}
 	switch {
 	case ctx.Err() != nil:
 		return &exitError{code: exitInterrupted}
