@@ -26,13 +26,15 @@ func execPlace(command, dir string) (place, error) {
 		return place{}, errors.New("exec: the program is missing")
 	}
 	name := "exec:" + clean.Text(args[0])
-	path := args[0]
+	path, err := args[0], error(nil)
 	if strings.ContainsRune(path, '/') { // else it is in PATH
-		path = resolve(dir, path)
+		path, err = filepath.Abs(resolve(dir, path))
 	}
-	path, err := exec.LookPath(path)
 	if err == nil {
-		args[0], err = filepath.Abs(path) // it is started in another directory
+		args[0], err = exec.LookPath(path)
+	}
+	if err == nil {
+		args[0], err = filepath.Abs(args[0]) // it is started in another directory
 	}
 	if err != nil {
 		return place{}, fmt.Errorf("exec: %w", err)

@@ -79,10 +79,11 @@ func startFleet() (*fleet, error) {
 	return f, f.turn(0)
 }
 
-// turn makes the replicas what they are at that time. Each stays for two turns or three.
+// turn makes the replicas what they are at that time. Each stays as it is for two turns,
+// and they do not all change at the same one.
 func (f *fleet) turn(n int) error {
 	for i, life := range lives() {
-		now := life[(n*len(life)/demoDays+n/demoDays)%len(life)]
+		now := life[(n+i%2)/2%len(life)]
 		c, ok := f.all[now]
 		if !ok && now != "" {
 			return fmt.Errorf("built-in captures: %s is missing", now)

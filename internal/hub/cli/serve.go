@@ -8,12 +8,15 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/clawsonar/clawsonar/internal/audit"
+	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/hub/access"
 	"github.com/clawsonar/clawsonar/internal/hub/alert"
@@ -58,12 +61,12 @@ type hub struct {
 	db     *store.Store
 	runner *watch.Runner
 	alerts *alert.Loop
-	whole  bool // every run so far was complete
+	broken atomic.Bool // a run was not complete
 }
 
 // open makes the hub's parts. What it refuses is the user's to fix.
 func open(ctx context.Context, s streams, c *config.Config) (h *hub, err error) {
-	h = &hub{s: s, c: c, whole: true}
+	h = &hub{s: s, c: c}
 	set, err := audit.Fingerprints()
 	if err != nil {
 		return nil, err
@@ -92,7 +95,7 @@ func open(ctx context.Context, s streams, c *config.Config) (h *hub, err error) 
 	}
 	h.runner.Applied = func(a store.Applied) {
 		if !a.Run.Complete {
-			h.whole = false
+			h.broken.Store(true)
 		}
 		h.alerts.Wake()
 	}
@@ -213,7 +216,20 @@ func (h *hub) handler(ctx context.Context, site *url.URL) (*access.Hub, error) {
 		return nil, err
 	}
 	o := access.Options{
-		Store: h.db, Log: log, TLS: h.c.TLS != nil, Proxy: h.c.BehindProxy, URL: site,
+		Store: h.db, Log: log, TLS: h.c.TLS != nil, Proxy: h.c.BehindProxy, URL: site, Chrome: board.Chrome, Lang: web.Lang,
+	}
+	if x := h.c.OIDC; x != nil {
+		o.OIDC = &access.OIDC{
+			Issuer: x.Issuer, ClientID: x.ClientID,
+			Allow: access.Members(x.Allow), Work: access.Members(x.Work),
+		}
+		if x.ClientSecretFile != "" {
+			secret, err := bounded.File(x.ClientSecretFile, 4096)
+			if err != nil {
+				return nil, usage(fmt.Errorf("client_secret_file: %w", err))
+			}
+			o.OIDC.ClientSecret = strings.TrimSpace(string(secret))
+		}
 	}
 	return access.New(ctx, board.Routes(), o)
 }
@@ -234,7 +250,7 @@ func serveOnce(ctx context.Context, s streams, c *config.Config) error {
 		return &exitError{code: exitInterrupted}
 	case err != nil:
 		return err
-	case !h.whole:
+	case h.broken.Load():
 		return &exitError{code: exitIncomplete}
 	}
 	return nil
