@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -98,6 +99,13 @@ alerts:
 		t.Logf("%s: %s", step, lines[n-1])
 	}
 
+	// The first request that a gateway of this release ever accepts makes its owner's
+	// profile, no matter who sends it.
+	if resp, err := http.Get(g.URL + "__openclaw/control-ui-config.json"); err != nil {
+		t.Fatal(err)
+	} else {
+		resp.Body.Close()
+	}
 	before, err := settle(ctx, g)
 	if err != nil {
 		t.Fatal(err)
