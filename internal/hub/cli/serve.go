@@ -21,6 +21,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/hub/access"
 	"github.com/clawsonar/clawsonar/internal/hub/alert"
 	"github.com/clawsonar/clawsonar/internal/hub/config"
+	"github.com/clawsonar/clawsonar/internal/hub/machine"
 	"github.com/clawsonar/clawsonar/internal/hub/store"
 	"github.com/clawsonar/clawsonar/internal/hub/watch"
 	"github.com/clawsonar/clawsonar/internal/hub/web"
@@ -76,7 +77,7 @@ func open(ctx context.Context, s streams, c *config.Config) (h *hub, err error) 
 	}
 	h.runner = &watch.Runner{
 		Dir: c.Streams, Store: h.db, Set: set, Checks: checks(), Tool: event.Tool{Name: hubName, Version: version.Version},
-		Now: time.Now, Say: func(line string) { s.say("%s", line) },
+		Now: time.Now, Say: h.sayOf,
 	}
 	for _, w := range c.Watches {
 		if err := h.runner.Check(ctx, w); err != nil {
@@ -92,6 +93,10 @@ func open(ctx context.Context, s streams, c *config.Config) (h *hub, err error) 
 	if err := h.runner.Open(); err != nil {
 		h.db.Close()
 		return nil, err
+	}
+	// What an earlier process left is no run of this one.
+	if err := h.runner.Adopt(ctx); err != nil && ctx.Err() == nil {
+		s.say("%v", err)
 	}
 	h.runner.Applied = func(a store.Applied) {
 		if !a.Run.Complete {
@@ -112,9 +117,12 @@ func (h *hub) close() {
 func (h *hub) scheduler(run func(context.Context, *config.Watch) error) *watch.Scheduler {
 	return &watch.Scheduler{
 		Watches: h.c.Watches, Run: run, Last: h.db.LastComplete, Clock: watch.SystemClock(),
-		Say: func(watch, text string) { h.s.say("watch %s: %s", watch, text) },
+		Say: h.sayOf,
 	}
 }
+
+// sayOf says a line about a watch.
+func (h *hub) sayOf(watch, line string) { h.s.say("watch %s: %s", watch, line) }
 
 // serve runs until ctx ends. Before, unless nil, is called before each run.
 func serve(ctx context.Context, s streams, c *config.Config, before func() error) error {
@@ -205,11 +213,18 @@ func serve(ctx context.Context, s streams, c *config.Config, before func() error
 func (h *hub) handler(ctx context.Context, site *url.URL) (*access.Hub, error) {
 	log := slog.New(slog.NewTextHandler(h.s.err, nil))
 	var watches []web.Watch
+	var measured []machine.Watch
 	for _, w := range h.c.Watches {
 		watches = append(watches, web.Watch{Name: w.Name, Every: w.Every})
+		measured = append(measured, machine.Watch{Name: w.Name, Every: w.Every})
 	}
+	advisories, err := audit.Advisories()
+	if err != nil {
+		return nil, err
+	}
+	tool := event.Tool{Name: hubName, Version: version.Version}
 	board, err := web.New(web.Config{
-		Data: h.db, Tool: event.Tool{Name: hubName, Version: version.Version}, Checks: checks(), Watches: watches,
+		Data: h.db, Tool: tool, Checks: checks(), Watches: watches,
 		Streams: h.c.Streams, URL: h.c.URL, Public: h.c.Public, Now: time.Now, Log: log,
 	})
 	if err != nil {
@@ -231,7 +246,19 @@ func (h *hub) handler(ctx context.Context, site *url.URL) (*access.Hub, error) {
 			o.OIDC.ClientSecret = strings.TrimSpace(string(secret))
 		}
 	}
-	return access.New(ctx, board.Routes(), o)
+	prober := machine.NewWatchProber(func(name string) (*audit.Builder, string) {
+		for _, w := range h.c.Watches {
+			if w.Name == name {
+				return h.runner.Builder(w), w.Source()
+			}
+		}
+		return nil, ""
+	})
+	routes := machine.Routes(machine.Options{
+		Data: h.db, Tool: tool, Watches: measured, AdvisoriesAsOf: audit.Dates(h.runner.Set, advisories).AdvisoriesAsOf,
+		Prober: prober, Now: time.Now, Log: log,
+	})
+	return access.New(ctx, append(board.Routes(), routes...), o)
 }
 
 // serveOnce makes one run of each watch.

@@ -114,3 +114,34 @@ func TestImports(t *testing.T) {
 		}
 	}
 }
+
+// TestLean: the auditor has nothing of the hub, nor of the libraries that only the hub
+// needs.
+func TestLean(t *testing.T) {
+	deps := func(command string) []string {
+		t.Helper()
+		out, err := exec.Command("go", "list", "-deps", module+"cmd/"+command).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Fields(string(out))
+	}
+	heavy := func(path string) bool {
+		for _, prefix := range []string{
+			module + "internal/hub/", "github.com/ncruces/", "github.com/jackc/", "github.com/nicholas-fedor/", "github.com/coreos/", "golang.org/x/oauth2",
+		} {
+			if strings.HasPrefix(path, prefix) {
+				return true
+			}
+		}
+		return false
+	}
+	if !slices.ContainsFunc(deps("clawsonar-hub"), heavy) {
+		t.Error("the hub has none of its own packages: the prefixes are wrong")
+	}
+	for _, path := range deps("clawsonar") {
+		if heavy(path) {
+			t.Errorf("clawsonar has %s", path)
+		}
+	}
+}
