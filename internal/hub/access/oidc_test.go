@@ -7,6 +7,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
+	"html"
 	"maps"
 	"math/big"
 	"net/http"
@@ -29,6 +31,7 @@ type idp struct {
 	url  string
 	key  *rsa.PrivateKey
 	down bool // answers 503
+	page bool // a page of its own sends browsers back
 	// callback is where browsers are sent back to.
 	callback string
 	faults   faults
@@ -86,7 +89,13 @@ func (p *idp) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		code := secret()
 		p.codes[code] = q
-		http.Redirect(w, r, q.Get("redirect_uri")+"?"+url.Values{"code": {code}, "state": {q.Get("state")}, "iss": {p.url}}.Encode(), http.StatusFound)
+		back := q.Get("redirect_uri") + "?" + url.Values{"code": {code}, "state": {q.Get("state")}, "iss": {p.url}}.Encode()
+		if p.page {
+			w.Header().Set("Content-Type", "text/html")
+			fmt.Fprintf(w, `<!doctype html><meta http-equiv="refresh" content="0;url=%s">`, html.EscapeString(back))
+			return
+		}
+		http.Redirect(w, r, back, http.StatusFound)
 	case r.URL.Path == "/token":
 		asked, ok := p.codes[r.PostFormValue("code")]
 		delete(p.codes, r.PostFormValue("code"))

@@ -183,7 +183,8 @@ func queries(b *testing.B, s *Store) {
 			_, _, err := s.Changes(ctx, ChangeFilter{Since: now.AddDate(0, 0, -7), Kinds: []Kind{KindClosed}}, Page{})
 			return err
 		},
-		"runs": func() error { _, _, err := s.Runs(ctx, RunFilter{}, Page{}); return err },
+		"gauges": func() error { _, err := s.Gauges(ctx); return err },
+		"runs":   func() error { _, _, err := s.Runs(ctx, RunFilter{}, Page{}); return err },
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
