@@ -99,7 +99,7 @@ func (b *Board) changes(w http.ResponseWriter, r *http.Request) error {
 }
 
 // chunk is how many entries are read at once where all are wanted.
-const chunk = 500
+const chunk = 2000
 
 // eachChange yields all changes of a filter, in the store's order. Those of later runs
 // do not move it: the filter ends now at the latest.
