@@ -24,10 +24,9 @@ import (
 type OIDC struct {
 	Issuer       string // its URL, as it writes it
 	ClientID     string
-	ClientSecret string   // "" of a public client
-	Scopes       []string // to ask for beside openid, email and profile; some providers give groups only for a scope
-	Allow        Members  // who has the role view
-	Work         Members  // who has the role work
+	ClientSecret string  // "" of a public client
+	Allow        Members // who has the role view
+	Work         Members // who has the role work
 }
 
 // Members are people of a provider.
@@ -166,16 +165,16 @@ func (p *provider) find(ctx context.Context) (*oauth2.Config, *oidc.IDTokenVerif
 		return p.oauth, p.verifier, p.failed
 	}
 	found, err := oidc.NewProvider(oidc.ClientContext(ctx, p.client), p.o.Issuer)
+	var scopes []string
 	if err == nil {
-		err = private(found)
+		scopes, err = check(found)
 	}
 	p.tried, p.failed = now, err
 	if err != nil {
 		return nil, nil, err
 	}
 	p.oauth = &oauth2.Config{
-		ClientID: p.o.ClientID, ClientSecret: p.o.ClientSecret, Endpoint: found.Endpoint(), RedirectURL: p.callback,
-		Scopes: append([]string{oidc.ScopeOpenID, "email", "profile"}, p.o.Scopes...),
+		ClientID: p.o.ClientID, ClientSecret: p.o.ClientSecret, Endpoint: found.Endpoint(), RedirectURL: p.callback, Scopes: scopes,
 	}
 	if p.o.ClientSecret == "" {
 		p.oauth.Endpoint.AuthStyle = oauth2.AuthStyleInParams
@@ -184,24 +183,33 @@ func (p *provider) find(ctx context.Context) (*oauth2.Config, *oidc.IDTokenVerif
 	return p.oauth, p.verifier, nil
 }
 
-// private checks that secrets go to a provider, and its keys come, by a way that nobody
-// between can use.
-func private(found *oidc.Provider) error {
-	var all struct {
-		Auth  string `json:"authorization_endpoint"`
-		Token string `json:"token_endpoint"`
-		Keys  string `json:"jwks_uri"`
+// check returns the scopes to ask a provider for. It refuses one to which secrets would
+// go, or whose keys would come, by a way that somebody between can use.
+func check(found *oidc.Provider) (scopes []string, err error) {
+	var says struct {
+		Auth   string   `json:"authorization_endpoint"`
+		Token  string   `json:"token_endpoint"`
+		Keys   string   `json:"jwks_uri"`
+		Scopes []string `json:"scopes_supported"`
 	}
-	if err := found.Claims(&all); err != nil {
-		return err
+	if err := found.Claims(&says); err != nil {
+		return nil, err
 	}
-	for _, text := range []string{all.Auth, all.Token, all.Keys} {
+	for _, text := range []string{says.Auth, says.Token, says.Keys} {
 		if u, err := url.Parse(text); err != nil || !privateWay(u) {
-			return fmt.Errorf("the provider names %.200q, which is not https", text)
+			return nil, fmt.Errorf("the provider names %.200q, which is not https", text)
 		}
 	}
-	return nil
+	scopes = []string{oidc.ScopeOpenID, "email", "profile"}
+	// Some give groups only for this scope, others refuse a scope that they do not know.
+	if slices.Contains(says.Scopes, groupsScope) {
+		scopes = append(scopes, groupsScope)
+	}
+	return scopes, nil
 }
+
+// groupsScope is no standard, but what those call it that have it.
+const groupsScope = "groups"
 
 // attempt is a login that has begun, kept by the browser in a cookie.
 type attempt struct{ state, nonce, verifier, next string }

@@ -27,11 +27,13 @@ import (
 
 // idp is a provider with one user. It is strict about what the hub sends.
 type idp struct {
-	t    *testing.T
-	url  string
-	key  *rsa.PrivateKey
-	down bool // answers 503
-	page bool // a page of its own sends browsers back
+	t        *testing.T
+	url      string
+	key      *rsa.PrivateKey
+	down     bool     // answers 503
+	scopes   []string // that it says it has
+	insecure string   // comes before the address of its keys
+	page     bool     // a page of its own sends browsers back
 	// callback is where browsers are sent back to.
 	callback string
 	faults   faults
@@ -75,14 +77,14 @@ func (p *idp) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	case r.URL.Path == "/.well-known/openid-configuration":
 		answer(map[string]any{
-			"issuer": p.url, "authorization_endpoint": p.url + "/authorize", "token_endpoint": p.url + "/token", "jwks_uri": p.url + "/keys",
+			"issuer": p.url, "authorization_endpoint": p.url + "/authorize", "token_endpoint": p.url + "/token", "jwks_uri": p.insecure + p.url + "/keys", "scopes_supported": p.scopes,
 			"id_token_signing_alg_values_supported": []string{"RS256", "HS256", "none"},
 		})
 	case r.URL.Path == "/keys":
 		answer(map[string]any{"keys": []any{map[string]any{"kty": "RSA", "kid": "1", "alg": "RS256", "use": "sig", "n": enc(p.key.N.Bytes()), "e": enc(big.NewInt(int64(p.key.E)).Bytes())}}})
 	case r.URL.Path == "/authorize":
 		q := r.URL.Query()
-		for name, want := range map[string]string{"client_id": "board", "response_type": "code", "redirect_uri": p.callback, "code_challenge_method": "S256", "scope": "openid email profile groups"} {
+		for name, want := range map[string]string{"client_id": "board", "response_type": "code", "redirect_uri": p.callback, "code_challenge_method": "S256", "scope": "openid email profile" + map[bool]string{true: " groups"}[p.scopes != nil]} {
 			if q.Get(name) != want {
 				p.t.Errorf("authorize: %s=%s", name, q.Get(name))
 			}
@@ -149,7 +151,7 @@ func (p *idp) sign(nonce string) string {
 // withProvider is a hub with that provider.
 func withProvider(t *testing.T, change func(*OIDC)) (*fixture, *idp) {
 	p := newIDP(t)
-	o := &OIDC{Issuer: p.url, ClientID: "board", ClientSecret: "s3cret", Scopes: []string{"groups"}, Allow: Members{Groups: []string{"soc"}}}
+	o := &OIDC{Issuer: p.url, ClientID: "board", ClientSecret: "s3cret", Allow: Members{Groups: []string{"soc"}}}
 	if change != nil {
 		change(o)
 	}
@@ -342,6 +344,28 @@ func set(u *url.URL, name, value string) {
 	q := u.Query()
 	q.Set(name, value)
 	u.RawQuery = q.Encode()
+}
+
+// Groups are asked for only where that is no error, and nothing is sent or fetched in the
+// clear.
+func TestProviderSaysOfItself(t *testing.T) {
+	f, p := withProvider(t, nil)
+	for _, scopes := range [][]string{{"openid", "groups"}, nil} {
+		p.mu.Lock()
+		p.scopes = scopes
+		p.mu.Unlock()
+		f.start(f.o)
+		if res := f.through(nil); !session(res) {
+			t.Errorf("%v: %s", scopes, res.Status)
+		}
+	}
+	p.mu.Lock()
+	p.insecure = "http://keys.example.org/?"
+	p.mu.Unlock()
+	f.start(f.o)
+	if res := f.ask("GET", "/login/provider", people); res.StatusCode != 503 {
+		t.Errorf("keys in the clear: %s", res.Status)
+	}
 }
 
 // A provider that does not answer keeps nobody with a token out, and is asked again.

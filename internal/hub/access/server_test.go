@@ -74,7 +74,7 @@ func TestProviderInBrowser(t *testing.T) {
 		t.Skip("SKIPPED: there is no chromium: logging in by a provider was not tried in a browser")
 	}
 	p := newIDP(t)
-	f := setUp(t, Options{URL: parsed(t, "http://localhost"), OIDC: &OIDC{Issuer: p.url, ClientID: "board", ClientSecret: "s3cret", Scopes: []string{"groups"}, Allow: Members{Groups: []string{"soc"}}}})
+	f := setUp(t, Options{URL: parsed(t, "http://localhost"), OIDC: &OIDC{Issuer: p.url, ClientID: "board", ClientSecret: "s3cret", Allow: Members{Groups: []string{"soc"}}}})
 	port := f.serve()
 	p.mu.Lock()
 	p.now, p.page, p.callback = f.clock.now, true, "http://localhost:"+port+"/login/callback"
