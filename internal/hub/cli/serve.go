@@ -155,6 +155,12 @@ func serve(ctx context.Context, s streams, c *config.Config, before func() error
 		return err
 	}
 	server := handler.Server()
+	if c.TLS != nil {
+		if server.TLSConfig, err = access.TLS(c.TLS.Cert, c.TLS.Key, time.Now, h.log()); err != nil {
+			listener.Close()
+			return usage(err)
+		}
+	}
 	address := "http://" + listener.Addr().String() + "/"
 	if c.TLS != nil {
 		address = "https" + address[4:]
@@ -176,7 +182,7 @@ func serve(ctx context.Context, s streams, c *config.Config, before func() error
 	group.Go(func() error {
 		serve := func() error { return server.Serve(listener) }
 		if c.TLS != nil {
-			serve = func() error { return server.ServeTLS(listener, c.TLS.Cert, c.TLS.Key) }
+			serve = func() error { return server.ServeTLS(listener, "", "") }
 		}
 		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
 			return err
@@ -209,9 +215,11 @@ func serve(ctx context.Context, s streams, c *config.Config, before func() error
 	return &exitError{code: exitInterrupted}
 }
 
+func (h *hub) log() *slog.Logger { return slog.New(slog.NewTextHandler(h.s.err, nil)) }
+
 // handler is all routes.
 func (h *hub) handler(ctx context.Context, site *url.URL) (*access.Hub, error) {
-	log := slog.New(slog.NewTextHandler(h.s.err, nil))
+	log := h.log()
 	var watches []web.Watch
 	var measured []machine.Watch
 	for _, w := range h.c.Watches {
