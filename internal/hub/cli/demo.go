@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/clawsonar/clawsonar/internal/audit"
+	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/hub/config"
@@ -145,7 +146,7 @@ The replicas give the answers that real gateways gave when they were recorded.`,
 		if err != nil {
 			return err
 		}
-		if _, err := db.Import(ctx, c.Streams, checks(), nil); err != nil {
+		if _, err := db.Import(ctx, c.Streams, check.Infos(), nil); err != nil {
 			db.Close()
 			return err
 		}

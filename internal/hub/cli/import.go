@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/clawsonar/clawsonar/internal/check"
-	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/hub/config"
 	"github.com/clawsonar/clawsonar/internal/hub/store"
 )
@@ -44,14 +43,6 @@ func openStore(ctx context.Context, c *config.Config) (*store.Store, error) {
 		return nil, fmt.Errorf("%s: %w", c.NetworksFile, err)
 	}
 	return db, nil
-}
-
-// checks are those of a scan.
-func checks() (out []event.CheckInfo) {
-	for _, c := range check.All() {
-		out = append(out, c.Doc)
-	}
-	return out
 }
 
 func newImport(s streams) *cobra.Command {
@@ -89,7 +80,7 @@ index · 2 usage or input error.`,
 			return err
 		}
 		defer db.Close()
-		out, err := db.Import(ctx, dir, checks(), nil)
+		out, err := db.Import(ctx, dir, check.Infos(), nil)
 		for _, x := range out.Refused {
 			s.say("not imported: %v", x)
 		}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/bounded"
+	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/hub/access"
 	"github.com/clawsonar/clawsonar/internal/hub/alert"
@@ -76,7 +77,7 @@ func open(ctx context.Context, s streams, c *config.Config) (h *hub, err error) 
 		return nil, err
 	}
 	h.runner = &watch.Runner{
-		Dir: c.Streams, Store: h.db, Set: set, Checks: checks(), Tool: event.Tool{Name: hubName, Version: version.Version},
+		Dir: c.Streams, Store: h.db, Set: set, Checks: check.Infos(), Tool: event.Tool{Name: hubName, Version: version.Version},
 		Now: time.Now, Say: h.sayOf,
 	}
 	for _, w := range c.Watches {
@@ -232,7 +233,7 @@ func (h *hub) handler(ctx context.Context, site *url.URL) (*access.Hub, error) {
 	}
 	tool := event.Tool{Name: hubName, Version: version.Version}
 	board, err := web.New(web.Config{
-		Data: h.db, Tool: tool, Checks: checks(), Watches: watches,
+		Data: h.db, Tool: tool, Checks: check.Infos(), Watches: watches,
 		Streams: h.c.Streams, URL: h.c.URL, Public: h.c.Public, Now: time.Now, Log: log,
 	})
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/hub/stream"
 	"github.com/clawsonar/clawsonar/internal/test/postgres"
@@ -134,7 +135,7 @@ func BenchmarkImport(b *testing.B) {
 			b.Run("import", func(b *testing.B) {
 				var out Imported
 				for b.Loop() {
-					if out, err = s.Import(context.Background(), dir, checks(), nil); err != nil {
+					if out, err = s.Import(context.Background(), dir, check.Infos(), nil); err != nil {
 						b.Fatal(err)
 					}
 				}
@@ -210,7 +211,7 @@ func again(b *testing.B, s *Store, dir string) {
 		}
 		x.SHA256 = strconv.Itoa(i) // another one
 		x.Summary.Finished = x.Summary.Finished.Add(time.Duration(i+1) * time.Hour)
-		if _, err := s.Apply(context.Background(), x, last, checks()); err != nil {
+		if _, err := s.Apply(context.Background(), x, last, check.Infos()); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -22,14 +22,6 @@ import (
 // hour is the n-th hour of the tests.
 func hour(n int) time.Time { return time.Date(2026, 11, 1, n, 0, 0, 0, time.UTC) }
 
-// checks are those of a scan.
-func checks() (out []event.CheckInfo) {
-	for _, c := range check.All() {
-		out = append(out, c.Doc)
-	}
-	return out
-}
-
 // line is a line of a stream, in short: "PLACE STATE [RELEASE]", where a state is one of
 // an authentication or an outcome. Open ones have the finding of it.
 func line(text string) *event.Target {
@@ -100,7 +92,7 @@ func apply(t *testing.T, s *Store, dir, file string) Applied {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := s.Apply(context.Background(), x, name(dir, x), checks())
+	out, err := s.Apply(context.Background(), x, name(dir, x), check.Infos())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +227,7 @@ func same(t *testing.T, s *Store, dir string) {
 	t.Helper()
 	before := dump(t, s)
 	for range 2 {
-		out, err := s.Import(context.Background(), dir, checks(), nil)
+		out, err := s.Import(context.Background(), dir, check.Infos(), nil)
 		if err != nil || len(out.Refused) > 0 {
 			t.Fatalf("%+v, %v", out, err)
 		}
@@ -314,7 +306,7 @@ func testImportRefuses(t *testing.T, s *Store) {
 			t.Fatal(err)
 		}
 	}
-	out, err := s.Import(ctx, dir, checks(), nil)
+	out, err := s.Import(ctx, dir, check.Infos(), nil)
 	if err != nil || out.Runs != 1 || out.Gateways != 1 || len(out.Refused) != 2 {
 		t.Fatalf("%+v, %v", out, err)
 	}
@@ -322,12 +314,12 @@ func testImportRefuses(t *testing.T, s *Store) {
 		t.Fatal(err)
 	}
 	before := dump(t, s)
-	if _, err := s.Import(ctx, t.TempDir(), checks(), nil); err == nil {
+	if _, err := s.Import(ctx, t.TempDir(), check.Infos(), nil); err == nil {
 		t.Error("an empty directory was imported")
 	}
 	ended, end := context.WithCancel(ctx)
 	end()
-	if _, err := s.Import(ended, dir, checks(), nil); !errors.Is(err, context.Canceled) {
+	if _, err := s.Import(ended, dir, check.Infos(), nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 	if after := dump(t, s); after != before {
@@ -370,7 +362,7 @@ func testAlerts(t *testing.T, s *Store) {
 			t.Errorf("run %d: %s, want %s", i+1, got, c.want)
 		}
 	}
-	if _, err := s.Import(context.Background(), dir, checks(), nil); err != nil {
+	if _, err := s.Import(context.Background(), dir, check.Infos(), nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := waiting(); strings.Count(got, ";") != 3 {
