@@ -116,7 +116,7 @@ func TestStore(t *testing.T) {
 	for _, o := range store.Orders() {
 		holds(ask("/gateways?sort="+string(o)), "1 to 2 of 2")
 	}
-	holds(ask("/changes"), "new gateway", "opened", "no longer answers")
+	holds(ask("/changes"), "new gateway", "opened", "gateway gone")
 	holds(ask("/changes?kind=opened"), "1 to 1 of 1")
 	holds(ask("/weekly"), "Newly open", "Was open, and is not shown to be closed")
 	holds(ask("/public"), "fewer than 5")

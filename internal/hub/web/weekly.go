@@ -84,7 +84,7 @@ func (b *Board) weekOf(r *http.Request, l *language) (*weeklyPage, error) {
 	var counts [parts]int
 	titles := [parts]weekPart{
 		{Title: l.Say("Newly open"), Class: "worst"}, {Title: l.Say("Still open"), Class: "worst"}, {Title: l.Say("Was open, and is not shown to be closed"), Class: "doubt"},
-		{Title: l.Say("Closed by proof"), Class: "good"}, {Title: l.Say("New gateways"), Class: "plain"}, {Title: l.Say("No longer answers"), Class: "faint"},
+		{Title: l.Say("Closed by proof"), Class: "good"}, {Title: l.Say("New gateways"), Class: "plain"}, {Title: l.Say("Gone, which is no proof of a fix"), Class: "faint"},
 	}
 	add := func(owner, contact string, part int, e weekEntry) {
 		counts[part]++

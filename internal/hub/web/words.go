@@ -85,7 +85,7 @@ func (l *language) kind(k store.Kind) string {
 	case store.KindVerdict:
 		return l.Say("another verdict")
 	case store.KindGone:
-		return l.Say("no longer answers")
+		return l.Say("gateway gone")
 	case store.KindFinding:
 		return l.Say("new findings")
 	case store.KindFixed:
