@@ -29,7 +29,7 @@ func (h *Hub) entry(r *http.Request, u User, what, object string) store.AuditEnt
 	return store.AuditEntry{At: h.o.Now(), Who: u.Name, Via: string(u.Via), Addr: h.client(r), What: what, Object: object}
 }
 
-func tokenText() *regexp.Regexp { return regexp.MustCompile(tokenPrefix + `[A-Za-z0-9_%-]{8,}`) }
+func tokenText() *regexp.Regexp { return regexp.MustCompile(`clawsonar(?:_|%5[Ff])[A-Za-z0-9_%-]{8,}`) }
 
 // note writes an entry, and returns only when it is written.
 func (h *Hub) note(r *http.Request, u User, what, object string) error {

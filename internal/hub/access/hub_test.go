@@ -508,6 +508,7 @@ func TestAuditLog(t *testing.T) {
 	f.ask("GET", "/gateways", cookies(in))
 	f.ask("GET", "/gateways?format=csv", cookies(in))
 	f.ask("GET", "/gateways/0000000000001?token="+view, bearer(view))
+	f.ask("GET", "/gateways/0000000000002?t="+strings.Replace(view, "_", "%5f", 1), bearer(view))
 	f.ask("POST", "/gateways/0000000000001/notes", cookies(in))
 	f.ask("POST", "/gateways/0000000000001/notes", bearer(view))
 	f.ask("GET", "/gateways/0000000000001")
@@ -529,6 +530,7 @@ func TestAuditLog(t *testing.T) {
 		"ann|token|192.0.2.1|logout|https://board.example/logout",
 		"grafana|token|192.0.2.1|refused|POST https://board.example/gateways/0000000000001/notes",
 		"ann|token|192.0.2.1|POST|https://board.example/gateways/0000000000001/notes",
+		"grafana|token|192.0.2.1|looked|https://board.example/gateways/0000000000002?t=clawsonar_...",
 		"grafana|token|192.0.2.1|looked|https://board.example/gateways/0000000000001?token=clawsonar_...",
 		"ann|token|192.0.2.1|looked|https://board.example/gateways?format=csv",
 		"ann|token|192.0.2.1|login|",
