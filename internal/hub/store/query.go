@@ -297,9 +297,10 @@ type Overview struct {
 	Networks   []Counted
 	Owners     []Counted
 	Watches    []WatchState
-	// The first 20 gateways of each, and how many there are.
-	Alarming, Unresolved   []Gateway
-	AlarmingN, UnresolvedN int
+	// The first 20 gateways of each, and how many there are. Unclear are those of which
+	// nothing was ever proven to be open, and is not proven now: unknown or blocked.
+	Alarming, Unresolved, Unclear    []Gateway
+	AlarmingN, UnresolvedN, UnclearN int
 }
 
 // Day counts gateways by verdict at the end of a day (UTC).
@@ -361,6 +362,7 @@ func (s *Store) Overview(ctx context.Context, now time.Time) (o Overview, err er
 	}{
 		{` WHERE g.rank < 2`, &o.Alarming, &o.AlarmingN},
 		{` WHERE g.proven IN ('open', 'claimable') AND g.rank >= 2`, &o.Unresolved, &o.UnresolvedN},
+		{` WHERE g.proven NOT IN ('open', 'claimable') AND g.verdict IN ('unknown', 'blocked')`, &o.Unclear, &o.UnclearN},
 	} {
 		list, err := s.gateways(ctx, x.where+` ORDER BY g.rank, g.severity DESC, g.addr, g.port, g.id LIMIT 20`, nil)
 		*x.into = list

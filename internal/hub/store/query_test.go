@@ -206,7 +206,7 @@ func testQueries(t *testing.T, s *Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.AlarmingN != 0 || o.Now["required"] != 1 || o.Now["unknown"] != 1 || o.Now[Gone] != 1 || len(o.Watches) != 2 || o.Watches[0].LastComplete.ID != third.Run.ID {
+	if o.AlarmingN != 0 || o.UnclearN != 1 || len(o.Unresolved) != 1 || o.Now["required"] != 1 || o.Now["unknown"] != 1 || o.Now[Gone] != 1 || len(o.Watches) != 2 || o.Watches[0].LastComplete.ID != third.Run.ID {
 		t.Errorf("%+v", o)
 	}
 	var days []string

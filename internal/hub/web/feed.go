@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/xml"
 	"io"
 	"net/http"
@@ -89,17 +90,17 @@ func (b *Board) atom(w http.ResponseWriter, r *http.Request) error {
 
 // changeText says in one line what changed.
 func (l *language) changeText(c *store.Change) string {
-	parts := []string{l.Say("Verdict: %s", l.became(c))}
-	if c.OldRelease != c.Release {
-		before := c.OldRelease
-		if before == "" {
-			before = l.Say("release unknown")
-		}
-		after := c.Release
-		if after == "" {
-			after = l.Say("release unknown")
-		}
-		parts = append(parts, l.Say("Release: %s", l.Say("%s, before: %s", after, before)))
+	var parts []string
+	if c.OldVerdict != c.Verdict {
+		parts = append(parts, l.Say("Verdict: %s", l.became(c)))
+	}
+	switch before := c.OldRelease; {
+	case before == c.Release:
+	case c.OldVerdict == "": // it was not known
+		parts = append(parts, l.Say("Release: %s", c.Release))
+	default:
+		unknown := l.Say("release unknown")
+		parts = append(parts, l.Say("Release: %s", l.Say("%s, before: %s", cmp.Or(c.Release, unknown), cmp.Or(before, unknown))))
 	}
 	if c.Opened > 0 {
 		text := l.Count(c.Opened, "%d new finding", "%d new findings")

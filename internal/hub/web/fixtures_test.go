@@ -34,6 +34,7 @@ type fake struct {
 	notes    []store.Note
 	changes  []store.Change
 	runs     []store.Run
+	failing  []store.Delivery
 	err      error // of everything, once after so many calls
 	after    int
 }
@@ -74,6 +75,10 @@ func (f *fake) Gateways(_ context.Context, filter store.Filter, p store.Page) ([
 		return nil, 0, err
 	}
 	return part(f.chosen(filter), p)
+}
+
+func (f *fake) Failing(context.Context, int) ([]store.Delivery, error) {
+	return f.failing, f.fail()
 }
 
 func (f *fake) EachGateway(_ context.Context, filter store.Filter, yield func(*store.Gateway, *event.Target) error) error {

@@ -19,24 +19,30 @@ const staleAfter = 30 * 24 * time.Hour
 const (
 	severeQuery = "severity:high -verdict:open,claimable,gone -is:unresolved"
 	severeSize  = 20
+	// unclearQuery finds store.Overview.Unclear.
+	unclearQuery = "verdict:unknown,blocked -is:unresolved"
+	failingSize  = 10
 )
 
 // The overview as its template sees it.
 type (
 	overviewPage struct {
 		store.Overview
-		Watches   []watchState
-		Late      []watchState    // and those whose last run was incomplete
-		Severe    []store.Gateway // with a critical or high finding, not listed already
-		SevereN   int
-		SevereURL string
-		Calm      bool // nothing needs anybody
-		Tiles     []tile
-		Grades    []tile
-		Chart     areaChart
-		Groups    []group
-		Data      *event.Data // of the newest run; nil without one
-		DataOld   bool
+		Watches    []watchState
+		Late       []watchState    // and those whose last run was incomplete
+		Severe     []store.Gateway // with a critical or high finding, not listed already
+		SevereN    int
+		SevereURL  string
+		UnclearURL string
+		Failing    []store.Delivery // alerts that have not reached anybody
+		Calm       bool             // nothing needs anybody
+		Known      bool             // a gateway is known at all
+		Tiles      []tile
+		Grades     []tile
+		Chart      areaChart
+		Groups     []group
+		Data       *event.Data // of the newest run; nil without one
+		DataOld    bool
 	}
 	tile struct {
 		Name, Class, URL string
@@ -84,12 +90,19 @@ func (b *Board) overview(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	p.SevereURL = "/gateways?" + url.Values{"q": {severeQuery}}.Encode()
-	p.Calm = o.AlarmingN+o.UnresolvedN+p.SevereN+len(p.Late) == 0
+	p.UnclearURL = "/gateways?" + url.Values{"q": {unclearQuery}}.Encode()
+	if p.Failing, err = b.Data.Failing(r.Context(), failingSize); err != nil {
+		return err
+	}
+	for _, n := range o.Now {
+		p.Known = p.Known || n > 0
+	}
+	p.Calm = o.AlarmingN+o.UnresolvedN+o.UnclearN+p.SevereN+len(p.Late)+len(p.Failing) == 0
 	p.Tiles = l.tiles(o)
 	p.Groups = []group{
-		counts("releases", l.Say("Releases"), l.Say("Release"), "release", o.Releases),
-		counts("networks", l.Say("Networks"), l.Say("Network"), "net", o.Networks),
-		counts("owners", l.Say("Owners"), l.Say("Owner"), "owner", o.Owners),
+		counts("releases", l.Say("Releases"), l.Say("Release"), "release", o.Releases, l.Say("release unknown")),
+		counts("networks", l.Say("Networks"), l.Say("Network"), "net", o.Networks, l.Say("(none)")),
+		counts("owners", l.Say("Owners"), l.Say("Owner"), "owner", o.Owners, l.Say("(none)")),
 	}
 	newest := time.Time{}
 	for _, x := range o.Watches {
@@ -148,8 +161,8 @@ func (l *language) grades(n map[event.Severity]int) []tile {
 const groupRows = 12
 
 // counts makes a table of counts, the largest first. Names that a query can hold are
-// links to their gateways.
-func counts(id, title, name, key string, all []store.Counted) group {
+// links to their gateways; nameless stands for the empty one.
+func counts(id, title, name, key string, all []store.Counted, nameless string) group {
 	g := group{ID: id, Title: title, Name: name}
 	all = slices.Clone(all)
 	slices.SortStableFunc(all, func(a, b store.Counted) int {
@@ -164,7 +177,9 @@ func counts(id, title, name, key string, all []store.Counted) group {
 			g.More = len(all) - i
 			break
 		}
-		g.Rows = append(g.Rows, counted{Counted: c, URL: find(key, c.Name), Share: c.N * 100 / most, Hurt: c.Alarming * 100 / most})
+		link := find(key, c.Name)
+		c.Name = cmp.Or(c.Name, nameless)
+		g.Rows = append(g.Rows, counted{Counted: c, URL: link, Share: c.N * 100 / most, Hurt: c.Alarming * 100 / most})
 	}
 	return g
 }
@@ -195,6 +210,9 @@ func (b *Board) watches(l *language, states []store.WatchState, now time.Time) [
 			}
 			if !s.Last.Complete {
 				x.Says = append(x.Says, l.Say("its last run is incomplete: what it did not see is not closed"))
+			}
+			if n := s.Last.Unjudged; n > 0 {
+				x.Says = append(x.Says, l.Count(int(n), "%d target that it names could not be judged", "%d targets that it names could not be judged"))
 			}
 		}
 		if !configured && len(b.Watches) > 0 {

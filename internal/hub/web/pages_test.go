@@ -341,6 +341,7 @@ func TestComplete(t *testing.T) {
 		{"all well", "", func(*Board, *fake) {}, true},
 		{"a query", "q=owner:mail&", func(*Board, *fake) {}, false},
 		{"an incomplete run", "", func(_ *Board, f *fake) { f.overview.Watches[0].Last.Complete = false }, false},
+		{"a target that was not judged", "", func(_ *Board, f *fake) { f.overview.Watches[1].Last.Unjudged = 1 }, false},
 		{"a late watch", "", func(b *Board, _ *fake) { b.Watches[0].Every = time.Hour }, false},
 		{"a watch that never ran", "", func(b *Board, _ *fake) { b.Watches = append(b.Watches, Watch{Name: "new"}) }, false},
 		{"no watch", "", func(b *Board, f *fake) { f.overview.Watches, b.Watches = nil, nil }, false},
@@ -349,6 +350,9 @@ func TestComplete(t *testing.T) {
 		b := board(t, f)
 		b.Watches = []Watch{{"office", 6 * time.Hour}, {"dmz", 24 * time.Hour}, {"lab", 0}}
 		f.overview.Watches[0].Last.Complete = true
+		for _, w := range f.overview.Watches {
+			w.Last.Unjudged = 0
+		}
 		tt.edit(b, f)
 		complete, summaries := false, 0
 		err := event.Read(get(t, handler(b, access.View), "/gateways?"+tt.query+"format=jsonl").Body, "export", func(e event.Event) error {
@@ -398,28 +402,53 @@ func TestWatches(t *testing.T) {
 
 // TestCalm: "nothing needs you" is said only if that is known.
 func TestCalm(t *testing.T) {
-	const calm = "Nothing: no gateway is known to be open"
-	f := fleet(t, same)
-	b := board(t, f)
-	if page := get(t, handler(b, access.View), "/").Body.String(); strings.Contains(page, calm) {
-		t.Error("calm with open gateways")
+	const calm = "Nothing: every gateway that is known was proven not to be open"
+	quiet := func() *fake {
+		f := fleet(t, same)
+		o := &f.overview
+		o.Alarming, o.Unresolved, o.Unclear, o.AlarmingN, o.UnresolvedN, o.UnclearN = nil, nil, nil, 0, 0, 0
+		for i := range f.gateways {
+			f.gateways[i].Severity = event.Low
+		}
+		for i := range o.Watches {
+			last := *o.Watches[i].Last
+			last.Complete, last.Unjudged = true, 0
+			o.Watches[i].Last = &last
+		}
+		return f
 	}
-	f.overview.Alarming, f.overview.Unresolved, f.overview.AlarmingN, f.overview.UnresolvedN = nil, nil, 0, 0
-	for i := range f.gateways {
-		f.gateways[i].Severity = event.Low
-	}
-	if page := get(t, handler(b, access.View), "/").Body.String(); strings.Contains(page, calm) {
-		t.Error("calm with an incomplete run")
-	}
-	f.overview.Watches[0].Last.Complete = true
-	b.Watches = nil
-	if page := get(t, handler(b, access.View), "/").Body.String(); !strings.Contains(page, calm) {
-		t.Error("not calm")
-	}
-	f.overview = store.Overview{}
-	f.gateways = nil
-	if page := get(t, handler(b, access.View), "/").Body.String(); strings.Contains(page, calm) || !strings.Contains(page, "nothing is known") {
-		t.Error("calm without a run")
+	for _, tt := range []struct {
+		name  string
+		spoil func(*fake)
+		want  string
+	}{
+		{"calm", func(*fake) {}, calm},
+		{"open", func(f *fake) { f.overview.AlarmingN, f.overview.Alarming = 1, f.gateways[:1] }, "1 gateway is open or claimable, by proof"},
+		{"was open", func(f *fake) { f.overview.UnresolvedN, f.overview.Unresolved = 1, f.gateways[:1] }, "1 gateway was open"},
+		{"unknown", func(f *fake) { f.overview.UnclearN, f.overview.Unclear = 1, f.gateways[:1] }, "Whether 1 gateway asks for a credential is not known"},
+		{"severe", func(f *fake) {
+			for i := range f.gateways {
+				f.gateways[i].Severity = event.High
+			}
+		}, "critical or high"},
+		{"incomplete", func(f *fake) { f.overview.Watches[0].Last.Complete = false }, "its last run is incomplete"},
+		{"not judged", func(f *fake) { f.overview.Watches[0].Last.Unjudged = 2 }, "2 targets that it names could not be judged"},
+		{"not told", func(f *fake) {
+			f.failing = []store.Delivery{{Rule: "pager", Sink: "https://hooks", Error: "refused <b>"}}
+		}, "Alerts that have not reached anybody"},
+		{"no run", func(f *fake) { f.overview, f.gateways = store.Overview{}, nil }, "nothing is known"},
+		{"no gateway", func(f *fake) { f.overview.Now = nil }, "No gateway was found. Every watch ran in time"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := quiet()
+			tt.spoil(f)
+			b := board(t, f)
+			b.Watches = nil
+			page := get(t, handler(b, access.View), "/").Body.String()
+			if !strings.Contains(page, tt.want) || tt.want != calm && strings.Contains(page, calm) || strings.Contains(page, "refused <b>") {
+				t.Errorf("%s", page[strings.Index(page, "<main"):strings.Index(page, "Verdicts")])
+			}
+		})
 	}
 }
 

@@ -39,6 +39,8 @@ type Data interface {
 	Changes(ctx context.Context, f store.ChangeFilter, p store.Page) (list []store.Change, total int, err error)
 	Runs(ctx context.Context, f store.RunFilter, p store.Page) (list []store.Run, total int, err error)
 	Run(ctx context.Context, id store.ID) (*store.Run, error)
+	// Failing returns the alerts of which a try failed and that have not been taken since.
+	Failing(ctx context.Context, limit int) ([]store.Delivery, error)
 }
 
 // Config says what the pages show, and how.
