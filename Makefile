@@ -1,6 +1,6 @@
 # Everything a developer or CI does. Go alone builds, tests and runs the demo;
 # e2e and captures need npm, nginx and Caddy as well.
-.PHONY: build test e2e e2e-family e2e-report bench lint demo demo-hub generate captures fuzz help
+.PHONY: build test e2e e2e-install e2e-family e2e-report bench lint demo demo-hub generate captures fuzz help
 
 build: ## bin/clawsonar and bin/clawsonar-hub
 	go build -trimpath -o bin/ ./cmd/clawsonar ./cmd/clawsonar-hub
@@ -11,13 +11,20 @@ test: ## unit tests and command scripts
 e2e: ## against real gateways; needs npm, nginx, Caddy and more, see CONTRIBUTING.md (Linux)
 	go test -tags e2e -count=1 -v -timeout 60m ./internal/test/e2e
 
+# They do so themselves where this is not done before.
+e2e-install: ## what e2e and e2e-report install from npm, without running them (Linux)
+	$(report-tools)
+	go run ./internal/tools/lab
+
 # Apart from e2e: the first run builds Ollama's C++, which takes many minutes.
 e2e-family: ## against real relatives and helpers out of npm and the Go module proxy (Linux)
 	CLAWSONAR_E2E_FAMILY=1 go test -tags e2e -count=1 -v -timeout 90m -run '^TestFamily$$' ./internal/test/e2e
 
+report-tools = npm install --prefix .cache/report --no-save --no-audit --no-fund --ignore-scripts axe-core@4.14.1 @microsoft/sarif-multitool@5.7.0
+
 # The reports in the programs that read them: needs npm and chromium.
 e2e-report: ## the pages in Chromium with axe-core, SARIF by its validator; needs npm and chromium
-	npm install --prefix .cache/report --no-save --no-audit --no-fund --ignore-scripts axe-core@4.14.1 @microsoft/sarif-multitool@5.7.0
+	$(report-tools)
 	go test -tags e2e -count=1 -v -timeout 25m -run '^(TestBrowser|TestSARIFMultitool)' ./internal/report ./internal/hub/web
 
 # The engine, and the command from outside, beside floors, each five times in the

@@ -75,7 +75,7 @@ func TestWords(t *testing.T) {
 		switch {
 		case dir == "internal/inspect" || dir == "internal/openclaw": // full of the words of the files that they read
 			return nil
-		case d.IsDir() && (d.Name() == "testdata" || d.Name() == ".git"):
+		case d.IsDir() && (d.Name() == "testdata" || d.Name() == ".git" || d.Name() == ".cache"):
 			return fs.SkipDir
 		case d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || dir == "internal/event":
 			return nil
