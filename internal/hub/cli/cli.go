@@ -10,6 +10,7 @@ import (
 	"io"
 	"os/signal"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -57,6 +58,8 @@ func (s streams) say(format string, args ...any) {
 // Main runs the command line and returns the exit code. The first signal ends what runs
 // in order, the second at once.
 func Main(args []string, stdout, stderr io.Writer) int {
+	// The history of a large fleet stays in memory, and is not to be there twice.
+	debug.SetGCPercent(50)
 	s := streams{stdout, stderr}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()

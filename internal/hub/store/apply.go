@@ -84,7 +84,7 @@ func (s *Store) pass(ctx context.Context, tx *sql.Tx, h *history, x *stream.Stre
 		run.Finished, run.Targets, run.Miss = sum.Finished, sum.Targets, sum.MissEstimate
 		run.Complete = sum.Complete && len(stored.Missing(x.Head, nil)) == 0
 	}
-	p.old = func(id ID, watch string) (*event.Target, error) { return s.oldLine(ctx, tx, h, id, watch) }
+	p.old = func(id ID, watch string) (*event.Target, error) { return s.oldLine(ctx, tx, id, watch) }
 	var unjudged event.Unjudged
 	var encoder event.Encoder
 	err := x.Each(func(e event.Event) error {
@@ -100,11 +100,10 @@ func (s *Store) pass(ctx context.Context, tx *sql.Tx, h *history, x *stream.Stre
 			run.Auth[event.AuthState(v)]++
 		}
 		return p.line(t, func() []byte {
-			line, err := encoder.Encode(t)
-			if err != nil || len(line) > maxStoredLine {
-				return nil
+			if !live {
+				return nil // an import reads the last ones again
 			}
-			return s.enc.EncodeAll(line, nil)
+			return s.pack(&encoder, t)
 		})
 	})
 	if err != nil {
@@ -118,13 +117,17 @@ func (s *Store) pass(ctx context.Context, tx *sql.Tx, h *history, x *stream.Stre
 	return p, nil
 }
 
-// oldLine is the line that is kept of a gateway.
-func (s *Store) oldLine(ctx context.Context, tx *sql.Tx, h *history, id ID, watch string) (*event.Target, error) {
-	if g := h.gateways[id]; g != nil {
-		if x := g.of(watch); x != nil && x.line != nil {
-			return s.unpack(x.line)
-		}
+// pack makes a line as it is kept.
+func (s *Store) pack(encoder *event.Encoder, t *event.Target) []byte {
+	line, err := encoder.Encode(t)
+	if err != nil || len(line) > maxStoredLine {
+		return nil
 	}
+	return s.enc.EncodeAll(line, nil)
+}
+
+// oldLine is the line that is kept of a gateway.
+func (s *Store) oldLine(ctx context.Context, tx *sql.Tx, id ID, watch string) (*event.Target, error) {
 	var packed []byte
 	err := tx.QueryRowContext(ctx, `SELECT line FROM line WHERE gateway = $1 AND watch = $2`, id, watch).Scan(&packed)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -223,7 +226,7 @@ func (s *Store) flush(ctx context.Context, tx *sql.Tx, h *history, all bool) err
 	if err := changes.flush(ctx); err != nil {
 		return err
 	}
-	h.changes = h.changes[:0]
+	h.changes = nil
 	if !all {
 		return nil
 	}
@@ -257,7 +260,7 @@ func (s *Store) writeEpisodes(ctx context.Context, tx *sql.Tx, h *history) error
 	if err := opened.flush(ctx); err != nil {
 		return err
 	}
-	h.opened = h.opened[:0]
+	h.opened = nil
 	if len(h.closed) == 0 {
 		return nil
 	}
@@ -272,7 +275,7 @@ func (s *Store) writeEpisodes(ctx context.Context, tx *sql.Tx, h *history) error
 			return err
 		}
 	}
-	h.closed = h.closed[:0]
+	h.closed = nil
 	return nil
 }
 
@@ -319,7 +322,6 @@ func (s *Store) writeGateways(ctx context.Context, tx *sql.Tx, h *history) error
 		}
 		g.dirty = false
 	}
-	h.pending = 0
 	return errors.Join(sights.flush(ctx), lines.flush(ctx), rows.flush(ctx))
 }
 

@@ -15,11 +15,13 @@ type history struct {
 	networks networks
 	clock    map[string]int64 // of each watch, when its last run was taken in
 
+	words map[string]string          // each once: most are in many rows
+	sets  map[string]map[string]bool // ids of advisories, by their digest
+
 	// What is to be written.
 	opened, closed []Episode
 	changes        []Change
 	daily          map[day]int
-	pending        int // bytes of lines
 }
 
 type day struct {
@@ -67,11 +69,32 @@ type sight struct {
 
 	first, last, looked int64
 	dirty               bool
+	answer              ID     // the run of the last line, of those taken in since the start
 	line                []byte // to be written
 }
 
 func newHistory() *history {
-	return &history{gateways: map[ID]*gateway{}, daily: map[day]int{}, clock: map[string]int64{}}
+	return &history{
+		gateways: map[ID]*gateway{}, daily: map[day]int{}, clock: map[string]int64{},
+		words: map[string]string{}, sets: map[string]map[string]bool{"": {}},
+	}
+}
+
+// What a history remembers at most: words and sets come from streams, and may be any.
+const (
+	maxKept = 10_000
+	maxSets = 1000
+)
+
+// one is a text that is kept once.
+func (h *history) one(text string) string {
+	if kept, ok := h.words[text]; ok {
+		return kept
+	}
+	if len(h.words) < maxKept {
+		h.words[text] = text
+	}
+	return text
 }
 
 func (g *gateway) of(watch string) *sight {
@@ -116,25 +139,26 @@ func (p *pass) line(t *event.Target, compressed func() []byte) error {
 		}
 		p.looks[id] = o
 	}
-	o.take(p.judge, t, compressed)
+	o.take(p.judge, p.h, t, compressed)
 	return nil
 }
 
 // known is what the watch knows of a gateway, for the comparison with a line.
 func (p *pass) known(id ID, s *sight, t *event.Target) (stored.Known, error) {
-	k := stored.Known{Verdict: string(s.verdict), Addresses: make([]string, s.addresses), Advisories: map[string]bool{}}
+	k := stored.Known{Verdict: string(s.verdict), Addresses: make([]string, s.addresses)}
 	for _, f := range s.findings {
 		k.Findings = append(k.Findings, event.Finding{ID: f.id, Key: f.key})
 	}
-	list := t
-	if _, set := advisoriesOf(t); set != s.set {
-		var err error
-		if list, err = p.old(id, s.watch); err != nil {
+	p.h.advisoriesOf(t)
+	if k.Advisories = p.h.sets[s.set]; k.Advisories == nil {
+		old, err := p.old(id, s.watch)
+		if err != nil {
 			return k, err
 		}
-	}
-	for i := range list.Advisories {
-		k.Advisories[list.Advisories[i].ID] = true
+		k.Advisories = map[string]bool{}
+		for i := range old.Advisories {
+			k.Advisories[old.Advisories[i].ID] = true
+		}
 	}
 	return k, nil
 }
@@ -221,8 +245,7 @@ func (p *pass) judged(id ID, o *look, now int64) {
 // answered takes over what a gateway said of itself, and reports whether its row may be
 // another one by it.
 func (p *pass) answered(g *gateway, s *sight, o *look, now int64) (other bool) {
-	p.h.pending += len(o.line) - len(s.line)
-	s.last, s.line = now, o.line
+	s.last, s.line, s.answer = now, o.line, p.run.ID
 	other = s.place != o.place || s.port != o.port || s.name != o.name || s.url != o.url || s.product != o.product || s.advisories != o.advisories
 	s.place, s.addr, s.port, s.name, s.url, s.product = o.place, o.addr, o.port, o.name, o.url, o.product
 	s.addresses, s.advisories, s.set = len(o.addresses), o.advisories, o.set

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/hub/stream"
+	"github.com/clawsonar/clawsonar/internal/stored"
 )
 
 // indexed are the tables that Import makes again.
@@ -28,9 +30,6 @@ type Imported struct {
 	// Refused says, in a line each, what could not be read and is not in the index.
 	Refused []error
 }
-
-// flushAt is how many bytes of lines an import keeps in memory before it writes them.
-const flushAt = 64 << 20
 
 // Import makes the index again from all streams below a directory: *.jsonl and *.jsonl.gz,
 // in the order in which their runs ended. The index that there was is replaced when all is
@@ -55,6 +54,7 @@ func (s *Store) Import(ctx context.Context, dir string, checks []event.CheckInfo
 				return err
 			}
 		}
+		last := map[ID]*stream.Stream{}
 		for i, x := range list {
 			p, err := s.pass(ctx, tx, h, x, name(dir, x), checks, false)
 			if err != nil {
@@ -63,12 +63,16 @@ func (s *Store) Import(ctx context.Context, dir string, checks []event.CheckInfo
 			if err := s.writeRun(ctx, tx, p.run); err != nil {
 				return err
 			}
-			if err := s.flush(ctx, tx, h, h.pending > flushAt); err != nil {
+			if err := s.flush(ctx, tx, h, false); err != nil {
 				return err
 			}
+			last[p.run.ID] = x
 			if done != nil {
 				done(i+1, len(list))
 			}
+		}
+		if err := s.lastLines(ctx, tx, h, last); err != nil {
+			return err
 		}
 		return s.flush(ctx, tx, h, true)
 	})
@@ -78,6 +82,54 @@ func (s *Store) Import(ctx context.Context, dir string, checks []event.CheckInfo
 	s.history = h
 	out.Runs, out.Gateways = len(list), len(h.gateways)
 	return out, nil
+}
+
+// lastLines writes the line of the last answer of each gateway: they are in the last
+// streams, of which only those are read again that have one.
+func (s *Store) lastLines(ctx context.Context, tx *sql.Tx, h *history, runs map[ID]*stream.Stream) error {
+	wanted := map[ID]bool{}
+	for _, g := range h.gateways {
+		for _, x := range g.sights {
+			wanted[x.answer] = true
+		}
+	}
+	rows := &bulk{tx: tx, before: `INSERT INTO line (gateway, watch, line) VALUES `}
+	var encoder event.Encoder
+	for _, run := range slices.Sorted(maps.Keys(wanted)) {
+		x := runs[run]
+		several := map[ID]*look{} // lines of names, of which the worst counts
+		err := x.Each(func(e event.Event) error {
+			t, ok := e.(*event.Target)
+			if !ok || !stored.Recognised(t) {
+				return nil
+			}
+			id := MakeID(stored.Place(t.Target))
+			g := h.gateways[id]
+			if g == nil {
+				return nil
+			}
+			if seen := g.of(text(x.Head.Watch, 100)); seen == nil || seen.answer != run {
+				return nil
+			}
+			v, _ := verdictOf(t)
+			if o := several[id]; o != nil && v.rank() >= o.verdict.rank() {
+				return nil
+			}
+			several[id] = &look{verdict: v, line: s.pack(&encoder, t)}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		for _, id := range slices.Sorted(maps.Keys(several)) {
+			if o := several[id]; o.line != nil {
+				if err := rows.add(ctx, id, text(x.Head.Watch, 100), o.line); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return rows.flush(ctx)
 }
 
 // survey opens the streams below a directory. A watch whose stream does not name it is

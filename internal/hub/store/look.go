@@ -15,9 +15,8 @@ import (
 // look is what the lines of one run say of one gateway, and what is different in them
 // from what its watch knew.
 type look struct {
-	known stored.Known
-	tells int  // how much the line tells that the rest is of, see better
-	told  bool // looked at: not excluded, interrupted or failed on this machine
+	known stored.Known // empty but for its verdict after the first line
+	told  bool         // looked at: not excluded, interrupted or failed on this machine
 
 	verdict   Verdict
 	addr      [16]byte
@@ -33,8 +32,8 @@ type look struct {
 	past       map[string]bool
 	advisories int // that concern the gateway's port
 	set        string
-	fresh      int // advisories that are new
-	line       []byte
+	fresh      int    // advisories that are new
+	line       []byte // compressed, if it is to be kept
 }
 
 // standing is a finding that stands.
@@ -92,7 +91,7 @@ func (v Verdict) proven() bool {
 
 // take adds a line of the run. Of several, for the addresses of a name, the worst
 // verdict counts: it is open if one of them is.
-func (o *look) take(judge *stored.Look, t *event.Target, line func() []byte) {
+func (o *look) take(judge *stored.Look, h *history, t *event.Target, line func() []byte) {
 	v, looked := verdictOf(t)
 	if !looked {
 		return
@@ -101,6 +100,7 @@ func (o *look) take(judge *stored.Look, t *event.Target, line func() []byte) {
 	recognised := stored.Recognised(t)
 	if o.known.Verdict != "" || recognised {
 		news := judge.Compare(&o.known, t)
+		o.known.Findings, o.known.Advisories = nil, nil // of a further line they say nothing
 		for i := range news.Findings {
 			if f := &news.Findings[i]; f.Change == event.Closed {
 				if o.past == nil {
@@ -109,7 +109,9 @@ func (o *look) take(judge *stored.Look, t *event.Target, line func() []byte) {
 				o.past[f.Key] = true
 			}
 		}
-		o.fresh += len(news.Advisories)
+		if first {
+			o.fresh = len(news.Advisories)
+		}
 	}
 	o.told = true
 	if !recognised {
@@ -123,7 +125,7 @@ func (o *look) take(judge *stored.Look, t *event.Target, line func() []byte) {
 	}
 	for i := range t.Findings {
 		if f := &t.Findings[i]; f.Active() && !slices.ContainsFunc(o.findings, func(x standing) bool { return x.key == f.Key }) {
-			o.findings = append(o.findings, standing{id: text(f.ID, 100), key: text(f.Key, 100), severity: f.Severity.Rank()})
+			o.findings = append(o.findings, standing{id: h.one(text(f.ID, 100)), key: text(f.Key, 100), severity: f.Severity.Rank()})
 		}
 	}
 	if o.answered && v.rank() >= o.verdict.rank() {
@@ -132,11 +134,12 @@ func (o *look) take(judge *stored.Look, t *event.Target, line func() []byte) {
 	o.answered, o.verdict, o.line = true, v, line()
 	o.port, o.name, o.url = t.Target.Port, text(t.Target.Name, 300), text(t.Target.URL, 1000)
 	o.place, o.release = text(t.Target.Place(), 1000), releaseOf(t.Version)
+	o.release.text = h.one(o.release.text)
 	o.addr = sortable(t.Target.IP)
 	if t.Product != nil {
-		o.product = text(t.Product.Name, 200)
+		o.product = h.one(text(t.Product.Name, 200))
 	}
-	o.advisories, o.set = advisoriesOf(t)
+	o.advisories, o.set = h.advisoriesOf(t)
 }
 
 // sortable is an address as 16 bytes; none is 16 zeros.
@@ -185,12 +188,12 @@ func releaseOf(v *event.Version) span {
 }
 
 // advisoriesOf counts the advisories that concern the gateway's port, and gives a digest
-// of all.
-func advisoriesOf(t *event.Target) (n int, digest string) {
+// of all, by which the history remembers them.
+func (h *history) advisoriesOf(t *event.Target) (n int, digest string) {
 	if len(t.Advisories) == 0 {
 		return 0, ""
 	}
-	h := sha256.New()
+	sum := sha256.New()
 	for i := range t.Advisories {
 		a := &t.Advisories[i]
 		if a.Suppressed != "" {
@@ -199,9 +202,19 @@ func advisoriesOf(t *event.Target) (n int, digest string) {
 		if a.GatewaySurface {
 			n++
 		}
-		h.Write([]byte(a.ID + "\n"))
+		sum.Write([]byte(a.ID + "\n"))
 	}
-	return n, hex.EncodeToString(h.Sum(nil)[:12])
+	digest = h.one(hex.EncodeToString(sum.Sum(nil)[:12]))
+	if h.sets[digest] == nil && len(h.sets) < maxSets {
+		ids := map[string]bool{}
+		for i := range t.Advisories {
+			if a := &t.Advisories[i]; a.Suppressed == "" {
+				ids[a.ID] = true
+			}
+		}
+		h.sets[digest] = ids
+	}
+	return n, digest
 }
 
 // worst orders sights: the one that a gateway's row is of comes first.
