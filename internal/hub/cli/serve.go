@@ -40,8 +40,10 @@ func newServe(s streams) *cobra.Command {
 		Long: `Run the watches of FILE (default watch.yaml) at their times, send its alerts,
 and show the history as pages. Without a watch.yaml this machine is watched.
 
-Exit codes: 0 done · 1 failed while running · 2 configuration error · 4 with -once:
-a run was not complete · 130 interrupted.`,
+A signal ends it in order: a run that is being made counts as incomplete.
+
+Exit codes: 0 done · 1 failed while running · 2 configuration error; with -once also
+4, a run was not complete, and 130, interrupted.`,
 	}, 1, func(f *flag.FlagSet) {
 		f.BoolVar(&once, "once", false, "make one run of each watch, send what is due, and end; show nothing")
 	}, func(ctx context.Context, args []string) error {
@@ -210,10 +212,7 @@ func serve(ctx context.Context, s streams, c *config.Config, before func() error
 		}
 		return nil
 	})
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	return &exitError{code: exitInterrupted}
+	return group.Wait()
 }
 
 func (h *hub) log() *slog.Logger { return slog.New(slog.NewTextHandler(h.s.err, nil)) }
