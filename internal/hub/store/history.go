@@ -1,6 +1,7 @@
 package store
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -17,6 +18,7 @@ type history struct {
 
 	words map[string]string          // each once: most are in many rows
 	sets  map[string]map[string]bool // ids of advisories, by their digest
+	many  int                        // sets, from which on those that no sight has are forgotten
 
 	// What is to be written.
 	opened, closed []Episode
@@ -76,11 +78,12 @@ type sight struct {
 func newHistory() *history {
 	return &history{
 		gateways: map[ID]*gateway{}, daily: map[day]int{}, clock: map[string]int64{},
-		words: map[string]string{}, sets: map[string]map[string]bool{"": {}},
+		words: map[string]string{}, sets: map[string]map[string]bool{"": {}}, many: maxSets,
 	}
 }
 
-// What a history remembers at most: words and sets come from streams, and may be any.
+// What a history remembers beside what it uses: words and sets come from streams, and may
+// be any.
 const (
 	maxKept = 10_000
 	maxSets = 1000
@@ -95,6 +98,22 @@ func (h *history) one(text string) string {
 		h.words[text] = text
 	}
 	return text
+}
+
+// forget drops the sets that no sight has, if there are many. Those in use stay: an import
+// has no other place to find them.
+func (h *history) forget() {
+	if len(h.sets) <= h.many {
+		return
+	}
+	used := map[string]bool{"": true}
+	for _, g := range h.gateways {
+		for _, s := range g.sights {
+			used[s.set] = true
+		}
+	}
+	maps.DeleteFunc(h.sets, func(digest string, _ map[string]bool) bool { return !used[digest] })
+	h.many = max(maxSets, 2*len(h.sets))
 }
 
 func (g *gateway) of(watch string) *sight {
@@ -145,11 +164,12 @@ func (p *pass) line(t *event.Target, compressed func() []byte) error {
 
 // known is what the watch knows of a gateway, for the comparison with a line.
 func (p *pass) known(id ID, s *sight, t *event.Target) (stored.Known, error) {
-	k := stored.Known{Verdict: string(s.verdict), Addresses: make([]string, s.addresses)}
+	// Each line is compared as that of the only address; what was not seen of several is
+	// judged at the end.
+	k := stored.Known{Verdict: string(s.verdict), Addresses: []string{s.name}}
 	for _, f := range s.findings {
 		k.Findings = append(k.Findings, event.Finding{ID: f.id, Key: f.key})
 	}
-	p.h.advisoriesOf(t)
 	if k.Advisories = p.h.sets[s.set]; k.Advisories == nil {
 		old, err := p.old(id, s.watch)
 		if err != nil {
@@ -190,6 +210,7 @@ func (p *pass) end() {
 			p.judged(id, o, now)
 		}
 	}
+	p.h.forget()
 }
 
 // judged takes what the run showed of one gateway into the history.
@@ -211,16 +232,22 @@ func (p *pass) judged(id ID, o *look, now int64) {
 		OldVerdict: s.verdict, OldVerdictSince: at(s.since), OldRelease: s.release.text,
 	}
 	opened, closed := len(p.h.opened), len(p.h.closed)
-	// Of a name, an address that was not seen may be open yet.
-	part := o.answered && len(o.addresses) < s.addresses
+	// Of a name, an address that was not seen may be open yet; so may be whatever an
+	// incomplete run did not come to.
+	part := o.answered && len(o.addresses) < s.addresses || !p.run.Complete
 	s.vantage, s.run, s.level, s.config, s.looked, s.dirty = p.run.Vantage, p.run.ID, p.run.Level, p.config, now, true
 	if o.answered {
 		g.dirty = p.answered(g, s, o, now) || g.dirty
+		if !part || !Verdict(s.proven).alarming() {
+			s.addresses = len(o.addresses) // else they are to be seen yet
+		}
 		kinds[KindRelease] = c.OldVerdict != "" && s.release.text != c.OldRelease
-		kinds[KindAdvisory] = c.OldVerdict != "" && o.fresh > 0
+		if kinds[KindAdvisory] = c.OldVerdict != "" && o.fresh > 0; kinds[KindAdvisory] {
+			c.Severity = o.severe
+		}
 	}
 	p.verdict(g, s, o.verdict, part, now, kinds)
-	p.findings(g, s, o, now, &c)
+	p.findings(g, s, o, part, now, &c)
 	kinds[KindFinding], kinds[KindFixed] = c.Opened > 0, c.Closed > 0
 	c.Verdict, c.Release = s.verdict, s.release.text
 	for _, k := range Kinds() {
@@ -248,7 +275,7 @@ func (p *pass) answered(g *gateway, s *sight, o *look, now int64) (other bool) {
 	s.last, s.line, s.answer = now, o.line, p.run.ID
 	other = s.place != o.place || s.port != o.port || s.name != o.name || s.url != o.url || s.product != o.product || s.advisories != o.advisories
 	s.place, s.addr, s.port, s.name, s.url, s.product = o.place, o.addr, o.port, o.name, o.url, o.product
-	s.addresses, s.advisories, s.set = len(o.addresses), o.advisories, o.set
+	s.addresses, s.advisories, s.set = max(s.addresses, len(o.addresses)), o.advisories, o.set
 	if s.release.text == o.release.text {
 		return other
 	}
@@ -262,16 +289,20 @@ func (p *pass) answered(g *gateway, s *sight, o *look, now int64) (other bool) {
 	return true
 }
 
-// verdict gives a sight its verdict, unless the run is not complete and it would close
-// something. Part: it is of a part of the gateway's addresses.
+// maxMissed is from how many looks in a row on that found it gone a gateway that answers is
+// taken for another one.
+const maxMissed = 2
+
+// verdict gives a sight its verdict, unless the run is not complete and it would be a
+// milder one. Part: something of the gateway may not have been looked at.
 func (p *pass) verdict(g *gateway, s *sight, v Verdict, part bool, now int64, kinds map[Kind]bool) {
-	if !p.run.Complete && s.verdict != "" && !v.alarming() {
+	if !p.run.Complete && s.verdict != "" && !v.alarming() && v.rank() >= s.verdict.rank() {
 		return
 	}
 	lost := v == Gone || v == Other
 	was := Verdict(s.proven).alarming()
 	// A gateway that did not answer once is no other one when it does again.
-	same := was && s.missed < 2
+	same := was && s.missed < maxMissed
 	s.missed++
 	if !lost {
 		s.missed = 0
@@ -279,14 +310,14 @@ func (p *pass) verdict(g *gateway, s *sight, v Verdict, part bool, now int64, ki
 	if v.proven() && !(part && was) {
 		s.proven = event.AuthState(v)
 	}
-	closed := was && v.proven() && !v.alarming() && !part && !g.elsewhere(s, func(o *sight) bool { return o.verdict.alarming() })
+	closed := was && v.proven() && !v.alarming() && !part && !g.elsewhere(s, func(o *sight) bool { return Verdict(o.proven).alarming() })
 	kinds[KindClosed] = closed
 	if v == s.verdict {
 		return
 	}
 	switch {
 	case closed:
-	case v.alarming() && !same && !g.elsewhere(s, func(o *sight) bool { return Verdict(o.proven).alarming() && o.missed < 2 }):
+	case v.alarming() && !same && !g.elsewhere(s, func(o *sight) bool { return Verdict(o.proven).alarming() && o.missed < maxMissed }):
 		kinds[KindOpened] = true
 	case lost:
 		kinds[KindGone] = true
@@ -309,8 +340,9 @@ func (g *gateway) elsewhere(s *sight, holds func(*sight) bool) bool {
 	return slices.ContainsFunc(g.sights, func(o *sight) bool { return o != s && holds(o) })
 }
 
-// findings opens and closes findings. Those that the run could not have shown stay.
-func (p *pass) findings(g *gateway, s *sight, o *look, now int64, c *Change) {
+// findings opens and closes findings. Those that the run could not have shown stay. One
+// that has become worse is new.
+func (p *pass) findings(g *gateway, s *sight, o *look, part bool, now int64, c *Change) {
 	other := func(key string) bool {
 		return g.elsewhere(s, func(x *sight) bool {
 			return slices.ContainsFunc(x.findings, func(f standing) bool { return f.key == key })
@@ -318,17 +350,28 @@ func (p *pass) findings(g *gateway, s *sight, o *look, now int64, c *Change) {
 	}
 	lost := s.verdict == Gone || s.verdict == Other // an incomplete run does not make it so
 	stay := s.findings[:0:0]
+	open := func(f standing, is bool) {
+		f.opened = now
+		stay = append(stay, f)
+		p.open(g, s, Episode{What: OfFinding, Value: f.id, Key: f.key, Severity: severity(f.severity)}, now)
+		if is && !other(f.key) {
+			c.Opened++
+			c.Severity = graver(c.Severity, severity(f.severity))
+		}
+	}
 	for _, f := range s.findings {
 		now1 := slices.IndexFunc(o.findings, func(x standing) bool { return x.key == f.key })
 		why := WhyClosed
 		switch {
-		case now1 >= 0:
-			f.severity = o.findings[now1].severity
+		case now1 >= 0 && o.findings[now1].severity == f.severity:
 			stay = append(stay, f)
 			continue
+		case now1 >= 0:
+			why = WhyChanged
+			open(o.findings[now1], o.findings[now1].severity > f.severity)
 		case lost:
 			why = WhyGone
-		case !p.run.Complete || !o.past[f.key]:
+		case part || o.lines == 0 || o.past[f.key] < o.lines:
 			stay = append(stay, f)
 			continue
 		case !other(f.key):
@@ -340,15 +383,17 @@ func (p *pass) findings(g *gateway, s *sight, o *look, now int64, c *Change) {
 		if slices.ContainsFunc(s.findings, func(x standing) bool { return x.key == f.key }) {
 			continue
 		}
-		f.opened = now
-		stay = append(stay, f)
-		p.open(g, s, Episode{What: OfFinding, Value: f.id, Key: f.key, Severity: severity(f.severity)}, now)
-		if !other(f.key) {
-			c.Opened++
-			c.Severity = severity(max(f.severity, c.Severity.Rank()))
-		}
+		open(f, true)
 	}
 	s.findings = stay
+}
+
+// graver is the one of two severities that is worse: what is not graded may be critical.
+func graver(a, b event.Severity) event.Severity {
+	if b.Rank() > a.Rank() || b == event.Critical && a == event.Ungraded {
+		return b
+	}
+	return a
 }
 
 func (p *pass) open(g *gateway, s *sight, e Episode, now int64) {
@@ -392,7 +437,13 @@ func (p *pass) stands(c Change) (looked, stands bool) {
 	s := g.of(p.run.Watch)
 	for _, k := range c.Kinds {
 		switch k {
-		case KindOpened, KindVerdict, KindClosed, KindGone:
+		case KindOpened:
+			// Only proof takes it back, or so long an absence that it would be told anew.
+			back := !Verdict(s.proven).alarming() || s.missed >= maxMissed
+			return o.verdict.alarming() || p.run.Complete && back, o.verdict.alarming()
+		case KindClosed:
+			return o.verdict.proven(), o.verdict.proven() && !o.verdict.alarming()
+		case KindVerdict, KindGone:
 			// An incomplete run takes nothing back, as it closes nothing.
 			return p.run.Complete || o.verdict == c.Verdict, o.verdict == c.Verdict
 		}

@@ -44,6 +44,9 @@ func line(text string) *event.Target {
 	if r := f[2]; r != "" {
 		t.Version = &event.Version{Exact: r, Candidates: []string{r}}
 	}
+	if len(f) > 4 { // with a finding of that severity
+		t.Findings = []event.Finding{{ID: "release-outdated", Severity: event.Severity(f[3]), Key: "s" + f[0], Title: "x"}}
+	}
 	if t.Auth.State == event.AuthOpen {
 		t.Findings = []event.Finding{{ID: "auth-missing", Severity: event.Critical, Key: "k" + f[0], Title: "Anyone controls it"}}
 	}
@@ -180,7 +183,43 @@ func testHistory(t *testing.T, s *Store) {
 		{"a name with two addresses is open if one of them is", []step{
 			a("n:1 opened,new,finding >open", "open open 1", "n=10.0.0.1:1 required", "n=10.0.0.2:1 open"),
 			a("n:1 verdict open>required", "required open 1", "n=10.0.0.1:1 required"), // the other may be open yet
+			a("", "required open 1", "n=10.0.0.1:1 required"),                          // however often
+			a("", "required open 1", "n=10.0.0.1:1 required", "n=10.0.0.2:1 tls-error"),
+			a("", "required open 1", "n=10.0.0.1:1 required", "incomplete"),
 			a("n:1 closed,fixed required>required", "required required 0", "n=10.0.0.1:1 required", "n=10.0.0.2:1 required"),
+		}},
+		{"a name with two addresses that are closed at once", []step{
+			a("n:1 opened,new,finding >open", "open open 1", "n=10.0.0.1:1 required", "n=10.0.0.2:1 open"),
+			a("n:1 closed,fixed open>required", "required required 0", "n=10.0.0.1:1 required", "n=10.0.0.2:1 required"),
+			a("n:1 opened,finding required>open", "open open 1", "n=10.0.0.2:1 open", "n=10.0.0.1:1 required"),
+			a("n:1 verdict open>unknown", "unknown open 1", "n=10.0.0.2:1 unknown", "n=10.0.0.1:1 required"),
+		}},
+		{"of a name that does not answer, what is not known counts", []step{
+			a("n:1 new >required", "required required 0", "n=10.0.0.1:1 required"),
+			a("n:1 verdict required>unknown", "unknown required 0", "n=10.0.0.1:1 closed", "n=10.0.0.2:1 tls-error"),
+		}},
+		{"of a name with two releases the order of lines says nothing", []step{
+			a("n:1 new >required", "required required 0", "n=10.0.0.1:1 required 2026.3.13", "n=10.0.0.2:1 required 2026.9.6"),
+			a("", "required required 0", "n=10.0.0.2:1 required 2026.9.6", "n=10.0.0.1:1 required 2026.3.13"),
+		}},
+		{"an incomplete run sees what answers again", []step{
+			a(g+" opened,new,finding >open", "open open 1", g+" open"),
+			a(g+" gone open>gone", "gone open 0", g+" silent"),
+			a(g+" verdict gone>required", "required open 0", g+" required", "incomplete"), // and closes nothing
+			a(g+" closed required>required", "required required 0", g+" required"),
+		}},
+		{"closed only if no watch was left with it open", []step{
+			a(g+" opened,new,finding >open", "open open 1", g+" open"),
+			b("", "open open 1", g+" open"),
+			b(g+" verdict open>unknown", "open open 1", g+" unknown"),
+			a(g+" verdict open>required", "unknown open 1", g+" required"),
+			b(g+" closed,fixed unknown>required", "required required 0", g+" required"),
+		}},
+		{"a finding that becomes worse is new", []step{
+			a(g+" new,finding >required", "required required 1", g+" required 2026.9.6 medium"),
+			a(g+" finding required>required", "required required 1", g+" required 2026.9.6 high"),
+			a("", "required required 1", g+" required 2026.9.6 medium"),
+			a(g+" fixed required>required", "required required 0", g+" required 2026.9.6"),
 		}},
 		{"release", []step{
 			a(g+" new >required", "required required 0", g+" required 2026.3.13"),
@@ -355,7 +394,7 @@ func testAlerts(t *testing.T, s *Store) {
 		{[]string{g + " required", o + " required 2026.9.6", "incomplete"}, g + " opened,new,finding 2; " + o + " new 2; " + o + " release 1"},
 		{[]string{g + " required", o + " required 2026.3.13"}, g + " closed,fixed 1; " + o + " new 3; " + o + " release 1"},
 		{[]string{g + " required", o + " excluded"}, g + " closed,fixed 2; " + o + " new 3; " + o + " release 1"},
-		{[]string{g + " silent", o + " silent"}, g + " gone 1; " + o + " gone 1; " + o + " new 3; " + o + " release 1"},
+		{[]string{g + " silent", o + " silent"}, g + " closed,fixed 2; " + g + " gone 1; " + o + " gone 1; " + o + " new 3; " + o + " release 1"},
 	} {
 		apply(t, s, dir, run(t, dir, "a", i, c.lines...))
 		if got := waiting(); got != c.want {
@@ -365,7 +404,108 @@ func testAlerts(t *testing.T, s *Store) {
 	if _, err := s.Import(context.Background(), dir, check.Infos(), nil); err != nil {
 		t.Fatal(err)
 	}
-	if got := waiting(); strings.Count(got, ";") != 3 {
+	if got := waiting(); strings.Count(got, ";") != 4 {
 		t.Errorf("after an import %s", got)
+	}
+}
+
+// testAlertsOpened: that a gateway was opened is taken back by proof alone. What shows
+// nothing lets it wait, until the history would tell it anew.
+func testAlertsOpened(t *testing.T, s *Store) {
+	const g = "10.0.0.7:18789"
+	n := 0
+	for name, c := range map[string]struct {
+		looks []string
+		want  int // looks that showed it; 0 if it does not wait any more
+	}{
+		"so again":          {[]string{"open"}, 2},
+		"worse than before": {[]string{"claimable", "open"}, 3},
+		"not known":         {[]string{"unknown", "open"}, 2},
+		"blocked":           {[]string{"blocked"}, 1},
+		"no answer":         {[]string{"silent", "open"}, 2},
+		"closed":            {[]string{"required"}, 0},
+		"gated":             {[]string{"unknown", "gated"}, 0},
+		"gone":              {[]string{"silent", "closed"}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clearIndex(t, s)
+			if _, err := s.write.Exec(`DELETE FROM outbox`); err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			for _, look := range append([]string{"open"}, c.looks...) {
+				n++
+				apply(t, s, dir, run(t, dir, "a", n, g+" "+look))
+			}
+			got := 0
+			for _, w := range waiting(t, s) {
+				if w.Has(KindOpened) {
+					got += w.Looks
+				}
+			}
+			if got != c.want {
+				t.Errorf("%d looks, want %d", got, c.want)
+			}
+		})
+	}
+}
+
+// testAdvisories: new ones have a severity; what is not graded is not mild. Sets that are
+// used stay known however many there are.
+func testAdvisories(t *testing.T, s *Store) {
+	dir := t.TempDir()
+	n := 0
+	with := func(advisories ...event.Advisory) ID {
+		n++
+		file := run(t, dir, "a", n, "10.0.0.7:18789 required 2026.9.6")
+		x := line("10.0.0.7:18789 required 2026.9.6")
+		x.Advisories = advisories
+		var b bytes.Buffer
+		if err := event.NewWriter(&b).Write(x); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.SplitAfter(string(data), "\n")
+		lines[1] = b.String()
+		if err := os.WriteFile(file, []byte(strings.Join(lines, "")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return apply(t, s, dir, file).Run.ID
+	}
+	of := func(id string, severity event.Severity) event.Advisory {
+		return event.Advisory{ID: id, Severity: severity, GatewaySurface: true}
+	}
+	var known []event.Advisory
+	for i, c := range []struct {
+		add  []event.Advisory
+		want event.Severity
+	}{
+		{nil, ""},
+		{[]event.Advisory{of("A-1", event.Low), of("A-2", event.High)}, event.High},
+		{[]event.Advisory{of("A-3", event.Ungraded), of("A-4", event.Low)}, event.Ungraded},
+		{[]event.Advisory{of("A-5", event.Low)}, event.Low},
+	} {
+		known = append(known, c.add...)
+		with(known...)
+		if i == 0 {
+			continue
+		}
+		list := waiting(t, s)
+		if last := list[len(list)-1]; len(list) != i+1 || !last.Has(KindAdvisory) || last.Advisories != len(c.add) || last.Severity != c.want {
+			t.Errorf("%d: %+v", i, last)
+		}
+	}
+	// More sets than are remembered, one after another.
+	for i := range maxSets + 10 {
+		s.history.advisoriesOf(&event.Target{Advisories: []event.Advisory{of(fmt.Sprint("B-", i), event.Low)}})
+	}
+	if with(append(known, of("A-6", event.Low))...); len(s.history.sets) > 10 {
+		t.Errorf("%d sets are remembered", len(s.history.sets))
+	}
+	if list := waiting(t, s); list[len(list)-1].Advisories != 1 {
+		t.Errorf("%+v", list[len(list)-1])
 	}
 }

@@ -112,10 +112,10 @@ func (s *Store) lastLines(ctx context.Context, tx *sql.Tx, h *history, runs map[
 				return nil
 			}
 			v, _ := verdictOf(t)
-			if o := several[id]; o != nil && v.rank() >= o.verdict.rank() {
+			if o := several[id]; o != nil && !tells(v, t, o.verdict, o.addr) {
 				return nil
 			}
-			several[id] = &look{verdict: v, line: s.pack(&encoder, t)}
+			several[id] = &look{verdict: v, addr: sortable(t.Target.IP), line: s.pack(&encoder, t)}
 			return nil
 		})
 		if err != nil {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
@@ -15,8 +16,8 @@ import (
 // look is what the lines of one run say of one gateway, and what is different in them
 // from what its watch knew.
 type look struct {
-	known stored.Known // empty but for its verdict after the first line
-	told  bool         // looked at: not excluded, interrupted or failed on this machine
+	known stored.Known
+	told  bool // looked at: not excluded, interrupted or failed on this machine
 
 	verdict   Verdict
 	addr      [16]byte
@@ -28,12 +29,14 @@ type look struct {
 	answered  bool
 	addresses []string
 
-	findings   []standing // that stand
-	past       map[string]bool
-	advisories int // that concern the gateway's port
+	findings   []standing     // that stand
+	lines      int            // of a recognised product
+	past       map[string]int // how many of them could have shown a finding, and did not
+	advisories int            // that concern the gateway's port
 	set        string
-	fresh      int    // advisories that are new
-	line       []byte // compressed, if it is to be kept
+	fresh      int            // advisories that are new
+	severe     event.Severity // the worst of them
+	line       []byte         // compressed, if it is to be kept
 }
 
 // standing is a finding that stands.
@@ -97,38 +100,39 @@ func (o *look) take(judge *stored.Look, h *history, t *event.Target, line func()
 		return
 	}
 	first := !o.told
-	recognised := stored.Recognised(t)
-	if o.known.Verdict != "" || recognised {
-		news := judge.Compare(&o.known, t)
-		o.known.Findings, o.known.Advisories = nil, nil // of a further line they say nothing
-		for i := range news.Findings {
-			if f := &news.Findings[i]; f.Change == event.Closed {
-				if o.past == nil {
-					o.past = map[string]bool{}
-				}
-				o.past[f.Key] = true
-			}
-		}
-		if first {
-			o.fresh = len(news.Advisories)
-		}
-	}
 	o.told = true
-	if !recognised {
-		if first {
+	if !stored.Recognised(t) {
+		if first || !o.answered && v.rank() < o.verdict.rank() {
 			o.verdict = v
 		}
 		return
+	}
+	known := o.known // each line is compared for itself
+	news := judge.Compare(&known, t)
+	o.lines++
+	for i := range news.Findings {
+		if f := &news.Findings[i]; f.Change == event.Closed {
+			if o.past == nil {
+				o.past = map[string]int{}
+			}
+			o.past[f.Key]++
+		}
 	}
 	if ip := t.Target.IP; !slices.Contains(o.addresses, ip) {
 		o.addresses = append(o.addresses, ip)
 	}
 	for i := range t.Findings {
-		if f := &t.Findings[i]; f.Active() && !slices.ContainsFunc(o.findings, func(x standing) bool { return x.key == f.Key }) {
-			o.findings = append(o.findings, standing{id: h.one(text(f.ID, 100)), key: text(f.Key, 100), severity: f.Severity.Rank()})
+		f := &t.Findings[i]
+		if !f.Active() {
+			continue
 		}
+		if j := slices.IndexFunc(o.findings, func(x standing) bool { return x.key == f.Key }); j >= 0 {
+			o.findings[j].severity = max(o.findings[j].severity, f.Severity.Rank())
+			continue
+		}
+		o.findings = append(o.findings, standing{id: h.one(text(f.ID, 100)), key: text(f.Key, 100), severity: f.Severity.Rank()})
 	}
-	if o.answered && v.rank() >= o.verdict.rank() {
+	if o.answered && !tells(v, t, o.verdict, o.addr) {
 		return
 	}
 	o.answered, o.verdict, o.line = true, v, line()
@@ -140,6 +144,17 @@ func (o *look) take(judge *stored.Look, h *history, t *event.Target, line func()
 		o.product = h.one(text(t.Product.Name, 200))
 	}
 	o.advisories, o.set = h.advisoriesOf(t)
+	o.fresh, o.severe = len(news.Advisories), ""
+	for i := range news.Advisories {
+		o.severe = graver(o.severe, news.Advisories[i].Severity)
+	}
+}
+
+// tells reports whether of two lines for a name this one counts, not that of an address
+// with a verdict: the worse one, else that of the lower address, whatever came first.
+func tells(v Verdict, t *event.Target, than Verdict, addr [16]byte) bool {
+	mine := sortable(t.Target.IP)
+	return cmp.Or(cmp.Compare(v.rank(), than.rank()), bytes.Compare(mine[:], addr[:])) < 0
 }
 
 // sortable is an address as 16 bytes; none is 16 zeros.
@@ -205,11 +220,11 @@ func (h *history) advisoriesOf(t *event.Target) (n int, digest string) {
 		sum.Write([]byte(a.ID + "\n"))
 	}
 	digest = h.one(hex.EncodeToString(sum.Sum(nil)[:12]))
-	if h.sets[digest] == nil && len(h.sets) < maxSets {
+	if h.sets[digest] == nil {
 		ids := map[string]bool{}
 		for i := range t.Advisories {
 			if a := &t.Advisories[i]; a.Suppressed == "" {
-				ids[a.ID] = true
+				ids[h.one(a.ID)] = true
 			}
 		}
 		h.sets[digest] = ids

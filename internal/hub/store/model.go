@@ -122,7 +122,7 @@ type Why string
 
 // The reasons.
 const (
-	WhyChanged Why = "changed" // another verdict or release follows
+	WhyChanged Why = "changed" // another verdict, release or severity follows
 	WhyClosed  Why = "closed"  // a look that could have shown it did not
 	WhyGone    Why = "gone"    // the gateway is gone
 )

@@ -18,6 +18,8 @@ func suite() map[string]func(*testing.T, *Store) {
 		"apply twice":     testApplyTwice,
 		"import refuses":  testImportRefuses,
 		"alerts":          testAlerts,
+		"alerts opened":   testAlertsOpened,
+		"advisories":      testAdvisories,
 		"filter":          testFilter,
 		"queries":         testQueries,
 		"outbox settle":   testOutboxSettle,

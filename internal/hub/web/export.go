@@ -218,8 +218,8 @@ func (b *Board) changed(c *store.Change) *event.Target {
 		t.Changes = append(t.Changes, event.Change{What: event.ChangedRelease, Old: c.OldRelease, New: c.Release})
 	}
 	for _, e := range c.Episodes {
-		if e.What != store.OfFinding {
-			continue
+		if e.What != store.OfFinding || e.Why == store.WhyChanged && e.Run != c.Run {
+			continue // of another severity: the one that follows says so
 		}
 		x := event.Finding{ID: e.Value, Severity: e.Severity, Title: e.Value, Key: e.Key, Change: event.Opened}
 		for i := range b.Checks {
