@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"slices"
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/event"
@@ -132,7 +133,7 @@ type (
 
 	overviewJSON struct {
 		Now         map[store.Verdict]int `json:"now"`
-		WeekAgo     map[store.Verdict]int `json:"week_ago"`
+		WeekAgo     map[store.Verdict]int `json:"week_ago"` // null if nothing is known of that day
 		Severities  map[string]int        `json:"severities"`
 		Days        []dayJSON             `json:"days"`
 		Releases    []countJSON           `json:"releases"`
@@ -143,6 +144,8 @@ type (
 		AlarmingN   int                   `json:"alarming_total"`
 		Unresolved  []gatewayJSON         `json:"unresolved"`
 		UnresolvedN int                   `json:"unresolved_total"`
+		Unclear     []gatewayJSON         `json:"unclear"`
+		UnclearN    int                   `json:"unclear_total"`
 	}
 	dayJSON struct {
 		Date     string                `json:"date"`
@@ -242,11 +245,16 @@ func verdictsOf(n map[store.Verdict]int) map[store.Verdict]int {
 	return out
 }
 
-func overviewOf(o store.Overview) overviewJSON {
+// overviewOf has those of the watches, too, of which there is no run.
+func overviewOf(o store.Overview, configured []Watch) overviewJSON {
 	out := overviewJSON{
-		Now: verdictsOf(o.Now), WeekAgo: verdictsOf(o.WeekAgo), Severities: map[string]int{}, Days: []dayJSON{},
+		Now: verdictsOf(o.Now), Severities: map[string]int{}, Days: []dayJSON{},
 		Releases: countsOf(o.Releases), Networks: countsOf(o.Networks), Owners: countsOf(o.Owners), Watches: []watchJSON{},
 		Alarming: []gatewayJSON{}, AlarmingN: o.AlarmingN, Unresolved: []gatewayJSON{}, UnresolvedN: o.UnresolvedN,
+		Unclear: []gatewayJSON{}, UnclearN: o.UnclearN,
+	}
+	if len(o.WeekAgo) > 0 {
+		out.WeekAgo = verdictsOf(o.WeekAgo)
 	}
 	for _, s := range append([]event.Severity{""}, event.Severities()...) {
 		name := string(s)
@@ -261,11 +269,19 @@ func overviewOf(o store.Overview) overviewJSON {
 	for _, w := range o.Watches {
 		out.Watches = append(out.Watches, watchJSON{w.Name, w.Vantage, runOf(w.Last), runOf(w.LastComplete)})
 	}
+	for _, w := range configured {
+		if !slices.ContainsFunc(o.Watches, func(s store.WatchState) bool { return s.Name == w.Name }) {
+			out.Watches = append(out.Watches, watchJSON{Name: w.Name})
+		}
+	}
 	for i := range o.Alarming {
 		out.Alarming = append(out.Alarming, gatewayOf(&o.Alarming[i]))
 	}
 	for i := range o.Unresolved {
 		out.Unresolved = append(out.Unresolved, gatewayOf(&o.Unresolved[i]))
+	}
+	for i := range o.Unclear {
+		out.Unclear = append(out.Unclear, gatewayOf(&o.Unclear[i]))
 	}
 	return out
 }

@@ -121,7 +121,7 @@ func (m *machine) overview(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	return http.StatusOK, overviewOf(report.Clean(o)), nil
+	return http.StatusOK, overviewOf(report.Clean(o), m.Watches), nil
 }
 
 func (m *machine) gateways(r *http.Request) (int, any, error) {

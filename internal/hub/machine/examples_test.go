@@ -2,6 +2,7 @@ package machine
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
@@ -96,7 +97,13 @@ func TestDashboard(t *testing.T) {
 			Type, Title, Description string
 			Datasource               source
 			GridPos                  struct{ X, Y, W, H int }
-			Targets                  []struct {
+			FieldConfig              struct {
+				Defaults struct {
+					Mappings   []any
+					Thresholds struct{ Steps []struct{ Color string } }
+				}
+			}
+			Targets []struct {
 				Datasource   source
 				Expr         string
 				LegendFormat string
@@ -125,12 +132,24 @@ func TestDashboard(t *testing.T) {
 			t.Errorf("there is no variable %s", name[1])
 		}
 	}
+	for sample := range have {
+		name, _, _ := strings.Cut(sample, "{")
+		// The interval is for rules, and what a probe tells for pages of one's own.
+		probed := slices.Contains([]string{"clawsonar_auth_state", "clawsonar_gateway_info"}, name) || strings.HasPrefix(name, "clawsonar_probe_")
+		if !probed && name != "clawsonar_watch_interval_seconds" && !strings.Contains(string(text), name) {
+			t.Errorf("no panel shows %s", name)
+		}
+	}
 	taken, ids := map[[2]int]string{}, map[int]bool{}
 	for _, p := range d.Panels {
 		if ids[p.ID] || p.ID == 0 || p.Title == "" || p.Description == "" || p.Datasource != chosen || len(p.Targets) == 0 {
 			t.Errorf("panel %d, %s: %+v", p.ID, p.Title, p)
 		}
 		ids[p.ID] = true
+		// What is not known has the colour of the first step, if nothing else is said of it.
+		if steps := p.FieldConfig.Defaults.Thresholds.Steps; len(steps) > 0 && steps[0].Color == "green" && !strings.Contains(fmt.Sprint(p.FieldConfig.Defaults.Mappings), "null+nan") {
+			t.Errorf("%s: no data is green", p.Title)
+		}
 		for x := p.GridPos.X; x < p.GridPos.X+p.GridPos.W; x++ {
 			for y := p.GridPos.Y; y < p.GridPos.Y+p.GridPos.H; y++ {
 				if other := taken[[2]int{x, y}]; other != "" || x >= 24 {

@@ -177,7 +177,7 @@ func TestHealth(t *testing.T) {
 // samples checks the text of an exposition and returns its values.
 func samples(t *testing.T, text string) map[string]string {
 	t.Helper()
-	sample := regexp.MustCompile(`^([a-z_]+)(\{[a-z_]+="(?:[^"\\\n]|\\[\\"n])*"(?:,[a-z_]+="(?:[^"\\\n]|\\[\\"n])*")*\})? (-?[0-9.e+-]+)$`)
+	sample := regexp.MustCompile(`^([a-z_]+)(\{[a-z_]+="(?:[^"\\\n]|\\[\\"n])*"(?:,[a-z_]+="(?:[^"\\\n]|\\[\\"n])*")*\})? (-?[0-9.e+-]+|NaN)$`)
 	out, now, begun := map[string]string{}, "", map[string]bool{}
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
@@ -248,6 +248,9 @@ func TestMetrics(t *testing.T) {
 		`clawsonar_run_timestamp_seconds{watch="lab"}`:                     "0",
 		`clawsonar_run_complete{watch="office"}`:                           "1",
 		`clawsonar_run_complete{watch="lab"}`:                              "0",
+		`clawsonar_run_unjudged{watch="office"}`:                           "1",
+		`clawsonar_run_unjudged{watch="lab"}`:                              "NaN", // there is no run of it
+		`clawsonar_gateways_unresolved`:                                    "0",
 		`clawsonar_watch_interval_seconds{watch="office"}`:                 "21600",
 		`clawsonar_watch_interval_seconds{watch="lab"}`:                    "3600",
 		`clawsonar_advisories_age_seconds`:                                 "2.5344e+06", // 29 days and 8 hours: lab has had no run, and will have those of the program
@@ -267,6 +270,69 @@ func TestMetrics(t *testing.T) {
 	}
 	if code, again, _ := f.ask("GET", "/metrics", f.view, ""); code != 200 || again != text {
 		t.Errorf("with one: %d", code)
+	}
+}
+
+// states is a database whose watches and gateways stand otherwise.
+type states struct {
+	Data
+	change func(*store.Gauges)
+}
+
+func (s states) Gauges(ctx context.Context) (store.Gauges, error) {
+	g, err := s.Data.Gauges(ctx)
+	s.change(&g)
+	return g, err
+}
+
+// What could not be judged, and what was open and is not proven closed, has a number.
+func TestMetricsOfWhatIsNotKnown(t *testing.T) {
+	f := setUp(t, func(o *Options) {
+		o.Data = states{o.Data, func(g *store.Gauges) {
+			g.Unresolved = 3
+			for i := range g.Watches {
+				g.Watches[i].Last.Unjudged = 4
+			}
+		}}
+	})
+	_, text, _ := f.ask("GET", "/metrics", "", "")
+	got := samples(t, text)
+	for sample, want := range map[string]string{`clawsonar_run_unjudged{watch="office"}`: "4", `clawsonar_gateways_unresolved`: "3"} {
+		if got[sample] != want {
+			t.Errorf("%s: %q, want %q", sample, got[sample], want)
+		}
+	}
+}
+
+// A watch that has not run is there, and counts of a time that nobody looked at are not
+// zeros.
+func TestOverviewOfWhatIsNotKnown(t *testing.T) {
+	f := setUp(t, nil)
+	code, text, _ := f.ask("GET", "/api/v1/overview", "", "")
+	var o struct {
+		WeekAgo  map[string]int `json:"week_ago"`
+		Unclear  []struct{ Place string }
+		UnclearN int `json:"unclear_total"`
+		Watches  []struct {
+			Name string
+			Last *struct{}
+		}
+	}
+	if err := json.Unmarshal([]byte(text), &o); err != nil || code != 200 {
+		t.Fatal(code, err)
+	}
+	if o.WeekAgo != nil {
+		t.Errorf("a week ago: %v", o.WeekAgo)
+	}
+	if o.UnclearN != 1 || len(o.Unclear) != 1 || o.Unclear[0].Place != "10.0.0.8:18789" {
+		t.Errorf("unclear: %d %v", o.UnclearN, o.Unclear)
+	}
+	found := false
+	for _, w := range o.Watches {
+		found = found || w.Name == "lab" && w.Last == nil
+	}
+	if !found || len(o.Watches) != 3 {
+		t.Errorf("watches: %+v", o.Watches)
 	}
 }
 

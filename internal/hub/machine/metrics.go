@@ -3,6 +3,7 @@ package machine
 import (
 	"cmp"
 	"maps"
+	"math"
 	"net/http"
 	"slices"
 	"time"
@@ -28,6 +29,7 @@ type watchGauges struct {
 	every      time.Duration
 	whole      time.Time // end of the last complete run
 	complete   bool      // the last run
+	unjudged   float64   // targets of the last run; not a number without one
 	advisories string    // date
 	verdicts   map[store.Verdict]int
 	findings   map[event.Severity]int
@@ -51,6 +53,7 @@ func (m *machine) metrics(w http.ResponseWriter, r *http.Request) {
 			x.set(float64(watches[name].verdicts[v]), "watch", name, "verdict", string(v))
 		}
 	}
+	e.gauge("clawsonar_gateways_unresolved", "Gateways that were open or claimable by proof, and of which the last look proved nothing.").set(float64(g.Unresolved))
 	x = e.gauge("clawsonar_findings", "Findings that stand.")
 	for _, name := range names {
 		for _, s := range event.Severities() {
@@ -72,6 +75,10 @@ func (m *machine) metrics(w http.ResponseWriter, r *http.Request) {
 	x = e.gauge("clawsonar_run_complete", "Whether the last run of a watch looked at every target; 0 if there is none.")
 	for _, name := range names {
 		x.set(number(watches[name].complete), "watch", name)
+	}
+	x = e.gauge("clawsonar_run_unjudged", "Targets that a watch names and that its last run could not judge; NaN if there is none.")
+	for _, name := range names {
+		x.set(watches[name].unjudged, "watch", name)
 	}
 	x = e.gauge("clawsonar_watch_interval_seconds", "How often a configured watch is to run; 0 if something else starts it.")
 	for _, name := range names {
@@ -95,7 +102,7 @@ func (m *machine) watches(g store.Gauges) (map[string]*watchGauges, []string) {
 			name = others
 		}
 		if out[name] == nil {
-			out[name] = &watchGauges{verdicts: map[store.Verdict]int{}, findings: map[event.Severity]int{}}
+			out[name] = &watchGauges{unjudged: math.NaN(), verdicts: map[store.Verdict]int{}, findings: map[event.Severity]int{}}
 		}
 		return out[name]
 	}
@@ -106,7 +113,7 @@ func (m *machine) watches(g store.Gauges) (map[string]*watchGauges, []string) {
 	for _, w := range g.Watches {
 		x := of(w.Name)
 		if w.Last != nil {
-			x.complete, x.advisories = w.Last.Complete, w.Last.Data.AdvisoriesAsOf
+			x.complete, x.advisories, x.unjudged = w.Last.Complete, w.Last.Data.AdvisoriesAsOf, float64(w.Last.Unjudged)
 		}
 		if w.LastComplete != nil {
 			x.whole = w.LastComplete.Finished

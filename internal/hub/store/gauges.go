@@ -17,7 +17,10 @@ type Gauges struct {
 	// it is not known; Others counts the gateways of all others.
 	Releases []Counted
 	Others   int
-	Watches  []WatchState
+	// Unresolved counts the gateways that were open or claimable by proof, and of which
+	// the last look proved nothing.
+	Unresolved int
+	Watches    []WatchState
 }
 
 // Gauges counts.
@@ -54,6 +57,7 @@ func (s *Store) Gauges(ctx context.Context) (g Gauges, err error) {
 	var all int
 	err = errors.Join(err, s.each(ctx, `SELECT COUNT(*) FROM gateway WHERE verdict <> 'gone'`, nil, func(r *sql.Rows) error { return r.Scan(&all) }))
 	g.Others = max(g.Others+all, 0) // two looks at the database
+	err = errors.Join(err, s.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM gateway g`+unresolved).Scan(&g.Unresolved))
 	var err2 error
 	g.Watches, err2 = s.watches(ctx)
 	return g, errors.Join(err, err2)

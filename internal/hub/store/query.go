@@ -322,6 +322,9 @@ type WatchState struct {
 	Last, LastComplete *Run // second looks left out; nil if there is none
 }
 
+// unresolved is the condition of Gateway.Unresolved.
+const unresolved = ` WHERE g.proven IN ('open', 'claimable') AND g.rank >= 2`
+
 // maxGroups is how many groups an overview has at most, the largest first.
 const maxGroups = 50
 
@@ -361,7 +364,7 @@ func (s *Store) Overview(ctx context.Context, now time.Time) (o Overview, err er
 		n     *int
 	}{
 		{` WHERE g.rank < 2`, &o.Alarming, &o.AlarmingN},
-		{` WHERE g.proven IN ('open', 'claimable') AND g.rank >= 2`, &o.Unresolved, &o.UnresolvedN},
+		{unresolved, &o.Unresolved, &o.UnresolvedN},
 		{` WHERE g.proven NOT IN ('open', 'claimable') AND g.verdict IN ('unknown', 'blocked')`, &o.Unclear, &o.UnclearN},
 	} {
 		list, err := s.gateways(ctx, x.where+` ORDER BY g.rank, g.severity DESC, g.addr, g.port, g.id LIMIT 20`, nil)

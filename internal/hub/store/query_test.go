@@ -206,6 +206,9 @@ func testQueries(t *testing.T, s *Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if g, err := s.Gauges(ctx); err != nil || g.Unresolved != o.UnresolvedN {
+		t.Errorf("%d unresolved, %v", g.Unresolved, err)
+	}
 	if o.AlarmingN != 0 || o.UnclearN != 1 || len(o.Unresolved) != 1 || o.Now["required"] != 1 || o.Now["unknown"] != 1 || o.Now[Gone] != 1 || len(o.Watches) != 2 || o.Watches[0].LastComplete.ID != third.Run.ID {
 		t.Errorf("%+v", o)
 	}
