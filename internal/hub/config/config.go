@@ -119,8 +119,11 @@ func Load(file string) (*Config, error) {
 		return nil, err
 	}
 	c, err := Parse(file, data)
-	if err != nil || c.NetworksFile == "" {
-		return c, err
+	if err != nil {
+		return nil, err
+	}
+	if c.NetworksFile == "" {
+		return c, c.checkOwners(data)
 	}
 	list, err := bounded.File(c.NetworksFile, maxNetworks)
 	if err != nil {
@@ -137,7 +140,11 @@ func (c *Config) checkOwners(data []byte) error {
 	known := c.Networks.Owners()
 	for i, a := range c.Alerts {
 		for j, owner := range a.Owners {
-			if err := oneOf(owner, known, "no owner in "+c.NetworksFile); err != nil {
+			err := oneOf(owner, known, "no owner in "+c.NetworksFile)
+			if c.NetworksFile == "" { // nobody would ever be told
+				err = fmt.Errorf("%.60q is no owner: there is no networks, which names them", owner)
+			}
+			if err != nil {
 				return at(c.File, data, err, "alerts", i, "owners", j)
 			}
 		}

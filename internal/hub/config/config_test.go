@@ -349,6 +349,7 @@ func TestOwners(t *testing.T) {
 	for text, want := range map[string]string{
 		"networks: n.csv\n" + alert + "network team]}]": "",
 		"networks: n.csv\n" + alert + "network-team]}]": `w.yaml:4: "network-team" is no owner in ` + filepath.Join(dir, "n.csv") + ": did you mean \"network team\"?",
+		alert + "network team]}]":                       `w.yaml:3: "network team" is no owner: there is no networks, which names them`,
 		"networks: m.csv\n":                             "w.yaml:3: networks: open ",
 	} {
 		_, err := Load(write("w.yaml", good()+text))

@@ -120,42 +120,50 @@ func pack(from, to string) (err error) {
 
 // Adopt hands on what earlier processes have left, of all watches that there ever were. A
 // run that was cut off counts as incomplete: it opens, but closes nothing. The error
-// says what could not be handed on; it is left where it is.
+// says what could not be handed on; it is left where it is, and so is whatever of the
+// same watch is later: it must not be taken for older than it.
 func (r *Runner) Adopt(ctx context.Context) error {
 	dirs, err := os.ReadDir(r.Dir)
 	var errs []error
 	for _, d := range dirs {
 		if d.IsDir() && ctx.Err() == nil {
-			errs = append(errs, r.adopt(ctx, filepath.Join(r.Dir, d.Name())))
+			_, err := r.adopt(ctx, filepath.Join(r.Dir, d.Name()), "")
+			errs = append(errs, err)
 		}
 	}
 	return errors.Join(append(errs, err)...)
 }
 
-// adopt is Adopt of one watch, of which no run is being made.
-func (r *Runner) adopt(ctx context.Context, dir string) error {
+// adopt is Adopt of one watch, but for the stream of a run that has just ended, if that is
+// named. Done reports whether nothing waits that the history has to know first.
+func (r *Runner) adopt(ctx context.Context, dir, but string) (done bool, err error) {
 	files, err := os.ReadDir(dir) // in the order of their names, and so of time
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return true, nil
 	}
-	errs := []error{err}
+	if err != nil {
+		return false, err
+	}
+	var errs []error
 	for _, d := range files {
 		name := filepath.Join(dir, d.Name())
 		switch {
-		case !d.Type().IsRegular():
+		case !d.Type().IsRegular(), name == but:
 		case strings.HasSuffix(name, tempEnd):
 			errs = append(errs, os.Remove(name)) // the part is still there
 		case strings.HasSuffix(name, partEnd):
 			some, err := r.end(name)
 			if err == nil && some {
-				_, err = r.hand(ctx, name)
+				if _, err = r.hand(ctx, name); err != nil {
+					return false, errors.Join(append(errs, err)...)
+				}
 			} else if err == nil {
 				err = os.Remove(name)
 			}
-			errs = append(errs, err)
+			errs = append(errs, err) // one that is damaged holds up nothing
 		}
 	}
-	return errors.Join(errs...)
+	return true, errors.Join(errs...)
 }
 
 // maxLine is the longest line that is looked for at the end of a stream: more than package

@@ -123,7 +123,7 @@ func (r *Runner) say(watch, text string) {
 // claimable. What a run wrote before an error is kept and handed on later. When ctx ends,
 // the run ends in a moment and counts as incomplete.
 func (r *Runner) Run(ctx context.Context, w *config.Watch) error {
-	if err := r.adopt(ctx, filepath.Join(r.Dir, w.Name)); err != nil {
+	if _, err := r.adopt(ctx, filepath.Join(r.Dir, w.Name), ""); err != nil {
 		r.say(w.Name, err.Error()) // it does not keep this run from being made
 	}
 	cfg, err := r.Builder(w).Build(ctx, w.Source())
@@ -223,6 +223,13 @@ func (r *Runner) look(ctx context.Context, w *config.Watch, cfg *scan.Config, se
 	_, err = scan.Run(ctx, *cfg)
 	if e := p.f.Close(); err == nil {
 		err = e
+	}
+	if err == nil {
+		// In the order in which they were made, also where the database was gone meanwhile.
+		var done bool
+		if done, err = r.adopt(ctx, filepath.Join(r.Dir, w.Name), p.f.Name()); done {
+			err = nil // what is damaged was said before the run
+		}
 	}
 	if err != nil {
 		return store.Applied{}, fmt.Errorf("%w: what there is of the run is kept in %s, and is taken in with the next", err, p.f.Name())

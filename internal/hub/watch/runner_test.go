@@ -399,6 +399,38 @@ func TestStoreFails(t *testing.T) {
 	}
 }
 
+// TestOrder: a run that the database did not take is never taken after a later one: what
+// it saw is older.
+func TestOrder(t *testing.T) {
+	r := serve(t, openGateway)
+	h := begin(t, t.TempDir(), fmt.Sprintf("targets: \"%s\"", r.Addr)).open()
+	h.Store = &broken{h.s, 2} // the first run, and the same one before the second
+	if err := h.Run(t.Context(), h.c.Watches[0]); err == nil {
+		t.Fatal("the database is there")
+	}
+	r.Close()
+	if err := h.Run(t.Context(), h.c.Watches[0]); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.verdicts()[r.Addr.String()]; got != store.Gone {
+		t.Errorf("%q: what was seen first does not count first", got)
+	}
+	// It stays so as long as the older one waits; and one that is damaged holds up nothing.
+	h.Store = &broken{h.s, 3}
+	for range 2 {
+		if err := h.Run(t.Context(), h.c.Watches[0]); err == nil {
+			t.Error("a run was taken while an older one waits")
+		}
+	}
+	if err := os.WriteFile(filepath.Join(h.c.Streams, "office", "20200101T000000.000Z"+partEnd), []byte("hello\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.run()
+	if _, n, err := h.s.Runs(t.Context(), store.RunFilter{}, store.Page{}); err != nil || n != 5 {
+		t.Errorf("%d runs, %v", n, err)
+	}
+}
+
 // TestEnd: a stream that was cut off anywhere becomes a whole one.
 func TestEnd(t *testing.T) {
 	const (
