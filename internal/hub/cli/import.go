@@ -32,10 +32,15 @@ func load(s streams, args []string) (*config.Config, error) {
 	return c, usage(err)
 }
 
-// openStore opens the database of a configuration, and names the networks in it.
+// openStore opens the database of a configuration for this process alone, and names the
+// networks in it.
 func openStore(ctx context.Context, c *config.Config) (*store.Store, error) {
 	db, err := store.Open(ctx, c.Store)
 	if err != nil {
+		return nil, err
+	}
+	if err := db.Own(ctx); err != nil {
+		db.Close()
 		return nil, err
 	}
 	if err := db.Label(ctx, c.Networks); err != nil {
@@ -53,7 +58,7 @@ func newImport(s streams) *cobra.Command {
 		Long: `Make the index of the database again from all streams (*.jsonl, *.jsonl.gz)
 below a directory, by default that of watch.yaml. Notes, accounts and alerts stay,
 and nothing is alerted. Streams of "clawsonar scan" are taken as well: the watch
-then is called as their directory. The hub is to be stopped meanwhile.
+then is called as their directory. The hub has to be stopped meanwhile.
 
 Exit codes: 0 done · 1 failed, or streams that could not be read are not in the
 index · 2 usage or input error.`,

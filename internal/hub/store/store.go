@@ -18,6 +18,8 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // driver "pgx"
 	"github.com/klauspost/compress/zstd"
 	_ "github.com/ncruces/go-sqlite3/driver" // driver "sqlite3"
+
+	"github.com/clawsonar/clawsonar/internal/results"
 )
 
 //go:embed schema/*.sql
@@ -32,8 +34,10 @@ var ErrNotFound = errors.New("not found")
 
 // Store is the database. It is safe for concurrent use; what writes takes turns.
 type Store struct {
+	where       string
 	read, write *sql.DB // one and the same, of PostgreSQL
 	postgres    bool
+	disown      func()
 
 	turn    sync.Mutex // held while the index is written
 	history *history   // what the index says now; nil if it is to be read first
@@ -46,7 +50,7 @@ type Store struct {
 // postgres://USER@HOST/NAME. What such a URL leaves out is taken from the usual
 // variables of PostgreSQL, such as PGPASSWORD.
 func Open(ctx context.Context, where string) (*Store, error) {
-	s := &Store{}
+	s := &Store{where: where, disown: func() {}}
 	var err error
 	// A line is a few kilobytes: more than one goroutine would not help.
 	if s.enc, err = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest)); err != nil {
@@ -118,8 +122,50 @@ func (s *Store) openPostgres(where string) (err error) {
 	return nil
 }
 
+// ownerLock is the key of PostgreSQL's lock: that of one hub within a database.
+const ownerLock = 0x636c6177
+
+// Own makes this the only process that takes runs in, imports and alerts, until Close: the
+// history is kept in memory, and two of them would not know of each other. Accounts, notes
+// and what is read need no owner.
+func (s *Store) Own(ctx context.Context) error {
+	held := func(err error) error {
+		return fmt.Errorf("store %s: another clawsonar-hub runs with it, or it cannot be locked: stop that one first (%w)", shown(s.where), err)
+	}
+	if !s.postgres {
+		release, err := results.Hold(s.where)
+		if err != nil {
+			return held(err)
+		}
+		s.disown = release
+		return nil
+	}
+	c, err := s.write.Conn(ctx) // the lock is that of a connection
+	if err != nil {
+		return err
+	}
+	var got bool
+	if err = c.QueryRowContext(ctx, `SELECT pg_try_advisory_lock($1)`, ownerLock).Scan(&got); err == nil && !got {
+		err = errors.New("its lock is taken")
+	}
+	if err != nil {
+		c.Close()
+		return held(err)
+	}
+	s.disown = func() {
+		// The server would notice a moment later that the connection has ended.
+		ctx, end := context.WithTimeout(context.Background(), 5*time.Second)
+		defer end()
+		_, _ = c.ExecContext(ctx, `SELECT pg_advisory_unlock($1)`, ownerLock)
+		c.Close()
+	}
+	return nil
+}
+
 // Close closes the database.
 func (s *Store) Close() error {
+	s.disown()
+	s.disown = func() {}
 	var errs []error
 	for _, db := range []*sql.DB{s.read, s.write} {
 		if db != nil {

@@ -31,6 +31,7 @@ func suite() map[string]func(*testing.T, *Store) {
 		"gauges":          testGauges,
 		"accounts":        testAccounts,
 		"audit":           testAudit,
+		"own":             testOwn,
 	}
 }
 
@@ -97,6 +98,33 @@ func TestID(t *testing.T) {
 		if _, err := ParseID(bad); err == nil {
 			t.Errorf("%q is an id", bad)
 		}
+	}
+}
+
+// testOwn: one process has the history, others may use the rest.
+func testOwn(t *testing.T, s *Store) {
+	ctx := context.Background()
+	other, err := Open(ctx, s.where)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Own(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Own(ctx); err == nil || !strings.Contains(err.Error(), "another clawsonar-hub") {
+		t.Errorf("%v", err)
+	}
+	if err := other.AddNote(ctx, Note{Place: "a", Text: "x"}); err != nil {
+		t.Error(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := other.Own(ctx); err != nil {
+		t.Errorf("after the first has ended: %v", err)
+	}
+	if err := other.Close(); err != nil {
+		t.Error(err)
 	}
 }
 
