@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net/netip"
 	"os"
@@ -28,6 +29,12 @@ var program string
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
+		// Mostly they wait for gateways to start and come to rest, but a gateway takes
+		// most of a gigabyte, and a test up to eight of them.
+		if err := flag.Set("test.parallel", "2"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
 		dir, err := os.MkdirTemp("", "clawsonar-e2e-")
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -45,7 +52,7 @@ func TestMain(m *testing.M) {
 }
 
 // TestRealGateways starts the whole matrix once and holds every claim of the
-// program against it.
+// program against it. It has twelve gateways, so nothing runs beside it.
 func TestRealGateways(t *testing.T) {
 	l, ctx := open(t, "real gateways")
 
@@ -64,7 +71,7 @@ func TestRealGateways(t *testing.T) {
 	t.Run("plain nginx", func(t *testing.T) { plainNginx(ctx, t) })
 }
 
-// TestThisMachine scans without a target.
+// TestThisMachine scans without a target, and nothing runs beside it.
 func TestThisMachine(t *testing.T) {
 	l, ctx := open(t, "this machine")
 	thisMachine(ctx, t, l)
@@ -73,6 +80,7 @@ func TestThisMachine(t *testing.T) {
 // TestMisleadingFronts looks at gateways behind fronts that give answers of
 // others, or ask for a login here and there.
 func TestMisleadingFronts(t *testing.T) {
+	t.Parallel()
 	l, ctx := open(t, "fronts that mislead")
 	running, stop, err := l.StartMatrix(ctx, t.TempDir(), misleading(), 2)
 	if err != nil {
@@ -95,7 +103,14 @@ func scan(t *testing.T, args ...string) ([]event.Target, *event.Summary, int) {
 // scanFrom is scan from another network namespace.
 func scanFrom(t *testing.T, from *lab.Namespace, args ...string) ([]event.Target, *event.Summary, int) {
 	t.Helper()
+	return scanWith(t, nil, from, args...)
+}
+
+// scanWith is scanFrom with more in the environment, NAME=value.
+func scanWith(t *testing.T, env []string, from *lab.Namespace, args ...string) ([]event.Target, *event.Summary, int) {
+	t.Helper()
 	cmd := from.Command(program, append([]string{"scan", "-f", "jsonl"}, args...)...)
+	cmd.Env = append(os.Environ(), env...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	code := 0

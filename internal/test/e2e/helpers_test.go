@@ -17,6 +17,7 @@ import (
 // TestHelpers puts real helpers beside a real gateway, forwarded to the link as
 // a careless container set-up does, and looks at them from another host.
 func TestHelpers(t *testing.T) {
+	t.Parallel()
 	l, ctx := open(t, "helpers beside a gateway", "netns", "chromium", "websockify", "x11vnc", "Xvfb", "socat")
 	if _, err := os.Stat("/usr/share/novnc/vnc.html"); err != nil {
 		t.Skip("SKIPPED, NOT TESTED: helpers beside a gateway: this machine lacks noVNC")

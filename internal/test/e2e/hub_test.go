@@ -23,6 +23,7 @@ import (
 // one digest each, none twice, and a hub that is killed in the middle of a run closes
 // nothing. The gateway keeps no trace of it.
 func TestHub(t *testing.T) {
+	t.Parallel()
 	l, ctx := open(t, "the hub and a gateway that opens and closes")
 	dir := t.TempDir()
 	hub := filepath.Join(dir, "clawsonar-hub")
@@ -36,17 +37,19 @@ func TestHub(t *testing.T) {
 		t.Fatal(err)
 	}
 	port := g.Addr.Port()
-	stop := func() { g.Stop() }
-	t.Cleanup(func() { stop() })
+	t.Cleanup(g.Stop) // until then the port is this test's
+	t.Cleanup(func() { g.Stop() })
 	// become restarts it with another authentication, on the same port.
 	become := func(mode lab.Mode) {
 		t.Helper()
-		g.Stop()
+		g.Pause()
 		config.Mode, config.Port = mode, port
 		config.Name = "hub-" + string(mode)
-		if g, err = l.Start(ctx, filepath.Join(t.TempDir(), "gateway"), config); err != nil {
+		next, err := l.Start(ctx, filepath.Join(t.TempDir(), "gateway"), config)
+		if err != nil {
 			t.Fatal(err)
 		}
+		g = next
 	}
 	write := func(name, text string) {
 		t.Helper()

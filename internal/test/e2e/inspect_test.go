@@ -264,6 +264,7 @@ func with(files map[string]string, name, text string) map[string]string {
 // TestInspectAgrees has inspect judge the files of deployments, starts just these files,
 // and looks at them from another host: the two must agree.
 func TestInspectAgrees(t *testing.T) {
+	t.Parallel()
 	ctx, l, n := remote(t, "what inspect says of files, and what a scan sees of them")
 	if missing := missing("socat"); len(missing) > 0 {
 		t.Skipf("SKIPPED, NOT TESTED: what inspect says of files: %s", missing[0])

@@ -16,6 +16,7 @@ import (
 // TestPipeline: the shell step of the CI templates waits for a gateway that is
 // started at the same moment, and then fails on it, since it is open.
 func TestPipeline(t *testing.T) {
+	t.Parallel()
 	l, ctx := open(t, "a gateway that starts with the pipeline")
 	g, err := l.Start(ctx, t.TempDir(), lab.Config{Name: "pipeline", Package: "openclaw", Version: "2026.9.6", Mode: lab.None})
 	if err != nil {

@@ -67,6 +67,7 @@ func TestOtherReleases(t *testing.T) {
 // TestForks installs and starts the forks on npm: each is named where it shows
 // what it is, and never given the release of another.
 func TestForks(t *testing.T) {
+	t.Parallel()
 	l, ctx := open(t, "the forks")
 	running, stop, err := l.StartMatrix(ctx, t.TempDir(), lab.Forks(), 1)
 	if err != nil {

@@ -66,7 +66,8 @@ func missing(tools ...string) []string {
 	return out
 }
 
-func netnsMissing() string {
+// netnsMissing says why network namespaces cannot be made; "": they can.
+var netnsMissing = sync.OnceValue(func() string {
 	ip, err := lab.FindTool("ip")
 	if err != nil {
 		return "ip (iproute2) is not installed"
@@ -79,7 +80,7 @@ func netnsMissing() string {
 		return "network namespaces cannot be removed again: " + strings.TrimSpace(string(out))
 	}
 	return ""
-}
+})
 
 // remote is open with a pair of network namespaces.
 func remote(t *testing.T, what string) (context.Context, *lab.Lab, *lab.Net) {
@@ -96,24 +97,25 @@ func remote(t *testing.T, what string) (context.Context, *lab.Lab, *lab.Net) {
 // TestFromElsewhere looks at real gateways from another host: what is true over
 // loopback need not be true from there.
 func TestFromElsewhere(t *testing.T) {
+	t.Parallel()
 	ctx, l, n := remote(t, "real gateways seen from another host")
 	running, stop, err := l.StartMatrix(ctx, t.TempDir(), lab.RemoteMatrix(n), 2)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(stop)
-	judge(t, n.Viewer, running)
+	judge(t, nil, n.Viewer, running)
 }
 
-// judge scans every instance from a namespace and holds the verdict, the front
+// judge scans every instance, with env, from a namespace and holds the verdict, the front
 // and the telling findings against what was configured. It prints the matrix.
-func judge(t *testing.T, from *lab.Namespace, running []lab.Running, args ...string) {
+func judge(t *testing.T, env []string, from *lab.Namespace, running []lab.Running, args ...string) {
 	t.Helper()
 	var table bytes.Buffer
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "instance\trelease\tauth\tmode\tfront\tfindings that tell\treq\tconn\tms\t")
 	for _, r := range running {
-		targets, _, _ := scanFrom(t, from, append([]string{r.URL}, args...)...)
+		targets, _, _ := scanWith(t, env, from, append([]string{r.URL}, args...)...)
 		if len(targets) != 1 {
 			t.Errorf("%s: %d target lines, want 1", r.Name, len(targets))
 			continue
@@ -192,16 +194,19 @@ func toldBy(findings []event.Finding) []string {
 }
 
 // TestDeep looks at real gateways at level deep and compares their state before
-// and after: nothing but lines in the log may be new. A gateway takes most of a
-// gigabyte, so one release comes after the other.
+// and after: nothing but lines in the log may be new.
 func TestDeep(t *testing.T) {
+	t.Parallel()
 	ctx, l, n := remote(t, "level deep on real gateways")
 	byRelease := map[string][]lab.Instance{}
 	for _, i := range lab.DeepMatrix(n) {
 		byRelease[i.Truth.Release] = append(byRelease[i.Truth.Release], i)
 	}
 	for _, release := range some(t, slices.Sorted(maps.Keys(byRelease))) {
-		t.Run(release, func(t *testing.T) { deep(ctx, t, l, n, byRelease[release]) })
+		t.Run(release, func(t *testing.T) {
+			t.Parallel()
+			deep(ctx, t, l, n, byRelease[release])
+		})
 	}
 }
 
@@ -222,7 +227,7 @@ func deep(ctx context.Context, t *testing.T, l *lab.Lab, n *lab.Net, instances [
 		})
 	}
 	wg.Wait()
-	judge(t, n.Viewer, running, "-level", "deep")
+	judge(t, nil, n.Viewer, running, "-level", "deep")
 	time.Sleep(2 * time.Second) // what is written late counts, too
 	for i, r := range running {
 		after, err := snapshot(ctx, r.Gateway)

@@ -15,6 +15,7 @@ import (
 // behind a real proxy, and scans again: the finding must be gone, and none may
 // have come in its place.
 func TestRunbooks(t *testing.T) {
+	t.Parallel()
 	ctx, l, n := remote(t, "the runbooks of explain")
 	// What the runbooks have the proxy say.
 	told := map[string]string{"Host": "$host", "X-Forwarded-For": "$remote_addr", "X-Forwarded-Proto": "$scheme"}

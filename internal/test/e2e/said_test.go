@@ -30,9 +30,13 @@ import (
 // Nothing may come of it but refusals and lines in the log: no file, no row of a
 // table, no pairing, no session.
 func TestSaidToOpenGateways(t *testing.T) {
+	t.Parallel()
 	ctx, l, n := remote(t, "what level deep says, to open gateways")
 	for _, version := range some(t, allReleases()) {
-		t.Run(version, func(t *testing.T) { saidToOpen(ctx, t, l, n, version) })
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			saidToOpen(ctx, t, l, n, version)
+		})
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 // TestSurfaces looks at real gateways that show more than they do by default,
 // and at one with nothing to fix.
 func TestSurfaces(t *testing.T) {
+	t.Parallel()
 	l, ctx := open(t, "what gateways show")
 	dir := t.TempDir()
 	instances, authority, err := lab.SurfaceMatrix(dir)
@@ -20,13 +21,13 @@ func TestSurfaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The scanner trusts the authority that signed the gateways' certificates.
-	t.Setenv("SSL_CERT_FILE", authority.File)
+	trust := []string{"SSL_CERT_FILE=" + authority.File}
 	running, stop, err := l.StartMatrix(ctx, dir, instances, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(stop)
-	judge(t, nil, running)
+	judge(t, trust, nil, running)
 
 	// What is there without being something to fix.
 	for name, want := range map[string]string{
@@ -37,7 +38,7 @@ func TestSurfaces(t *testing.T) {
 		"openclaw-2026.9.6-token-extras":  "openai-models:gated hooks:present admin-rpc:gated mcp-apps: terminal:present",
 		"openclaw-2026.9.6-secure":        "openai-models: openai-chat: hooks: admin-rpc: terminal: canvas: metrics: control-ui:open bootstrap-config:gated",
 	} {
-		targets, _, _ := scan(t, find(t, running, name).URL)
+		targets, _, _ := scanWith(t, trust, nil, find(t, running, name).URL)
 		if len(targets) != 1 {
 			t.Fatalf("%s: %d target lines, want 1", name, len(targets))
 		}
@@ -53,7 +54,7 @@ func TestSurfaces(t *testing.T) {
 	}
 
 	secure := find(t, running, "openclaw-2026.9.6-secure")
-	targets, _, _ := scan(t, secure.URL)
+	targets, _, _ := scanWith(t, trust, nil, secure.URL)
 	if len(targets) != 1 {
 		t.Fatalf("%d target lines, want 1", len(targets))
 	}

@@ -17,6 +17,7 @@ import (
 
 // TestVerify compares a real gateway, and a real nginx before it, with a posture.
 func TestVerify(t *testing.T) {
+	t.Parallel()
 	l, ctx := open(t, "a gateway against its posture")
 	g, err := l.Start(ctx, filepath.Join(t.TempDir(), "gateway"), lab.Config{Name: "verify", Package: "openclaw", Version: "2026.9.6", Mode: lab.Token})
 	if err != nil {
