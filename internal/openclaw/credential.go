@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/clawsonar/clawsonar/internal/deploy"
 	"github.com/clawsonar/clawsonar/internal/json5"
@@ -246,15 +247,17 @@ func isRun(s string) bool {
 }
 
 // commonWords make up secrets that are thought up in a hurry.
-var commonWords = regexp.MustCompile(`^(?:(?:` + strings.Join([]string{
-	"password", "passw0rd", "passwort", "passwd", "pass", "pwd", "token", "secret", "secure", "security", "key", "api", "auth", "admin", "administrator", "root", "user",
-	"openclaw", "clawdbot", "moltbot", "claw", "clawd", "molt", "bot", "lobster", "gateway", "agent", "assistant", "ai", "claude", "gpt",
-	"changeme", "changeit", "change", "me", "it", "this", "replace", "insert", "put", "set", "enter", "with", "by", "to", "in", "please", "todo", "fixme",
-	"my", "your", "our", "the", "a", "an", "is", "of", "for", "here", "now", "new", "some", "own", "very", "super", "long", "strong", "random", "generated", "value", "string", "placeholder",
-	"test", "testing", "demo", "dev", "develop", "development", "prod", "production", "staging", "local", "localhost", "default", "example", "sample", "dummy", "temp", "tmp", "foo", "bar", "baz", "foobar",
-	"letmein", "welcome", "hello", "world", "hunter", "dragon", "monkey", "master", "shadow", "sunshine", "iloveyou", "trustno", "football", "baseball", "princess",
-	"qwerty", "qwertz", "azerty", "asdf", "abc", "abcd", "xyz", "home", "server", "docker", "linux", "ubuntu", "not", "safe", "unsafe", "insecure",
-}, "|") + `)[^a-z]*){1,8}$`)
+var commonWords = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:(?:` + strings.Join([]string{
+		"password", "passw0rd", "passwort", "passwd", "pass", "pwd", "token", "secret", "secure", "security", "key", "api", "auth", "admin", "administrator", "root", "user",
+		"openclaw", "clawdbot", "moltbot", "claw", "clawd", "molt", "bot", "lobster", "gateway", "agent", "assistant", "ai", "claude", "gpt",
+		"changeme", "changeit", "change", "me", "it", "this", "replace", "insert", "put", "set", "enter", "with", "by", "to", "in", "please", "todo", "fixme",
+		"my", "your", "our", "the", "a", "an", "is", "of", "for", "here", "now", "new", "some", "own", "very", "super", "long", "strong", "random", "generated", "value", "string", "placeholder",
+		"test", "testing", "demo", "dev", "develop", "development", "prod", "production", "staging", "local", "localhost", "default", "example", "sample", "dummy", "temp", "tmp", "foo", "bar", "baz", "foobar",
+		"letmein", "welcome", "hello", "world", "hunter", "dragon", "monkey", "master", "shadow", "sunshine", "iloveyou", "trustno", "football", "baseball", "princess",
+		"qwerty", "qwertz", "azerty", "asdf", "abc", "abcd", "xyz", "home", "server", "docker", "linux", "ubuntu", "not", "safe", "unsafe", "insecure",
+	}, "|") + `)[^a-z]*){1,8}$`)
+})
 
 // isWords reports whether s is common words with few digits.
 func isWords(s string) bool {
@@ -264,5 +267,5 @@ func isWords(s string) bool {
 			digits++
 		}
 	}
-	return digits <= 8 && commonWords.MatchString(strings.TrimLeft(s, "0123456789-_.!@#$%^&*<>[]() "))
+	return digits <= 8 && commonWords().MatchString(strings.TrimLeft(s, "0123456789-_.!@#$%^&*<>[]() "))
 }

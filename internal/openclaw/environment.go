@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/clawsonar/clawsonar/internal/deploy"
@@ -78,7 +79,7 @@ func DotEnv(file string, data []byte) map[string]deploy.Value {
 	lone := strings.ReplaceAll(text, "\r", "\n")
 	vars := map[string]deploy.Value{}
 	at, line, begin := 0, 1, 0
-	for _, m := range setting.FindAllStringSubmatchIndex(lone, -1) {
+	for _, m := range setting().FindAllStringSubmatchIndex(lone, -1) {
 		for ; at < m[2]; at++ {
 			if text[at] == '\n' {
 				line, begin = line+1, at+1
@@ -100,10 +101,13 @@ const (
 )
 
 // setting is one setting of a .env: its name, and its value with quotes. A quote that
-// does not end, or that more follows than a comment, is a value without quotes.
-var setting = regexp.MustCompile(`(?:^|[` + lineEnds + `])` + space + `*(?:export` + space + `+)?([\w.-]+)(?:` + space + `*=|:` + space + `+?)` +
-	`(` + strings.Join([]string{quoted(`'`), quoted(`"`), quoted("`"), `[^#\n]+`}, "|") + `)?` +
-	space + `*(?:#[^` + lineEnds + `]*)?(?m:$)`)
+// does not end, or that more follows than a comment, is a value without quotes. Who reads
+// no .env does not wait for it.
+var setting = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?:^|[` + lineEnds + `])` + space + `*(?:export` + space + `+)?([\w.-]+)(?:` + space + `*=|:` + space + `+?)` +
+		`(` + strings.Join([]string{quoted(`'`), quoted(`"`), quoted("`"), `[^#\n]+`}, "|") + `)?` +
+		space + `*(?:#[^` + lineEnds + `]*)?(?m:$)`)
+})
 
 func quoted(q string) string { return space + `*` + q + `(?:\\` + q + `|[^` + q + `])*` + q }
 
