@@ -57,18 +57,21 @@ func TestRealGateways(t *testing.T) {
 	l, ctx := open(t, "real gateways")
 
 	begin := time.Now()
-	running, stop, err := l.StartMatrix(ctx, t.TempDir(), lab.Matrix(), 2)
+	matrix := lab.Matrix()
+	all, stop, err := l.StartMatrix(ctx, t.TempDir(), slices.Concat(matrix, misleading()), 2)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer stop()
-	t.Logf("%d instances up after %s", len(running), time.Since(begin).Round(time.Second))
+	t.Logf("%d instances up after %s", len(all), time.Since(begin).Round(time.Second))
+	running := all[:len(matrix)]
 
 	t.Run("verdicts", func(t *testing.T) { verdicts(t, running) })
 	t.Run("gate", func(t *testing.T) { gate(t, running) })
 	t.Run("advisories", func(t *testing.T) { advisories(t, running) })
 	t.Run("no harm", func(t *testing.T) { noHarm(t, running) })
 	t.Run("plain nginx", func(t *testing.T) { plainNginx(ctx, t) })
+	t.Run("misleading fronts", func(t *testing.T) { misled(t, all[len(matrix):]) })
 }
 
 // TestThisMachine scans without a target, and nothing runs beside it.
@@ -77,16 +80,9 @@ func TestThisMachine(t *testing.T) {
 	thisMachine(ctx, t, l)
 }
 
-// TestMisleadingFronts looks at gateways behind fronts that give answers of
-// others, or ask for a login here and there.
-func TestMisleadingFronts(t *testing.T) {
-	t.Parallel()
-	l, ctx := open(t, "fronts that mislead")
-	running, stop, err := l.StartMatrix(ctx, t.TempDir(), misleading(), 2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stop()
+// misled looks at gateways behind fronts that give answers of others, or ask for a
+// login here and there.
+func misled(t *testing.T, running []lab.Running) {
 	verdicts(t, running)
 	verdicts(t, slices.DeleteFunc(slices.Clone(running), func(r lab.Running) bool {
 		// On releases that give the configuration to everybody no GET tells.
