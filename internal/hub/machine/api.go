@@ -181,9 +181,6 @@ func (m *machine) gateway(r *http.Request) (int, any, error) {
 	return http.StatusOK, out, nil
 }
 
-// maxNote is how long a note may be, in bytes, as the store has it.
-const maxNote = 4000
-
 func (m *machine) addNote(r *http.Request) (int, any, error) {
 	if err := onlyParams(r.URL.Query()); err != nil {
 		return 0, nil, err
@@ -212,8 +209,8 @@ func (m *machine) addNote(r *http.Request) (int, any, error) {
 	}
 	u, _ := access.UserOf(r.Context())
 	n := store.Note{Place: g.Place, Author: u.Name, Written: m.Now(), Text: strings.TrimSpace(in.Text)}
-	if n.Text == "" || len(n.Text) > maxNote {
-		return 0, nil, badRequest(fmt.Sprintf("text: a note has 1 to %d bytes", maxNote))
+	if n.Text == "" || len(n.Text) > store.MaxNote {
+		return 0, nil, badRequest(fmt.Sprintf("text: a note has 1 to %d bytes", store.MaxNote))
 	}
 	if in.Until != nil {
 		if n.Until = *in.Until; !n.Until.After(n.Written) {

@@ -62,7 +62,7 @@ func Routes(o Options) []access.Route {
 		{Pattern: "GET /metrics", Needs: access.View, Handler: http.HandlerFunc(m.metrics)},
 		{Pattern: "GET /probe", Needs: access.View, Handler: http.HandlerFunc(m.probe)},
 		{Pattern: "GET /api/v1/openapi.json", Needs: access.View, Handler: http.HandlerFunc(describe)},
-		{Pattern: "GET /api/v1/overview", Needs: access.View, Handler: m.api(m.overview)},
+		{Pattern: "GET /api/v1/overview", Needs: access.View, Handler: m.api(m.overview), Logged: true},
 		{Pattern: "GET /api/v1/gateways", Needs: access.View, Handler: m.api(m.gateways), Logged: true},
 		{Pattern: "GET /api/v1/gateways/{id}", Needs: access.View, Handler: m.api(m.gateway)},
 		{Pattern: "POST /api/v1/gateways/{id}/notes", Needs: access.Work, Handler: m.api(m.addNote)},

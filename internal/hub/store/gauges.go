@@ -59,7 +59,7 @@ func (s *Store) Gauges(ctx context.Context) (g Gauges, err error) {
 	g.Others = max(g.Others+all, 0) // two looks at the database
 	err = errors.Join(err, s.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM gateway g`+unresolved).Scan(&g.Unresolved))
 	var err2 error
-	g.Watches, err2 = s.watches(ctx)
+	g.Watches, err2 = s.Watches(ctx)
 	return g, errors.Join(err, err2)
 }
 

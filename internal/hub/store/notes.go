@@ -23,18 +23,18 @@ func (s *Store) Notes(ctx context.Context, place string) (out []Note, err error)
 	return out, err
 }
 
-// maxNote is how long a note may be, in bytes.
-const maxNote = 4000
+// MaxNote is how long a note may be, in bytes.
+const MaxNote = 4000
 
 // AddNote keeps a note. Its ID is made here.
 func (s *Store) AddNote(ctx context.Context, n Note) error {
-	if n.Text == "" || len(n.Text) > maxNote {
+	if n.Text == "" || len(n.Text) > MaxNote {
 		return errors.New("a note has 1 to 4000 bytes")
 	}
 	return s.change(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO note (id, place, author, written, text, until)
 			SELECT COALESCE(MAX(id), 0) + 1, $1, $2, $3, $4, $5 FROM note`,
-			n.Place, text(n.Author, 200), ms(n.Written), text(n.Text, maxNote), ms(n.Until))
+			n.Place, text(n.Author, 200), ms(n.Written), text(n.Text, MaxNote), ms(n.Until))
 		return err
 	})
 }

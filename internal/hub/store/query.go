@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -323,7 +324,7 @@ type WatchState struct {
 }
 
 // unresolved is the condition of Gateway.Unresolved.
-const unresolved = ` WHERE g.proven IN ('open', 'claimable') AND g.rank >= 2`
+const unresolved = ` WHERE g.proven IN ('open', 'claimable') AND g.verdict NOT IN ('open', 'claimable')`
 
 // maxGroups is how many groups an overview has at most, the largest first.
 const maxGroups = 50
@@ -332,26 +333,43 @@ const maxGroups = 50
 func (s *Store) Overview(ctx context.Context, now time.Time) (o Overview, err error) {
 	o = Overview{Now: map[Verdict]int{}, WeekAgo: map[Verdict]int{}, Severities: map[event.Severity]int{}}
 	var errs []error
-	errs = append(errs, s.each(ctx, `SELECT verdict, COUNT(*) FROM gateway GROUP BY verdict`, nil, func(r *sql.Rows) error {
+	// One pass over an index has all three, in its order.
+	releases := map[string]*Counted{}
+	errs = append(errs, s.each(ctx, `SELECT verdict, severity, release, COUNT(*) FROM gateway GROUP BY verdict, severity, release`, nil, func(r *sql.Rows) error {
 		var v Verdict
-		var n int
-		err := r.Scan(&v, &n)
-		o.Now[v] = n
-		return err
-	}))
-	errs = append(errs, s.each(ctx, `SELECT severity, COUNT(*) FROM gateway WHERE verdict <> 'gone' GROUP BY severity`, nil, func(r *sql.Rows) error {
+		var release string
 		var rank, n int
-		err := r.Scan(&rank, &n)
+		err := r.Scan(&v, &rank, &release, &n)
+		o.Now[v] += n
+		if v == Gone {
+			return err
+		}
 		o.Severities[severity(rank)] += n
+		c := releases[release]
+		if c == nil {
+			c = &Counted{Name: release}
+			releases[release] = c
+		}
+		c.N += n
+		if v.alarming() {
+			c.Alarming += n
+		}
 		return err
 	}))
+	for _, c := range releases {
+		o.Releases = append(o.Releases, *c)
+	}
+	slices.SortFunc(o.Releases, func(a, b Counted) int {
+		return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.Name, b.Name))
+	})
+	o.Releases = o.Releases[:min(len(o.Releases), maxGroups)]
 	errs = append(errs, s.days(ctx, now, &o))
 	for _, x := range []struct {
 		column string
 		into   *[]Counted
-	}{{"release", &o.Releases}, {"network", &o.Networks}, {"owner", &o.Owners}} {
-		errs = append(errs, s.each(ctx, `SELECT `+x.column+`, COUNT(*), SUM(CASE WHEN rank < 2 THEN 1 ELSE 0 END) FROM gateway WHERE verdict <> 'gone'
-			GROUP BY `+x.column+` ORDER BY 2 DESC, 1 LIMIT `+strconv.Itoa(maxGroups), nil, func(r *sql.Rows) error {
+	}{{"network", &o.Networks}, {"owner", &o.Owners}} {
+		errs = append(errs, s.each(ctx, `SELECT `+x.column+`, COUNT(*), SUM(CASE WHEN rank < 2 THEN 1 ELSE 0 END) FROM gateway WHERE rank <> $1
+			GROUP BY `+x.column+` ORDER BY 2 DESC, 1 LIMIT `+strconv.Itoa(maxGroups), []any{Gone.rank()}, func(r *sql.Rows) error {
 			var c Counted
 			err := r.Scan(&c.Name, &c.N, &c.Alarming)
 			*x.into = append(*x.into, c)
@@ -371,14 +389,14 @@ func (s *Store) Overview(ctx context.Context, now time.Time) (o Overview, err er
 		*x.into = list
 		errs = append(errs, err, s.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM gateway g`+x.where).Scan(x.n))
 	}
-	watches, err := s.watches(ctx)
+	watches, err := s.Watches(ctx)
 	o.Watches = watches
 	errs = append(errs, err)
 	return o, errors.Join(errs...)
 }
 
-// watches says how each watch that there is a run of stands.
-func (s *Store) watches(ctx context.Context) (out []WatchState, err error) {
+// Watches says how each watch that there is a run of stands.
+func (s *Store) Watches(ctx context.Context) (out []WatchState, err error) {
 	var names []string
 	errs := []error{s.each(ctx, `SELECT DISTINCT watch FROM run ORDER BY watch`, nil, func(r *sql.Rows) error {
 		var name string

@@ -84,7 +84,7 @@ func testNotes(t *testing.T, s *Store) {
 	if err != nil || !notes[1].Until.Equal(now.Add(2*time.Hour)) {
 		t.Errorf("%+v, %v", notes, err)
 	}
-	if err := s.AddNote(ctx, Note{Place: "x", Text: strings.Repeat("x", maxNote+1)}); err == nil {
+	if err := s.AddNote(ctx, Note{Place: "x", Text: strings.Repeat("x", MaxNote+1)}); err == nil {
 		t.Error("a note of any length is kept")
 	}
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/hub/access"
 	"github.com/clawsonar/clawsonar/internal/hub/store"
 )
@@ -36,7 +38,7 @@ func (b *Board) changeFilter(l *language, r *http.Request) (store.ChangeFilter, 
 	for _, text := range q["kind"] {
 		k := store.Kind(text)
 		if !slices.Contains(store.Kinds(), k) {
-			return f, badRequest(l.Say("There is no kind of change of that name; there are: %s.", joinKinds()))
+			return f, badRequest(l.Say("There is no kind of change of that name; there are: %s.", strings.Join(event.Words(store.Kinds()...), ", ")))
 		}
 		if !slices.Contains(f.Kinds, k) {
 			f.Kinds = append(f.Kinds, k)
@@ -60,17 +62,6 @@ func (b *Board) changeFilter(l *language, r *http.Request) (store.ChangeFilter, 
 	return f, nil
 }
 
-func joinKinds() string {
-	var out string
-	for i, k := range store.Kinds() {
-		if i > 0 {
-			out += ", "
-		}
-		out += string(k)
-	}
-	return out
-}
-
 func (b *Board) changes(w http.ResponseWriter, r *http.Request) error {
 	l := b.language(w, r)
 	f, err := b.changeFilter(l, r)
@@ -84,6 +75,9 @@ func (b *Board) changes(w http.ResponseWriter, r *http.Request) error {
 	list, total, err := b.Data.Changes(r.Context(), f, page)
 	if err != nil {
 		return err
+	}
+	if beyond(list, total) {
+		return store.ErrNotFound
 	}
 	q := r.URL.Query()
 	p := changesPage{

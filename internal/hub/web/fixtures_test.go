@@ -50,11 +50,18 @@ func (f *fake) Overview(context.Context, time.Time) (store.Overview, error) {
 	return f.overview, f.fail()
 }
 
+func (f *fake) Watches(context.Context) ([]store.WatchState, error) {
+	return f.overview.Watches, f.fail()
+}
+
 func (f *fake) chosen(filter store.Filter) []store.Gateway {
 	for text, keep := range map[string]func(*store.Gateway) bool{
 		"verdict:open,claimable": (*store.Gateway).Alarming, "is:unresolved": (*store.Gateway).Unresolved,
 		severeQuery: func(g *store.Gateway) bool {
 			return g.Severity.Rank() >= event.High.Rank() && !g.Alarming() && !g.Unresolved() && g.Verdict != store.Gone
+		},
+		unclearQuery: func(g *store.Gateway) bool {
+			return tone(g.Verdict) == "doubt" && !g.Unresolved()
 		},
 		"owner:nobody": func(*store.Gateway) bool { return false },
 	} {

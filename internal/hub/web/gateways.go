@@ -55,6 +55,9 @@ func (b *Board) gateways(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
+		if beyond(list, total) {
+			return store.ErrNotFound
+		}
 		p.Gateways, p.Pager = list, pagerOf(r, page, len(list), total)
 	}
 	b.show(w, r, status, l.Say("Gateways"), "gateways", p)
@@ -211,10 +214,7 @@ func sortMoments(list []moment) {
 	})
 }
 
-const (
-	maxNote = 4000 // bytes, as the store takes
-	maxForm = 64 << 10
-)
+const maxForm = 64 << 10
 
 // addNote keeps a note and shows the gateway again.
 func (b *Board) addNote(w http.ResponseWriter, r *http.Request) error {
@@ -228,8 +228,8 @@ func (b *Board) addNote(w http.ResponseWriter, r *http.Request) error {
 	}
 	// Browsers send line breaks as CR LF.
 	text := strings.TrimSpace(strings.ReplaceAll(r.PostForm.Get("text"), "\r\n", "\n"))
-	if text == "" || len(text) > maxNote {
-		return badRequest(l.Say("A note has 1 to %d bytes.", maxNote))
+	if text == "" || len(text) > store.MaxNote {
+		return badRequest(l.Say("A note has 1 to %d bytes.", store.MaxNote))
 	}
 	n := store.Note{Place: g.Place, Author: userName(r), Written: b.Now().UTC(), Text: text}
 	if until := r.PostForm.Get("until"); until != "" {

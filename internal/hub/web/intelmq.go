@@ -142,6 +142,7 @@ func (b *Board) intelMQChanges(ctx context.Context, w io.Writer, f store.ChangeF
 		e := &intelEvent{
 			At: c.At, Verdict: c.Verdict, Severity: c.Severity, Network: c.Network, Owner: c.Owner, Contact: c.Contact, Product: c.Product, Release: c.Release,
 			Findings: c.Opened, Vantage: c.Vantage, Gateway: c.Gateway,
+			Unresolved: tone(c.OldVerdict) == "worst" && tone(c.Verdict) != "worst" && !c.Has(store.KindClosed),
 		}
 		for _, k := range c.Kinds {
 			e.Change = append(e.Change, string(k))

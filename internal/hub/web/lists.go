@@ -28,6 +28,10 @@ func pageOf(r *http.Request) store.Page {
 	return store.Page{Offset: (n - 1) * pageSize, Limit: pageSize}
 }
 
+// beyond reports whether a page is after the last of a list: it is not there, which must
+// not read as that there is nothing.
+func beyond[T any](list []T, total int) bool { return len(list) == 0 && total > 0 }
+
 // orders are the links to the orders of gateways; that of the page is marked.
 func (l *language) orders(r *http.Request, here store.Order) []link {
 	names := map[store.Order]string{

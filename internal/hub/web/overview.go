@@ -66,6 +66,8 @@ type (
 		Age  string // of the last run
 		Tone string
 		Says []string // what is wrong
+		// Removed: it is not configured any more, which is no fault of a run.
+		Removed bool
 	}
 )
 
@@ -77,7 +79,7 @@ func (b *Board) overview(w http.ResponseWriter, r *http.Request) error {
 	}
 	p := overviewPage{Overview: o, Watches: b.watches(l, o.Watches, now), Chart: stacked(l, o.Days)}
 	for _, x := range p.Watches {
-		if len(x.Says) > 0 {
+		if len(x.Says) > 0 && !x.Removed {
 			p.Late = append(p.Late, x)
 		}
 	}
@@ -215,10 +217,10 @@ func (b *Board) watches(l *language, states []store.WatchState, now time.Time) [
 				x.Says = append(x.Says, l.Count(int(n), "%d target that it names could not be judged", "%d targets that it names could not be judged"))
 			}
 		}
-		if !configured && len(b.Watches) > 0 {
-			x.Says, x.Tone = nil, "faint"
-		}
-		if len(x.Says) > 0 {
+		switch {
+		case !configured && len(b.Watches) > 0:
+			x.Says, x.Tone, x.Removed = []string{l.Say("it is not configured any more: nobody looks at what it saw")}, "faint", true
+		case len(x.Says) > 0:
 			x.Tone = "doubt"
 		}
 		out = append(out, x)

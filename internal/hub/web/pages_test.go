@@ -452,6 +452,91 @@ func TestCalm(t *testing.T) {
 	}
 }
 
+// TestDoubt: what nobody has looked at, or nobody could judge, is said wherever a number or
+// a list could pass for all there is.
+func TestDoubt(t *testing.T) {
+	quiet := func() (*Board, *fake) {
+		f := fleet(t, same)
+		f.gateways, f.changes = f.gateways[4:10], nil // that ask for a credential
+		b := board(t, f)
+		b.Watches = []Watch{{"office", 6 * time.Hour}}
+		f.overview.Watches = f.overview.Watches[2:]
+		last := *f.overview.Watches[0].Last
+		last.Unjudged = 0
+		f.overview.Watches[0].Last, f.overview.Watches[0].LastComplete = &last, &last
+		return b, f
+	}
+	const fine = "Of what was looked at, nothing opened, closed, appeared or went, and nothing is open."
+	for _, tt := range []struct {
+		name   string
+		spoil  func(*Board, *fake)
+		weekly string // is in both of its forms
+		public string // "" for no doubt
+		calm   bool   // fine stands in the weekly report
+	}{
+		{"fine", func(*Board, *fake) {}, fine, "", true},
+		{"not judged", func(_ *Board, f *fake) { f.overview.Watches[0].Last.Unjudged = 2 }, "2 targets that it names could not be judged", "can be too small", true},
+		{"late", func(b *Board, _ *fake) { b.Watches[0].Every = time.Hour }, "late: its last run began 2 hours ago", "can be too small", true},
+		{"incomplete", func(_ *Board, f *fake) { f.overview.Watches[0].Last.Complete = false }, "its last run is incomplete", "can be too small", true},
+		{"never ran", func(b *Board, f *fake) { f.overview.Watches = nil }, "it has never run", "nothing is known", true},
+		{"no watch", func(b *Board, f *fake) { f.overview.Watches, b.Watches = nil, nil }, "No watch has run yet: nothing is known.", "nothing is known", false},
+		{"not known", func(_ *Board, f *fake) {
+			f.gateways[0].Verdict, f.gateways[0].Proven = store.Verdict(event.AuthUnknown), ""
+		}, "Whether it asks for a credential is not known", "", false},
+	} {
+		b, f := quiet()
+		tt.spoil(b, f)
+		h := handler(b, access.View)
+		for _, path := range []string{"/weekly", "/weekly?format=markdown"} {
+			text := strings.ReplaceAll(get(t, h, path).Body.String(), `\`, "")
+			if !strings.Contains(text, tt.weekly) || strings.Contains(text, fine) != tt.calm {
+				t.Errorf("%s: %s: %s", tt.name, path, text)
+			}
+		}
+		public := get(t, h, "/public").Body.String()
+		if doubt := regexp.MustCompile(`<p class="doubt">.*`).FindString(public); (doubt == "") != (tt.public == "") || !strings.Contains(doubt, tt.public) {
+			t.Errorf("%s: %s", tt.name, public)
+		}
+	}
+
+	f := fleet(t, same)
+	b := board(t, f)
+	b.Watches = b.Watches[1:] // office is of the past
+	h := handler(b, access.View)
+	for path, want := range map[string]string{
+		"/runs":                          "1 target not judged",
+		"/runs/" + f.runs[0].ID.String(): "Complete, but 1 target that it names could not be judged.",
+		"/":                              "it is not configured any more: nobody looks at what it saw",
+		"/changes?format=intelmq":        `"classification.identifier":"openclaw-gateway-was-open","severity":"undefined","source.ip":"10.1.4.23"`, // gone
+		"/public":                        `<th scope="row">release unknown</th>`,
+	} {
+		f.overview.Releases[2].N = 7
+		if body := get(t, h, path).Body.String(); !strings.Contains(body, want) {
+			t.Errorf("%s lacks %s: %s", path, want, body)
+		}
+	}
+	// What is after the end of a list does not read as that there is nothing.
+	for _, path := range []string{"/gateways?page=99", "/changes?page=99", "/runs?page=99"} {
+		if w := get(t, h, path); w.Code != http.StatusNotFound {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
+}
+
+// TestLogged: whatever names gateways is in the audit log with who asked for it; a
+// pattern with a wildcard always is.
+func TestLogged(t *testing.T) {
+	for _, r := range board(t, fleet(t, same)).Routes() {
+		switch r.Pattern {
+		case "GET /style.css", "GET /public", "GET /runs": // name none
+			continue
+		}
+		if !r.Logged && !strings.Contains(r.Pattern, "{") {
+			t.Errorf("nobody learns who asked for %s", r.Pattern)
+		}
+	}
+}
+
 // TestPublic: the page is made of numbers that are rounded down to fives alone, so that
 // any two fleets that round alike have the same page; and it has no place or name.
 func TestPublic(t *testing.T) {

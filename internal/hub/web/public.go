@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 
@@ -15,6 +16,7 @@ const smallest = 5
 // number is rounded down to a multiple of smallest, by itself: so neither the sum of a
 // table less its rows, nor one table beside another, gives a smaller one away.
 type publicPage struct {
+	Doubt     string // why the numbers can be too small; "" if nothing says so
 	Gateways  string
 	Verdicts  []publicRow
 	Severe    []publicRow
@@ -38,7 +40,14 @@ func (b *Board) public(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	b.show(w, r, http.StatusOK, l.Say("Public numbers"), "public", l.publicPage(o))
+	p, watches := l.publicPage(o), b.watches(l, o.Watches, b.Now())
+	switch {
+	case !slices.ContainsFunc(watches, func(x watchState) bool { return x.Last != nil }):
+		p.Doubt = l.Say("No watch has run yet: nothing is known.")
+	case slices.ContainsFunc(watches, func(x watchState) bool { return len(x.Says) > 0 }):
+		p.Doubt = l.Say("Not everything was looked at in time and as a whole: the numbers can be too small.")
+	}
+	b.show(w, r, http.StatusOK, l.Say("Public numbers"), "public", p)
 	return nil
 }
 
@@ -59,7 +68,7 @@ func (l *language) publicPage(o store.Overview) publicPage {
 			p.MoreSmall = true
 			continue
 		}
-		p.Releases = append(p.Releases, publicRow{Name: c.Name, Text: l.rounded(c.N)})
+		p.Releases = append(p.Releases, publicRow{Name: cmp.Or(c.Name, l.Say("release unknown")), Text: l.rounded(c.N)})
 	}
 	return p
 }

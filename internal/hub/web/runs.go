@@ -40,6 +40,9 @@ func (b *Board) runs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if beyond(list, total) {
+		return store.ErrNotFound
+	}
 	p := runsPage{Watch: f.Watch, Runs: list, Pager: pagerOf(r, page, len(list), total), Exports: exportLinks(r, runFormats())}
 	b.show(w, r, http.StatusOK, l.Say("Runs"), "runs", p)
 	return nil

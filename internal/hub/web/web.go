@@ -26,6 +26,8 @@ var files embed.FS
 // Data is what the pages need of the store.
 type Data interface {
 	Overview(ctx context.Context, now time.Time) (store.Overview, error)
+	// Watches returns how each watch that there is a run of stands.
+	Watches(ctx context.Context) ([]store.WatchState, error)
 	Gateways(ctx context.Context, f store.Filter, p store.Page) (list []store.Gateway, total int, err error)
 	// EachGateway yields the gateways in their order, each with the line of the stream
 	// that it answered last. An error of yield ends it.
@@ -124,14 +126,14 @@ func (b *Board) Routes() []access.Route {
 		{Pattern: "GET /style.css", Needs: access.Public, Handler: http.HandlerFunc(b.styleSheet)},
 		{Pattern: "GET /public", Needs: public, Handler: b.page(b.public)},
 		{Pattern: "GET /{$}", Needs: access.View, Handler: b.page(b.overview)},
-		{Pattern: "GET /gateways", Needs: access.View, Handler: b.page(b.gateways)},
+		{Pattern: "GET /gateways", Needs: access.View, Handler: b.page(b.gateways), Logged: true},
 		{Pattern: "GET /gateways/{id}", Needs: access.View, Handler: b.page(b.gateway)},
 		{Pattern: "POST /gateways/{id}/notes", Needs: access.Work, Handler: b.page(b.addNote)},
 		{Pattern: "POST /gateways/{id}/notes/{note}/end", Needs: access.Work, Handler: b.page(b.endNote)},
-		{Pattern: "GET /changes", Needs: access.View, Handler: b.page(b.changes)},
-		{Pattern: "GET /changes.atom", Needs: access.View, Handler: b.page(b.atom)},
-		{Pattern: "GET /changes.json", Needs: access.View, Handler: b.page(b.changesJSON)},
-		{Pattern: "GET /weekly", Needs: access.View, Handler: b.page(b.weekly)},
+		{Pattern: "GET /changes", Needs: access.View, Handler: b.page(b.changes), Logged: true},
+		{Pattern: "GET /changes.atom", Needs: access.View, Handler: b.page(b.atom), Logged: true},
+		{Pattern: "GET /changes.json", Needs: access.View, Handler: b.page(b.changesJSON), Logged: true},
+		{Pattern: "GET /weekly", Needs: access.View, Handler: b.page(b.weekly), Logged: true},
 		{Pattern: "GET /runs", Needs: access.View, Handler: b.page(b.runs)},
 		{Pattern: "GET /runs/{id}", Needs: access.View, Handler: b.page(b.run)},
 		{Pattern: "GET /runs/{id}/stream", Needs: access.View, Handler: b.page(b.stream)},

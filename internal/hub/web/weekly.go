@@ -17,15 +17,17 @@ import (
 const week = 7 * 24 * time.Hour
 
 // The weekly report: what changed in the last seven days, and what still stands, by
-// owner; and the watches without a complete run in that time, whose gateways nobody has
-// looked at as a whole.
+// owner; and the watches that are late, did not see everything, or have had no complete
+// run in that time.
 type (
 	weeklyPage struct {
 		From, To  time.Time
 		Owners    []*ownerWeek
-		Unwatched []watchState
+		Nothing   bool // is known: no watch has run, and none is to
+		Unwatched []weekWatch
 		Totals    []tile
 	}
+	weekWatch struct{ Name, Text string }
 	ownerWeek struct {
 		Owner, Contact string
 		Parts          []weekPart
@@ -51,6 +53,7 @@ const (
 	partOpened = iota
 	partStill
 	partUnresolved
+	partUnclear
 	partClosed
 	partNew
 	partGone
@@ -84,9 +87,10 @@ func (b *Board) weekOf(r *http.Request, l *language) (*weeklyPage, error) {
 	var counts [parts]int
 	titles := [parts]weekPart{
 		{Title: l.Say("Newly open"), Class: "worst"}, {Title: l.Say("Still open"), Class: "worst"}, {Title: l.Say("Was open, and is not shown to be closed"), Class: "doubt"},
+		{Title: l.Say("Whether it asks for a credential is not known"), Class: "doubt"},
 		{Title: l.Say("Closed by proof"), Class: "good"}, {Title: l.Say("New gateways"), Class: "plain"}, {Title: l.Say("Gone, which is no proof of a fix"), Class: "faint"},
 	}
-	add := func(owner, contact string, part int, e weekEntry) {
+	add := func(owner, contact string, part int, entry func() weekEntry) {
 		counts[part]++
 		o := owners[owner]
 		if o == nil {
@@ -95,13 +99,15 @@ func (b *Board) weekOf(r *http.Request, l *language) (*weeklyPage, error) {
 			p.Owners = append(p.Owners, o)
 		}
 		if x := &o.Parts[part]; len(x.Entries) < weekPartSize {
-			x.Entries = append(x.Entries, e)
+			x.Entries = append(x.Entries, entry())
 		} else {
 			x.More++
 		}
 	}
 	err := b.eachChange(ctx, store.ChangeFilter{Since: p.From, Until: now, Kinds: []store.Kind{store.KindOpened, store.KindClosed, store.KindNew, store.KindGone}}, func(c *store.Change) error {
-		e := weekEntry{ID: c.Gateway, Place: c.Place, Text: l.Say("%s: %s", minute(c.At), l.became(c))}
+		e := func() weekEntry {
+			return weekEntry{ID: c.Gateway, Place: c.Place, Text: l.Say("%s: %s", minute(c.At), l.became(c))}
+		}
 		for part, kind := range map[int]store.Kind{partOpened: store.KindOpened, partClosed: store.KindClosed, partNew: store.KindNew, partGone: store.KindGone} {
 			if c.Has(kind) {
 				add(c.Owner, c.Contact, part, e)
@@ -115,26 +121,30 @@ func (b *Board) weekOf(r *http.Request, l *language) (*weeklyPage, error) {
 	for _, x := range []struct {
 		query string
 		part  int
-	}{{"verdict:open,claimable", partStill}, {"is:unresolved", partUnresolved}} {
+	}{{"verdict:open,claimable", partStill}, {"is:unresolved", partUnresolved}, {unclearQuery, partUnclear}} {
 		f, err := store.ParseFilter(x.query)
 		if err != nil {
 			return nil, err
 		}
 		err = each(func(at store.Page) ([]store.Gateway, int, error) { return b.Data.Gateways(ctx, f, at) }, func(g *store.Gateway) error {
-			add(g.Owner, g.Contact, x.part, weekEntry{ID: g.ID, Place: g.Place, Text: l.Say("%s since %s (%s)", l.verdict(g.Verdict), minute(g.Since), l.span(now.Sub(g.Since)))})
+			add(g.Owner, g.Contact, x.part, func() weekEntry {
+				return weekEntry{ID: g.ID, Place: g.Place, Text: l.Say("%s since %s (%s)", l.verdict(g.Verdict), minute(g.Since), l.span(now.Sub(g.Since)))}
+			})
 			return nil
 		})
 		if err != nil {
 			return nil, err
 		}
 	}
-	o, err := b.Data.Overview(ctx, now)
+	states, err := b.Data.Watches(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, x := range b.watches(l, o.Watches, now) {
-		if x.Tone != "faint" && (x.LastComplete == nil || x.LastComplete.Started.Before(p.From)) {
-			p.Unwatched = append(p.Unwatched, x)
+	watches := b.watches(l, states, now)
+	p.Nothing = len(watches) == 0
+	for _, x := range watches {
+		if !x.Removed && (len(x.Says) > 0 || x.LastComplete == nil || x.LastComplete.Started.Before(p.From)) {
+			p.Unwatched = append(p.Unwatched, weekWatch{x.Name, strings.Join(append(x.Says, l.lastComplete(x.WatchState)), l.Say("; "))})
 		}
 	}
 	slices.SortFunc(p.Owners, func(a, b *ownerWeek) int {
@@ -177,14 +187,14 @@ func (l *language) weeklyMarkdown(p *weeklyPage) string {
 	}
 	b.WriteString("\n")
 	if len(p.Unwatched) > 0 {
-		fmt.Fprintf(&b, "### %s\n\n", report.Markdown(l.Say("Watches without a complete run")))
+		fmt.Fprintf(&b, "### %s\n\n", report.Markdown(l.Say("Watches that are late or did not see everything")))
 		for _, x := range p.Unwatched {
-			fmt.Fprintf(&b, "- **%s** %s\n", report.Markdown(x.Name), report.Markdown(l.lastComplete(x.WatchState)))
+			fmt.Fprintf(&b, "- **%s** %s\n", report.Markdown(x.Name), report.Markdown(x.Text))
 		}
 		b.WriteString("\n")
 	}
 	if len(p.Owners) == 0 {
-		fmt.Fprintf(&b, "%s\n", report.Markdown(l.Say("Nothing opened, closed, appeared or went, and nothing is open.")))
+		fmt.Fprintf(&b, "%s\n", report.Markdown(l.quiet(p)))
 	}
 	for _, o := range p.Owners {
 		name := o.Owner
@@ -207,6 +217,14 @@ func (l *language) weeklyMarkdown(p *weeklyPage) string {
 		}
 	}
 	return b.String()
+}
+
+// quiet is what a report without an entry says.
+func (l *language) quiet(p *weeklyPage) string {
+	if p.Nothing {
+		return l.Say("No watch has run yet: nothing is known.")
+	}
+	return l.Say("Of what was looked at, nothing opened, closed, appeared or went, and nothing is open.")
 }
 
 // lastComplete says when a watch had its last complete run.

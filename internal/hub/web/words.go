@@ -18,7 +18,7 @@ func (b *Board) functions(l *language) template.FuncMap {
 		"say": l.Say, "count": l.Count, "severity": l.Severity, "badge": badge,
 		"verdict": l.verdict, "tone": tone, "kind": l.kind, "why": l.why, "what": l.what,
 		"minute": minute, "iso": iso, "ago": func(t time.Time) string { return l.span(b.Now().Sub(t)) },
-		"miss": l.miss, "change": func(c store.Change) string { return l.changeText(&c) }, "find": find, "kindtone": kindTone,
+		"miss": l.miss, "change": func(c store.Change) string { return l.changeText(&c) }, "find": find, "kindtone": kindTone, "quiet": l.quiet, "int": func(n int64) int { return int(n) },
 	}
 }
 
