@@ -201,6 +201,8 @@ func TestMatches(t *testing.T) {
 	ungraded.Severity = event.Ungraded
 	newOpen := opened
 	newOpen.Kinds = []store.Kind{store.KindNew}
+	newUnknown := of(store.KindNew, 1)
+	newUnknown.Verdict = store.Verdict(event.AuthUnknown)
 	both := of(store.KindClosed, 1)
 	both.Kinds = append(both.Kinds, store.KindRelease)
 	both.Owner = "IT"
@@ -215,6 +217,7 @@ func TestMatches(t *testing.T) {
 		{config.Alert{When: []string{"new"}, Severity: event.Critical}, newOpen, true},
 		{config.Alert{When: []string{"new"}, Severity: event.High}, of(store.KindNew, 1), false},
 		{config.Alert{When: []string{"new"}}, of(store.KindNew, 1), true},
+		{config.Alert{When: []string{"new"}, Severity: event.High}, newUnknown, true}, // not known is not mild
 		{config.Alert{When: []string{"finding"}, Severity: event.High}, finding, false},
 		{config.Alert{When: []string{"finding"}, Severity: event.Medium}, finding, true},
 		{config.Alert{When: []string{"advisory"}, Severity: event.Critical}, ungraded, true}, // not known is not mild
@@ -259,6 +262,18 @@ func TestEachRule(t *testing.T) {
 }
 
 // A watch is called silent once, and back once, whatever happens in between.
+// A run that ended before the clock was set back does not keep a watch from being silent.
+func TestSilentWatchClock(t *testing.T) {
+	db := newOutbox()
+	db.complete["office"] = start.Add(1000 * time.Hour)
+	b := newBench(t, db, &config.Alert{Name: "r", When: []string{config.SilentWatch}, After: 13 * time.Hour, Watches: []string{"office"}})
+	b.run()
+	b.after(13 * time.Hour)
+	b.want("r1")
+	b.after(time.Minute)
+	b.want("r1", "The watch office is silent: its last complete run ended at 2026-11-30 03:00 UTC, 13 hours ago")
+}
+
 func TestSilentWatch(t *testing.T) {
 	db := newOutbox()
 	db.complete["office"] = start

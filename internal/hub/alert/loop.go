@@ -50,6 +50,8 @@ type Loop struct {
 	wake    chan struct{}
 	workers sync.WaitGroup
 	hurry   bool // what is due is not held for others to join it
+	// ahead are the watches whose last run ended later than it is now.
+	ahead map[string]ahead
 
 	mu     sync.Mutex // of what follows
 	stderr io.Writer
@@ -61,6 +63,9 @@ type Loop struct {
 
 // target names a place of a rule, as the store does.
 type target struct{ rule, sink string }
+
+// ahead is the end of a run, and when it was first seen.
+type ahead struct{ last, seen time.Time }
 
 // end is how a try ended.
 type end struct {
@@ -74,7 +79,7 @@ const (
 	maxPause    = time.Hour
 	maxAge      = 7 * 24 * time.Hour  // after which a delivery is given up
 	keep        = 90 * 24 * time.Hour // of what is done
-	maxOpen     = 1000                // deliveries that are looked at, at a time
+	maxOpen     = 1000                // deliveries of a place that are looked at, at a time
 	// maxSleep is how long the clock is not looked at. It may be set, and machines sleep.
 	maxSleep = time.Minute
 )
@@ -89,7 +94,7 @@ func New(db DB, c *config.Config, now func() time.Time, stderr io.Writer) (*Loop
 func newLoop(db DB, c *config.Config, now func() time.Time, stderr io.Writer, client *http.Client) (*Loop, error) {
 	l := &Loop{
 		db: db, config: c, now: now, stderr: stderr, client: client, timeout: sendTimeout,
-		wake: make(chan struct{}, 1), busy: map[target]bool{}, ends: map[string]end{},
+		wake: make(chan struct{}, 1), busy: map[target]bool{}, ends: map[string]end{}, ahead: map[string]ahead{},
 	}
 	var err error
 	if l.texts, err = newTexts(c.Lang); err != nil {

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/hub/config"
 	"github.com/clawsonar/clawsonar/internal/hub/store"
 )
@@ -46,7 +45,8 @@ func (r *rule) matches(c *store.Change) bool {
 		}
 		switch k {
 		case store.KindNew, store.KindFinding, store.KindAdvisory: // these have a severity
-			if c.Severity.Rank() >= r.Severity.Rank() {
+			// Of a new gateway of which nothing is proven, nobody knows how severe it is.
+			if c.Severity.Rank() >= r.Severity.Rank() || k == store.KindNew && !c.Verdict.Proven() {
 				return true
 			}
 		default:
@@ -59,11 +59,7 @@ func (r *rule) matches(c *store.Change) bool {
 // urgent reports whether the rule is about the gateway being usable by anyone.
 func (r *rule) urgent(c *store.Change) bool {
 	return c.Has(store.KindOpened) && r.wants(string(store.KindOpened)) ||
-		c.Has(store.KindNew) && r.wants(string(store.KindNew)) && alarming(c.Verdict)
-}
-
-func alarming(v store.Verdict) bool {
-	return v == store.Verdict(event.AuthOpen) || v == store.Verdict(event.AuthClaimable)
+		c.Has(store.KindNew) && r.wants(string(store.KindNew)) && c.Verdict.Alarming()
 }
 
 // looks is how many looks must have shown a change. What is urgent is looked at again at

@@ -33,7 +33,7 @@ func (l *Loop) silences(ctx context.Context, now time.Time) (next time.Time, err
 			if err != nil {
 				return next, err
 			}
-			w := watch{Name: clean.Text(name), Since: last, Never: last.IsZero()}
+			w := watch{Name: clean.Text(name), Since: l.past(name, last, now), Never: last.IsZero()}
 			if w.Never {
 				if w.Since, err = l.db.Watched(ctx, name, now.Truncate(time.Millisecond)); err != nil {
 					return next, err
@@ -58,6 +58,18 @@ func (l *Loop) silences(ctx context.Context, now time.Time) (next time.Time, err
 		}
 	}
 	return next, nil
+}
+
+// past is when a run ended that the clock says is yet to end: when it was first seen. The
+// clock was set back since, and how long ago it ended is not known.
+func (l *Loop) past(name string, last, now time.Time) time.Time {
+	if !last.After(now) {
+		return last
+	}
+	if a := l.ahead[name]; !a.last.Equal(last) || a.seen.After(now) {
+		l.ahead[name] = ahead{last, now}
+	}
+	return l.ahead[name].seen
 }
 
 func (l *Loop) beginSilence(ctx context.Context, r *rule, s store.Silence, w watch, now time.Time, event string, since time.Time) error {

@@ -195,7 +195,7 @@ func (p prose) line(c *change) string {
 	if was := p.was(c); was != "" {
 		add(was)
 	}
-	if alarming(c.OldVerdict) && !alarming(c.Verdict) && !c.has(store.KindClosed) {
+	if c.OldVerdict.Alarming() && !c.Verdict.Alarming() && !c.has(store.KindClosed) {
 		add(p.Say("no look has shown that it was closed"))
 	}
 	if c.has(store.KindNew) {

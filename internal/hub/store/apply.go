@@ -69,6 +69,14 @@ func (s *Store) Apply(ctx context.Context, x *stream.Stream, file string, checks
 	return out, nil
 }
 
+// unreadable says that a stream cannot be read. A history that was to take it is as before.
+type unreadable struct{ error }
+
+func (e *unreadable) Unwrap() error { return e.error }
+
+// maxData is how much is kept of what a stream says of its data, in bytes.
+const maxData = 10_000
+
 // pass takes one stream into a history, and writes nothing.
 func (s *Store) pass(ctx context.Context, tx *sql.Tx, h *history, x *stream.Stream, file string, checks []event.CheckInfo, live bool) (*pass, error) {
 	run := &Run{
@@ -87,6 +95,7 @@ func (s *Store) pass(ctx context.Context, tx *sql.Tx, h *history, x *stream.Stre
 	p.old = func(id ID, watch string) (*event.Target, error) { return s.oldLine(ctx, tx, id, watch) }
 	var unjudged event.Unjudged
 	var encoder event.Encoder
+	var failed error // of ours, not of the stream
 	err := x.Each(func(e event.Event) error {
 		t, ok := e.(*event.Target)
 		if !ok {
@@ -99,15 +108,19 @@ func (s *Store) pass(ctx context.Context, tx *sql.Tx, h *history, x *stream.Stre
 		if v, looked := verdictOf(t); looked && t.Outcome == event.OutcomeIdentified {
 			run.Auth[event.AuthState(v)]++
 		}
-		return p.line(t, func() []byte {
+		failed = p.line(t, func() []byte {
 			if !live {
 				return nil // an import reads the last ones again
 			}
 			return s.pack(&encoder, t)
 		})
+		return failed
 	})
-	if err != nil {
-		return nil, err
+	switch {
+	case failed != nil:
+		return nil, failed
+	case err != nil:
+		return nil, &unreadable{err}
 	}
 	if x.Summary != nil {
 		unjudged.Summary(x.Summary)
@@ -338,10 +351,13 @@ func (s *Store) writeRun(ctx context.Context, tx *sql.Tx, r *Run) error {
 	if err != nil {
 		return err
 	}
+	if len(data) > maxData { // none of ours
+		data = []byte("{}")
+	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO run (id, watch, vantage, started, finished, complete, again, level, file, sha256, bytes, targets, gateways, unjudged, auth, miss, data, changes)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
 		r.ID, r.Watch, r.Vantage, ms(r.Started), ms(r.Finished), number(r.Complete), number(r.Again), r.Level, r.File, r.SHA256, r.Bytes,
-		r.Targets, r.Gateways, r.Unjudged, string(auth), string(miss), text(string(data), 10_000), r.Changes)
+		r.Targets, r.Gateways, r.Unjudged, string(auth), string(miss), text(string(data), maxData), r.Changes)
 	return err
 }
 

@@ -238,7 +238,7 @@ func (p *pass) judged(id ID, o *look, now int64) {
 	s.vantage, s.run, s.level, s.config, s.looked, s.dirty = p.run.Vantage, p.run.ID, p.run.Level, p.config, now, true
 	if o.answered {
 		g.dirty = p.answered(g, s, o, now) || g.dirty
-		if !part || !Verdict(s.proven).alarming() {
+		if !part || !Verdict(s.proven).Alarming() {
 			s.addresses = len(o.addresses) // else they are to be seen yet
 		}
 		kinds[KindRelease] = c.OldVerdict != "" && s.release.text != c.OldRelease
@@ -296,28 +296,31 @@ const maxMissed = 2
 // verdict gives a sight its verdict, unless the run is not complete and it would be a
 // milder one. Part: something of the gateway may not have been looked at.
 func (p *pass) verdict(g *gateway, s *sight, v Verdict, part bool, now int64, kinds map[Kind]bool) {
-	if !p.run.Complete && s.verdict != "" && !v.alarming() && v.rank() >= s.verdict.rank() {
+	if !p.run.Complete && s.verdict != "" && !v.Alarming() && v.rank() >= s.verdict.rank() {
 		return
 	}
 	lost := v == Gone || v == Other
-	was := Verdict(s.proven).alarming()
+	was := Verdict(s.proven).Alarming()
 	// A gateway that did not answer once is no other one when it does again.
 	same := was && s.missed < maxMissed
 	s.missed++
 	if !lost {
 		s.missed = 0
 	}
-	if v.proven() && !(part && was) {
+	if v.Proven() && !(part && was) {
 		s.proven = event.AuthState(v)
 	}
-	closed := was && v.proven() && !v.alarming() && !part && !g.elsewhere(s, func(o *sight) bool { return Verdict(o.proven).alarming() })
+	closed := was && v.Proven() && !v.Alarming() && !part && !g.elsewhere(s, func(o *sight) bool { return Verdict(o.proven).Alarming() })
 	kinds[KindClosed] = closed
 	if v == s.verdict {
 		return
 	}
 	switch {
 	case closed:
-	case v.alarming() && !same && !g.elsewhere(s, func(o *sight) bool { return Verdict(o.proven).alarming() && o.missed < maxMissed }):
+	case v.Alarming() && !same && !g.elsewhere(s, func(o *sight) bool {
+		// What is open from here, too, is news.
+		return o.vantage == s.vantage && Verdict(o.proven).Alarming() && o.missed < maxMissed
+	}):
 		kinds[KindOpened] = true
 	case lost:
 		kinds[KindGone] = true
@@ -439,10 +442,10 @@ func (p *pass) stands(c Change) (looked, stands bool) {
 		switch k {
 		case KindOpened:
 			// Only proof takes it back, or so long an absence that it would be told anew.
-			back := !Verdict(s.proven).alarming() || s.missed >= maxMissed
-			return o.verdict.alarming() || p.run.Complete && back, o.verdict.alarming()
+			back := !Verdict(s.proven).Alarming() || s.missed >= maxMissed
+			return o.verdict.Alarming() || p.run.Complete && back, o.verdict.Alarming()
 		case KindClosed:
-			return o.verdict.proven(), o.verdict.proven() && !o.verdict.alarming()
+			return o.verdict.Proven(), o.verdict.Proven() && !o.verdict.Alarming()
 		case KindVerdict, KindGone:
 			// An incomplete run takes nothing back, as it closes nothing.
 			return p.run.Complete || o.verdict == c.Verdict, o.verdict == c.Verdict
@@ -504,7 +507,7 @@ func (g *gateway) row() Gateway {
 		if s.last > ms(out.Last) {
 			out.Last = at(s.last)
 		}
-		if Verdict(s.proven).alarming() && !s.verdict.proven() {
+		if Verdict(s.proven).Alarming() && !s.verdict.Proven() {
 			out.Proven = s.proven // nobody has seen from there that it was closed
 		}
 		for _, f := range s.findings {

@@ -69,10 +69,14 @@ func run(t *testing.T, dir, watch string, n int, lines ...string) string {
 			t.Fatal(err)
 		}
 	}
+	vantage := "from " + watch
+	if slices.Contains(lines, "from a") {
+		vantage = "from a"
+	}
 	has := func(word string) bool { return slices.Contains(lines, word) }
 	sum := event.NewSummary()
 	sum.Type, sum.Finished, sum.Complete = event.TypeSummary, hour(n).Add(time.Minute), !has("incomplete")
-	write(&event.Scan{Type: event.TypeScan, Schema: event.Schema, Started: hour(n), Level: event.LevelStandard, Shard: "1/1", Watch: watch, Vantage: "from " + watch, Config: "c", Again: has("again")})
+	write(&event.Scan{Type: event.TypeScan, Schema: event.Schema, Started: hour(n), Level: event.LevelStandard, Shard: "1/1", Watch: watch, Vantage: vantage, Config: "c", Again: has("again")})
 	for _, text := range lines {
 		if strings.Contains(text, ":") {
 			x := line(text)
@@ -174,11 +178,15 @@ func testHistory(t *testing.T, s *Store) {
 		}},
 		{"two watches", []step{
 			a(g+" opened,new,finding >open", "open open 1", g+" open"),
-			b("", "open open 1", g+" open"),
+			b(g+" opened >open", "open open 1", g+" open"),              // from another vantage
 			a(g+" verdict open>required", "open open 1", g+" required"), // still open from there
 			b(g+" closed,fixed open>required", "required required 0", g+" required"),
 			b(g+" verdict required>gated", "gated gated 0", g+" gated"),
 			b(g+" gone gated>gone", "required required 0", g+" silent"),
+		}},
+		{"two watches with one vantage", []step{
+			a(g+" opened,new,finding >open", "open open 1", g+" open"),
+			b("", "open open 1", g+" open", "from a"),
 		}},
 		{"a name with two addresses is open if one of them is", []step{
 			a("n:1 opened,new,finding >open", "open open 1", "n=10.0.0.1:1 required", "n=10.0.0.2:1 open"),
@@ -210,7 +218,7 @@ func testHistory(t *testing.T, s *Store) {
 		}},
 		{"closed only if no watch was left with it open", []step{
 			a(g+" opened,new,finding >open", "open open 1", g+" open"),
-			b("", "open open 1", g+" open"),
+			b(g+" opened >open", "open open 1", g+" open"),
 			b(g+" verdict open>unknown", "open open 1", g+" unknown"),
 			a(g+" verdict open>required", "unknown open 1", g+" required"),
 			b(g+" closed,fixed unknown>required", "required required 0", g+" required"),
@@ -340,14 +348,25 @@ func testImportRefuses(t *testing.T, s *Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"copy.jsonl": string(data), "other.jsonl": "hello\n", "list.txt": "10.0.0.1"} {
+	for name, text := range map[string]string{"copy.jsonl": string(data), "other.jsonl": "hello\n", "list.txt": "10.0.0.1",
+		"damaged.jsonl": strings.Replace(string(data), "\n", "\n\x00\n", 1), "long.jsonl": strings.Replace(string(data), `"newest_release":""`, `"newest_release":"`+strings.Repeat("x", 20_000)+`"`, 1)} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	out, err := s.Import(ctx, dir, check.Infos(), nil)
-	if err != nil || out.Runs != 1 || out.Gateways != 1 || len(out.Refused) != 2 {
+	if err != nil || out.Runs != 2 || out.Gateways != 1 || len(out.Refused) != 3 {
 		t.Fatalf("%+v, %v", out, err)
+	}
+	if runs, n, err := s.Runs(ctx, RunFilter{}, Page{}); err != nil || n != 2 {
+		t.Errorf("%+v, %v", runs, err)
+	}
+	broken := t.TempDir()
+	if err := os.Rename(filepath.Join(dir, "damaged.jsonl"), filepath.Join(broken, "damaged.jsonl")); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := s.Import(ctx, broken, check.Infos(), nil); err == nil {
+		t.Errorf("nothing was imported: %+v", out)
 	}
 	if err := s.AddNote(ctx, Note{Place: "10.0.0.7:18789", Author: "ann", Text: "kept"}); err != nil {
 		t.Fatal(err)

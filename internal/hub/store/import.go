@@ -48,6 +48,7 @@ func (s *Store) Import(ctx context.Context, dir string, checks []event.CheckInfo
 	if err := s.loadNetworks(ctx, h); err != nil {
 		return out, err
 	}
+	runs := 0
 	err = s.change(ctx, func(tx *sql.Tx) error {
 		for _, table := range indexed() {
 			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table); err != nil {
@@ -57,6 +58,10 @@ func (s *Store) Import(ctx context.Context, dir string, checks []event.CheckInfo
 		last := map[ID]*stream.Stream{}
 		for i, x := range list {
 			p, err := s.pass(ctx, tx, h, x, name(dir, x), checks, false)
+			if wrong := (*unreadable)(nil); errors.As(err, &wrong) {
+				out.Refused = append(out.Refused, wrong.error)
+				continue
+			}
 			if err != nil {
 				return err
 			}
@@ -67,9 +72,13 @@ func (s *Store) Import(ctx context.Context, dir string, checks []event.CheckInfo
 				return err
 			}
 			last[p.run.ID] = x
+			runs++
 			if done != nil {
 				done(i+1, len(list))
 			}
+		}
+		if len(last) == 0 {
+			return errors.New("none of its streams can be read")
 		}
 		if err := s.lastLines(ctx, tx, h, last); err != nil {
 			return err
@@ -80,7 +89,7 @@ func (s *Store) Import(ctx context.Context, dir string, checks []event.CheckInfo
 		return out, fmt.Errorf("import %s: %w", dir, err)
 	}
 	s.history = h
-	out.Runs, out.Gateways = len(list), len(h.gateways)
+	out.Runs, out.Gateways = runs, len(h.gateways)
 	return out, nil
 }
 

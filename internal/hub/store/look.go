@@ -82,14 +82,15 @@ func (v Verdict) rank() int {
 	return Verdict(event.AuthUnknown).rank()
 }
 
-func (v Verdict) alarming() bool {
+// Alarming reports whether anybody can use what is so, by proof.
+func (v Verdict) Alarming() bool {
 	return v == Verdict(event.AuthOpen) || v == Verdict(event.AuthClaimable)
 }
 
-// proven reports whether a gateway's answer proved it: of one that is blocked, nobody
+// Proven reports whether a gateway's answer proved it: of one that is blocked, nobody
 // knows what it would ask.
-func (v Verdict) proven() bool {
-	return v.alarming() || v == Verdict(event.AuthRequired) || v == Verdict(event.AuthGated)
+func (v Verdict) Proven() bool {
+	return v.Alarming() || v == Verdict(event.AuthRequired) || v == Verdict(event.AuthGated)
 }
 
 // take adds a line of the run. Of several, for the addresses of a name, the worst

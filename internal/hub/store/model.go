@@ -85,13 +85,13 @@ type Gateway struct {
 
 // Alarming reports whether anybody can use the gateway, by proof.
 func (g *Gateway) Alarming() bool {
-	return g.Verdict == Verdict(event.AuthOpen) || g.Verdict == Verdict(event.AuthClaimable)
+	return g.Verdict.Alarming()
 }
 
 // Unresolved reports whether the gateway was open or claimable by proof, and its last
 // look proved nothing: neither that it is still so, nor that it was closed.
 func (g *Gateway) Unresolved() bool {
-	return !g.Alarming() && (g.Proven == event.AuthOpen || g.Proven == event.AuthClaimable)
+	return !g.Alarming() && Verdict(g.Proven).Alarming()
 }
 
 // Sight is what one watch saw of a gateway when it looked last.

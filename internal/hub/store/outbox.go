@@ -299,9 +299,11 @@ func found(r sql.Result, err error) error {
 }
 
 // Unfinished returns the deliveries that were begun and have neither been taken nor given
-// up, the oldest first, at most so many. Their bodies are not read, see Body.
+// up, the oldest first, at most so many of each place. Their bodies are not read, see Body.
 func (s *Store) Unfinished(ctx context.Context, limit int) ([]Delivery, error) {
-	return s.deliveries(ctx, `state = $1 ORDER BY begun, id LIMIT $2`, deliveryOpen, limit)
+	return s.deliveries(ctx, `state = $1 AND id IN (SELECT t.id FROM
+		(SELECT id, ROW_NUMBER() OVER (PARTITION BY rule, sink ORDER BY begun, id) AS turn FROM delivery WHERE state = $1) AS t
+		WHERE t.turn <= $2) ORDER BY begun, id`, deliveryOpen, limit)
 }
 
 // Failing returns the deliveries of which a try failed and that have not been taken since,

@@ -174,6 +174,23 @@ func testOutboxDelivery(t *testing.T, s *Store) {
 	if err != nil || len(open) != 1 {
 		t.Fatalf("%+v, %v", open, err)
 	}
+	// Of one place there may be many: another has its turn.
+	var many []Delivery
+	for i := range 20 {
+		many = append(many, Delivery{ID: fmt.Sprint("many-", i), Sink: "slack", Body: []byte(`{}`), Begun: outboxNow.Add(time.Minute)})
+	}
+	many = append(many, Delivery{ID: "other", Sink: "ntfy", Body: []byte(`{}`), Begun: outboxNow.Add(time.Hour)})
+	if err := s.Begin(ctx, Digest{Rule: "r", Deliveries: many}); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := s.Unfinished(ctx, 5); err != nil || len(all) != 6 || all[0].ID != "one" || all[5].ID != "other" {
+		t.Errorf("%+v, %v", all, err)
+	}
+	for _, d := range many {
+		if err := s.Delivered(ctx, d.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
 	o := open[0]
 	if body, err := s.Body(ctx, "one"); err != nil || string(body) != `{"a":"ä"}` {
 		t.Errorf("%s, %v", body, err)

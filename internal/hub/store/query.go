@@ -351,7 +351,7 @@ func (s *Store) Overview(ctx context.Context, now time.Time) (o Overview, err er
 			releases[release] = c
 		}
 		c.N += n
-		if v.alarming() {
+		if v.Alarming() {
 			c.Alarming += n
 		}
 		return err

@@ -139,7 +139,7 @@ func (r *Runner) Run(ctx context.Context, w *config.Watch) error {
 	cfg.Listed = func(t target.Target) bool { return known[placeOf(t)] }
 	open := map[store.ID][]event.Address{}
 	applied, err := r.look(ctx, w, cfg, func(t *event.Target) {
-		if stored.Recognised(t) && t.Auth != nil && (t.Auth.State == event.AuthOpen || t.Auth.State == event.AuthClaimable) {
+		if stored.Recognised(t) && t.Auth != nil && store.Verdict(t.Auth.State).Alarming() {
 			id := store.MakeID(stored.Place(t.Target))
 			open[id] = append(open[id], t.Target)
 		}
