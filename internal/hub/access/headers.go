@@ -34,6 +34,11 @@ func (h *Hub) fromHere(r *http.Request) string {
 			return "This request came through a proxy (" + name + "), and the hub has no accounts: make a token (clawsonar-hub token new), and state behind: proxy."
 		}
 	}
+	// A proxy that names neither itself nor its client, as nginx does if nothing else is
+	// said, speaks HTTP/1.0; no browser does.
+	if !r.ProtoAtLeast(1, 1) {
+		return "This request is in HTTP/1.0, as from a proxy, and the hub has no accounts: make a token (clawsonar-hub token new), and state behind: proxy."
+	}
 	if a, err := netip.ParseAddrPort(r.RemoteAddr); err == nil && !a.Addr().Unmap().IsLoopback() {
 		return "This request is not from this machine, and the hub has no accounts: make a token (clawsonar-hub token new)."
 	}

@@ -476,6 +476,9 @@ func TestWithoutAccounts(t *testing.T) {
 			t.Errorf("through a proxy, %s: %s", name, res.Status)
 		}
 	}
+	if res := f.ask("GET", "/", here("localhost"), func(r *http.Request) { r.ProtoMajor, r.ProtoMinor = 1, 0 }); res.StatusCode != 403 {
+		t.Errorf("through a proxy that says nothing: %s", res.Status)
+	}
 	if res := f.ask("GET", "/", func(r *http.Request) { r.Host = "localhost" }); res.StatusCode != 403 {
 		t.Errorf("from another machine: %s", res.Status)
 	}

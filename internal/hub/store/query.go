@@ -323,7 +323,7 @@ type WatchState struct {
 	Last, LastComplete *Run // second looks left out; nil if there is none
 }
 
-// unresolved is the condition of Gateway.Unresolved.
+// unresolved is the condition of Gateway.Unresolved, of columns that one index has.
 const unresolved = ` WHERE g.proven IN ('open', 'claimable') AND g.verdict NOT IN ('open', 'claimable')`
 
 // maxGroups is how many groups an overview has at most, the largest first.
@@ -382,13 +382,18 @@ func (s *Store) Overview(ctx context.Context, now time.Time) (o Overview, err er
 		n     *int
 	}{
 		{` WHERE g.rank < 2`, &o.Alarming, &o.AlarmingN},
-		{unresolved, &o.Unresolved, &o.UnresolvedN},
+		// As unresolved, by the index that has the order.
+		{` WHERE g.rank >= 2 AND g.proven IN ('open', 'claimable')`, &o.Unresolved, nil},
 		{` WHERE g.proven NOT IN ('open', 'claimable') AND g.verdict IN ('unknown', 'blocked')`, &o.Unclear, &o.UnclearN},
 	} {
 		list, err := s.gateways(ctx, x.where+` ORDER BY g.rank, g.severity DESC, g.addr, g.port, g.id LIMIT 20`, nil)
 		*x.into = list
-		errs = append(errs, err, s.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM gateway g`+x.where).Scan(x.n))
+		errs = append(errs, err)
+		if x.n != nil {
+			errs = append(errs, s.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM gateway g`+x.where).Scan(x.n))
+		}
 	}
+	errs = append(errs, s.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM gateway g`+unresolved).Scan(&o.UnresolvedN))
 	watches, err := s.Watches(ctx)
 	o.Watches = watches
 	errs = append(errs, err)
