@@ -56,7 +56,8 @@ func (b *Board) exportGateways(w http.ResponseWriter, r *http.Request, l *langua
 }
 
 // feed gives a sink the gateways of a filter as one stream. Its summary says that it is
-// complete only if it is of all gateways, and the last run of every watch was complete.
+// complete only if all gateways are in it, and every watch is configured, in time, and has
+// judged all of its targets.
 func (b *Board) feed(ctx context.Context, sink report.Sink, query string, f store.Filter) error {
 	o, err := b.Data.Overview(ctx, b.Now())
 	if err != nil {
@@ -85,7 +86,8 @@ func (b *Board) feed(ctx context.Context, sink report.Sink, query string, f stor
 	}
 	sum := event.NewSummary()
 	err = b.Data.EachGateway(ctx, f, func(g *store.Gateway, t *event.Target) error {
-		if t.Outcome == "" { // there is no line of it
+		if t.Outcome == "" { // there is no line of it, so that the export lacks it
+			whole = false
 			return nil
 		}
 		t = asOf(g, t)

@@ -345,8 +345,15 @@ func TestComplete(t *testing.T) {
 		{"a late watch", "", func(b *Board, _ *fake) { b.Watches[0].Every = time.Hour }, false},
 		{"a watch that never ran", "", func(b *Board, _ *fake) { b.Watches = append(b.Watches, Watch{Name: "new"}) }, false},
 		{"no watch", "", func(b *Board, f *fake) { f.overview.Watches, b.Watches = nil, nil }, false},
+		{"a watch of the past", "", func(b *Board, _ *fake) { b.Watches = b.Watches[1:] }, false},
+		{"a gateway without a line", "", func(_ *Board, f *fake) { delete(f.lines, f.gateways[0].ID) }, false},
 	} {
 		f := fleet(t, same)
+		for _, g := range f.gateways {
+			if f.lines[g.ID] == nil {
+				f.lines[g.ID] = f.lines[f.gateways[0].ID]
+			}
+		}
 		b := board(t, f)
 		b.Watches = []Watch{{"office", 6 * time.Hour}, {"dmz", 24 * time.Hour}, {"lab", 0}}
 		f.overview.Watches[0].Last.Complete = true

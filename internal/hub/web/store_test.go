@@ -106,7 +106,7 @@ func TestStore(t *testing.T) {
 	holds(one, "It was open, and its last look proved nothing", "OPEN - no authentication", "This is not of the last look", "auth required")
 	checkPage(t, "gateway", one)
 	run := regexp.MustCompile(`/runs/([0-9a-z]{13})`).FindStringSubmatch(one)[1]
-	holds(ask("/runs/"+run), "Complete, but 1 target that it names could not be judged.", "10.1.0.2:18789")
+	holds(ask("/runs/"+run), "Complete, but 1 target that it names could not be judged.", "advisories as of unknown", "10.1.0.2:18789")
 	holds(ask("/runs/"+run+"/stream"), `"type":"summary"`)
 	for _, query := range []string{"is:unresolved", "verdict:gone", "10.1.0.2"} {
 		if page := ask("/gateways?q=" + query); !strings.Contains(page, "10.1.0.2:18789") || strings.Contains(page, "10.1.0.1:18789") {
