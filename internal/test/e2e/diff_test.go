@@ -87,18 +87,19 @@ func readFileState(path string) (fileState, error) {
 	return f, nil
 }
 
-// busyMachine matches what 2026.9 logs where the machine gives it too little
+// ownLine matches what 2026.9 logs by itself. Where the machine gives it too little
 // time: its timer was late, or a transaction of its own took more than a second
-// (dist/diagnostic-*.mjs, dist/sqlite-transaction-*.mjs). What somebody had it
-// write shows in the tables.
-var busyMachine = regexp.MustCompile(`\[diagnostic\] liveness heartbeat delayed: |slow SQLite (?:transaction|coordinator) `)
+// (dist/diagnostic-*.mjs, dist/sqlite-transaction-*.mjs). Five minutes after its start, and
+// then once a day: it has verified its databases (dist/openclaw-database-verify-*.mjs). What
+// somebody had it write shows in the tables.
+var ownLine = regexp.MustCompile(`\[diagnostic\] liveness heartbeat delayed: |slow SQLite (?:transaction|coordinator) |\[state/database-verify\] database integrity verification passed`)
 
 // idle says whether a gateway that nobody talks to makes this change by itself:
-// recent releases renew a lease in their database every few seconds, and
-// complain of a busy machine.
+// recent releases renew a lease in their database every few seconds, and log what
+// ownLine matches.
 func (c change) idle() bool {
 	return c.Kind == rowsChanged && c.Table == "state_leases" ||
-		c.Kind == logLine && busyMachine.MatchString(c.Detail)
+		c.Kind == logLine && ownLine.MatchString(c.Detail)
 }
 
 // withoutIdle returns the changes that somebody caused.
