@@ -22,7 +22,10 @@ func (s *Store) Gateways(ctx context.Context, f Filter, p Page) (out []Gateway, 
 		return nil, 0, err
 	}
 	limit, offset := p.limits()
-	out, err = s.gateways(ctx, where+` ORDER BY `+p.Order.sql()+` LIMIT `+strconv.Itoa(limit)+` OFFSET `+strconv.Itoa(offset), args)
+	order := ` ORDER BY ` + p.Order.sql()
+	// The page first: what its columns look up is then not looked up of all before it.
+	page := `(SELECT * FROM gateway g` + where + order + ` LIMIT ` + strconv.Itoa(limit) + ` OFFSET ` + strconv.Itoa(offset) + `) g`
+	out, err = s.gateways(ctx, page+order, args)
 	return out, total, err
 }
 
@@ -30,9 +33,9 @@ const gatewayColumns = `g.id, g.place, g.addr, g.port, g.name, g.url, g.product,
 	g.verdict, g.since, g.proven, g.severity, g.release, g.findings, g.advisories, g.first, g.differs,
 	(SELECT MAX(s.last) FROM sight s WHERE s.gateway = g.id)`
 
-// gateways returns the rows of gateway g that the rest of a query chooses.
-func (s *Store) gateways(ctx context.Context, rest string, args []any) (out []Gateway, err error) {
-	err = s.each(ctx, `SELECT `+gatewayColumns+` FROM gateway g`+rest, args, func(r *sql.Rows) error {
+// gateways returns the rows that a query chooses after its FROM, as g.
+func (s *Store) gateways(ctx context.Context, from string, args []any) (out []Gateway, err error) {
+	err = s.each(ctx, `SELECT `+gatewayColumns+` FROM `+from, args, func(r *sql.Rows) error {
 		g, err := scanGateway(r)
 		out = append(out, g)
 		return err
@@ -77,7 +80,7 @@ func (s *Store) EachGateway(ctx context.Context, f Filter, yield func(*Gateway, 
 
 // Gateway returns one gateway, or ErrNotFound.
 func (s *Store) Gateway(ctx context.Context, id ID) (*Gateway, error) {
-	out, err := s.gateways(ctx, ` WHERE g.id = $1`, []any{id})
+	out, err := s.gateways(ctx, `gateway g WHERE g.id = $1`, []any{id})
 	switch {
 	case err != nil:
 		return nil, err
@@ -386,7 +389,7 @@ func (s *Store) Overview(ctx context.Context, now time.Time) (o Overview, err er
 		{` WHERE g.rank >= 2 AND g.proven IN ('open', 'claimable')`, &o.Unresolved, nil},
 		{` WHERE g.proven NOT IN ('open', 'claimable') AND g.verdict IN ('unknown', 'blocked')`, &o.Unclear, &o.UnclearN},
 	} {
-		list, err := s.gateways(ctx, x.where+` ORDER BY g.rank, g.severity DESC, g.addr, g.port, g.id LIMIT 20`, nil)
+		list, err := s.gateways(ctx, `gateway g`+x.where+` ORDER BY g.rank, g.severity DESC, g.addr, g.port, g.id LIMIT 20`, nil)
 		*x.into = list
 		errs = append(errs, err)
 		if x.n != nil {
