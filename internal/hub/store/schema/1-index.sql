@@ -54,6 +54,7 @@ CREATE TABLE IF NOT EXISTS episode (
   PRIMARY KEY (gateway, watch, what, key, opened)
 );
 CREATE INDEX IF NOT EXISTS episode_value ON episode (what, value, closed, gateway);
+CREATE INDEX IF NOT EXISTS episode_standing ON episode (what, watch, severity) WHERE closed = 0;
 
 -- One row for each gateway of which a run found something changed.
 CREATE TABLE IF NOT EXISTS change (
