@@ -207,11 +207,11 @@ func (s *Store) load(ctx context.Context) (*history, error) {
 	if err != nil {
 		return nil, err
 	}
-	return h, s.each(ctx, `SELECT gateway, watch, key, value, severity, opened, run FROM episode WHERE what = $1 AND closed = 0 ORDER BY gateway, watch, opened, key`, []any{OfFinding}, func(r *sql.Rows) error {
+	return h, s.each(ctx, `SELECT gateway, watch, key, value, severity, opened FROM episode WHERE what = $1 AND closed = 0 ORDER BY gateway, watch, opened, key`, []any{OfFinding}, func(r *sql.Rows) error {
 		var id ID
 		var watch string
 		var f standing
-		if err := r.Scan(&id, &watch, &f.key, &f.id, &f.severity, &f.opened, new(ID)); err != nil {
+		if err := r.Scan(&id, &watch, &f.key, &f.id, &f.severity, &f.opened); err != nil {
 			return err
 		}
 		if g := h.gateways[id]; g != nil {

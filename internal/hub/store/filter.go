@@ -115,7 +115,7 @@ func parseTerm(term string) (condition, error) {
 		}
 		return condition{"g.port = ?", []any{int64(n)}}, nil
 	case "finding":
-		return condition{"EXISTS (SELECT 1 FROM episode e WHERE e.what = 'finding' AND e.value = ? AND e.closed = 0 AND e.gateway = g.id)", []any{value}}, nil
+		return condition{"EXISTS (SELECT 1 FROM episode e WHERE e.what = ? AND e.value = ? AND e.closed = 0 AND e.gateway = g.id)", []any{OfFinding, value}}, nil
 	case "watch", "vantage":
 		return condition{"EXISTS (SELECT 1 FROM sight s WHERE s.gateway = g.id AND s." + key + " = ?)", []any{value}}, nil
 	case "since":
@@ -216,7 +216,7 @@ type ago time.Duration
 func is(value string) (condition, error) {
 	switch value {
 	case "unresolved":
-		return condition{"(g.proven IN ('open', 'claimable') AND g.verdict NOT IN ('open', 'claimable'))", nil}, nil
+		return condition{"(" + unresolved() + ")", nil}, nil
 	case "differing":
 		return condition{"g.differs = 1", nil}, nil
 	}

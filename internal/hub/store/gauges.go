@@ -47,7 +47,7 @@ func (s *Store) Gauges(ctx context.Context) (g Gauges, err error) {
 		g.Findings[watch][severity(rank)] += n
 		return err
 	}))
-	err = errors.Join(err, s.each(ctx, `SELECT release, COUNT(*) FROM gateway WHERE verdict <> 'gone' GROUP BY release ORDER BY 2 DESC, 1 LIMIT `+strconv.Itoa(maxGroups), nil, func(r *sql.Rows) error {
+	err = errors.Join(err, s.each(ctx, `SELECT release, COUNT(*) FROM gateway WHERE verdict <> $1 GROUP BY release ORDER BY 2 DESC, 1 LIMIT `+strconv.Itoa(maxGroups), []any{Gone}, func(r *sql.Rows) error {
 		var c Counted
 		err := r.Scan(&c.Name, &c.N)
 		g.Releases = append(g.Releases, c)
@@ -55,9 +55,9 @@ func (s *Store) Gauges(ctx context.Context) (g Gauges, err error) {
 		return err
 	}))
 	var all int
-	err = errors.Join(err, s.each(ctx, `SELECT COUNT(*) FROM gateway WHERE verdict <> 'gone'`, nil, func(r *sql.Rows) error { return r.Scan(&all) }))
+	err = errors.Join(err, s.each(ctx, `SELECT COUNT(*) FROM gateway WHERE verdict <> $1`, []any{Gone}, func(r *sql.Rows) error { return r.Scan(&all) }))
 	g.Others = max(g.Others+all, 0) // two looks at the database
-	err = errors.Join(err, s.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM gateway g`+unresolved).Scan(&g.Unresolved))
+	err = errors.Join(err, s.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM gateway g WHERE `+unresolved()).Scan(&g.Unresolved))
 	var err2 error
 	g.Watches, err2 = s.Watches(ctx)
 	return g, errors.Join(err, err2)

@@ -138,27 +138,27 @@ type pass struct {
 
 // line takes a line of the run. What was neither known nor recognised is passed over.
 func (p *pass) line(t *event.Target, compressed func() []byte) error {
-	key := stored.Place(t.Target)
-	id := MakeID(key)
+	id := MakeID(stored.Place(t.Target))
+	var s *sight
+	if g := p.h.gateways[id]; g != nil {
+		s = g.of(p.run.Watch)
+	}
 	o := p.looks[id]
 	if o == nil {
-		var s *sight
-		if g := p.h.gateways[id]; g != nil {
-			s = g.of(p.run.Watch)
-		}
 		if s == nil && !stored.Recognised(t) {
 			return nil
 		}
 		o = &look{}
-		if s != nil {
-			var err error
-			if o.known, err = p.known(id, s, t); err != nil {
-				return err
-			}
-		}
 		p.looks[id] = o
 	}
-	o.take(p.judge, p.h, t, compressed)
+	var known stored.Known
+	if s != nil && stored.Recognised(t) {
+		var err error
+		if known, err = p.known(id, s, t); err != nil {
+			return err
+		}
+	}
+	o.take(p.judge, known, p.h, t, compressed)
 	return nil
 }
 
@@ -169,6 +169,9 @@ func (p *pass) known(id ID, s *sight, t *event.Target) (stored.Known, error) {
 	k := stored.Known{Verdict: string(s.verdict), Addresses: []string{s.name}}
 	for _, f := range s.findings {
 		k.Findings = append(k.Findings, event.Finding{ID: f.id, Key: f.key})
+	}
+	if p.h.sets[s.set] == nil {
+		p.h.advisoriesOf(t) // mostly the same ones, which need not be read
 	}
 	if k.Advisories = p.h.sets[s.set]; k.Advisories == nil {
 		old, err := p.old(id, s.watch)

@@ -16,8 +16,7 @@ import (
 // look is what the lines of one run say of one gateway, and what is different in them
 // from what its watch knew.
 type look struct {
-	known stored.Known
-	told  bool // looked at: not excluded, interrupted or failed on this machine
+	told bool // looked at: not excluded, interrupted or failed on this machine
 
 	verdict   Verdict
 	addr      [16]byte
@@ -44,7 +43,6 @@ type standing struct {
 	id, key  string
 	severity int
 	opened   int64
-	run      ID
 }
 
 // span is a release, or those that fit, in words and as numbers that sort: 0 if not
@@ -94,8 +92,9 @@ func (v Verdict) Proven() bool {
 }
 
 // take adds a line of the run. Of several, for the addresses of a name, the worst
-// verdict counts: it is open if one of them is.
-func (o *look) take(judge *stored.Look, h *history, t *event.Target, line func() []byte) {
+// verdict counts: it is open if one of them is. Known is what the watch knew: each line is
+// compared for itself.
+func (o *look) take(judge *stored.Look, known stored.Known, h *history, t *event.Target, line func() []byte) {
 	v, looked := verdictOf(t)
 	if !looked {
 		return
@@ -108,7 +107,6 @@ func (o *look) take(judge *stored.Look, h *history, t *event.Target, line func()
 		}
 		return
 	}
-	known := o.known // each line is compared for itself
 	news := judge.Compare(&known, t)
 	o.lines++
 	for i := range news.Findings {

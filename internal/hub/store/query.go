@@ -277,7 +277,7 @@ func (s *Store) LastComplete(ctx context.Context, watch string) (time.Time, erro
 	return at(last.Int64), err
 }
 
-// Places returns the identities of the gateways that a watch knows, see stored.Place.
+// Known returns the gateways that a watch knows.
 func (s *Store) Known(ctx context.Context, watch string) (map[ID]bool, error) {
 	out := map[ID]bool{}
 	err := s.each(ctx, `SELECT gateway FROM sight WHERE watch = $1`, []any{watch}, func(r *sql.Rows) error {
@@ -326,8 +326,18 @@ type WatchState struct {
 	Last, LastComplete *Run // second looks left out; nil if there is none
 }
 
+// listed is verdicts as a list of SQL.
+func listed(verdicts ...Verdict) string {
+	return "('" + strings.Join(event.Words(verdicts...), "', '") + "')"
+}
+
+// alarming is what Verdict.Alarming holds for, as a list of SQL.
+func alarming() string {
+	return listed(slices.DeleteFunc(Verdicts(), func(v Verdict) bool { return !v.Alarming() })...)
+}
+
 // unresolved is the condition of Gateway.Unresolved, of columns that one index has.
-const unresolved = ` WHERE g.proven IN ('open', 'claimable') AND g.verdict NOT IN ('open', 'claimable')`
+func unresolved() string { return "g.proven IN " + alarming() + " AND g.verdict NOT IN " + alarming() }
 
 // maxGroups is how many groups an overview has at most, the largest first.
 const maxGroups = 50
@@ -367,11 +377,13 @@ func (s *Store) Overview(ctx context.Context, now time.Time) (o Overview, err er
 	})
 	o.Releases = o.Releases[:min(len(o.Releases), maxGroups)]
 	errs = append(errs, s.days(ctx, now, &o))
+	// The ranks before it are the alarming ones.
+	quiet := strconv.Itoa(slices.IndexFunc(Verdicts(), func(v Verdict) bool { return !v.Alarming() }))
 	for _, x := range []struct {
 		column string
 		into   *[]Counted
 	}{{"network", &o.Networks}, {"owner", &o.Owners}} {
-		errs = append(errs, s.each(ctx, `SELECT `+x.column+`, COUNT(*), SUM(CASE WHEN rank < 2 THEN 1 ELSE 0 END) FROM gateway WHERE rank <> $1
+		errs = append(errs, s.each(ctx, `SELECT `+x.column+`, COUNT(*), SUM(CASE WHEN rank < `+quiet+` THEN 1 ELSE 0 END) FROM gateway WHERE rank <> $1
 			GROUP BY `+x.column+` ORDER BY 2 DESC, 1 LIMIT `+strconv.Itoa(maxGroups), []any{Gone.rank()}, func(r *sql.Rows) error {
 			var c Counted
 			err := r.Scan(&c.Name, &c.N, &c.Alarming)
@@ -384,10 +396,10 @@ func (s *Store) Overview(ctx context.Context, now time.Time) (o Overview, err er
 		into  *[]Gateway
 		n     *int
 	}{
-		{` WHERE g.rank < 2`, &o.Alarming, &o.AlarmingN},
+		{` WHERE g.rank < ` + quiet, &o.Alarming, &o.AlarmingN},
 		// As unresolved, by the index that has the order.
-		{` WHERE g.rank >= 2 AND g.proven IN ('open', 'claimable')`, &o.Unresolved, nil},
-		{` WHERE g.proven NOT IN ('open', 'claimable') AND g.verdict IN ('unknown', 'blocked')`, &o.Unclear, &o.UnclearN},
+		{` WHERE g.rank >= ` + quiet + ` AND g.proven IN ` + alarming(), &o.Unresolved, nil},
+		{` WHERE g.proven NOT IN ` + alarming() + ` AND g.verdict IN ` + listed(Verdict(event.AuthUnknown), Verdict(event.AuthBlocked)), &o.Unclear, &o.UnclearN},
 	} {
 		list, err := s.gateways(ctx, `gateway g`+x.where+` ORDER BY g.rank, g.severity DESC, g.addr, g.port, g.id LIMIT 20`, nil)
 		*x.into = list
@@ -396,7 +408,7 @@ func (s *Store) Overview(ctx context.Context, now time.Time) (o Overview, err er
 			errs = append(errs, s.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM gateway g`+x.where).Scan(x.n))
 		}
 	}
-	errs = append(errs, s.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM gateway g`+unresolved).Scan(&o.UnresolvedN))
+	errs = append(errs, s.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM gateway g WHERE `+unresolved()).Scan(&o.UnresolvedN))
 	watches, err := s.Watches(ctx)
 	o.Watches = watches
 	errs = append(errs, err)
