@@ -5,13 +5,11 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -26,6 +24,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/replica"
 	"github.com/clawsonar/clawsonar/internal/test/nameserver"
+	"github.com/clawsonar/clawsonar/internal/test/script"
 	"github.com/clawsonar/clawsonar/testdata/captures"
 )
 
@@ -64,7 +63,7 @@ func TestScripts(t *testing.T) {
 			return os.Mkdir(home, 0o700)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":     exits,
+			"exits":     script.Exits("clawsonar"),
 			"replica":   startReplica,
 			"later":     startLater,
 			"listen":    startListener,
@@ -104,37 +103,6 @@ func nowhere(context.Context, string, string) (net.Conn, error) {
 		}
 	}()
 	return client, nil
-}
-
-// exits CODE PROGRAM [ARG...] runs a program, which must end with that code. If
-// that is 2, then it must have said so in one line on stderr, and nothing else.
-func exits(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: exits CODE PROGRAM [ARG...]")
-	}
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	code := 0
-	if err := ts.Exec(args[1], args[2:]...); err != nil {
-		var exit *exec.ExitError
-		if !errors.As(err, &exit) {
-			ts.Fatalf("%v", err)
-		}
-		code = exit.ExitCode()
-	}
-	if code != want {
-		ts.Fatalf("exit code is %d, want %d", code, want)
-	}
-	if code != 2 {
-		return
-	}
-	if out := ts.ReadFile("stdout"); out != "" {
-		ts.Fatalf("stdout is not empty")
-	}
-	line, rest, ended := strings.Cut(ts.ReadFile("stderr"), "\n")
-	if !ended || rest != "" || !strings.HasPrefix(line, "clawsonar: ") {
-		ts.Fatalf("stderr is not one line that begins with the program's name")
-	}
 }
 
 // replica NAME VAR serves the capture of that name until the script ends, and

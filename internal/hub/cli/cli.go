@@ -26,7 +26,8 @@ import (
 const (
 	exitFailed = 1
 	exitUsage  = 2
-	// exitIncomplete: a run of serve -once was not complete.
+	// exitIncomplete: a run of serve -once was not complete, or could not judge all that was
+	// named.
 	exitIncomplete  = 4
 	exitInterrupted = 130
 )
@@ -113,10 +114,9 @@ Watch only what you run yourself or are authorised to scan.`,
 		return usage(unknown(cmd, args[0]))
 	}
 	root.Args = cobra.ArbitraryArgs
-	root.AddCommand(newServe(s), newImport(s), newToken(s), newDemo(s), &cobra.Command{
-		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return sayVersion(s) },
-	})
+	root.AddCommand(newServe(s), newImport(s), newToken(s), newDemo(s), command(&cobra.Command{
+		Use: "version", Short: "Print the version", Long: "Print the version.",
+	}, 0, nil, func(context.Context, []string) error { return sayVersion(s) }))
 	return root
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/replica"
+	"github.com/clawsonar/clawsonar/internal/test/script"
 	"github.com/clawsonar/clawsonar/testdata/captures"
 )
 
@@ -36,6 +37,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":   script.Exits("clawsonar-hub"),
 			"replica": startReplica,
 		},
 	})

@@ -127,7 +127,7 @@ The replicas give the answers that real gateways gave when they were recorded.`,
 				return err
 			}
 			defer os.RemoveAll(dir)
-		} else if err := os.MkdirAll(dir, 0o700); err != nil {
+		} else if err := newDirectory(dir); err != nil {
 			return usage(err)
 		}
 		f, err := startFleet()
@@ -156,6 +156,17 @@ The replicas give the answers that real gateways gave when they were recorded.`,
 		turn := demoDays
 		return serve(ctx, s, c, func() error { turn++; return f.turn(turn) })
 	})
+}
+
+// newDirectory makes a directory, unless it is there and empty.
+func newDirectory(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("-dir: %w", err)
+	}
+	if found, err := os.ReadDir(dir); err != nil || len(found) > 0 {
+		return errors.Join(err, fmt.Errorf("-dir: %s is not empty: give a new directory", dir))
+	}
+	return nil
 }
 
 // demoConfig is the watch.yaml of the demo.

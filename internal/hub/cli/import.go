@@ -18,16 +18,18 @@ import (
 // defaultConfig is read if no other file is named.
 const defaultConfig = "watch.yaml"
 
+// builtIn stands for the name of the configuration that load has where there is none.
+const builtIn = "(built in)"
+
 // load reads the configuration; without a file, that of a hub that watches this machine.
-func load(s streams, args []string) (*config.Config, error) {
+func load(args []string) (*config.Config, error) {
 	file := defaultConfig
 	if len(args) > 0 {
 		file = args[0]
 	}
 	c, err := config.Load(file)
 	if len(args) == 0 && errors.Is(err, fs.ErrNotExist) {
-		s.say("there is no %s: this machine is watched", defaultConfig)
-		return config.Parse("(built in)", []byte("watches: [{name: this-machine, targets: [127.0.0.1, '::1'], every: 6h}]\n"))
+		return config.Parse(builtIn, []byte("watches: [{name: this-machine, targets: [127.0.0.1, '::1'], every: 6h}]\n"))
 	}
 	return c, usage(err)
 }
@@ -69,7 +71,7 @@ index · 2 usage or input error.`,
 		if file != "" {
 			named = []string{file}
 		}
-		c, err := load(s, named)
+		c, err := load(named)
 		if err != nil {
 			return err
 		}
@@ -85,14 +87,18 @@ index · 2 usage or input error.`,
 			return err
 		}
 		defer db.Close()
-		out, err := db.Import(ctx, dir, check.Infos(), nil)
+		out, err := db.Import(ctx, dir, check.Infos(), func(n, of int) {
+			if of >= 50 && n*10/of > (n-1)*10/of {
+				s.say("%d of %d runs", n, of)
+			}
+		})
 		for _, x := range out.Refused {
 			s.say("not imported: %v", x)
 		}
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(s.out, "%d runs, %d gateways\n", out.Runs, out.Gateways)
+		fmt.Fprintf(s.out, "runs: %d, gateways: %d\n", out.Runs, out.Gateways)
 		if len(out.Refused) > 0 {
 			return &exitError{code: exitFailed}
 		}

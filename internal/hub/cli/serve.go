@@ -43,13 +43,17 @@ and show the history as pages. Without a watch.yaml this machine is watched.
 A signal ends it in order: a run that is being made counts as incomplete.
 
 Exit codes: 0 done · 1 failed while running · 2 configuration error; with -once also
-4, a run was not complete, and 130, interrupted.`,
+4, a run was not complete or could not judge all that its watch names, and 130,
+interrupted.`,
 	}, 1, func(f *flag.FlagSet) {
 		f.BoolVar(&once, "once", false, "make one run of each watch, send what is due, and end; show nothing")
 	}, func(ctx context.Context, args []string) error {
-		c, err := load(s, args)
+		c, err := load(args)
 		if err != nil {
 			return err
+		}
+		if c.File == builtIn {
+			s.say("there is no %s: this machine is watched", defaultConfig)
 		}
 		if once {
 			return serveOnce(ctx, s, c)
@@ -65,7 +69,7 @@ type hub struct {
 	db     *store.Store
 	runner *watch.Runner
 	alerts *alert.Loop
-	broken atomic.Bool // a run was not complete
+	broken atomic.Bool // a run was not complete, or could not judge all that was named
 }
 
 // open makes the hub's parts. What it refuses is the user's to fix.
@@ -102,7 +106,7 @@ func open(ctx context.Context, s streams, c *config.Config) (h *hub, err error) 
 		s.say("%v", err)
 	}
 	h.runner.Applied = func(a store.Applied) {
-		if !a.Run.Complete {
+		if !a.Run.Complete || a.Run.Unjudged > 0 {
 			h.broken.Store(true)
 		}
 		h.alerts.Wake()

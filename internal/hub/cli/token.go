@@ -21,7 +21,7 @@ func newToken(s streams) *cobra.Command {
 		if file != "" {
 			named = []string{file}
 		}
-		c, err := load(s, named)
+		c, err := load(named)
 		if err != nil {
 			return nil, err
 		}
