@@ -6,7 +6,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -16,35 +15,12 @@ import (
 	"github.com/projectdiscovery/goflags"
 	"github.com/spf13/cobra"
 
-	"github.com/clawsonar/clawsonar/internal/clean"
+	"github.com/clawsonar/clawsonar/internal/exit"
 	"github.com/clawsonar/clawsonar/internal/suggest"
 )
 
-// Exit codes, the same for every command and format. 3 and 4 come from the
-// policy package.
-const (
-	exitOK          = 0
-	exitFailed      = 1   // failed while running
-	exitUsage       = 2   // usage, configuration or input error
-	exitInterrupted = 130 // stopped by the user; what was found is in the output
-)
-
-// exitError carries an exit code; err may be nil when the error was printed already.
-type exitError struct {
-	code int
-	err  error
-}
-
-func (e *exitError) Error() string { return fmt.Sprint(e.err) }
-func (e *exitError) Unwrap() error { return e.err }
-
 // usage marks an error as the user's: exit code 2.
-func usage(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &exitError{exitUsage, err}
-}
+func usage(err error) error { return exit.Wrong(err) }
 
 // streams are the standard streams of a run.
 type streams struct {
@@ -70,52 +46,13 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	go func() { done <- root.ExecuteContext(ctx) }()
 	select {
 	case err := <-done:
-		return exitCode(err, stderr)
+		return exit.Code("clawsonar", err, stderr)
 	case <-ctx.Done():
 		if !s.ordered.Load() {
-			return exitInterrupted
+			return exit.Interrupted
 		}
-		return exitCode(<-done, stderr)
+		return exit.Code("clawsonar", <-done, stderr)
 	}
-}
-
-// exitCode prints an error, and returns the exit code for it.
-func exitCode(err error, stderr io.Writer) int {
-	if err == nil {
-		return exitOK
-	}
-	code := exitFailed
-	var exit *exitError
-	if errors.As(err, &exit) {
-		code = exit.code
-	}
-	for _, err := range each(err) {
-		if errors.As(err, &exit) {
-			err = exit.err
-		}
-		if err == nil {
-			continue // printed already
-		}
-		// An error may quote a list, file or name that somebody else has written.
-		fmt.Fprintf(stderr, "clawsonar: %s\n", clean.Text(err.Error()))
-	}
-	return code
-}
-
-// each returns the errors that were joined to one: each has a line.
-func each(err error) []error {
-	if err == nil {
-		return nil
-	}
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return []error{err}
-	}
-	var out []error
-	for _, e := range joined.Unwrap() {
-		out = append(out, each(e)...)
-	}
-	return out
 }
 
 func newRoot(s streams) *cobra.Command {

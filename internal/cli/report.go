@@ -16,6 +16,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/exit"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/results"
@@ -247,7 +248,7 @@ func (o *storedOptions) run(ctx context.Context, s streams, set *fingerprint.Set
 	defer p.Abandon()
 	err = read(func(e event.Event) error {
 		if ctx.Err() != nil {
-			return &outputError{&exitError{exitInterrupted, errors.New("interrupted")}}
+			return &outputError{&exit.Error{Code: exit.Interrupted, Err: errors.New("interrupted")}}
 		}
 		if err := p.Event(e); err != nil {
 			return &outputError{err}
@@ -255,10 +256,10 @@ func (o *storedOptions) run(ctx context.Context, s streams, set *fingerprint.Set
 		return nil
 	})
 	var output *outputError
-	var exit *exitError
+	var ended *exit.Error
 	switch {
-	case errors.As(err, &exit):
-		return exit
+	case errors.As(err, &ended):
+		return ended
 	case errors.As(err, &output): // nothing is left to write to; finish says why
 	case err != nil:
 		return usage(err)

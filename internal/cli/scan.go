@@ -12,6 +12,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/exit"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/policy"
@@ -329,7 +330,7 @@ func (o *scanOptions) run(ctx context.Context, s streams, cfg *scan.Config, gate
 		if !o.silent {
 			fmt.Fprintln(s.err, "clawsonar: interrupted: the results so far are in the output")
 		}
-		return &exitError{code: exitInterrupted}
+		return &exit.Error{Code: exit.Interrupted}
 	}
 	o.outputOptions.notes(s, out, append(o.notes(), summary.AllNotes()...)...)
 	return gateExit(s, gate, o.silent)

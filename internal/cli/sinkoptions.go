@@ -15,6 +15,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/exit"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/policy"
@@ -260,5 +261,5 @@ func gateExit(s streams, gate *policy.Gate, silent bool) error {
 			fmt.Fprintf(s.err, "clawsonar: %s\n", clean.Text(reason))
 		}
 	}
-	return &exitError{code: code}
+	return &exit.Error{Code: code}
 }

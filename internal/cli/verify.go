@@ -16,6 +16,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/exit"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/policy"
@@ -190,9 +191,9 @@ func (o *verifyOptions) result(s streams, judge *posture.Judge) error {
 	say("not judged", event.PostureNotJudged)
 	switch {
 	case totals[event.PostureBreach] > 0:
-		return &exitError{code: policy.Findings}
+		return &exit.Error{Code: policy.Findings}
 	case totals[event.PostureNotJudged] > 0:
-		return &exitError{code: policy.Incomplete}
+		return &exit.Error{Code: policy.Incomplete}
 	}
 	return nil
 }
@@ -315,7 +316,7 @@ func (o *verifyOptions) look(ctx context.Context, s streams, set *fingerprint.Se
 	case err != nil:
 		return err
 	case !summary.Complete:
-		return &exitError{exitInterrupted, errors.New("interrupted: no posture is written")}
+		return &exit.Error{Code: exit.Interrupted, Err: errors.New("interrupted: no posture is written")}
 	}
 	return nil
 }

@@ -18,36 +18,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/clawsonar/clawsonar/internal/clean"
+	"github.com/clawsonar/clawsonar/internal/exit"
 	"github.com/clawsonar/clawsonar/internal/suggest"
 	"github.com/clawsonar/clawsonar/internal/version"
 )
 
-// Exit codes, those of clawsonar.
-const (
-	exitFailed = 1
-	exitUsage  = 2
-	// exitIncomplete: a run of serve -once was not complete, or could not judge all that was
-	// named.
-	exitIncomplete  = 4
-	exitInterrupted = 130
-)
-
-// exitError carries an exit code; err may be nil when the error was printed already.
-type exitError struct {
-	code int
-	err  error
-}
-
-func (e *exitError) Error() string { return fmt.Sprint(e.err) }
-func (e *exitError) Unwrap() error { return e.err }
-
-// usage marks an error as the user's.
-func usage(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &exitError{exitUsage, err}
-}
+// usage marks an error as the user's: exit code 2.
+func usage(err error) error { return exit.Wrong(err) }
 
 type streams struct{ out, err io.Writer }
 
@@ -67,21 +44,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	context.AfterFunc(ctx, stop)
 	root := newRoot(s)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
-	if err == nil {
-		return 0
-	}
-	code := exitFailed
-	var exit *exitError
-	if errors.As(err, &exit) {
-		code, err = exit.code, exit.err
-	}
-	if err != nil {
-		for line := range strings.SplitSeq(err.Error(), "\n") { // of joined errors
-			s.say("%s", line)
-		}
-	}
-	return code
+	return exit.Code(hubName, root.ExecuteContext(ctx), stderr)
 }
 
 func newRoot(s streams) *cobra.Command {

@@ -17,6 +17,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/exit"
 	"github.com/clawsonar/clawsonar/internal/hub/config"
 	"github.com/clawsonar/clawsonar/internal/replica"
 	"github.com/clawsonar/clawsonar/internal/scan"
@@ -234,7 +235,7 @@ func pastDays(ctx context.Context, s streams, c *config.Config, f *fleet) error 
 			return err
 		}
 		if ctx.Err() != nil {
-			return &exitError{code: exitInterrupted}
+			return &exit.Error{Code: exit.Interrupted}
 		}
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/clawsonar/clawsonar/internal/check"
+	"github.com/clawsonar/clawsonar/internal/exit"
 	"github.com/clawsonar/clawsonar/internal/hub/config"
 	"github.com/clawsonar/clawsonar/internal/hub/store"
 )
@@ -100,7 +101,7 @@ index · 2 usage or input error.`,
 		}
 		fmt.Fprintf(s.out, "runs: %d, gateways: %d\n", out.Runs, out.Gateways)
 		if len(out.Refused) > 0 {
-			return &exitError{code: exitFailed}
+			return &exit.Error{Code: exit.Failed}
 		}
 		return nil
 	})

@@ -19,6 +19,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/exit"
 	"github.com/clawsonar/clawsonar/internal/hub/access"
 	"github.com/clawsonar/clawsonar/internal/hub/alert"
 	"github.com/clawsonar/clawsonar/internal/hub/config"
@@ -26,6 +27,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/hub/store"
 	"github.com/clawsonar/clawsonar/internal/hub/watch"
 	"github.com/clawsonar/clawsonar/internal/hub/web"
+	"github.com/clawsonar/clawsonar/internal/policy"
 	"github.com/clawsonar/clawsonar/internal/version"
 )
 
@@ -286,11 +288,11 @@ func serveOnce(ctx context.Context, s streams, c *config.Config) error {
 	}
 	switch {
 	case ctx.Err() != nil:
-		return &exitError{code: exitInterrupted}
+		return &exit.Error{Code: exit.Interrupted}
 	case err != nil:
 		return err
 	case h.broken.Load():
-		return &exitError{code: exitIncomplete}
+		return &exit.Error{Code: policy.Incomplete}
 	}
 	return nil
 }

@@ -78,6 +78,23 @@ func (s *Store) EachGateway(ctx context.Context, f Filter, yield func(*Gateway, 
 	})
 }
 
+// ByOwner yields of each owner the first gateways that the filter chooses, worst first, at
+// most so many, each with how many there are of the owner.
+func (s *Store) ByOwner(ctx context.Context, f Filter, most int, yield func(g *Gateway, total int) error) error {
+	where, args := f.where(time.Now(), nil)
+	return s.each(ctx, `SELECT `+gatewayColumns+`, g.total FROM (
+		SELECT g.*, COUNT(*) OVER (PARTITION BY g.owner) AS total,
+			ROW_NUMBER() OVER (PARTITION BY g.owner ORDER BY g.rank, g.severity DESC, g.addr, g.port, g.id) AS nth
+		FROM gateway g`+where+`) g WHERE g.nth <= `+strconv.Itoa(most)+` ORDER BY g.owner, g.nth`, args, func(r *sql.Rows) error {
+		var total int
+		g, err := scanGateway(r, &total)
+		if err != nil {
+			return err
+		}
+		return yield(&g, total)
+	})
+}
+
 // Gateway returns one gateway, or ErrNotFound.
 func (s *Store) Gateway(ctx context.Context, id ID) (*Gateway, error) {
 	out, err := s.gateways(ctx, `gateway g WHERE g.id = $1`, []any{id})

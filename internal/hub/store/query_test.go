@@ -96,6 +96,14 @@ func testFilter(t *testing.T, s *Store) {
 	if err != nil || n != 6 || len(list) != 2 || list[0].Verdict != "blocked" || list[1].Owner != "all" {
 		t.Errorf("%+v, %d, %v", list, n, err)
 	}
+	var owned []string
+	err = s.ByOwner(ctx, Filter{}, 2, func(g *Gateway, total int) error {
+		owned = append(owned, fmt.Sprintf("%s %s of %d", g.Owner, g.Addr, total))
+		return nil
+	})
+	if want := " 2001:db8::6 of 1; all 10.2.0.4 of 2; all 10.3.0.5 of 2; mail_team 10.1.0.1 of 3; mail_team 10.1.0.2 of 3"; err != nil || strings.Join(owned, "; ") != want {
+		t.Errorf("%q, %v", owned, err)
+	}
 	var lines []string
 	err = s.EachGateway(ctx, Filter{}, func(g *Gateway, x *event.Target) error {
 		lines = append(lines, g.Place+" "+string(x.Auth.State))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -86,6 +87,21 @@ func (f *fake) Gateways(_ context.Context, filter store.Filter, p store.Page) ([
 
 func (f *fake) Failing(context.Context, int) ([]store.Delivery, error) {
 	return f.failing, f.fail()
+}
+
+func (f *fake) ByOwner(_ context.Context, filter store.Filter, most int, yield func(*store.Gateway, int) error) error {
+	of := map[string][]store.Gateway{}
+	for _, g := range f.chosen(filter) {
+		of[g.Owner] = append(of[g.Owner], g)
+	}
+	for _, owner := range slices.Sorted(maps.Keys(of)) {
+		for _, g := range of[owner][:min(most, len(of[owner]))] {
+			if err := cmp.Or(f.fail(), yield(&g, len(of[owner]))); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (f *fake) EachGateway(_ context.Context, filter store.Filter, yield func(*store.Gateway, *event.Target) error) error {

@@ -32,6 +32,7 @@ type Data interface {
 	// EachGateway yields the gateways in their order, each with the line of the stream
 	// that it answered last. An error of yield ends it.
 	EachGateway(ctx context.Context, f store.Filter, yield func(*store.Gateway, *event.Target) error) error
+	ByOwner(ctx context.Context, f store.Filter, most int, yield func(g *store.Gateway, total int) error) error
 	Gateway(ctx context.Context, id store.ID) (*store.Gateway, error)
 	Sights(ctx context.Context, id store.ID) ([]store.Sight, error)
 	Episodes(ctx context.Context, id store.ID) ([]store.Episode, error)

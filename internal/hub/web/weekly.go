@@ -126,10 +126,14 @@ func (b *Board) weekOf(r *http.Request, l *language) (*weeklyPage, error) {
 		if err != nil {
 			return nil, err
 		}
-		err = each(func(at store.Page) ([]store.Gateway, int, error) { return b.Data.Gateways(ctx, f, at) }, func(g *store.Gateway) error {
+		err = b.Data.ByOwner(ctx, f, weekPartSize, func(g *store.Gateway, total int) error {
 			add(g.Owner, g.Contact, x.part, func() weekEntry {
 				return weekEntry{ID: g.ID, Place: g.Place, Text: l.Say("%s since %s (%s)", l.verdict(g.Verdict), minute(g.Since), l.span(now.Sub(g.Since)))}
 			})
+			if part := &owners[g.Owner].Parts[x.part]; len(part.Entries) == min(total, weekPartSize) {
+				part.More = total - len(part.Entries) // these are not yielded
+				counts[x.part] += part.More
+			}
 			return nil
 		})
 		if err != nil {
