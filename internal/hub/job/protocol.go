@@ -1,0 +1,207 @@
+// Package job is what the hub and its workers share: the record of a job, how it is
+// divided into units, and the messages by which units are handed out and come back.
+package job
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Subjects of messages. A worker may publish and subscribe to nothing but what
+// Permissions lists.
+const (
+	prefix = "clawsonar."
+
+	// UnitsStream is the work queue; its messages have the subjects of Unit.Subject.
+	UnitsStream = "CLAWSONAR_UNITS"
+	// AllUnits matches them all.
+	AllUnits = prefix + "unit.>"
+	// AllRequests matches what workers ask the hub.
+	AllRequests = prefix + "ask.>"
+)
+
+// UnitsOf matches the units of a vantage.
+func UnitsOf(vantage string) string { return prefix + "unit." + vantage + ".>" }
+
+// Consumer is the durable consumer of a vantage's units.
+func Consumer(vantage string) string { return vantage }
+
+// Control is where the hub tells the workers of a vantage of a job that pauses, goes on or
+// stops, as Ordered.
+func Control(vantage string) string { return prefix + "control." + vantage }
+
+// Inbox is the prefix of the subjects at which a worker gets its replies.
+func Inbox(worker string) string { return "_INBOX." + worker }
+
+// Verb is a kind of request.
+type Verb string
+
+// The requests of a worker, and what they carry and get.
+const (
+	AskRecord Verb = "record" // Fetch gets the signed record of a job
+	AskList   Verb = "list"   // Fetch gets a piece of its packed list of targets
+	AskBegin  Verb = "begin"  // Begin gets Begun
+	AskGrant  Verb = "grant"  // Want gets Grant
+	AskPart   Verb = "part"   // see EncodePart; gets Ordered
+	AskDone   Verb = "done"   // Done gets Ordered
+	AskFail   Verb = "fail"   // Fail gets Ordered
+)
+
+// Verbs are all requests.
+func Verbs() []Verb {
+	return []Verb{AskRecord, AskList, AskBegin, AskGrant, AskPart, AskDone, AskFail}
+}
+
+// Ask is the subject of a worker's request.
+func Ask(vantage, worker string, v Verb) string {
+	return prefix + "ask." + vantage + "." + worker + "." + string(v)
+}
+
+// Asked reads such a subject. Permissions see to it that vantage and worker are true.
+func Asked(subject string) (vantage, worker string, v Verb, err error) {
+	p := strings.Split(subject, ".")
+	if len(p) != 5 || p[0]+"." != prefix || p[1] != "ask" {
+		return "", "", "", fmt.Errorf("%.100q is no request", subject)
+	}
+	return p[2], p[3], Verb(p[4]), nil
+}
+
+// Unit is a part of a job: the k-th of the shards into which each vantage has it divided,
+// from 1 on.
+type Unit struct {
+	Job     string `json:"job"` // Record.ID
+	Vantage string `json:"vantage"`
+	K       uint64 `json:"k"`
+}
+
+// Subject is that of its message, which has no other content.
+func (u Unit) Subject() string {
+	return fmt.Sprintf("%sunit.%s.%s.%d", prefix, u.Vantage, u.Job, u.K)
+}
+
+// ParseUnit reads a subject.
+func ParseUnit(subject string) (u Unit, err error) {
+	p := strings.Split(subject, ".")
+	if len(p) == 5 && p[0]+"." == prefix && p[1] == "unit" {
+		if _, err = fmt.Sscanf(p[4], "%d", &u.K); err == nil && u.K > 0 {
+			u.Vantage, u.Job = p[2], p[3]
+			return u, nil
+		}
+	}
+	return u, fmt.Errorf("%.100q is no unit", subject)
+}
+
+// Order is what a worker is to do with a unit.
+type Order string
+
+// The orders. To all but Run and Pause the answer is to send nothing more for the unit.
+const (
+	Run    Order = "run"
+	Pause  Order = "pause"  // keep the unit, open no connection, ask again
+	Drop   Order = "drop"   // the unit is done or given up, or its job has ended: acknowledge it
+	Lost   Order = "lost"   // another attempt at the unit has begun: drop it, do not acknowledge
+	Refuse Order = "refuse" // not for this worker: give it back with a delay
+)
+
+// Limits of messages.
+const (
+	MaxPayload  = 1 << 20     // bytes of any message
+	MaxPart     = 512 << 10   // bytes of a packed part
+	MaxGrant    = time.Second // how long a grant counts from when it was asked for
+	Lease       = time.Minute // a worker that has not been heard of for so long has lost its unit
+	Beat        = Lease / 4   // how often it says that it is at work
+	MaxAttempts = 5           // that begin and do not end, until a unit is given up
+)
+
+// Fetch asks for bytes of a record or a list, from an offset on. The reply is the bytes
+// themselves, at most MaxPart of them; an empty one is the end.
+type Fetch struct {
+	Job    string `json:"job"`
+	Offset int64  `json:"offset"`
+}
+
+// Begin says that a worker has taken a unit.
+type Begin struct {
+	Unit
+	Version string `json:"version"` // of the program
+	Data    string `json:"data"`    // see Record.Data
+}
+
+// Begun answers it. Attempt names this attempt in all that follows.
+type Begun struct {
+	Ordered
+	Attempt int64 `json:"attempt"`
+}
+
+// At is a unit that is being worked at.
+type At struct {
+	Unit
+	Attempt int64 `json:"attempt"`
+}
+
+// Want asks for connections, at most what one second may have.
+type Want struct {
+	At
+	N int `json:"n"`
+}
+
+// Grant allows N connections: evenly from After on, counted from when the reply arrives,
+// until After+Over. What is not used by then is lost, and so is a grant that arrives later
+// than MaxGrant after it was asked for.
+type Grant struct {
+	Ordered
+	N     int   `json:"n"`
+	After int64 `json:"after_us"` // microseconds
+	Over  int64 `json:"over_us"`
+}
+
+// Done says that a unit is done: its stream, from the scan to the summary, is in so many
+// parts, which the hub has.
+type Done struct {
+	At
+	Parts int `json:"parts"`
+}
+
+// Fail says that a worker cannot do a unit.
+type Fail struct {
+	At
+	Error string `json:"error"`
+}
+
+// Ordered is an order and, for people, its reason.
+type Ordered struct {
+	Job   string `json:"job,omitempty"` // of one at Control
+	Order Order  `json:"order"`
+	Why   string `json:"why,omitempty"`
+}
+
+// Part is a piece of a unit's stream: whole lines of JSON, packed with zstd.
+type Part struct {
+	At
+	Seq  int    `json:"seq"` // from 0 on
+	Data []byte `json:"-"`
+}
+
+// EncodePart makes a message: a line of JSON, then the data.
+func EncodePart(p Part) ([]byte, error) {
+	head, err := json.Marshal(p)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(head, '\n'), p.Data...), nil
+}
+
+// DecodePart reads one.
+func DecodePart(b []byte) (p Part, err error) {
+	head, data, ok := strings.Cut(string(b), "\n")
+	if !ok || len(data) > MaxPart {
+		return p, fmt.Errorf("a part of %d bytes: a line of JSON and at most %d bytes are expected", len(b), MaxPart)
+	}
+	if err := json.Unmarshal([]byte(head), &p); err != nil {
+		return p, fmt.Errorf("part: %w", err)
+	}
+	p.Data = []byte(data)
+	return p, nil
+}

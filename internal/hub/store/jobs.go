@@ -1,0 +1,81 @@
+package store
+
+import (
+	"time"
+
+	"github.com/clawsonar/clawsonar/internal/event"
+)
+
+// JobState is how a job stands.
+type JobState string
+
+// The states. What the operator wants is JobWant.
+const (
+	JobNew     JobState = "new"     // not yet signed and handed out
+	JobRunning JobState = "running" // units are handed out
+	JobPaused  JobState = "paused"
+	JobStopped JobState = "stopped" // by the operator, or by an exclusion list that changed
+	JobDone    JobState = "done"    // every unit is done or given up
+)
+
+// Job is a scan that workers make.
+type Job struct {
+	ID      string // as ID.String
+	Name    string // that of the watch of its results is Name@VANTAGE
+	Created time.Time
+	Ended   time.Time // zero until it is stopped or done
+	State   JobState
+	Why     string // it was stopped
+	// Exclude are files whose change stops it, with their SHA-256.
+	Exclude  map[string]string
+	Record   []byte // signed; nil of JobNew
+	List     []byte // its targets, packed
+	Vantages []string
+	Units    uint64 // of each vantage
+	Targets  uint64 // of all units of a vantage
+	Rate     int    // connections a second, of all workers together
+}
+
+// UnitState is how a unit stands.
+type UnitState string
+
+// The states.
+const (
+	UnitWaiting UnitState = "waiting" // to be handed out, or handed out and not begun
+	UnitBegun   UnitState = "begun"
+	UnitDone    UnitState = "done"   // its stream is in the ledger
+	UnitFailed  UnitState = "failed" // given up after several attempts
+)
+
+// JobUnit is a unit of a job.
+type JobUnit struct {
+	Job, Vantage string
+	K            uint64
+	State        UnitState
+	Attempts     int       // that were begun
+	Attempt      int64     // the last one
+	Worker       string    // that began it
+	Begun        time.Time // the last time
+	Heard        time.Time // of the last attempt
+	Error        string    // of the last attempt that failed
+}
+
+// Progress is how far a vantage is with a job, from the units that are done.
+type Progress struct {
+	Vantage string
+	Units   map[UnitState]uint64
+	Summary event.Summary // added up; Complete means that all units are done and complete
+	Rate    float64       // targets a second of the last minute
+	Handed  bool          // its stream is in the history
+}
+
+// Worker is somebody who may take units.
+type Worker struct {
+	Name, Vantage string
+	Key           string // its public NKey
+	Made          time.Time
+	Revoked       time.Time // zero if it is not
+	Seen          time.Time // zero if never
+	Version       string
+	Doing         string // the unit that it was at when last seen, JOB/K; "" for none
+}
