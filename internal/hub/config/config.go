@@ -22,6 +22,8 @@ const (
 	DefaultListen  = "127.0.0.1:8790"
 	DefaultConfirm = 2
 	DefaultDigest  = time.Minute
+	DefaultWorkers = "127.0.0.1:8791"
+	DefaultFleet   = "fleet"
 )
 
 // Config is a watch.yaml. Names of files in it are relative to its directory; here they
@@ -42,8 +44,20 @@ type Config struct {
 	// NetworksFile is "" if there is none. Networks are its lines.
 	NetworksFile string
 	Networks     Networks
+	Workers      *Workers // nil: the hub makes all runs itself
 	Watches      []*Watch
 	Alerts       []*Alert
+}
+
+// Workers says how the hub and its workers reach each other.
+type Workers struct {
+	Listen string // IP:PORT, for a server of the hub's own; "" with NATS
+	URL    string // tls://HOST:PORT, as workers reach it
+	Dir    string // of the hub's keys and its queue
+	Rate   int    // connections a second, of all workers and jobs together; 0: each job's own
+	// NATS is the URL of a server that is not the hub's own, or "". Credentials is a file
+	// for it, CA one with the certificates that it is known by, each "" for none.
+	NATS, Credentials, CA string
 }
 
 // TLS names the files of a certificate, with its chain, and of its key, in PEM.
@@ -68,6 +82,8 @@ type Watch struct {
 	Every   time.Duration
 	Confirm int    // runs that must agree before a change counts, from 1
 	Vantage string // where the hub stands, in the operator's word; "" if not said
+	// Vantages are where workers stand that make the runs; none: the hub makes them.
+	Vantages []string
 	// Settings are those of its runs. Their seed follows from the name, so that all runs
 	// of unchanged settings are runs of one and the same scan.
 	Settings audit.Settings

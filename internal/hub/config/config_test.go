@@ -52,29 +52,41 @@ func TestErrors(t *testing.T) {
 		good() + "auth: {oidc: {issuer: 'https://id.example.org'}}":               "w.yaml:3: client_id is missing",
 		good() + "auth: {oidc: {issuer: 'https://id.example.org', client_id: a}}": "w.yaml:3: url is missing",
 		good() + "url: https://b.example.org\nauth:\n  oidc:\n    issuer: https://id.example.org\n    client_id: a\n    allow: {}": "w.yaml:8: nobody may log in",
-		"watches:\n- every: 6h":                               "w.yaml:2: name: \"\" is no name",
-		"watches:\n- name: Office":                            "w.yaml:2: name: \"Office\" is no name",
-		"watches:\n- name: a\n  targets: 127.0.0.1":           "w.yaml:2: every is missing",
-		"watches:\n- name: a\n  every: 6":                     "w.yaml:3: \"6\" is no time",
-		"watches:\n- name: a\n  every: 400d":                  "w.yaml:3: \"400d\" is no time",
-		"watches:\n- name: a\n  every: 0s":                    "w.yaml:3: \"0s\" is no time",
-		"watches:\n- name: a\n  every: 6h":                    "w.yaml:2: watch a has nothing to scan",
-		good() + "- {name: a, every: 1h, targets: 127.0.0.2}": "w.yaml:3: a second watch a",
-		good("confirm: 0"):                                    "w.yaml:2: confirm: use a number of runs",
-		good("vantage: 'my lan'"):                             "w.yaml:2: vantage: \"my lan\" is no name",
-		good("level: loud"):                                   "w.yaml:2: level: \"loud\" is not known: use passive",
-		good("ports: [0]"):                                    "w.yaml:2: ports: \"0\" is not a port",
-		good("contact: nobody"):                               "w.yaml:2: contact: use a mail address",
-		good("list: '-'"):                                     "w.yaml:2: list: name a file",
-		good("concurrency: 0"):                                "w.yaml:2: concurrency: use a number from 1",
-		good("rate-limit: -1"):                                "w.yaml:2: rate-limit: use a number from 0",
-		good("resolver: x"):                                   "w.yaml:2: resolver: \"x\" is not a DNS server",
-		good("header: 'Cookie: a=b'"):                         "w.yaml:2: header: ",
-		good("exclud: a"):                                     "w.yaml:2: unknown key \"exclud\": did you mean \"exclude\"?",
-		good("exclude: [~]"):                                  "w.yaml:2: a value is missing",
-		"watches:\n-\n":                                       "w.yaml:2: a value is missing",
-		good() + "store: [a, b]":                              "w.yaml:3: one value is expected",
-		good("exclude: []"):                                   "w.yaml:2: the list is empty",
+		"watches:\n- every: 6h":                                         "w.yaml:2: name: \"\" is no name",
+		"watches:\n- name: Office":                                      "w.yaml:2: name: \"Office\" is no name",
+		"watches:\n- name: a\n  targets: 127.0.0.1":                     "w.yaml:2: every is missing",
+		"watches:\n- name: a\n  every: 6":                               "w.yaml:3: \"6\" is no time",
+		"watches:\n- name: a\n  every: 400d":                            "w.yaml:3: \"400d\" is no time",
+		"watches:\n- name: a\n  every: 0s":                              "w.yaml:3: \"0s\" is no time",
+		"watches:\n- name: a\n  every: 6h":                              "w.yaml:2: a has nothing to scan",
+		good() + "- {name: a, every: 1h, targets: 127.0.0.2}":           "w.yaml:3: a second watch a",
+		good("confirm: 0"):                                              "w.yaml:2: confirm: use a number of runs",
+		good("vantages: [fra]"):                                         "w.yaml:2: vantages: there is no workers",
+		good("vantages: [fra, fra]") + "workers: {dir: fleet}":          "w.yaml:2: vantages: fra is named twice",
+		good("vantages: [Fra]") + "workers: {dir: fleet}":               "w.yaml:2: vantages: \"Fra\" is no name",
+		good("vantage: a", "vantages: [b]") + "workers: {dir: fleet}":   "w.yaml:2: vantage is where this hub stands",
+		good() + "workers: {listen: 0.0.0.0:8791}":                      "w.yaml:3: url is missing",
+		good() + "workers: {listen: hub:8791}":                          "w.yaml:3: listen: \"hub:8791\" is no address",
+		good() + "workers: {url: 'https://hub:8791'}":                   "w.yaml:3: url: not the address of a server",
+		good() + "workers: {nats: 'nats://10.0.0.1:4222'}":              "w.yaml:3: nats: use tls",
+		good() + "workers: {nats: 'tls://a:secret@10.0.0.1:4222'}":      "w.yaml:3: nats: a password does not belong here",
+		good() + "workers: {nats: 'tls://n:4222', listen: 127.0.0.1:1}": "w.yaml:3: nats: with a server of your own",
+		good() + "workers: {nats-ca: ca.pem}":                           "w.yaml:3: nats-credentials and nats-ca are for",
+		good() + "workers: {rate-limit: 0}":                             "w.yaml:3: rate-limit: use a number",
+		good("vantage: 'my lan'"):                                       "w.yaml:2: vantage: \"my lan\" is no name",
+		good("level: loud"):                                             "w.yaml:2: level: \"loud\" is not known: use passive",
+		good("ports: [0]"):                                              "w.yaml:2: ports: \"0\" is not a port",
+		good("contact: nobody"):                                         "w.yaml:2: contact: use a mail address",
+		good("list: '-'"):                                               "w.yaml:2: list: name a file",
+		good("concurrency: 0"):                                          "w.yaml:2: concurrency: use a number from 1",
+		good("rate-limit: -1"):                                          "w.yaml:2: rate-limit: use a number from 0",
+		good("resolver: x"):                                             "w.yaml:2: resolver: \"x\" is not a DNS server",
+		good("header: 'Cookie: a=b'"):                                   "w.yaml:2: header: ",
+		good("exclud: a"):                                               "w.yaml:2: unknown key \"exclud\": did you mean \"exclude\"?",
+		good("exclude: [~]"):                                            "w.yaml:2: a value is missing",
+		"watches:\n-\n":                                                 "w.yaml:2: a value is missing",
+		good() + "store: [a, b]":                                        "w.yaml:3: one value is expected",
+		good("exclude: []"):                                             "w.yaml:2: the list is empty",
 		"watches:\n- name: a\n  every: 1d\n  targets:\n  - 127.0.0.1\n  - 10.0.0.0/33\n":                   "w.yaml:6: targets: ",
 		"watches:\n- name: a\n  every: 1d\n  targets: 127.0.0.1\n  exclude:\n  - a\n  - 10.0.0.0/33\n":     "w.yaml:7: exclude: ",
 		good() + "alerts:\n- {when: opened, to: 'exec:a'}":                                                 "w.yaml:4: name: \"\" is no name",
@@ -217,7 +229,7 @@ func TestSchema(t *testing.T) {
 		keys []string
 		is   *object
 	}{
-		{keys(document{}), root}, {keys(watch{}), at("watches")}, {keys(alert{}), at("alerts")}, {keys(files{}), at("tls")},
+		{keys(document{}), root}, {keys(watch{}), at("watches")}, {keys(alert{}), at("alerts")}, {keys(files{}), at("tls")}, {keys(workers{}), at("workers")},
 		{keys(oidc{}), at("auth", "oidc")}, {keys(who{}), at("auth", "oidc", "work")},
 	} {
 		var names []string
@@ -241,6 +253,9 @@ func TestSchema(t *testing.T) {
 		good("exclude-file:"):         false,
 		good("ports: 18789"):          true,
 		good("ports: [18789, 80-81]"): true,
+		good("vantages: [fra, sgp]") + "workers: {url: 'tls://hub:8791'}":                 true,
+		good("vantages: []") + "workers: {url: 'tls://hub:8791'}":                         false,
+		good() + "workers: {rate-limit: 0}":                                               false,
 		good("list: [a, b]", "level: deep", "authorized: true", "contact: a@example.org"): true,
 		good("level: loud"):                    false,
 		good("confirm: 0"):                     false,
@@ -399,4 +414,35 @@ func FuzzNetworks(f *testing.F) {
 			seen[x.Prefix] = true
 		}
 	})
+}
+
+// TestLoadJob: a job has the keys of a watch but for those of its times.
+func TestLoadJob(t *testing.T) {
+	load := func(text string) (*Watch, error) {
+		name := filepath.Join(t.TempDir(), "job.yaml")
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return LoadJob(name)
+	}
+	const job = "name: world\ntargets: 192.0.2.0/24\nvantages: [fra, sgp]\n"
+	w, err := load(job + "exclude-file: no.txt\nrate-limit: 500")
+	if err != nil || w.Name != "world" || !slices.Equal(w.Vantages, []string{"fra", "sgp"}) || w.Settings.Rate != 500 ||
+		filepath.Base(w.Settings.ExcludeFile) != "no.txt" || !filepath.IsAbs(w.Settings.ExcludeFile) || !strings.HasSuffix(w.Source(), "job.yaml:2") {
+		t.Errorf("%+v, %v", w, err)
+	}
+	for text, want := range map[string]string{
+		job + "every: 6h":     "job.yaml:4: every is for a watch",
+		job + "vantage: fra":  "job.yaml:4: vantage is for a watch",
+		job + "exclude:":      "job.yaml:4: a value is missing",
+		job + "exclud: a":     `job.yaml:4: unknown key "exclud": did you mean "exclude"?`,
+		job + "level: loud":   "job.yaml:4: level: ",
+		"targets: 192.0.2.1":  "job.yaml:1: name: \"\" is no name",
+		"name: a\ntargets: b": "job.yaml:1: vantages is missing",
+		"- name: a":           "job.yaml:1: ",
+	} {
+		if _, err := load(text); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s\n%v\nwant %s", text, err, want)
+		}
+	}
 }

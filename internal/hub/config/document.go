@@ -24,8 +24,19 @@ type document struct {
 	Auth     *auth    `yaml:"auth"`
 	Networks text     `yaml:"networks"`
 	Lang     text     `yaml:"lang"`
+	Workers  *workers `yaml:"workers"`
 	Watches  []*watch `yaml:"watches"`
 	Alerts   []*alert `yaml:"alerts"`
+}
+
+type workers struct {
+	Listen          text `yaml:"listen"`
+	URL             text `yaml:"url"`
+	Dir             text `yaml:"dir"`
+	RateLimit       *int `yaml:"rate-limit"`
+	NATS            text `yaml:"nats"`
+	NATSCredentials text `yaml:"nats-credentials"`
+	NATSCA          text `yaml:"nats-ca"`
 }
 
 type files struct {
@@ -52,11 +63,13 @@ type who struct {
 
 func (w who) who() Who { return Who{w.Groups, w.Users} }
 
+// watch is a watch, or a job: that has neither every, confirm nor vantage.
 type watch struct {
-	Name    text     `yaml:"name"`
-	Every   duration `yaml:"every"`
-	Confirm *int     `yaml:"confirm"`
-	Vantage text     `yaml:"vantage"`
+	Name     text     `yaml:"name"`
+	Every    duration `yaml:"every"`
+	Confirm  *int     `yaml:"confirm"`
+	Vantage  text     `yaml:"vantage"`
+	Vantages texts    `yaml:"vantages"`
 
 	// The settings of a scan, by the names of its flags.
 	Targets           texts    `yaml:"targets"`

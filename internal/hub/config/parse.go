@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -15,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/clawsonar/clawsonar/internal/audit"
+	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/strict"
 	"github.com/clawsonar/clawsonar/internal/suggest"
@@ -63,20 +65,28 @@ func Parse(file string, data []byte) (*Config, error) {
 	if err := strict.YAML(file, data, &root); err != nil {
 		return nil, err
 	}
-	if n := empty(&root); n != nil {
-		return nil, &strict.Error{File: file, Line: n.Line, Err: errors.New("a value is missing: what is left empty would count as not said, so leave it out")}
+	if err := whole(file, &root); err != nil {
+		return nil, err
 	}
 	var in document
 	if err := strict.YAML(file, data, &in); err != nil {
 		return nil, err
 	}
 	p := &parser{&Config{File: file, Dir: filepath.Dir(file)}, data}
-	for _, step := range []func(*document) error{p.places, p.access, p.watches, p.alerts} {
+	for _, step := range []func(*document) error{p.places, p.access, p.workers, p.watches, p.alerts} {
 		if err := step(&in); err != nil {
 			return nil, err
 		}
 	}
 	return p.Config, nil
+}
+
+// whole refuses a document with a key that has no value.
+func whole(file string, root *yaml.Node) error {
+	if n := empty(root); n != nil {
+		return &strict.Error{File: file, Line: n.Line, Err: errors.New("a value is missing: what is left empty would count as not said, so leave it out")}
+	}
+	return nil
 }
 
 // empty finds a value that is none below a node: "exclude-file:" would exclude nothing.
@@ -202,6 +212,60 @@ func loopback(host string) bool {
 	return host == "localhost" || err == nil && addr.IsLoopback()
 }
 
+// workers takes how workers reach the hub.
+func (p *parser) workers(in *document) error {
+	x := in.Workers
+	if x == nil {
+		return nil
+	}
+	fail := func(key, format string, args ...any) error {
+		return p.fail(fmt.Errorf(key+": "+format, args...), "workers", key)
+	}
+	w := &Workers{
+		Listen: string(x.Listen), URL: string(x.URL), Dir: p.inDir(cmp.Or(string(x.Dir), DefaultFleet)), Rate: 0,
+		NATS: string(x.NATS), Credentials: p.inDir(string(x.NATSCredentials)), CA: p.inDir(string(x.NATSCA)),
+	}
+	if x.RateLimit != nil {
+		if w.Rate = *x.RateLimit; w.Rate < 1 || w.Rate > 1e6 {
+			return fail("rate-limit", "use a number from 1 to 1000000")
+		}
+	}
+	for _, set := range []struct{ key, url string }{{"nats", w.NATS}, {"url", w.URL}} {
+		u, err := url.Parse(set.url)
+		switch {
+		case set.url == "":
+		case err != nil || u.Scheme != "tls" && (u.Scheme != "nats" || set.key == "url") || u.Hostname() == "" || u.Path != "":
+			return fail(set.key, "not the address of a server: write it as tls://HOST:PORT")
+		case u.User != nil:
+			return fail(set.key, "a password does not belong here: name a file with nats-credentials")
+		case u.Scheme == "nats" && !loopback(u.Hostname()):
+			return fail(set.key, "use tls: what is sent to workers says what may be scanned")
+		}
+	}
+	if w.NATS != "" {
+		if w.Listen != "" {
+			return fail("nats", "with a server of your own the hub listens nowhere: leave listen out")
+		}
+		w.URL = cmp.Or(w.URL, w.NATS)
+		p.Workers = w
+		return nil
+	}
+	if w.Credentials+w.CA != "" {
+		return p.fail(errors.New("nats-credentials and nats-ca are for a server of your own: name it with nats"), "workers")
+	}
+	w.Listen = strings.Replace(cmp.Or(w.Listen, DefaultWorkers), "localhost:", "127.0.0.1:", 1)
+	ap, err := netip.ParseAddrPort(w.Listen)
+	switch {
+	case err != nil || ap.Addr().Zone() != "":
+		return fail("listen", "%.60q is no address to listen on: write it as 127.0.0.1:8791, 0.0.0.0:8791 or [::]:8791", w.Listen)
+	case w.URL == "" && ap.Addr().IsUnspecified():
+		return p.fail(errors.New("url is missing: workers need an address to connect to, such as tls://hub.example.org:8791"), "workers")
+	}
+	w.URL = cmp.Or(w.URL, "tls://"+w.Listen)
+	p.Workers = w
+	return nil
+}
+
 func (p *parser) watches(in *document) error {
 	if len(in.Watches) == 0 {
 		return p.fail(errNothing, "watches")
@@ -209,7 +273,7 @@ func (p *parser) watches(in *document) error {
 	seen := map[string]bool{}
 	for i, w := range in.Watches {
 		out := &Watch{
-			Name: string(w.Name), Every: time.Duration(w.Every), Confirm: DefaultConfirm, Vantage: string(w.Vantage),
+			Name: string(w.Name), Every: time.Duration(w.Every), Confirm: DefaultConfirm, Vantage: string(w.Vantage), Vantages: w.Vantages,
 			file: p.File, line: w.line, lines: w.lines,
 		}
 		path, err := w.complete(p.Config, out)
@@ -227,8 +291,8 @@ func (p *parser) watches(in *document) error {
 
 // complete checks a watch and takes its settings; path is where the error is in it.
 func (w *watch) complete(c *Config, out *Watch) (path []any, err error) {
-	if err := checkName(out.Name); err != nil {
-		return []any{"name"}, fmt.Errorf("name: %w", err)
+	if path, err := w.named(out); err != nil {
+		return path, err
 	}
 	switch {
 	case w.Every == 0:
@@ -239,10 +303,35 @@ func (w *watch) complete(c *Config, out *Watch) (path []any, err error) {
 		return []any{"confirm"}, errors.New("confirm: use a number of runs, from 1 to 100")
 	case out.Vantage != "" && checkName(out.Vantage) != nil:
 		return []any{"vantage"}, fmt.Errorf("vantage: %w", checkName(out.Vantage))
+	case out.Vantage != "" && out.Vantages != nil:
+		return []any{"vantage"}, errors.New("vantage is where this hub stands, vantages where workers do: give one of them")
+	case out.Vantages != nil && c.Workers == nil:
+		return []any{"vantages"}, errors.New("vantages: there is no workers, which says how they reach the hub")
 	}
 	if w.Confirm != nil {
 		out.Confirm = *w.Confirm
 	}
+	return w.settings(c, out)
+}
+
+// named checks the names of a watch or a job.
+func (w *watch) named(out *Watch) (path []any, err error) {
+	if err := checkName(out.Name); err != nil {
+		return []any{"name"}, fmt.Errorf("name: %w", err)
+	}
+	for i, v := range out.Vantages {
+		if err := checkName(v); err != nil {
+			return []any{"vantages", i}, fmt.Errorf("vantages: %w", err)
+		}
+		if slices.Contains(out.Vantages[:i], v) {
+			return []any{"vantages", i}, fmt.Errorf("vantages: %s is named twice", v)
+		}
+	}
+	return nil, nil
+}
+
+// settings takes what is scanned, and how.
+func (w *watch) settings(c *Config, out *Watch) (path []any, err error) {
 	s := &out.Settings
 	*s = audit.Defaults()
 	s.Seed = seed(out.Name)
@@ -253,7 +342,7 @@ func (w *watch) complete(c *Config, out *Watch) (path []any, err error) {
 		}
 	}
 	if len(s.Targets)+len(s.Lists) == 0 {
-		return nil, fmt.Errorf("watch %s has nothing to scan: give targets, or a list", out.Name)
+		return nil, fmt.Errorf("%s has nothing to scan: give targets, or a list", out.Name)
 	}
 	s.Allow, s.Exclude, s.Headers, s.Advisories = w.Allow, w.Exclude, w.Header, w.Advisories
 	s.Authorized, s.Helpers, s.Bases, s.Family = w.Authorized, w.Helpers, w.BasePaths, w.Family
@@ -298,6 +387,43 @@ func (w *watch) complete(c *Config, out *Watch) (path []any, err error) {
 	s.Lists = c.each(s.Lists)
 	s.Advisories = c.each(s.Advisories, audit.AllAdvisories)
 	return nil, nil
+}
+
+// LoadJob reads the file of a job: the keys of one watch, without those of its times, and
+// the vantages that make it.
+func LoadJob(file string) (*Watch, error) {
+	data, err := bounded.File(file, bounded.MaxYAML)
+	if err != nil {
+		return nil, err
+	}
+	var root yaml.Node
+	if err := strict.YAML(file, data, &root); err != nil {
+		return nil, err
+	}
+	if err := whole(file, &root); err != nil {
+		return nil, err
+	}
+	var in watch
+	if err := strict.YAML(file, data, &in); err != nil {
+		return nil, err
+	}
+	out := &Watch{Name: string(in.Name), Vantages: in.Vantages, file: file, line: in.line, lines: in.lines}
+	for _, key := range []string{"every", "confirm", "vantage"} {
+		if in.lines[key] > 0 {
+			return nil, at(file, data, fmt.Errorf("%s is for a watch: a job is made once, by the workers of its vantages", key), key)
+		}
+	}
+	path, err := in.named(out)
+	if err == nil && len(out.Vantages) == 0 {
+		err = errors.New("vantages is missing: list where the workers stand that make it")
+	}
+	if err == nil {
+		path, err = in.settings(&Config{File: file, Dir: filepath.Dir(file)}, out)
+	}
+	if err != nil {
+		return nil, at(file, data, err, path...)
+	}
+	return out, nil
 }
 
 // each is inDir of several names, but for words that are none.
