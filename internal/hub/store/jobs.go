@@ -9,7 +9,7 @@ import (
 // JobState is how a job stands.
 type JobState string
 
-// The states. What the operator wants is JobWant.
+// The states. See Store.WantJob for what the operator may change.
 const (
 	JobNew     JobState = "new"     // not yet signed and handed out
 	JobRunning JobState = "running" // units are handed out
@@ -18,18 +18,26 @@ const (
 	JobDone    JobState = "done"    // every unit is done or given up
 )
 
+// JobWant is what an operator wants of a job.
+type JobWant string
+
+// What there is to want.
+const (
+	WantPause  JobWant = "pause"
+	WantResume JobWant = "resume"
+	WantStop   JobWant = "stop"
+)
+
 // Job is a scan that workers make.
 type Job struct {
-	ID      string // as ID.String
-	Name    string // that of the watch of its results is Name@VANTAGE
-	Created time.Time
+	ID      string    // as ID.String
+	Name    string    // that of the watch of its results is Name@VANTAGE
+	Created time.Time // to the millisecond
 	Ended   time.Time // zero until it is stopped or done
 	State   JobState
-	Why     string // it was stopped
+	Why     string // it was stopped, or paused
 	// Exclude are files whose change stops it, with their SHA-256.
 	Exclude  map[string]string
-	Record   []byte // signed; nil of JobNew
-	List     []byte // its targets, packed
 	Vantages []string
 	Units    uint64 // of each vantage
 	Targets  uint64 // of all units of a vantage
@@ -53,10 +61,11 @@ type JobUnit struct {
 	K            uint64
 	State        UnitState
 	Attempts     int       // that were begun
-	Attempt      int64     // the last one
+	Attempt      int64     // the last one; 0 if there was none
 	Worker       string    // that began it
 	Begun        time.Time // the last time
-	Heard        time.Time // of the last attempt
+	Heard        time.Time // of the last attempt, to some seconds
+	Ended        time.Time // zero until it is done or failed
 	Error        string    // of the last attempt that failed
 }
 
@@ -65,7 +74,7 @@ type Progress struct {
 	Vantage string
 	Units   map[UnitState]uint64
 	Summary event.Summary // added up; Complete means that all units are done and complete
-	Rate    float64       // targets a second of the last minute
+	Rate    float64       // targets a second, of the units that were done within the last RateOver
 	Handed  bool          // its stream is in the history
 }
 
