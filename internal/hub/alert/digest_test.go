@@ -9,6 +9,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/hub/config"
+	"github.com/clawsonar/clawsonar/internal/hub/job"
 	"github.com/clawsonar/clawsonar/internal/hub/store"
 )
 
@@ -206,6 +207,8 @@ func TestMatches(t *testing.T) {
 	both := of(store.KindClosed, 1)
 	both.Kinds = append(both.Kinds, store.KindRelease)
 	both.Owner = "IT"
+	outside := both
+	outside.Watch, outside.Vantage = job.Watch("plant", "fra"), "fra"
 	for i, tt := range []struct {
 		alert  config.Alert
 		change store.Change
@@ -226,6 +229,8 @@ func TestMatches(t *testing.T) {
 		{config.Alert{When: []string{"release"}, Owners: []string{"HR"}}, both, false},
 		{config.Alert{When: []string{"release"}, Watches: []string{"plant"}}, both, false},
 		{config.Alert{When: []string{"release"}, Watches: []string{"plant", "office"}}, both, true},
+		{config.Alert{When: []string{"release"}, Watches: []string{"plant"}}, outside, true}, // of any vantage
+		{config.Alert{When: []string{"release"}, Watches: []string{"office"}}, outside, false},
 		{config.Alert{When: []string{config.SilentWatch}}, both, false},
 	} {
 		r := rule{Alert: &tt.alert}
@@ -319,6 +324,22 @@ func TestSilentFromTheStart(t *testing.T) {
 	if text := func() string { b.after(time.Hour); b.want("r1"); return "" }(); text != "" {
 		t.Error(text)
 	}
+}
+
+// Of a watch that workers make, each vantage can be silent by itself.
+func TestSilentVantage(t *testing.T) {
+	db := newOutbox()
+	db.complete["plant@fra"], db.complete["plant@sgp"] = start, start
+	b := newBench(t, db, &config.Alert{Name: "r", When: []string{config.SilentWatch}, After: time.Hour, Watches: []string{"plant"}})
+	for _, w := range b.config.Watches {
+		if w.Name == "plant" {
+			w.Vantages = []string{"fra", "sgp"}
+		}
+	}
+	b.after(50 * time.Minute)
+	db.complete["plant@fra"] = b.clock
+	b.after(15 * time.Minute)
+	b.want("r1", "The watch plant@sgp is silent: its last complete run ended at 2026-11-30 03:00 UTC, 65 minutes ago")
 }
 
 // A store that fails is said once, and nothing is lost.

@@ -276,7 +276,7 @@ func (l *Loop) changes(ctx context.Context, now time.Time) (next time.Time, err 
 // confirm is how many looks must show a change of a watch.
 func (l *Loop) confirm(watch string) int {
 	for _, w := range l.config.Watches {
-		if w.Name == watch {
+		if slices.Contains(w.Runs(), watch) {
 			return w.Confirm
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/hub/config"
+	"github.com/clawsonar/clawsonar/internal/hub/job"
 	"github.com/clawsonar/clawsonar/internal/hub/store"
 )
 
@@ -27,7 +28,7 @@ func (r *rule) wants(word string) bool { return slices.Contains(r.When, word) }
 
 // about reports whether the rule is about a watch.
 func (r *rule) about(watch string) bool {
-	return len(r.Watches) == 0 || slices.Contains(r.Watches, watch)
+	return len(r.Watches) == 0 || slices.Contains(r.Watches, job.OfWatch(watch))
 }
 
 // matches reports whether the rule is about a change, however often it was seen. What is

@@ -24,40 +24,50 @@ func (l *Loop) silences(ctx context.Context, now time.Time) (next time.Time, err
 			return next, err
 		}
 		for _, of := range l.config.Watches {
-			name := of.Name
-			if !r.about(name) {
+			if !r.about(of.Name) {
 				continue
 			}
-			after := cmp.Or(r.After, 2*of.Every)
-			last, err := l.db.LastComplete(ctx, name)
-			if err != nil {
-				return next, err
-			}
-			w := watch{Name: clean.Text(name), Since: l.past(name, last, now), Never: last.IsZero()}
-			if w.Never {
-				if w.Since, err = l.db.Watched(ctx, name, now.Truncate(time.Millisecond)); err != nil {
+			for _, name := range of.Runs() {
+				due, err := l.silence(ctx, r, told, name, cmp.Or(r.After, 2*of.Every), now)
+				if err != nil {
 					return next, err
 				}
-			}
-			since, was := told[name]
-			silent := now.Sub(w.Since) > after
-			switch {
-			case silent && !was:
-				err = l.beginSilence(ctx, r, store.Silence{Watch: name, Since: w.Since}, w, now, eventSilent, w.Since)
-			case !silent && was:
-				back := w
-				back.Since, back.Back, back.Never = since, &last, false
-				err = l.beginSilence(ctx, r, store.Silence{Watch: name}, back, now, eventBack, since)
-			}
-			if err != nil {
-				return next, err
-			}
-			if t := w.Since.Add(after + time.Millisecond); !silent && (next.IsZero() || t.Before(next)) {
-				next = t
+				if !due.IsZero() && (next.IsZero() || due.Before(next)) {
+					next = due
+				}
 			}
 		}
 	}
 	return next, nil
+}
+
+// silence tells of one watch that has not completed a run in time, or is back; due is when
+// it would be silent.
+func (l *Loop) silence(ctx context.Context, r *rule, told map[string]time.Time, name string, after time.Duration, now time.Time) (due time.Time, err error) {
+	last, err := l.db.LastComplete(ctx, name)
+	if err != nil {
+		return due, err
+	}
+	w := watch{Name: clean.Text(name), Since: l.past(name, last, now), Never: last.IsZero()}
+	if w.Never {
+		if w.Since, err = l.db.Watched(ctx, name, now.Truncate(time.Millisecond)); err != nil {
+			return due, err
+		}
+	}
+	since, was := told[name]
+	silent := now.Sub(w.Since) > after
+	switch {
+	case silent && !was:
+		err = l.beginSilence(ctx, r, store.Silence{Watch: name, Since: w.Since}, w, now, eventSilent, w.Since)
+	case !silent && was:
+		back := w
+		back.Since, back.Back, back.Never = since, &last, false
+		err = l.beginSilence(ctx, r, store.Silence{Watch: name}, back, now, eventBack, since)
+	}
+	if !silent {
+		due = w.Since.Add(after + time.Millisecond)
+	}
+	return due, err
 }
 
 // past is when a run ended that the clock says is yet to end: when it was first seen. The

@@ -229,8 +229,10 @@ func (h *hub) handler(ctx context.Context, site *url.URL) (*access.Hub, error) {
 	var watches []web.Watch
 	var measured []machine.Watch
 	for _, w := range h.c.Watches {
-		watches = append(watches, web.Watch{Name: w.Name, Every: w.Every})
-		measured = append(measured, machine.Watch{Name: w.Name, Every: w.Every})
+		for _, name := range w.Runs() {
+			watches = append(watches, web.Watch{Name: name, Every: w.Every})
+			measured = append(measured, machine.Watch{Name: name, Every: w.Every})
+		}
 	}
 	advisories, err := audit.Advisories()
 	if err != nil {

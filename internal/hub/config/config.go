@@ -12,6 +12,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/hub/job"
 	"github.com/clawsonar/clawsonar/internal/hub/store"
 )
 
@@ -96,6 +97,18 @@ type Watch struct {
 // Naming says how its settings are called and where they are, for errors.
 func (w *Watch) Naming() audit.Naming {
 	return audit.Naming{Place: func(setting string) string { return w.at(setting) + ": " }}
+}
+
+// Runs are the names that the history has for the watch: its own, or one for each vantage
+// whose workers make its runs.
+func (w *Watch) Runs() (out []string) {
+	for _, v := range w.Vantages {
+		out = append(out, job.Watch(w.Name, v))
+	}
+	if out == nil {
+		out = []string{w.Name}
+	}
+	return out
 }
 
 // Source is where its targets are named, as FILE:LINE.

@@ -32,6 +32,16 @@ func Consumer(vantage string) string { return vantage }
 // stops, as Ordered.
 func Control(vantage string) string { return prefix + "control." + vantage }
 
+// Watch is the name of the watch of what workers at a vantage saw, in streams and in the
+// history. No watch of a configuration has one with an @.
+func Watch(name, vantage string) string { return name + "@" + vantage }
+
+// OfWatch is the name that Watch was made of; a name without a vantage as it is.
+func OfWatch(watch string) string {
+	name, _, _ := strings.Cut(watch, "@")
+	return name
+}
+
 // Inbox is the prefix of the subjects at which a worker gets its replies.
 func Inbox(worker string) string { return "_INBOX." + worker }
 

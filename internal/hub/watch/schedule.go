@@ -91,6 +91,9 @@ func (s *Scheduler) each(do func(w *config.Watch, run func(context.Context) erro
 	for _, w := range s.Watches {
 		group.Go(func() {
 			do(w, func(ctx context.Context) error {
+				if w.Vantages != nil { // others make the run
+					return s.Run(ctx, w)
+				}
 				select {
 				case places <- struct{}{}:
 				case <-ctx.Done():
@@ -116,7 +119,7 @@ type due struct {
 
 // first is when the first run is due: at once, unless the last one is not long over.
 func (s *Scheduler) first(ctx context.Context, w *config.Watch) due {
-	last, err := s.Last(ctx, w.Name)
+	last, err := s.last(ctx, w)
 	if err != nil && ctx.Err() == nil {
 		s.Say(w.Name, clean.N(err.Error(), maxSaid))
 	}
@@ -125,6 +128,21 @@ func (s *Scheduler) first(ctx context.Context, w *config.Watch) due {
 		return due{now, s.Clock.Elapsed()}
 	}
 	return s.next(w)
+}
+
+// last is when the last complete run of a watch ended; of one at several vantages, the
+// oldest of theirs.
+func (s *Scheduler) last(ctx context.Context, w *config.Watch) (last time.Time, err error) {
+	for i, name := range w.Runs() {
+		t, err := s.Last(ctx, name)
+		if err != nil {
+			return last, err
+		}
+		if i == 0 || t.Before(last) {
+			last = t
+		}
+	}
+	return last, nil
 }
 
 // next is the next time of a watch: whole multiples of its interval, moved by its name,

@@ -228,6 +228,42 @@ func TestRestart(t *testing.T) {
 	})
 }
 
+// TestRestartOfVantages: a watch of several vantages is due when the one is that was looked
+// at longest ago.
+func TestRestartOfVantages(t *testing.T) {
+	for ago, want := range map[time.Duration]time.Duration{time.Minute: 1, 7 * time.Hour: 0} {
+		synctest.Test(t, func(t *testing.T) {
+			w := every("a", 6*time.Hour)
+			w.Vantages = []string{"fra", "sgp"}
+			b := newBench(t, 0, w)
+			b.Last = func(_ context.Context, name string) (time.Time, error) {
+				return b.begun.Add(-map[string]time.Duration{"a@fra": time.Minute, "a@sgp": ago}[name]), nil
+			}
+			b.after(6*time.Hour, nil)
+			if len(b.runs) == 0 || min(b.runs[0], 1) != want {
+				t.Errorf("%s ago: %v", ago, b.runs)
+			}
+		})
+	}
+}
+
+// TestOthersMakeIt: runs that workers make take no place of those that the hub makes.
+func TestOthersMakeIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var watches []*config.Watch
+		for i := range 5 {
+			w := every(fmt.Sprint("w", i), time.Hour)
+			w.Vantages = []string{"fra"}
+			watches = append(watches, w)
+		}
+		b := newBench(t, 20*time.Minute, watches...)
+		b.after(30*time.Minute, nil)
+		if b.most != 5 {
+			t.Errorf("%d at once", b.most)
+		}
+	})
+}
+
 func TestOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, time.Minute, every("a", time.Hour), every("b", time.Hour), every("c", time.Hour))
