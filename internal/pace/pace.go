@@ -11,10 +11,14 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Limiter spaces connections evenly: all of them, and those to each host. The
+// Permit says when the next connection may be made: Wait blocks until then, or returns
+// an error, after which it may not be made. It is safe for concurrent use.
+type Permit interface{ Wait(context.Context) error }
+
+// Limiter spaces connections: all of them, and those to each host. The
 // nil Limiter does not limit. It is safe for concurrent use.
 type Limiter struct {
-	all     *rate.Limiter // nil: no limit
+	all     Permit        // nil: no limit
 	perHost time.Duration // between two connections to one host; 0: no limit
 
 	mu    sync.Mutex
@@ -36,10 +40,16 @@ func New(perSecond, perHost int) *Limiter {
 	if perSecond <= 0 && perHost <= 0 {
 		return nil
 	}
-	l := &Limiter{hosts: map[netip.Addr]*host{}, sweep: 1024}
-	if perSecond > 0 {
-		l.all = rate.NewLimiter(rate.Limit(perSecond), 1)
+	if perSecond <= 0 {
+		return By(nil, perHost)
 	}
+	return By(rate.NewLimiter(rate.Limit(perSecond), 1), perHost)
+}
+
+// By returns a limiter of connections that each need a permit, of so many a second to
+// each host; 0 is no limit.
+func By(all Permit, perHost int) *Limiter {
+	l := &Limiter{all: all, hosts: map[netip.Addr]*host{}, sweep: 1024}
 	if perHost > 0 {
 		l.perHost = time.Second / time.Duration(perHost)
 	}

@@ -79,6 +79,9 @@ type Scope struct {
 	special    []block[event.Reach]
 	never      []block[string]
 	text       string
+	// within is a further scope that has to allow what this one does; see Within.
+	within *Scope
+	added  bool // this one is such a further scope
 }
 
 // Limits say what a scope is made from.
@@ -135,8 +138,27 @@ func (l Limits) Scope() *Scope {
 	return s
 }
 
+// Within returns a scope that allows what both scopes allow. Where the other has no
+// allow list it only excludes: it does not ask what was written down.
+func (s *Scope) Within(other *Scope) *Scope {
+	both, last := *s, *other
+	last.added = true
+	if s.within != nil {
+		other = s.within.Within(&last)
+	} else {
+		other = &last
+	}
+	both.within = other
+	return &both
+}
+
 // String names what the scope was made from: the same text, the same scope.
-func (s *Scope) String() string { return s.text }
+func (s *Scope) String() string {
+	if s.within != nil {
+		return s.text + ", within " + s.within.String()
+	}
+	return s.text
+}
 
 // blocks is a set of blocks. Looking an address up takes one step for each
 // length of prefix there is in it, however many blocks there are.
@@ -211,6 +233,14 @@ func beyondSpecial(first, last netip.Addr) bool {
 // Check returns nil when addr may be contacted, else the reason why not. It
 // takes the address for one that was written down; CheckTarget knows better.
 func (s *Scope) Check(addr netip.Addr) error {
+	if err := s.check(addr); err != nil || s.within == nil {
+		return err
+	}
+	return s.within.Check(addr)
+}
+
+// check is Check by this scope alone.
+func (s *Scope) check(addr netip.Addr) error {
 	if !addr.IsValid() {
 		return errors.New("no address to contact")
 	}
@@ -248,7 +278,7 @@ func (s *Scope) permit(addr netip.Addr) error {
 // unwritten judges a special address that is not a target that was written down.
 func (s *Scope) unwritten(addr netip.Addr) error {
 	reach := s.Reach(addr)
-	if reach == event.ReachPublic {
+	if reach == event.ReachPublic || s.added && s.everything {
 		return nil
 	}
 	if _, written := s.inside.find(addr); written {
@@ -260,6 +290,14 @@ func (s *Scope) unwritten(addr netip.Addr) error {
 // CheckTarget returns nil when a target may be contacted, else the reason why
 // not. Of one whose name is still to be resolved it can judge only the name.
 func (s *Scope) CheckTarget(t Target) error {
+	if err := s.checkTarget(t); err != nil || s.within == nil {
+		return err
+	}
+	return s.within.CheckTarget(t)
+}
+
+// checkTarget is CheckTarget by this scope alone.
+func (s *Scope) checkTarget(t Target) error {
 	if s.names[t.Name] {
 		return fmt.Errorf("%s is excluded", t.Name)
 	}
@@ -267,7 +305,7 @@ func (s *Scope) CheckTarget(t Target) error {
 	if !addr.IsValid() && t.Name != "" {
 		return nil
 	}
-	if err := s.Check(addr); err != nil {
+	if err := s.check(addr); err != nil {
 		return err
 	}
 	// A wide allow list ("0.0.0.0/0") does not mean what is special, nor does a

@@ -519,3 +519,56 @@ func TestHasPublic(t *testing.T) {
 		}
 	}
 }
+
+// TestWithin: what a scope within another allows, both allow; an exclusion of either
+// wins, of an address that leads to another, too.
+func TestWithin(t *testing.T) {
+	record := Limits{Wide: prefixes(t, "0.0.0.0/0"), Allow: prefixes(t, "10.0.0.0/8", "2001:db8::/32", "64:ff9b::/96"), Deny: prefixes(t, "10.9.0.0/16"), Names: []string{"no.example"}, Public: true}.Scope()
+	own := Limits{Deny: prefixes(t, "10.8.0.0/16", "192.0.2.7/32"), Names: []string{"mine.example"}, Public: true}.Scope()
+	fence := Limits{Allow: prefixes(t, "10.0.0.0/9", "192.0.2.0/24"), Public: true}.Scope()
+	addr := func(text string) Target { return Target{Addr: netip.AddrPortFrom(netip.MustParseAddr(text), 1)} }
+	for _, tt := range []struct {
+		t                      Target
+		byRecord, byOwn, fence bool
+	}{
+		{addr("10.1.0.1"), true, true, true},
+		{addr("10.9.0.1"), false, false, false},
+		{addr("10.8.0.1"), true, false, true},
+		{addr("10.200.0.1"), true, true, false},
+		{addr("8.8.8.8"), true, true, false},
+		{addr("64:ff9b::10.8.0.1"), true, false, false},
+		{addr("64:ff9b::10.1.0.1"), true, true, false},
+		{addr("169.254.169.254"), false, false, false},
+		{Target{Name: "no.example"}, false, false, false},
+		{Target{Name: "mine.example"}, true, false, true},
+		// A part of a wide range is special only if the record wrote it down; the other
+		// scope only excludes.
+		{Target{Addr: addr("10.1.0.1").Addr, Implied: true}, true, true, true},
+		{Target{Addr: addr("192.168.0.1").Addr, Implied: true}, false, false, false},
+		{Target{Addr: addr("10.1.0.1").Addr, Name: "gw.example", Resolved: true}, true, true, true},
+	} {
+		for _, one := range []struct {
+			what  string
+			scope *Scope
+			want  bool
+		}{
+			{"record", record, tt.byRecord}, {"own", record.Within(own), tt.byOwn}, {"fence", record.Within(fence), tt.fence},
+			{"own and fence", record.Within(own).Within(fence), tt.byOwn && tt.fence},
+			{"fence and own", record.Within(fence.Within(own)), tt.byOwn && tt.fence},
+		} {
+			if err := one.scope.CheckTarget(tt.t); (err == nil) != one.want {
+				t.Errorf("%s: %s %+v: %v", one.what, tt.t.HostPort(), tt.t, err)
+			}
+			if a := tt.t.Addr.Addr(); a.IsValid() && !tt.t.Implied && (one.scope.Check(a) == nil) != one.want {
+				t.Errorf("%s: %s: %v", one.what, a, one.scope.Check(a))
+			}
+		}
+	}
+	text := record.Within(own).String()
+	if !strings.Contains(text, record.String()) || !strings.Contains(text, own.String()) || text == record.Within(fence).String() {
+		t.Error(text)
+	}
+	if strings.Contains(record.String(), own.String()) {
+		t.Error("the scope itself has changed")
+	}
+}

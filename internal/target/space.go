@@ -82,12 +82,14 @@ func (s *Space) Add(spec Spec) error {
 	if spec.First != spec.Last {
 		spec.Implied = beyondSpecial(spec.First, spec.Last)
 	}
+	if n == 0 { // nothing to scan
+		return nil
+	}
 	if s.digest == nil {
 		s.digest = sha256.New()
 	}
 	fmt.Fprintf(s.digest, "%s %s %q %v %q %q %t\n", spec.First, spec.Last, spec.Name, spec.Ports, spec.Scheme, spec.Base, spec.Implied)
 	switch {
-	case n == 0: // nothing to scan
 	case len(s.specs) < maxHeld:
 		s.specs = append(s.specs, spec)
 		if s.ports == nil {
@@ -138,6 +140,31 @@ func (s *Space) At(i uint64) (Target, error) {
 		i -= s.ends[k-1]
 	}
 	return s.specs[k].target(uint64(k), i), nil
+}
+
+// Entries yields the entries in their order, as they were added, until yield fails: a
+// space to which they are added has the same Digest.
+func (s *Space) Entries(yield func(Spec) error) error {
+	for _, spec := range s.specs {
+		if err := yield(spec); err != nil {
+			return err
+		}
+	}
+	if s.more == nil {
+		return nil
+	}
+	for k := range s.more.starts {
+		if err := s.more.each(k, func(data []byte, _ uint64) (bool, error) {
+			spec, err := s.more.decode(data)
+			if err != nil {
+				return false, err
+			}
+			return true, yield(spec)
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Named returns what an entry names, as the user wrote it; "" if there is no such

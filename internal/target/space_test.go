@@ -2,6 +2,8 @@ package target
 
 import (
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"net/netip"
 	"testing"
 
@@ -309,4 +311,55 @@ func TestOnly(t *testing.T) {
 	if x, err := s.At(0); err != nil || !x.Implied {
 		t.Errorf("a special address of a wide range was not written down: %+v, %v", x, err)
 	}
+}
+
+// The entries of a space, those of its file, too, make the same space.
+func TestEntriesMakeTheSpaceAgain(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var s, again Space
+		defer s.Close()
+		defer again.Close()
+		add := func(into *Space, spec Spec) {
+			if err := into.Add(spec); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, text := range rapid.SliceOf(rapid.SampledFrom([]string{
+			"10.0.0.0/24", "0.0.0.0/0", "gw.example", "https://gw.example/x", "fe80::1%eth0", "2001:db8::/120", "10.0.0.7:9",
+		})).Draw(t, "first") {
+			spec, err := Parse(text, "args", []uint16{1, 2})
+			if err != nil {
+				t.Fatal(err)
+			}
+			add(&s, spec)
+		}
+		n := rapid.SampledFrom([]int{0, 10, maxHeld, maxHeld + 1, maxHeld + perBlock, maxHeld + 3*perBlock + 7}).Draw(t, "list")
+		seed := rapid.Uint32Range(0, 1000).Draw(t, "seed")
+		for i := range uint32(n) {
+			at := v4(seed*5000 + i)
+			add(&s, Spec{
+				First: at, Last: at, Ports: []uint16{uint16(1 + i%3)}, Implied: i%5 == 0, Exact: i%2 == 0, Listed: true,
+				Input: at.String(), Source: "list:" + fmt.Sprint(i),
+			})
+		}
+		if err := s.Entries(func(spec Spec) error { return again.Add(spec) }); err != nil {
+			t.Fatal(err)
+		}
+		if s.Digest() != again.Digest() || s.Len() != again.Len() {
+			t.Fatalf("%d targets of digest %s, then %d of %s", s.Len(), s.Digest(), again.Len(), again.Digest())
+		}
+		for range min(s.Len(), 20) {
+			i := rapid.Uint64Range(0, s.Len()-1).Draw(t, "i")
+			a, err := s.At(i)
+			b, err2 := again.At(i)
+			if a != b || err != nil || err2 != nil {
+				t.Fatalf("target %d is %+v, then %+v: %v %v", i, a, b, err, err2)
+			}
+		}
+		stop := errors.New("enough")
+		count := 0
+		if err := s.Entries(func(Spec) error { count++; return stop }); s.Len() > 0 && (err != stop || count != 1) {
+			t.Fatalf("%d entries, %v", count, err)
+		}
+	})
 }

@@ -85,8 +85,10 @@ func (s *spool) at(i uint64) (spec Spec, entry, place uint64, err error) {
 	k := sort.Search(len(s.starts), func(k int) bool { return i < s.starts[k].index }) - 1
 	entry = uint64(k) * perBlock
 	i -= s.starts[k].index
+	found := false
 	err = s.each(k, func(data []byte, n uint64) (more bool, err error) {
 		if i < n {
+			found = true
 			spec, err = s.decode(data)
 			return false, err
 		}
@@ -94,8 +96,13 @@ func (s *spool) at(i uint64) (spec Spec, entry, place uint64, err error) {
 		entry++
 		return true, nil
 	})
+	if err == nil && !found {
+		err = errChanged()
+	}
 	return spec, entry, i, err
 }
+
+func errChanged() error { return errors.New("read a long list back: the temporary file was changed") }
 
 // input returns what entry number i names, as the user wrote it; "" if there is
 // none.
@@ -117,7 +124,7 @@ func (s *spool) input(i uint64) string {
 }
 
 // each reads the entries of block k, encoded and with how many targets
-// each makes, until do wants no more.
+// each makes, until do wants no more or there are no more.
 func (s *spool) each(k int, do func(data []byte, n uint64) (more bool, err error)) error {
 	start := s.starts[k]
 	data := s.block
@@ -142,13 +149,13 @@ func (s *spool) each(k int, do func(data []byte, n uint64) (more bool, err error
 		n, size := r.number(), r.number()
 		entry := r.next(size)
 		if r.broken {
-			return errors.New("read a long list back: the temporary file was changed")
+			return errChanged()
 		}
 		if more, err := do(entry, n); !more || err != nil {
 			return err
 		}
 	}
-	return errors.New("read a long list back: the temporary file was changed")
+	return nil
 }
 
 const (
@@ -248,7 +255,7 @@ func (s *spool) decode(data []byte) (Spec, error) {
 		*t = r.text()
 	}
 	if r.broken || err != nil {
-		return Spec{}, errors.New("read a long list back: the temporary file was changed")
+		return Spec{}, errChanged()
 	}
 	return spec, nil
 }
