@@ -33,7 +33,12 @@ type Replica struct {
 // recorded is answered as the recorded program answers what it does not have,
 // if that was recorded (request id "nothing-there"), else with 404.
 func Start(c evidence.Capture) (*Replica, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	return StartAt(netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0), c)
+}
+
+// StartAt is Start at another address; port 0 is a free one.
+func StartAt(at netip.AddrPort, c evidence.Capture) (*Replica, error) {
+	l, err := net.Listen("tcp", at.String())
 	if err != nil {
 		return nil, fmt.Errorf("start a replica: %w", err)
 	}

@@ -122,3 +122,57 @@ func (n *Namespace) DialContext(ctx context.Context, network, address string) (n
 	r := <-done
 	return r.conn, r.err
 }
+
+// Star is network namespaces that reach each other through one router, with no way out.
+type Star struct {
+	Router *Namespace
+	Nodes  []*Namespace // in the order of their names
+}
+
+// NewStar makes a router with a node for each name: the i-th has the address 10.55.i.2, its
+// link is called link0 there and like the node at the router. Close removes them; the
+// processes in them must have ended before.
+func NewStar(names ...string) (*Star, error) {
+	ip, err := FindTool("ip")
+	if err != nil {
+		return nil, fmt.Errorf("make network namespaces: %w (install the package iproute2)", err)
+	}
+	prefix := fmt.Sprintf("clawsonar-%d-%d-", os.Getpid(), nets.Add(1))
+	s := &Star{Router: &Namespace{name: prefix + "router", ip: ip}}
+	var steps []string
+	step := func(format string, args ...any) { steps = append(steps, fmt.Sprintf(format, args...)) }
+	step("netns add %s", s.Router.name)
+	for i, name := range names {
+		n := &Namespace{Addr: netip.AddrFrom4([4]byte{10, 55, byte(i), 2}), name: prefix + name, ip: ip}
+		s.Nodes = append(s.Nodes, n)
+		step("netns add %s", n.name)
+		step("-n %s link add link0 type veth peer name %s netns %s", n.name, name, s.Router.name)
+		step("-n %s addr add 10.55.%d.2/24 dev link0", n.name, i)
+		step("-n %s addr add 10.55.%d.1/24 dev %s", s.Router.name, i, name)
+		step("-n %s link set lo up", n.name)
+		step("-n %s link set link0 up", n.name)
+		step("-n %s link set %s up", s.Router.name, name)
+		step("-n %s route add default via 10.55.%d.1", n.name, i)
+	}
+	for _, args := range steps {
+		if err := runTool(ip, args); err != nil {
+			s.Close()
+			return nil, err
+		}
+	}
+	if out, err := s.Router.Command("sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward").CombinedOutput(); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("forward between namespaces: %w: %s", err, out)
+	}
+	return s, nil
+}
+
+// Set runs ip with arguments in a namespace.
+func (n *Namespace) Set(args string) error { return runTool(n.ip, "-n "+n.name+" "+args) }
+
+// Close removes the namespaces.
+func (s *Star) Close() {
+	for _, n := range append(s.Nodes, s.Router) {
+		_ = runTool(n.ip, "netns delete "+n.name)
+	}
+}
