@@ -121,6 +121,10 @@ func countOpenings(link string) (func() openings, error) {
 		return nil, err
 	}
 	_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVBUF, 8<<20)
+	// When the kernel had it, not when this busy process comes to read it.
+	if err := syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_TIMESTAMPNS, 1); err != nil {
+		return nil, err
+	}
 	if err := syscall.Bind(fd, &syscall.SockaddrLinklayer{Protocol: uint16(network), Ifindex: device.Index}); err != nil {
 		return nil, err
 	}
@@ -129,13 +133,20 @@ func countOpenings(link string) (func() openings, error) {
 	var times []time.Time
 	var o openings
 	go func() {
-		packet := make([]byte, 128)
+		packet, control := make([]byte, 128), make([]byte, 128)
 		for {
-			n, _, err := syscall.Recvfrom(fd, packet, 0)
+			n, cn, _, _, err := syscall.Recvmsg(fd, packet, control, 0)
 			if err != nil && err != syscall.EINTR {
 				return
 			}
 			now := time.Now()
+			if list, err := syscall.ParseSocketControlMessage(control[:cn]); err == nil {
+				for _, m := range list {
+					if m.Header.Type == syscall.SO_TIMESTAMPNS && len(m.Data) >= 16 {
+						now = time.Unix(int64(binary.NativeEndian.Uint64(m.Data)), int64(binary.NativeEndian.Uint64(m.Data[8:])))
+					}
+				}
+			}
 			if n < 40 || packet[9] != syscall.IPPROTO_TCP {
 				continue
 			}
