@@ -79,12 +79,18 @@ type Builder struct {
 	Set  *fingerprint.Set
 	// Limiter, if set, is that of other runs with the same settings, which share the rate.
 	Limiter *pace.Limiter
+	// Within, if set, is a further scope that has to allow what is contacted. It is no
+	// part of what the scan is, nor of its digest.
+	Within *target.Scope
 	// Offline: names of the scope are not looked up, since that is contact. Unknown then
 	// counts them.
 	Offline bool
 	Unknown int
 	// Say takes what the user should know, Warn what is odd about a file; nil for nobody.
 	Say, Warn func(text string)
+
+	planned *target.Limits // the scope of a plan: nothing is read
+	limits  target.Limits  // of the scope that was prepared
 }
 
 func (b *Builder) say(format string, args ...any) {
@@ -133,9 +139,12 @@ func (b *Builder) Prepare(ctx context.Context) (*scan.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	scope, err := b.scope(ctx, resolver)
-	if err != nil {
+	if b.limits, err = b.scope(ctx, resolver); err != nil {
 		return nil, err
+	}
+	scope := b.limits.Scope()
+	if b.Within != nil {
+		scope = scope.Within(b.Within)
 	}
 	advisories, err := b.Data.Load(b.Naming, b.Warn)
 	if err != nil {
@@ -198,7 +207,7 @@ func (b *Builder) Finish(cfg *scan.Config) {
 // scan have one digest.
 func (b *Builder) digest(cfg *scan.Config) string {
 	sum := sha256.Sum256([]byte(strings.Join([]string{
-		"1", cfg.Space.Digest(), cfg.Scope.String(), fmt.Sprint(cfg.Seed), string(cfg.Head.Level),
+		"1", cfg.Space.Digest(), b.limits.Scope().String(), fmt.Sprint(cfg.Seed), string(cfg.Head.Level),
 		fmt.Sprint("family ", b.Family), fmt.Sprint("base-paths ", b.Bases), fmt.Sprint("helpers ", b.Helpers, cfg.Helpers),
 		"ports " + b.Ports, "addresses " + b.Addresses,
 	}, "\n")))

@@ -1,6 +1,8 @@
 package audit
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io/fs"
 	"time"
@@ -91,6 +93,22 @@ func Fingerprints() (*fingerprint.Set, error) {
 
 // Advisories are those that come with the program.
 func Advisories() (*advisory.DB, error) { return Builtin(advisoryFile, advisory.Load) }
+
+// DataDigest is a digest of all data that comes with the program: what has the same one
+// judges alike.
+func DataDigest() (string, error) {
+	sum := sha256.New()
+	err := fs.WalkDir(fingerprints.FS, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(fingerprints.FS, name)
+		fmt.Fprintf(sum, "%q %d\n", name, len(data))
+		sum.Write(data)
+		return err
+	})
+	return hex.EncodeToString(sum.Sum(nil)), err
+}
 
 // Builtin loads a file of the program's own data.
 func Builtin[T any](file string, load func(string, []byte) (T, error)) (T, error) {

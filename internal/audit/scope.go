@@ -24,39 +24,51 @@ const (
 	UnresolvedOK    = "ok" // the name alone is excluded
 )
 
+// Limits reads everything that says what may be contacted, as Prepare does.
+func (b *Builder) Limits(ctx context.Context) (target.Limits, error) {
+	resolver, err := b.resolver()
+	if err != nil {
+		return target.Limits{}, err
+	}
+	return b.scope(ctx, resolver)
+}
+
 // scope reads everything that says what may be contacted. What cannot be
 // read, or understood, stops the run: it might be what is not to be contacted.
-func (b *Builder) scope(ctx context.Context, resolver *wire.Resolver) (*target.Scope, error) {
+func (b *Builder) scope(ctx context.Context, resolver *wire.Resolver) (l target.Limits, err error) {
+	if b.planned != nil {
+		return *b.planned, nil
+	}
 	bounds := target.Bounds{Public: b.MayPublic(), Unresolved: b.Unresolved == UnresolvedOK}
-	var err error
 	if bounds.Allow, err = b.entries("allow", b.Allow, "scope", b.ScopeFile); err != nil {
-		return nil, err
+		return l, err
 	}
 	if bounds.Deny, err = b.entries("exclude", b.Exclude, "exclude-file", b.ExcludeFile); err != nil {
-		return nil, err
+		return l, err
 	}
 	if b.ScopeFile != "" && len(bounds.Allow) == len(b.Allow) {
-		return nil, fmt.Errorf("%s: %s allows nothing: list addresses, blocks or ranges, one a line", b.At("scope"), b.ScopeFile)
+		return l, fmt.Errorf("%s: %s allows nothing: list addresses, blocks or ranges, one a line", b.At("scope"), b.ScopeFile)
 	}
 	if err := b.readASFile(&bounds); err != nil {
-		return nil, err
+		return l, err
 	}
 	if b.Offline {
 		b.Unknown = len(bounds.Names())
 	} else if err := lookUp(ctx, resolver, &bounds); err != nil {
-		return nil, err
+		return l, err
 	}
-	l, notes, err := bounds.Limits()
+	var notes []string
+	l, notes, err = bounds.Limits()
 	if none := (*target.NoSuchName)(nil); errors.As(err, &none) {
-		return nil, fmt.Errorf("%w: correct it, or continue with %s %s", err, b.Call("exclude-unresolved"), UnresolvedOK)
+		return l, fmt.Errorf("%w: correct it, or continue with %s %s", err, b.Call("exclude-unresolved"), UnresolvedOK)
 	}
 	if err != nil {
-		return nil, err
+		return l, err
 	}
 	for _, note := range notes {
 		b.say("%s", note)
 	}
-	return l.Scope(), nil
+	return l, nil
 }
 
 // entries reads those of a setting, and those of the file that another one names.

@@ -90,12 +90,13 @@ type Limits struct {
 	// of Allow was written down by itself. Those of Wide are parts of a wider
 	// range, or of an autonomous system: 10.0.0.0/8 as a part of "9.0.0.0-11.0.0.0"
 	// does not mean private addresses.
-	Allow, Wide []netip.Prefix
-	Deny        []netip.Prefix
-	Names       []string // denied
+	Allow []netip.Prefix `json:"allow"`
+	Wide  []netip.Prefix `json:"wide"`
+	Deny  []netip.Prefix `json:"deny"`
+	Names []string       `json:"names"` // denied
 	// Public is set when the operator has stated the right to probe: without it,
 	// globally reachable addresses are refused.
-	Public bool
+	Public bool `json:"public"`
 }
 
 // NewScope returns the scope of limits whose allow list has no wide ranges.
