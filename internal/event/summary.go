@@ -1,5 +1,10 @@
 package event
 
+import (
+	"math"
+	"slices"
+)
+
 // NewSummary returns the summary of a stream without targets.
 func NewSummary() *Summary {
 	return &Summary{Type: TypeSummary, Outcomes: map[Outcome]int{}, Auth: map[AuthState]int{}, Findings: map[Severity]int{}}
@@ -57,6 +62,37 @@ func (s *Summary) AddSummary(o *Summary) {
 	if o.Finished.After(s.Finished) {
 		s.Finished = o.Finished
 	}
+}
+
+// AddUnlisted adds what another scan could not judge and has no line for.
+func (s *Summary) AddUnlisted(o *Unlisted) {
+	if o == nil {
+		return
+	}
+	sum := Unlisted{Targets: []Place{}}
+	if s.Unlisted != nil {
+		sum = *s.Unlisted
+	}
+	sum.Count += o.Count
+	sum.Targets = slices.Concat(sum.Targets, o.Targets[:min(len(o.Targets), max(0, MaxUnlisted-len(sum.Targets)))])
+	s.Unlisted = &sum
+}
+
+// Estimate says how many of the silent targets would answer if they were tried again, too,
+// from those that were: Reprobed and Found, of which the silent ones are no longer. The
+// interval is Wilson's score interval.
+func (m *MissEstimate) Estimate(silent int) {
+	m.Missed, m.MissedAtMost = 0, 0
+	rest := float64(silent - (m.Reprobed - m.Found))
+	if m.Reprobed == 0 || rest <= 0 {
+		return
+	}
+	const z = 1.96 // 95 %
+	n := float64(m.Reprobed)
+	p := float64(m.Found) / n
+	upper := (p + z*z/(2*n) + z*math.Sqrt(p*(1-p)/n+z*z/(4*n*n))) / (1 + z*z/n)
+	m.Missed = int(math.Round(p * rest))
+	m.MissedAtMost = int(math.Ceil(upper * rest))
 }
 
 // Suppress moves findings from those that stand to those that are suppressed.

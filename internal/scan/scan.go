@@ -9,7 +9,6 @@ import (
 	cryptorand "crypto/rand"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -356,23 +355,8 @@ func (e *engine) recheck(ctx, probing context.Context) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	estimate(&e.summary.MissEstimate, e.summary.Outcomes[event.OutcomeSilent]+e.cfg.From.Unlisted[event.OutcomeSilent])
+	e.summary.MissEstimate.Estimate(e.summary.Outcomes[event.OutcomeSilent] + e.cfg.From.Unlisted[event.OutcomeSilent])
 	return nil
-}
-
-// estimate says how many of the silent targets would answer if they were tried
-// again, too, from those that were. The interval is Wilson's score interval.
-func estimate(m *event.MissEstimate, silent int) {
-	rest := float64(silent - (m.Reprobed - m.Found))
-	if m.Reprobed == 0 || rest <= 0 {
-		return
-	}
-	const z = 1.96 // 95 %
-	n := float64(m.Reprobed)
-	p := float64(m.Found) / n
-	upper := (p + z*z/(2*n) + z*math.Sqrt(p*(1-p)/n+z*z/(4*n*n))) / (1 + z*z/n)
-	m.Missed = int(math.Round(p * rest))
-	m.MissedAtMost = int(math.Ceil(upper * rest))
 }
 
 // sample keeps a silent target, each with the same chance, up to cfg.Recheck of

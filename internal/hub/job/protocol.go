@@ -119,6 +119,7 @@ const (
 const (
 	MaxPayload  = 1 << 20     // bytes of any message
 	MaxPart     = 512 << 10   // bytes of a packed part
+	MaxUnpacked = 16 << 20    // bytes of its lines
 	MaxGrant    = time.Second // how long a grant counts from when it was asked for
 	Lease       = time.Minute // a worker that has not been heard of for so long has lost its unit
 	Beat        = Lease / 4   // how often it says that it is at work

@@ -42,6 +42,8 @@ type Store struct {
 	turn    sync.Mutex // held while the index is written
 	history *history   // what the index says now; nil if it is to be read first
 
+	group *group // of changes to the ledger of jobs
+
 	enc *zstd.Encoder
 	dec *zstd.Decoder
 }
@@ -50,7 +52,7 @@ type Store struct {
 // postgres://USER@HOST/NAME. What such a URL leaves out is taken from the usual
 // variables of PostgreSQL, such as PGPASSWORD.
 func Open(ctx context.Context, where string) (*Store, error) {
-	s := &Store{where: where, disown: func() {}}
+	s := &Store{where: where, disown: func() {}, group: newGroup()}
 	var err error
 	// A line is a few kilobytes: more than one goroutine would not help.
 	if s.enc, err = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest)); err != nil {

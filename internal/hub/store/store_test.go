@@ -32,6 +32,12 @@ func suite() map[string]func(*testing.T, *Store) {
 		"accounts":        testAccounts,
 		"audit":           testAudit,
 		"own":             testOwn,
+		"jobs":            testJobs,
+		"units":           testUnits,
+		"unit fails":      testUnitFails,
+		"job pauses":      testJobPauses,
+		"together":        testTogether,
+		"workers":         testWorkers,
 	}
 }
 
