@@ -85,6 +85,7 @@ type Watch struct {
 	Vantage string // where the hub stands, in the operator's word; "" if not said
 	// Vantages are where workers stand that make the runs; none: the hub makes them.
 	Vantages []string
+	Units    uint64 // into which each of them divides the targets; 0: as fits the rate
 	// Settings are those of its runs. Their seed follows from the name, so that all runs
 	// of unchanged settings are runs of one and the same scan.
 	Settings audit.Settings

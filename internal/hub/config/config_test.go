@@ -13,6 +13,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/hub/job"
 	"github.com/clawsonar/clawsonar/internal/test/schema"
 )
 
@@ -65,6 +66,8 @@ func TestErrors(t *testing.T) {
 		good("vantages: [fra, fra]") + "workers: {dir: fleet}":          "w.yaml:2: vantages: fra is named twice",
 		good("vantages: [Fra]") + "workers: {dir: fleet}":               "w.yaml:2: vantages: \"Fra\" is no name",
 		good("vantage: a", "vantages: [b]") + "workers: {dir: fleet}":   "w.yaml:2: vantage is where this hub stands",
+		good("units: 5"):                                                "w.yaml:2: units are what workers make",
+		good("vantages: [fra]", "units: 0") + "workers: {dir: fleet}":   "w.yaml:2: units: use a number",
 		good() + "workers: {listen: 0.0.0.0:8791}":                      "w.yaml:3: url is missing",
 		good() + "workers: {listen: hub:8791}":                          "w.yaml:3: listen: \"hub:8791\" is no address",
 		good() + "workers: {url: 'https://hub:8791'}":                   "w.yaml:3: url: not the address of a server",
@@ -253,29 +256,31 @@ func TestSchema(t *testing.T) {
 		good("exclude-file:"):         false,
 		good("ports: 18789"):          true,
 		good("ports: [18789, 80-81]"): true,
-		good("vantages: [fra, sgp]") + "workers: {url: 'tls://hub:8791'}":                 true,
+		good("vantages: [fra, sgp]") + "workers: {url: 'tls://hub:8791'}": true,
+		"workers: {dir: fleet}":                                                           true,
+		"workers: {dir: fleet}\nwatches: []":                                              false,
 		good("vantages: []") + "workers: {url: 'tls://hub:8791'}":                         false,
 		good() + "workers: {rate-limit: 0}":                                               false,
 		good("list: [a, b]", "level: deep", "authorized: true", "contact: a@example.org"): true,
-		good("level: loud"):                    false,
-		good("confirm: 0"):                     false,
-		good("confirm: 1"):                     true,
-		good("retries: 0"):                     true,
-		good("concurrency: 0"):                 false,
-		good("timeout: 15"):                    false,
-		good("exclude: []"):                    false,
-		good("bogus: 1"):                       false,
-		good() + "bogus: 1":                    false,
-		good() + "lang: zh":                    true,
-		good() + "lang: fr":                    false,
-		good() + "behind: proxy":               true,
-		good() + "behind: nginx":               false,
-		good() + "tls: {cert: a, key: b}":      true,
-		good() + "tls: {cert: a}":              false,
-		good() + "public: true":                true,
-		good() + "public: 1":                   false,
-		good() + "url: https://b.example.org/": true,
-		good() + "url: b.example.org":          false,
+		good("level: loud"):                                                               false,
+		good("confirm: 0"):                                                                false,
+		good("confirm: 1"):                                                                true,
+		good("retries: 0"):                                                                true,
+		good("concurrency: 0"):                                                            false,
+		good("timeout: 15"):                                                               false,
+		good("exclude: []"):                                                               false,
+		good("bogus: 1"):                                                                  false,
+		good() + "bogus: 1":                                                               false,
+		good() + "lang: zh":                                                               true,
+		good() + "lang: fr":                                                               false,
+		good() + "behind: proxy":                                                          true,
+		good() + "behind: nginx":                                                          false,
+		good() + "tls: {cert: a, key: b}":                                                 true,
+		good() + "tls: {cert: a}":                                                         false,
+		good() + "public: true":                                                           true,
+		good() + "public: 1":                                                              false,
+		good() + "url: https://b.example.org/":                                            true,
+		good() + "url: b.example.org":                                                     false,
 		good() + "url: https://b.example.org\nauth: {oidc: {issuer: 'https://i.example.org', client_id: a, allow: {groups: soc}}}": true,
 		good() + "url: https://b.example.org\nauth: {oidc: {issuer: 'https://i.example.org', allow: {groups: soc}}}":               false,
 		alerts("when: [opened, silent-watch], after: 7d, digest: 15m, severity: high"):                                             true,
@@ -388,7 +393,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for _, w := range c.Watches {
-			if checkName(w.Name) != nil || w.Every < time.Second || w.Confirm < 1 || len(w.Settings.Targets)+len(w.Settings.Lists) == 0 || w.Settings.Seed < 1 || w.Settings.Concurrency < 1 {
+			if job.CheckName(w.Name) != nil || w.Every < time.Second || w.Confirm < 1 || len(w.Settings.Targets)+len(w.Settings.Lists) == 0 || w.Settings.Seed < 1 || w.Settings.Concurrency < 1 {
 				t.Errorf("%+v", w)
 			}
 		}

@@ -70,6 +70,7 @@ type watch struct {
 	Confirm  *int     `yaml:"confirm"`
 	Vantage  text     `yaml:"vantage"`
 	Vantages texts    `yaml:"vantages"`
+	Units    *int     `yaml:"units"`
 
 	// The settings of a scan, by the names of its flags.
 	Targets           texts    `yaml:"targets"`

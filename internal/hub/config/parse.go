@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/hub/job"
 	"github.com/clawsonar/clawsonar/internal/strict"
 	"github.com/clawsonar/clawsonar/internal/suggest"
 	"github.com/clawsonar/clawsonar/internal/target"
@@ -26,15 +26,6 @@ import (
 
 func at(file string, data []byte, err error, path ...any) error {
 	return strict.At(file, data, err, path...)
-}
-
-var nameForm = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
-
-func checkName(s string) error {
-	if !nameForm.MatchString(s) {
-		return fmt.Errorf("%.60q is no name: use 1 to 40 of a-z, 0-9 and -", s)
-	}
-	return nil
 }
 
 // oneOf refuses a word that is not known.
@@ -267,7 +258,7 @@ func (p *parser) workers(in *document) error {
 }
 
 func (p *parser) watches(in *document) error {
-	if len(in.Watches) == 0 {
+	if len(in.Watches) == 0 && (in.Workers == nil || in.Watches != nil) { // there may be jobs alone
 		return p.fail(errNothing, "watches")
 	}
 	seen := map[string]bool{}
@@ -301,8 +292,8 @@ func (w *watch) complete(c *Config, out *Watch) (path []any, err error) {
 		return []any{"every"}, errors.New("every: use at least 1s")
 	case w.Confirm != nil && (*w.Confirm < 1 || *w.Confirm > 100):
 		return []any{"confirm"}, errors.New("confirm: use a number of runs, from 1 to 100")
-	case out.Vantage != "" && checkName(out.Vantage) != nil:
-		return []any{"vantage"}, fmt.Errorf("vantage: %w", checkName(out.Vantage))
+	case out.Vantage != "" && job.CheckName(out.Vantage) != nil:
+		return []any{"vantage"}, fmt.Errorf("vantage: %w", job.CheckName(out.Vantage))
 	case out.Vantage != "" && out.Vantages != nil:
 		return []any{"vantage"}, errors.New("vantage is where this hub stands, vantages where workers do: give one of them")
 	case out.Vantages != nil && c.Workers == nil:
@@ -316,16 +307,25 @@ func (w *watch) complete(c *Config, out *Watch) (path []any, err error) {
 
 // named checks the names of a watch or a job.
 func (w *watch) named(out *Watch) (path []any, err error) {
-	if err := checkName(out.Name); err != nil {
+	if err := job.CheckName(out.Name); err != nil {
 		return []any{"name"}, fmt.Errorf("name: %w", err)
 	}
 	for i, v := range out.Vantages {
-		if err := checkName(v); err != nil {
+		if err := job.CheckName(v); err != nil {
 			return []any{"vantages", i}, fmt.Errorf("vantages: %w", err)
 		}
 		if slices.Contains(out.Vantages[:i], v) {
 			return []any{"vantages", i}, fmt.Errorf("vantages: %s is named twice", v)
 		}
+	}
+	switch {
+	case w.Units == nil:
+	case len(out.Vantages) == 0:
+		return []any{"units"}, errors.New("units are what workers make: there is no vantages, which says where they stand")
+	case *w.Units < 1 || *w.Units > job.MaxUnits:
+		return []any{"units"}, fmt.Errorf("units: use a number from 1 to %d", job.MaxUnits)
+	default:
+		out.Units = uint64(*w.Units)
 	}
 	return nil, nil
 }
@@ -521,7 +521,7 @@ func (p *parser) alerts(in *document) error {
 
 // check checks an alert; path is where the error is in it.
 func (a *Alert) check(watches []string) (path []any, err error) {
-	if err := checkName(a.Name); err != nil {
+	if err := job.CheckName(a.Name); err != nil {
 		return []any{"name"}, fmt.Errorf("name: %w", err)
 	}
 	if len(a.When) == 0 {

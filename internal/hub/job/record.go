@@ -68,8 +68,8 @@ func Units(targets uint64, rate int) uint64 {
 }
 
 // New makes the record of a job, and its packed list, of a plan and the configuration that
-// was made with it.
-func New(id, name string, created time.Time, vantages []string, rate int, plan *audit.Plan, cfg *scan.Config) (*Record, []byte, error) {
+// was made with it. Of units 0 are as many as Units says.
+func New(id, name string, created time.Time, vantages []string, rate int, units uint64, plan *audit.Plan, cfg *scan.Config) (*Record, []byte, error) {
 	data, err := audit.DataDigest()
 	if err != nil {
 		return nil, nil, err
@@ -78,7 +78,10 @@ func New(id, name string, created time.Time, vantages []string, rate int, plan *
 	if err != nil {
 		return nil, nil, err
 	}
-	n := Units(cfg.Space.Len(), rate)
+	n := min(units, cfg.Space.Len())
+	if n == 0 {
+		n = Units(cfg.Space.Len(), rate)
+	}
 	r := &Record{
 		Version: Version, ID: id, Name: name, Created: created.UTC().Truncate(time.Millisecond), Vantages: vantages,
 		Units: n, Targets: cfg.Space.Len(), Rate: rate, Recheck: int((recheck + n - 1) / n), Data: data,

@@ -43,7 +43,7 @@ func record(t testing.TB, change func(*audit.Settings)) (*Record, []byte, *scan.
 		t.Fatal(err)
 	}
 	t.Cleanup(cfg.Space.Close)
-	r, list, err := New("0000000000001", "sweep", time.Now(), []string{"fra", "sgp"}, 100, plan, cfg)
+	r, list, err := New("0000000000001", "sweep", time.Now(), []string{"fra", "sgp"}, 100, 0, plan, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
