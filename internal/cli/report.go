@@ -83,7 +83,7 @@ available; -fail-on considers only new findings.`,
 				if err != nil {
 					return err
 				}
-				whole[i] = func(yield func(event.Event) error) error { return stored.Merge(parts, yield) }
+				whole[i] = func(yield func(event.Event) error) error { return stored.MergeRuns(parts, yield) }
 			}
 			return stored.Diff(whole[0], whole[1], check.Infos(), emit)
 		})

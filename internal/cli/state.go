@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/results"
 	"github.com/clawsonar/clawsonar/internal/scan"
@@ -20,7 +22,7 @@ type stateOptions struct {
 
 func (o *stateOptions) flags(f *flags, seed *int) {
 	f.group("State")
-	f.text(&o.shard, "shard", "", "K/N", "scan shard K of N; run all N with the same -seed to cover every target", checked(parseShard)).
+	f.text(&o.shard, "shard", "", "K/N", "scan shard K of N, or I+1/N where I counts from 0; run all N with the same -seed to cover every target", checked(parseShard)).
 		mustName("most targets would be skipped")
 	f.integer(seed, "seed", "", 0, 0, "seed of the order in which targets are scanned").
 		mayFind("it is about order")
@@ -49,7 +51,7 @@ func (o *scanOptions) applyState(s streams, cfg *scan.Config) error {
 		if err != nil {
 			return err
 		}
-		cfg.Shard, cfg.Head.Shard = shard, o.shard
+		cfg.Shard, cfg.Head.Shard = shard, fmt.Sprintf("%d/%d", shard.K, shard.N)
 	}
 	o.builder(s, cfg.Prober.Set).Finish(cfg)
 	return nil
@@ -83,12 +85,18 @@ func (o *scanOptions) openJournal(cfg *scan.Config) (*results.JournalFile, error
 	return k, nil
 }
 
+// parseShard reads K/N, or I+1/N: what numbers the parts of a job from 0 puts its
+// number there, and needs no shell to count.
 func parseShard(text string) (target.Shard, error) {
-	var s target.Shard
-	var rest string
-	n, _ := fmt.Sscanf(text+" .", "%d/%d %s", &s.K, &s.N, &rest)
-	if n != 3 || rest != "." || s.K < 1 || s.K > s.N {
-		return target.Shard{}, fmt.Errorf("%q is not a shard: write 2/4 for the second of four", text)
+	part, total, _ := strings.Cut(text, "/")
+	index, plus := strings.CutSuffix(part, "+1")
+	k, err := strconv.ParseUint(index, 10, 32)
+	n, err2 := strconv.ParseUint(total, 10, 32)
+	if plus {
+		k++
 	}
-	return s, nil
+	if errors.Join(err, err2) != nil || k < 1 || k > n {
+		return target.Shard{}, fmt.Errorf("%q is not a shard: write 2/4 for the second of four, or 1+1/4 where they are counted from 0", text)
+	}
+	return target.Shard{K: k, N: n}, nil
 }

@@ -87,7 +87,7 @@ func (p *Pipeline) render(name string) error {
 	if p.Filter, err = p.Again(); err != nil {
 		return err
 	}
-	return stored.Merge(sources, func(e event.Event) error {
+	return stored.MergeRuns(sources, func(e event.Event) error {
 		if s, ok := e.(*event.Summary); ok {
 			s.DropNotes(func(n message.Text) bool {
 				return slices.ContainsFunc(mine, func(m message.Text) bool { return m.English == n.English })

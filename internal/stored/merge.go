@@ -14,8 +14,8 @@ import (
 // Merge makes one stream of several: the scans of parts, or of the same targets
 // from several places. Lines of one target become one: findings with the same
 // key are one finding, the rest is that of the line that tells most, of the later
-// scan if two tell the same. One source is passed on as it is, but for what Alone
-// says.
+// scan if two tell the same. One source is passed on as it is, but for what it
+// lacks.
 //
 // Streams of one scan (see event.Scan) are known as its shards and its runs: what
 // several of its runs have counted counts once, and the whole is complete only if
@@ -24,11 +24,22 @@ import (
 // Each of several sources is read twice. Memory depends on the number of targets
 // listed (some 100 bytes each), and on the lines that come more than once.
 func Merge(sources []Source, emit func(event.Event) error) error {
+	return join(sources, true, emit)
+}
+
+// MergeRuns is Merge for the runs of a scan, or of one shard of it: that is complete
+// without the other shards.
+func MergeRuns(sources []Source, emit func(event.Event) error) error {
+	return join(sources, false, emit)
+}
+
+// join is Merge; all says that no shard may be missing.
+func join(sources []Source, all bool, emit func(event.Event) error) error {
 	if len(sources) == 1 {
-		a := &Alone{}
+		a := &Alone{all: all}
 		return sources[0].once(func(e event.Event) error { return emit(a.Event(e)) })
 	}
-	m := &merger{times: map[string]int{}, held: map[string]*group{}, sum: newSummary()}
+	m := &merger{all: all, times: map[string]int{}, held: map[string]*group{}, sum: newSummary()}
 	for _, s := range sources {
 		if err := m.survey(s); err != nil {
 			return err
@@ -53,6 +64,7 @@ func Merge(sources []Source, emit func(event.Event) error) error {
 }
 
 type merger struct {
+	all     bool              // no shard may be missing
 	times   map[string]int    // how often a target's line comes
 	held    map[string]*group // lines that come again
 	scan    *event.Scan
@@ -127,7 +139,11 @@ func (m *merger) total() {
 			m.lacks(missingRun(s.head, r))
 		}
 	}
-	m.lackingShards()
+	if m.all {
+		for _, missing := range missingShards(m.heads()...) {
+			m.lacks(missing)
+		}
+	}
 	if m.scan != nil {
 		m.scan.From, m.scan.Earlier, m.scan.Unlisted = 0, nil, nil
 	}
@@ -167,39 +183,50 @@ func missingRun(s *event.Scan, r event.Run) message.Text {
 		message.Of("shard", s.Shard), message.Of("from", strconv.FormatUint(r.From, 10)))
 }
 
-// lackingShards looks which shards of a scan are not there.
-func (m *merger) lackingShards() {
-	for _, s := range m.streams {
-		if s.head.Config == "" {
+// missingShards says which shards of the scans of these heads are not among them.
+func missingShards(heads ...*event.Scan) (out []message.Text) {
+	type whole struct{ config, total string }
+	shards := map[whole]map[string]bool{}
+	for _, h := range heads {
+		_, total, _ := strings.Cut(h.Shard, "/")
+		if h.Config == "" {
 			continue
 		}
-		_, total, _ := strings.Cut(s.head.Shard, "/")
-		n, err := strconv.Atoi(total)
-		if err != nil || n > maxShards {
-			continue
+		w := whole{h.Config, total}
+		if shards[w] == nil {
+			shards[w] = map[string]bool{}
 		}
+		shards[w][h.Shard] = true
+	}
+	for w, there := range shards {
+		n, _ := strconv.Atoi(w.total)
 		var missing []string
-		for k := 1; k <= n; k++ {
-			shard := fmt.Sprintf("%d/%d", k, n)
-			if !slices.ContainsFunc(m.streams, func(o *stream) bool {
-				return o.head.Config == s.head.Config && o.head.Shard == shard
-			}) {
+		for k := 1; k <= n && len(missing) <= maxNamed; k++ {
+			if shard := fmt.Sprintf("%d/%d", k, n); !there[shard] {
 				missing = append(missing, shard)
 			}
 		}
+		if len(missing) > maxNamed {
+			missing[maxNamed] = "…"
+		}
 		if len(missing) > 0 {
-			m.lacks(message.Say("merge.shards-missing", message.Of("shards", missing...)))
+			out = append(out, message.Say("merge.shards-missing", message.Of("shards", missing...)))
 		}
 	}
+	slices.SortFunc(out, func(a, b message.Text) int { return strings.Compare(a.English, b.English) })
+	return out
 }
 
-// maxShards is more than anybody names one by one.
-const maxShards = 1 << 12
+// maxNamed is how many missing shards are named.
+const maxNamed = 64
 
 // Alone makes of a run that continues a scan what it is without the runs
 // before it: incomplete. It takes the events of one stream, and changes none of
 // those that it is given. A nil one changes nothing.
-type Alone struct{ head *event.Scan }
+type Alone struct {
+	head *event.Scan
+	all  bool // no shard may be missing either
+}
 
 // Event returns the event as it is to be shown.
 func (a *Alone) Event(e event.Event) event.Event {
@@ -213,15 +240,19 @@ func (a *Alone) Event(e event.Event) event.Event {
 	if !ok || a.head == nil {
 		return e
 	}
-	missing := Missing(a.head, nil)
-	if len(missing) == 0 {
+	var lacks []message.Text
+	for _, r := range Missing(a.head, nil) {
+		lacks = append(lacks, missingRun(a.head, r))
+	}
+	if a.all {
+		lacks = append(lacks, missingShards(a.head)...)
+	}
+	if len(lacks) == 0 {
 		return e
 	}
 	s := *sum
 	s.Complete = false
-	for _, r := range missing {
-		s.AddNotes(missingRun(a.head, r))
-	}
+	s.AddNotes(lacks...)
 	return &s
 }
 

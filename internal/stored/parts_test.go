@@ -87,6 +87,30 @@ func TestMergeShardsOfOneScan(t *testing.T) {
 	if s := last(merge(t, shard("1/3", "a"), shard("3/3", "a"))); s.Complete || !slices.ContainsFunc(s.Notes, func(n string) bool { return strings.Contains(n, "missing: 2/3") }) {
 		t.Errorf("two of three: %+v", s)
 	}
+	if s := last(merge(t, shard("1/3", "a"))); s.Complete || !slices.ContainsFunc(s.Notes, func(n string) bool { return strings.Contains(n, "missing: 2/3, 3/3") }) {
+		t.Errorf("one of three: %+v", s)
+	}
+	if s := last(merge(t, shard("7/70000", "a"), shard("8/70000", "a"))); s.Complete || !slices.ContainsFunc(s.Notes, func(n string) bool {
+		return strings.Contains(n, "missing: 1/70000, ") && strings.Contains(n, "66/70000, …") && !strings.Contains(n, " 8/") && !strings.Contains(n, "67/")
+	}) {
+		t.Errorf("two of very many: %+v", s)
+	}
+	// The runs of a shard are all there, whatever is of the others.
+	again := shard("2/3", "a")
+	again[0].(*event.Scan).Started = noon.Add(time.Hour)
+	again[0].(*event.Scan).From, again[0].(*event.Scan).Earlier = 4, []event.Run{ran(0, 0)}
+	for _, runs := range [][][]event.Event{{shard("2/3", "a")}, {shard("2/3", "a"), again}} {
+		var sources []Source
+		for _, r := range runs {
+			sources = append(sources, source(r...))
+		}
+		if s := last(run(t, func(emit func(event.Event) error) error { return MergeRuns(sources, emit) })); !s.Complete || len(s.Notes) > 0 {
+			t.Errorf("%d runs of one shard: %+v", len(runs), s)
+		}
+		if s := last(merge(t, runs...)); s.Complete {
+			t.Errorf("%d runs of one shard of three are the whole", len(runs))
+		}
+	}
 	out := merge(t, shard("1/2", "a"), shard("2/2", "b"))
 	if s := last(out); s.Complete || out[0].(*event.Scan).Shard == "1/1" {
 		t.Errorf("of two scans: %+v, shard %s", s, out[0].(*event.Scan).Shard)
