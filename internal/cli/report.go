@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -32,15 +33,17 @@ type storedOptions struct {
 func newReport(s streams) *cobra.Command {
 	var o storedOptions
 	cmd := &cobra.Command{
-		Use:   "report [flags] FILE ...",
+		Use:   "report [flags] FILE|FOLDER ...",
 		Short: "Render stored results in any format; merge several",
 		Long: `Render results that "scan -o jsonl=FILE" has stored, in any format, with the
-same flags and exit codes as scan; - is stdin. Several files become one report:
-a target that is in more than one of them is listed once, and findings with the
-same key are one finding. Shards and resumed parts of one scan are recognised:
-together they are complete, and missing parts are reported.`,
+same flags and exit codes as scan; - is stdin, a folder stands for the *.jsonl
+files in it. Several files become one report: a target that is in more than one
+of them is listed once, and findings with the same key are one finding. Shards
+and resumed parts of one scan are recognised: together they are complete, and
+missing parts are reported.`,
 		Example: `  clawsonar report scan.jsonl -f html > report.html
   clawsonar report part1.jsonl part2.jsonl -o sarif=all.sarif -fail-on high
+  clawsonar report shards/ -fail-on-incomplete
   clawsonar report scan.jsonl -f markdown -view nvdb -lang zh`,
 	}
 	return o.command(s, cmd, "report", func(ctx context.Context, set *fingerprint.Set, args []string) error {
@@ -50,6 +53,10 @@ together they are complete, and missing parts are reported.`,
 		if slices.Contains(args, "-") && len(args) > 1 {
 			return usage(errors.New("stdin can only be read once: give it alone, or use a file"))
 		}
+		args, err := unfolded(args)
+		if err != nil {
+			return usage(err)
+		}
 		return o.run(ctx, s, set, args, func(emit func(event.Event) error) error {
 			all, err := sources(s, set, args...)
 			if err != nil {
@@ -58,6 +65,31 @@ together they are complete, and missing parts are reported.`,
 			return stored.Merge(all, emit)
 		})
 	})
+}
+
+// unfolded puts the streams that lie in a folder in its place.
+func unfolded(names []string) ([]string, error) {
+	var out []string
+	for _, name := range names {
+		if info, err := os.Stat(name); name == "-" || err != nil || !info.IsDir() {
+			out = append(out, name)
+			continue
+		}
+		entries, err := os.ReadDir(name)
+		if err != nil {
+			return nil, err
+		}
+		before := len(out)
+		for _, e := range entries {
+			if filepath.Ext(e.Name()) == ".jsonl" && !strings.HasPrefix(e.Name(), ".") {
+				out = append(out, filepath.Join(name, e.Name()))
+			}
+		}
+		if len(out) == before {
+			return nil, fmt.Errorf("%s: no *.jsonl file is in this folder: give streams that scan wrote with -o jsonl=FILE", name)
+		}
+	}
+	return out, nil
 }
 
 func newDiff(s streams) *cobra.Command {

@@ -1,2 +1,3 @@
-// Package ci holds the tests of the CI templates: action.yml and ci/.
+// Package ci holds the tests of the CI templates (action.yml and ci/), and of the
+// examples that run something.
 package ci
