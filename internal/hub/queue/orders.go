@@ -1,0 +1,231 @@
+package queue
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/clawsonar/clawsonar/internal/hub/job"
+	"github.com/clawsonar/clawsonar/internal/hub/store"
+)
+
+// How often the hub looks at what the operator wants, and how old what it knows may be: with
+// a ledger that cannot be read nothing goes on.
+const (
+	lookEvery   = 200 * time.Millisecond
+	lookAfresh  = 2 * time.Second
+	retryEvery  = 10 * time.Second
+	excludeLook = time.Second
+	rehash      = time.Minute // a file of exclusions is read again, though it looks the same
+)
+
+// order is what the state of a job means to its workers.
+func order(j store.Job) job.Ordered {
+	o := job.Ordered{Job: j.ID, Why: j.Why}
+	switch j.State {
+	case store.JobRunning:
+		o.Order, o.Why = job.Run, ""
+	case store.JobPaused:
+		o.Order = job.Pause
+	default:
+		o.Order = job.Drop
+	}
+	return o
+}
+
+// orders follows what the ledger says of the jobs.
+func (q *Queue) orders(ctx context.Context) error {
+	return each(ctx, lookEvery, nil, func() {
+		if err := q.follow(ctx); err != nil && ctx.Err() == nil {
+			q.said.once("ledger", "the database cannot be read, all workers wait: %v", err)
+		}
+	})
+}
+
+// follow reads jobs and workers, and tells the workers of a job what changed.
+func (q *Queue) follow(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, lookAfresh)
+	defer cancel()
+	jobs, err := q.Ledger.Jobs(ctx)
+	if err != nil {
+		return err
+	}
+	q.mu.Lock()
+	before, first := q.jobs, q.known.IsZero()
+	q.jobs, q.known = map[string]store.Job{}, q.Now()
+	stale := q.known.Sub(q.read) >= time.Second
+	var changed []store.Job
+	for _, j := range jobs {
+		q.jobs[j.ID] = j
+		if j.State != before[j.ID].State && j.State != store.JobNew && (!first || j.State == store.JobPaused) {
+			changed = append(changed, j)
+			if o := order(j); o.Order != job.Run {
+				q.limiter.end(j.ID, "", o)
+			}
+		}
+	}
+	q.mu.Unlock()
+	for _, j := range changed {
+		q.tell(j)
+	}
+	if changed != nil {
+		wake(q.refills)
+		wake(q.ends)
+	}
+	if stale {
+		return q.readWorkers(ctx)
+	}
+	return nil
+}
+
+// tell says to all workers of a job how it stands.
+func (q *Queue) tell(j store.Job) {
+	text, err := json.Marshal(order(j))
+	for _, v := range j.Vantages {
+		if err == nil && job.CheckName(v) == nil {
+			err = q.nc.Publish(job.Control(v), text)
+		}
+	}
+	if err == nil {
+		err = q.nc.Flush()
+	}
+	if err != nil {
+		q.said.once("tell", "%s: its workers were not told that it is %s, they see it with their next request: %v", j.Name, j.State, err)
+	}
+}
+
+// stands returns what the workers of a job at a vantage are to do.
+func (q *Queue) stands(id, vantage string) (store.Job, job.Ordered) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	j, known := q.jobs[id]
+	switch {
+	case !known || !slices.Contains(j.Vantages, vantage):
+		return j, job.Ordered{Order: job.Drop, Why: "there is no such job"}
+	case q.Now().Sub(q.known) > lookAfresh:
+		return j, job.Ordered{Order: job.Pause, Why: "the hub cannot read its database"}
+	}
+	return j, order(j)
+}
+
+// some returns the jobs of a state, in the order in which they were made.
+func (q *Queue) some(states ...store.JobState) (out []store.Job) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, j := range q.jobs {
+		if slices.Contains(states, j.State) {
+			out = append(out, j)
+		}
+	}
+	slices.SortFunc(out, func(a, b store.Job) int { return a.Created.Compare(b.Created) })
+	return out
+}
+
+// starts has new jobs signed and started.
+func (q *Queue) starts(ctx context.Context) error {
+	again := map[string]time.Time{}
+	return each(ctx, lookEvery, nil, func() {
+		for _, j := range q.some(store.JobNew) {
+			if q.Now().Before(again[j.ID]) {
+				continue
+			}
+			again[j.ID] = q.Now().Add(retryEvery)
+			if err := q.Start(ctx, j); err != nil && ctx.Err() == nil {
+				q.said.once("start "+j.ID, "job %s is not started: %v", j.Name, err)
+			}
+		}
+	})
+}
+
+// excluded is a file of exclusions as it was when it was read.
+type excluded struct {
+	info os.FileInfo
+	read time.Time
+	sum  string
+}
+
+// exclusions stops jobs whose lists of what must not be scanned have changed.
+func (q *Queue) exclusions(ctx context.Context) error {
+	seen := map[string]excluded{}
+	return each(ctx, excludeLook, nil, func() {
+		for _, j := range q.some(store.JobRunning, store.JobPaused) {
+			for file, sum := range j.Exclude {
+				e, err := q.look(file, seen[file])
+				seen[file] = e
+				why := ""
+				switch {
+				case err != nil:
+					why = fmt.Sprintf("what it must not scan cannot be read: %v", err)
+				case e.sum != sum:
+					why = fmt.Sprintf("%s, which says what it must not scan, has changed", file)
+				default:
+					continue
+				}
+				if _, err := q.Ledger.WantJob(ctx, j.ID, store.WantStop, why, q.Now()); err != nil {
+					q.said.once("exclude "+j.ID, "job %s: %s, and it cannot be stopped: %v", j.Name, why, err)
+					q.hold(j.ID, why)
+				} else {
+					q.said.always("job %s was stopped: %s", j.Name, why)
+				}
+				break
+			}
+		}
+	})
+}
+
+// hold ends all grants of a job that could not be stopped in the ledger, until that is read
+// again.
+func (q *Queue) hold(id, why string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.known = time.Time{}
+	q.limiter.end(id, "", job.Ordered{Job: id, Order: job.Pause, Why: why})
+}
+
+// look reads a file, if it does not look as it did.
+func (q *Queue) look(file string, e excluded) (excluded, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return e, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return e, err
+	}
+	now := q.Now()
+	if e.info != nil && os.SameFile(info, e.info) && info.ModTime().Equal(e.info.ModTime()) && info.Size() == e.info.Size() && now.Sub(e.read) < rehash {
+		return e, nil
+	}
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return e, err
+	}
+	return excluded{info: info, read: now, sum: hex.EncodeToString(h.Sum(nil))}, nil
+}
+
+// finish has vantages that are done taken into the history.
+func (q *Queue) finish(ctx context.Context) error {
+	again := map[store.Finished]time.Time{}
+	return each(ctx, time.Second, q.ends, func() {
+		done, err := q.Ledger.Unhanded(ctx)
+		if err != nil && ctx.Err() == nil {
+			q.said.once("unhanded", "the database cannot be read: %v", err)
+		}
+		for _, f := range done {
+			if q.Now().Before(again[f]) || ctx.Err() != nil {
+				continue
+			}
+			again[f] = q.Now().Add(retryEvery)
+			if err := q.Finish(ctx, f.Job, f.Vantage); err != nil && ctx.Err() == nil {
+				q.said.once("finish "+f.Job+f.Vantage, "what job %s saw from %s is not yet in the history: %v", f.Job, f.Vantage, err)
+			}
+		}
+	})
+}
