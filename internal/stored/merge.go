@@ -39,7 +39,7 @@ func join(sources []Source, all bool, emit func(event.Event) error) error {
 		a := &Alone{all: all}
 		return sources[0].once(func(e event.Event) error { return emit(a.Event(e)) })
 	}
-	m := &merger{all: all, times: map[string]int{}, held: map[string]*group{}, sum: newSummary()}
+	m := &merger{all: all, times: map[string]int{}, held: map[string]*group{}, sum: newSummary(), shards: map[string]bool{}, of: map[shard][]*stream{}, noted: map[string]bool{}}
 	for _, s := range sources {
 		if err := m.survey(s); err != nil {
 			return err
@@ -47,7 +47,7 @@ func join(sources []Source, all bool, emit func(event.Event) error) error {
 	}
 	m.total()
 	if m.scan != nil {
-		m.scan.Shard = strings.Join(m.shards, "+")
+		m.scan.Shard = strings.Join(m.order, "+")
 		if m.whole() {
 			m.scan.Shard = "1/1"
 		}
@@ -56,7 +56,7 @@ func join(sources []Source, all bool, emit func(event.Event) error) error {
 		}
 	}
 	for i, s := range sources {
-		if err := m.pass(s, m.streams[i].head.Started, m.superseded(i), emit); err != nil {
+		if err := m.pass(s, m.streams[i], emit); err != nil {
 			return err
 		}
 	}
@@ -70,8 +70,15 @@ type merger struct {
 	scan    *event.Scan
 	sum     *event.Summary
 	streams []*stream // of each source
-	shards  []string
+	of      map[shard][]*stream
+	shards  map[string]bool
+	order   []string // of the shards: in which they came
+	notes   []message.Text
+	noted   map[string]bool
 }
+
+// shard is a part of a scan.
+type shard struct{ config, shard string }
 
 // stream is what is kept of a source.
 type stream struct {
@@ -79,6 +86,8 @@ type stream struct {
 	summary *event.Summary
 	listed  *event.Summary  // what its lines add up to
 	stopped []*event.Target // lines of targets that an interrupt stopped
+	// Another stream continues this one, or is a copy of it.
+	superseded bool
 }
 
 // group is the lines of one target.
@@ -107,75 +116,139 @@ func (m *merger) survey(s Source) error {
 		return nil
 	})
 	m.streams = append(m.streams, x)
+	if x.head.Config != "" {
+		key := shard{x.head.Config, x.head.Shard}
+		m.of[key] = append(m.of[key], x)
+	}
 	return err
 }
 
 // total adds up the numbers of all streams. Of the runs of one scan, the last
 // knows what is to be added to the lines of those before it.
 func (m *merger) total() {
-	for i, s := range m.streams {
+	for _, runs := range m.of {
+		supersede(runs)
+	}
+	for _, s := range m.streams {
 		switch {
-		case m.superseded(i):
+		case s.superseded:
 			// The run that went on has asked them, and may only have counted them.
 			for _, t := range s.stopped {
 				m.times[spot(t.Target)]--
 				s.listed.Remove(t)
 			}
 			m.sum.AddSummary(s.listed) // not its summary: some of that was done again
+			continue
 		case s.summary == nil: // cut off: what is listed is all that is known
 			m.sum.Complete = false
 			m.sum.AddSummary(s.listed)
 		default:
-			m.sum.AddSummary(s.summary)
-			m.unjudged(s.summary.Unlisted)
-		}
-		if m.superseded(i) {
-			continue
+			sum := *s.summary
+			m.note(sum.AllNotes()...)
+			sum.Noted = event.Noted{}
+			m.sum.AddSummary(&sum)
+			m.sum.AddUnlisted(sum.Unlisted)
 		}
 		for outcome, n := range s.head.Unlisted {
 			m.sum.AddOutcome(outcome, n)
 		}
-		for _, r := range Missing(s.head, m.heads()) {
+		for _, r := range Missing(s.head, heads(m.of[shard{s.head.Config, s.head.Shard}])) {
 			m.lacks(missingRun(s.head, r))
 		}
 	}
+	m.pool()
 	if m.all {
-		for _, missing := range missingShards(m.heads()...) {
+		for _, missing := range missingShards(heads(m.streams)...) {
 			m.lacks(missing)
 		}
 	}
+	m.sum.AddNotes(m.notes...)
 	if m.scan != nil {
 		m.scan.From, m.scan.Earlier, m.scan.Unlisted = 0, nil, nil
 	}
 }
 
-// superseded reports whether another stream continues stream i, or is a copy
-// of it.
-func (m *merger) superseded(i int) bool {
-	s := m.streams[i]
-	for j, o := range m.streams {
-		copied := same(o.head, s.head) && o.head.Started.Equal(s.head.Started)
-		if j != i && (Continues(o.head, s.head) ||
-			copied && (o.summary != nil && s.summary == nil || j < i && (o.summary != nil) == (s.summary != nil))) {
-			return true
+// supersede marks the streams of a shard that others continue, or are copies of.
+func supersede(runs []*stream) {
+	for i, s := range runs {
+		for j, o := range runs {
+			copied := o.head.Started.Equal(s.head.Started)
+			if j != i && (Continues(o.head, s.head) ||
+				copied && (o.summary != nil && s.summary == nil || j < i && (o.summary != nil) == (s.summary != nil))) {
+				s.superseded = true
+			}
 		}
 	}
-	return false
 }
 
-func (m *merger) heads() (out []*event.Scan) {
+// pool makes one estimate of those of the shards of a scan: how many silent targets of a
+// shard were tried again says little of it, and the upper ends of many intervals do not
+// add up to the upper end of one.
+func (m *merger) pool() {
+	type scan struct {
+		config string
+		seed   uint64
+	}
+	last := map[scan]map[string]*stream{} // the runs that nothing continues, by shard
+	twice := map[scan]bool{}              // the same shard was scanned more than once
+	silent := map[scan]int{}
 	for _, s := range m.streams {
+		of := scan{s.head.Config, s.head.Seed}
+		sum := s.summary
+		if s.superseded || sum == nil {
+			sum = s.listed
+		}
+		silent[of] += sum.Outcomes[event.OutcomeSilent]
+		if s.superseded || of.config == "" {
+			continue
+		}
+		silent[of] += s.head.Unlisted[event.OutcomeSilent]
+		if last[of] == nil {
+			last[of] = map[string]*stream{}
+		}
+		twice[of] = twice[of] || last[of][s.head.Shard] != nil
+		last[of][s.head.Shard] = s
+	}
+	for of, shards := range last {
+		if twice[of] || len(shards) < 2 {
+			continue
+		}
+		var all event.MissEstimate
+		total := &m.sum.MissEstimate
+		for _, s := range shards {
+			if s.summary == nil {
+				continue
+			}
+			e := s.summary.MissEstimate
+			all.Reprobed, all.Found = all.Reprobed+e.Reprobed, all.Found+e.Found
+			total.Missed, total.MissedAtMost = total.Missed-e.Missed, total.MissedAtMost-e.MissedAtMost
+		}
+		all.Estimate(silent[of])
+		total.Missed, total.MissedAtMost = total.Missed+all.Missed, total.MissedAtMost+all.MissedAtMost
+	}
+}
+
+func heads(streams []*stream) (out []*event.Scan) {
+	for _, s := range streams {
 		out = append(out, s.head)
 	}
 	return out
 }
 
+// note keeps notes, each once: the shards of a scan say the same.
+func (m *merger) note(notes ...message.Text) {
+	for _, n := range notes {
+		if !m.noted[n.English] {
+			m.noted[n.English] = true
+			m.notes = append(m.notes, n)
+		}
+	}
+}
+
 // lacks notes what the whole lacks.
 func (m *merger) lacks(what message.Text) {
 	m.sum.Complete = false
-	if !slices.Contains(m.sum.Notes, what.English) {
-		m.sum.AddNotes(what)
-	}
+	m.note(what)
 }
 
 func missingRun(s *event.Scan, r event.Run) message.Text {
@@ -258,8 +331,9 @@ func (a *Alone) Event(e event.Event) event.Event {
 
 // head takes the scan of a source into the merged one.
 func (m *merger) head(s *event.Scan) {
-	if !slices.Contains(m.shards, s.Shard) {
-		m.shards = append(m.shards, s.Shard)
+	if !m.shards[s.Shard] {
+		m.shards[s.Shard] = true
+		m.order = append(m.order, s.Shard)
 	}
 	if m.scan == nil {
 		first := *s
@@ -298,25 +372,12 @@ func (m *merger) whole() bool {
 	return total == strconv.Itoa(len(m.shards))
 }
 
-// unjudged takes what was named and has no line.
-func (m *merger) unjudged(u *event.Unlisted) {
-	if u == nil {
-		return
-	}
-	if m.sum.Unlisted == nil {
-		m.sum.Unlisted = &event.Unlisted{Targets: []event.Place{}}
-	}
-	sum := m.sum.Unlisted
-	sum.Count += u.Count
-	sum.Targets = append(sum.Targets, u.Targets[:min(len(u.Targets), event.MaxUnlisted-len(sum.Targets))]...)
-}
-
 // pass emits the lines of a source; those of a target that comes again wait for
 // the last of them.
-func (m *merger) pass(s Source, started time.Time, superseded bool, emit func(event.Event) error) error {
+func (m *merger) pass(s Source, x *stream, emit func(event.Event) error) error {
 	return s.once(func(e event.Event) error {
 		t, ok := e.(*event.Target)
-		if !ok || superseded && t.Outcome == event.OutcomeInterrupted {
+		if !ok || x.superseded && t.Outcome == event.OutcomeInterrupted {
 			return nil
 		}
 		id := spot(t.Target)
@@ -328,7 +389,7 @@ func (m *merger) pass(s Source, started time.Time, superseded bool, emit func(ev
 			g = &group{}
 			m.held[id] = g
 		}
-		g.lines, g.started = append(g.lines, t), append(g.started, started)
+		g.lines, g.started = append(g.lines, t), append(g.started, x.head.Started)
 		if len(g.lines) < m.times[id] {
 			return nil
 		}
