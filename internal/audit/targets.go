@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -172,7 +173,17 @@ func (t *Targets) list(name, which, instead string, in io.Reader, add func(targe
 	case n == 0 && l.Passed > 0:
 		return fmt.Errorf("%s contains no target on a wanted port, but %d open ports: choose with %s", which, l.Passed, t.b.Call("ports"))
 	case n == 0:
+		if len(l.Left) > 0 {
+			why := slices.Sorted(maps.Keys(l.Left))
+			return fmt.Errorf("%s contains no target: %d were skipped: %s", which, l.Left[why[0]], why[0])
+		}
 		return fmt.Errorf("%s contains no target: give one a line%s", which, instead)
+	}
+	for _, why := range slices.Sorted(maps.Keys(l.Left)) {
+		t.b.say("%s: %d skipped: %s", l.Name, l.Left[why], why)
+	}
+	if l.Here > 0 {
+		t.b.say("%s: %d ports on every address are taken to be this machine's, and reached over loopback", l.Name, l.Here)
 	}
 	if l.Passed > 0 {
 		t.b.say("%s: %d open ports were skipped: use %s to scan them", l.Name, l.Passed, t.b.Call("ports"))

@@ -25,11 +25,13 @@ import (
 //	         transport_protocol; dns.names. In its newer platform all of it is
 //	         inside another object, and service_name is protocol
 //	FOFA     host, ip, port, protocol
+//	one's own  ip, port, name
 type record struct {
 	IP    loose  `json:"ip"` // in Shodan's a number
 	IPStr string `json:"ip_str"`
 	SAddr string `json:"saddr"`
 
+	Name      loose    `json:"name"` // counts only with an address
 	Host      loose    `json:"host"`
 	Hostnames nameList `json:"hostnames"`
 	DNS       struct {
@@ -137,7 +139,7 @@ func (l *List) readJSON(in *input, yield func(Spec) error) error {
 		data, err := r.next()
 		switch {
 		case err == io.EOF:
-			return nil
+			return l.together(yield)
 		case err != nil:
 			return err
 		}
@@ -151,6 +153,15 @@ func (l *List) readJSON(in *input, yield func(Spec) error) error {
 		if err := json.Unmarshal(data, &rec); err != nil {
 			return at.fail(fmt.Errorf("not JSON that is known: %w", err))
 		}
+		if !rec.namesHost() {
+			known, err := l.ofTool(&at, data, yield)
+			if err != nil {
+				return err
+			}
+			if known {
+				continue
+			}
+		}
 		if err := l.record(&at, &rec, yield); err != nil {
 			return err
 		}
@@ -160,8 +171,34 @@ func (l *List) readJSON(in *input, yield func(Spec) error) error {
 // objects are the JSON objects of a list.
 type objects struct {
 	*input
-	lists int // that are open
-	data  []byte
+	lists  int // that are open
+	data   []byte
+	around *around
+}
+
+// around is an object whose members are read one by one, since they may be many: the items
+// of a cluster, or the peers of a tailnet. It comes itself when they have been read, without them.
+type around struct {
+	head  []byte
+	lists int // that are open around it
+	close byte
+}
+
+// opens reports whether a list or object that begins at c, right within an object, is one
+// whose members are read one by one.
+func (in *objects) opens(c byte) bool {
+	key, mark := `"items"`, `"apiVersion"`
+	switch {
+	case in.around != nil:
+		return false
+	case c == '[':
+	case c == '{':
+		key, mark = `"Peer"`, `"BackendState"`
+	default:
+		return false
+	}
+	head, ok := bytes.CutSuffix(bytes.TrimRight(in.data, " \t\r\n"), []byte(":"))
+	return ok && bytes.HasSuffix(bytes.TrimRight(head, " \t\r\n"), []byte(key)) && bytes.Contains(head, []byte(mark))
 }
 
 // next returns the next object, which is valid until the next call; io.EOF when
@@ -172,7 +209,7 @@ func (in *objects) next() ([]byte, error) {
 	for {
 		c, err := in.ReadByte()
 		switch {
-		case err == io.EOF && s.Depth == 0 && in.lists == 0:
+		case err == io.EOF && s.Depth == 0 && in.lists == 0 && in.around == nil:
 			return nil, io.EOF
 		case err == io.EOF:
 			return nil, in.fail(errCut)
@@ -182,8 +219,15 @@ func (in *objects) next() ([]byte, error) {
 		if c == '\n' {
 			in.line++
 		}
-		if s.Depth == 0 && c != '{' {
+		keyed := in.around != nil && in.around.close == '}'
+		if s.Depth == 0 && (c != '{' || s.Quoted()) {
 			switch {
+			case in.around != nil && in.lists == in.around.lists && c == in.around.close && !s.Quoted():
+				in.data = append(append(in.data, in.around.head...), c)
+				in.around, s.Depth = nil, 1
+			case keyed && (s.Quoted() || c == '"'):
+				s.Next(c)
+			case keyed && c == ':':
 			case c == '[' && in.lists < bounded.Depth:
 				in.lists++
 			case c == ']' && in.lists > 0:
@@ -194,8 +238,15 @@ func (in *objects) next() ([]byte, error) {
 			}
 			continue
 		}
-		if len(in.data) == maxRecord {
+		if len(in.data) >= maxRecord {
 			return nil, in.fail(fmt.Errorf("JSON object is larger than %d MiB", maxRecord>>20))
+		}
+		if s.Depth == 1 && !s.Quoted() && in.opens(c) {
+			// In one line, so that it is where its end is.
+			head := bytes.ReplaceAll(append(in.data, c), []byte("\n"), []byte(" "))
+			in.around = &around{head: bytes.Clone(head), lists: in.lists, close: c + 2} // "]" or "}"
+			in.data, s = in.data[:0], bounded.Scanner{}
+			continue
 		}
 		in.data = append(spaceFor(in.data, 1), c)
 		if s.Next(c); s.Depth > bounded.Depth {
@@ -227,8 +278,11 @@ func (l *List) record(in *input, rec *record, yield func(Spec) error) error {
 		h.names = append(h.names, name)
 	}
 	h.names = append(append(h.names, rec.Hostnames...), rec.DNS.Names...)
+	if h.addr != "" && rec.Name.text != "" {
+		h.names = append(h.names, rec.Name.text)
+	}
 	if h.addr == "" && len(h.names) == 0 {
-		return in.fail(errors.New("JSON object names no host: expected is what masscan, zmap, naabu, httpx, Shodan, Censys or FOFA write"))
+		return in.fail(errors.New("JSON object names no host: expected is what masscan, zmap, naabu, httpx, Shodan, Censys, FOFA, docker, podman, kubectl or tailscale write"))
 	}
 	if text := cmp.Or(rec.Port.text, rec.SPort.text); text != "" || rec.Port.object != nil {
 		h.known = true
@@ -282,6 +336,13 @@ func (h *host) addPorts(list json.RawMessage) error {
 		h.add(p.Port.text, strings.HasPrefix(name, "http"), bool(p.TLS) || name == "https")
 		return nil
 	})
+}
+
+// namesHost reports whether a record may be of a scanner: it names a host, or wraps one
+// that does.
+func (rec *record) namesHost() bool {
+	return cmp.Or(rec.IPStr, rec.SAddr, rec.IP.text, rec.Host.text, rec.URL) != "" || len(rec.Hostnames)+len(rec.DNS.Names) > 0 ||
+		rec.Failed || bool(rec.Finished) || rec.Host.object != nil || rec.Resource != nil || rec.Result != nil || rec.HostV1 != nil
 }
 
 // maxInner is how many objects may wrap a record.

@@ -15,12 +15,17 @@ import (
 
 // List reads targets from what a user or a scanner has written. It is
 // recognised by its content: one target a line, nmap's XML and grepable output,
-// masscan's list and JSON, CSV with a header line (zmap, naabu, httpx), and JSON
-// objects (zmap, naabu, httpx, Shodan, Censys, FOFA), each also gzipped.
+// masscan's list and JSON, CSV with a header line (zmap, naabu, httpx), JSON
+// objects (zmap, naabu, httpx, Shodan, Censys, FOFA), and what tools tell of one's own
+// machines: docker ps, docker inspect, podman ps, docker compose config, kubectl get,
+// tailscale status, avahi-browse and ss. Each may be gzipped.
 //
 // Of what a scanner has seen open, the ports in Ports are taken, and, unless
-// Only is set, those on which it saw HTTP itself. Anything else, such as a
-// printer's port, is better not spoken to.
+// Only is set, those on which it saw HTTP itself, or that lead to one of Ports within a
+// container or cluster. Anything else, such as a printer's port, is better not spoken to.
+//
+// What is published on every address of a machine is taken for this one's, and reached
+// over loopback; Spec.Bound says so.
 //
 // Nothing of a list is passed over in silence: what is not understood, and a list
 // of a scanner that is cut, is an error. Of a list with one target a line nobody
@@ -30,9 +35,15 @@ type List struct {
 	Ports []uint16 // for entries that name none, and see above
 	Only  bool     // take no port but Ports from a scanner's output
 
-	Passed int // found out by Read: open ports that were not taken
+	// Found out by Read: open ports that were not taken, what else is no target, and the
+	// entries that were taken for this machine.
+	Passed int
+	Left   map[Reason]int
+	Here   int
 
 	isWanted *[1 << 16]bool // Ports, by number
+	unnamed  int            // announcements of which more is to come
+	cluster  *cluster       // what waits for the end of the list; nil for nothing
 }
 
 const (
@@ -64,6 +75,7 @@ func (l *List) Read(r io.Reader, yield func(Spec) error) error {
 	for _, port := range l.Ports {
 		l.isWanted[port] = true
 	}
+	l.cluster, l.unnamed = nil, 0
 	in := &input{Reader: br, name: l.Name, line: 1}
 	switch first := in.begin(); first {
 	case "<":
@@ -232,6 +244,10 @@ func (l *List) readLines(in *input, yield func(Spec) error) error {
 			scanned = l.grepable
 		case more && (word == "open" || word == "banner"):
 			scanned = l.masscanLine
+		case more && socketWords(word, text):
+			scanned = l.socketLine
+		case strings.HasPrefix(text, "=;"), strings.HasPrefix(text, "+;"), strings.HasPrefix(text, "-;"):
+			scanned = l.announcement
 		}
 		switch {
 		case scanned != nil && in.unended:
@@ -256,6 +272,9 @@ func (l *List) readLines(in *input, yield func(Spec) error) error {
 	})
 	if err == nil && open {
 		err = in.fail(errCut)
+	}
+	for ; l.unnamed > 0; l.unnamed-- {
+		l.leave(LeftUnnamed)
 	}
 	return err
 }
@@ -435,15 +454,21 @@ type host struct {
 	addr  string
 	names []string
 	open  []service
-	again bool   // says more of a port that was listed before
-	known bool   // it says which ports are open; none means none
-	bad   string // what was there instead of a port, first, quoted
+	again bool           // says more of a port that was listed before
+	known bool           // it says which ports are open; none means none
+	bound netip.AddrPort // what the one open port is bound to, if that is a wildcard or beyond loopback
+	owner string         // what listens, or publishes the port
+	bad   string         // what was there instead of a port, first, quoted
 }
 
+// service is an open port. With http it is taken even if it is none of those wanted.
 type service struct {
 	port      uint16
 	http, tls bool
 }
+
+// takes reports whether a port is taken.
+func (l *List) takes(s service) bool { return l.isWanted[s.port] || s.http && !l.Only }
 
 // add notes an open TCP port.
 func (h *host) add(text string, http, tls bool) {
@@ -471,7 +496,7 @@ func (l *List) take(in *input, h host, yield func(Spec) error) error {
 	if h.addr == "" && len(h.names) == 0 {
 		return in.fail(errors.New("names no host"))
 	}
-	spec := Spec{Source: in.source(), Exact: h.known}
+	spec := Spec{Source: in.source(), Exact: h.known, Process: h.owner}
 	if h.addr != "" {
 		addr, err := netip.ParseAddr(h.addr)
 		if err != nil {
@@ -481,6 +506,9 @@ func (l *List) take(in *input, h host, yield func(Spec) error) error {
 		if spec, err = spec.withAddr(addr); err != nil {
 			return in.fail(err)
 		}
+	}
+	if h.bound.IsValid() {
+		spec.Bound = h.bound.String()
 	}
 	plain, secure, err := l.wanted(h)
 	if err != nil {
@@ -500,6 +528,9 @@ func (l *List) take(in *input, h host, yield func(Spec) error) error {
 		for _, part := range []Spec{{Ports: plain}, {Ports: secure, Scheme: "https"}} {
 			if spec.Ports, spec.Scheme = part.Ports, part.Scheme; len(spec.Ports) == 0 {
 				continue
+			}
+			if h.bound.IsValid() && h.bound.Addr().IsUnspecified() {
+				l.Here++
 			}
 			if err := yield(spec); err != nil {
 				return err
@@ -529,7 +560,7 @@ func (l *List) wanted(h host) (plain, secure []uint16, err error) {
 		wanted := l.isWanted[s.port]
 		switch {
 		case wanted && h.again, taken[s.port]:
-		case !wanted && (l.Only || !s.http):
+		case !l.takes(s):
 			l.Passed++
 		case s.tls:
 			secure = append(secure, s.port)
