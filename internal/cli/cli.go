@@ -67,6 +67,7 @@ Scan only what you run yourself or are authorised to scan.`,
 		Example: `  clawsonar scan                        scan this machine
   clawsonar scan 127.0.0.1:18789        scan one gateway
   clawsonar scan -l hosts.txt -o scan.jsonl
+  clawsonar discover -mdns -docker      list targets that tell of themselves
   clawsonar inspect deploy              read a deployment's files, offline
   clawsonar report scan.jsonl -f html   render stored results as a page
   clawsonar explain auth-missing        explain a finding and how to fix it
@@ -83,6 +84,7 @@ Scan only what you run yourself or are authorised to scan.`,
 	})
 	root.AddCommand(
 		newScan(s),
+		newDiscover(s),
 		newInspect(s),
 		newVerify(s),
 		newReport(s),

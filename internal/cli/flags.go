@@ -63,6 +63,10 @@ type option struct {
 	check func(value string) error
 }
 
+// optional reports whether the flag may be given without its value, which then stands
+// behind a "=".
+func (o *option) optional() bool { return strings.HasPrefix(o.arg, "[=") }
+
 // mayFind allows a file that was only found to set the option, to values that check,
 // if there is one, accepts.
 func (o *option) mayFind(why string, check ...func(string) error) {
@@ -128,7 +132,7 @@ func newFlags(name string) *flags {
 func (f *flags) group(title string) { f.groups = append(f.groups, group{title: title}) }
 
 func (f *flags) add(o option, set func(string) error) *option {
-	f.set.VarP(setter{set, o.arg == ""}, o.long, o.short, o.usage)
+	f.set.VarP(setter{set, o.arg == "" || o.optional()}, o.long, o.short, o.usage)
 	if o.short != "" {
 		f.shorts[o.short] = o.long
 	}
@@ -515,6 +519,9 @@ func (o *option) synopsis() string {
 		if s != "" {
 			name = "-" + s + ", " + name
 		}
+	}
+	if o.optional() {
+		return name + o.arg
 	}
 	return strings.TrimSpace(name + " " + o.arg)
 }

@@ -125,6 +125,8 @@ type Target struct {
 	Files *Files `json:"files,omitempty"`
 	// Posture is there if the target was compared with what was declared of it.
 	Posture *Posture `json:"posture,omitempty"`
+	// Discovery is there if the target was found without contacting it.
+	Discovery *Discovery `json:"discovery,omitempty"`
 	// SameAs is there only when this machine itself was scanned, and another line
 	// is of the same gateway: this one is then another way in to it.
 	SameAs *SameAs `json:"same_as,omitempty"`

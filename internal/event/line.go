@@ -12,7 +12,7 @@ import (
 // all the thought given to its target.
 func appendLine(b []byte, t *Target) ([]byte, bool) {
 	a := &t.Target
-	if t.Product != nil || t.Version != nil || t.Auth != nil || t.SameAs != nil || t.ErrorMessage != nil || a.Bound != "" || a.Process != "" || a.Kind != "" || t.Files != nil ||
+	if t.Product != nil || t.Version != nil || t.Auth != nil || t.SameAs != nil || t.ErrorMessage != nil || a.Bound != "" || a.Process != "" || t.Discovery != nil || a.Kind != "" || t.Files != nil ||
 		len(t.Surfaces)+len(t.Findings)+len(t.Advisories)+len(t.Notes)+len(t.Messages)+len(t.Changes) > 0 ||
 		t.TLS != nil && !reflect.ValueOf(t.TLS).Elem().IsZero() || t.Front != nil && t.Front.Because == nil {
 		return b, false

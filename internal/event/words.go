@@ -260,3 +260,15 @@ const (
 func PostureResults() []PostureResult {
 	return []PostureResult{PostureBreach, PostureNotJudged, PostureOK}
 }
+
+// Finder says what found a target.
+type Finder string
+
+// The finders.
+const (
+	ByMDNS   Finder = "mdns"   // announcements on the local link
+	ByDocker Finder = "docker" // a container engine: Docker's, or Podman's
+)
+
+// Finders returns all finders.
+func Finders() []Finder { return []Finder{ByMDNS, ByDocker} }

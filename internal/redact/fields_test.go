@@ -41,16 +41,16 @@ func fields() map[string]string {
 			Summary.Type Summary.Finished Summary.Targets Summary.Outcomes Summary.Auth Summary.Findings Summary.Suppressed Summary.Complete
 			MissEstimate.Reprobed MissEstimate.Found MissEstimate.Missed MissEstimate.MissedAtMost
 			Diff.Opened Diff.Closed Diff.Unseen Diff.Changed Diff.Advisories
-			Scan.From Scan.Unlisted Run.From Run.Started Unlisted.Count Place.Outcome SameAs.Confidence SameAs.Because Finding.Step Finding.Release Address.Member Message.ID
+			Scan.From Scan.Unlisted Run.From Run.Started Unlisted.Count Place.Outcome SameAs.Confidence SameAs.Because Finding.Step Finding.Release Address.Member Discovery.By Message.ID
 			Posture.Vantage Posture.Declared Posture.Result Summary.Posture Way.Port Way.Through Configured.Bind Configured.Mode Pos.Line Pos.Column`,
 		replaced: `Scan.Watch Scan.Vantage Posture.At Way.Names Pos.File Address.File Address.Gateway Address.Base Location.File Location.Says Finding.Diff
-			Authorization.Contact Address.Input Address.Source Address.Name Address.IP Address.URL Address.Bound Address.Process
+			Authorization.Contact Address.Input Address.Source Address.Name Address.IP Address.URL Address.Bound Address.Process Discovery.Announced Discovery.Published
 			TLS.Version TLS.Cipher TLS.Subject TLS.Issuer TLS.Names TLS.NotBefore TLS.NotAfter TLS.SHA256 TLS.VerifyError TLS.NameError TLS.Legacy TLS.HSTS
 			Scan.Config Network.Proxy Network.SourceIP Network.Interface Network.Resolver Network.Headers Place.Place SameAs.URL
 			Finding.Key Finding.Suppressed Advisory.Suppressed Evidence.SHA256 Evidence.Facts Summary.Notes Summary.Messages FindingMessages.Suppressed Message.Args`,
 		erased: `Posture.Notes Target.Notes Target.Error Change.Old Change.New Product.Name Surface.Path Finding.Title Finding.Detail Finding.Remediation
 			Finding.References Advisory.ScoreSource Advisory.Summary Evidence.Request Evidence.Error`,
-		inside: `Files.At Configured.At Version.At Target.Posture Posture.Configured Posture.Messages Configured.Way Way.Adds Target.Files Finding.Locations Location.Message Files.Ways Files.Unjudged Way.Steps
+		inside: `Target.Discovery Files.At Configured.At Version.At Target.Posture Posture.Configured Posture.Messages Configured.Way Way.Adds Target.Files Finding.Locations Location.Message Files.Ways Files.Unjudged Way.Steps
 			Scan.Tool Scan.Data Scan.Authorization Scan.Compared Compared.Tool Target.Target Target.Product Target.Version Target.Auth Target.Front
 			Target.TLS Target.Surfaces Target.Findings Target.Advisories Target.Evidence Target.Changes Target.SameAs Target.Messages Target.ErrorMessage Finding.Messages FindingMessages.Detail FindingMessages.Remediation Change.OldMessage Change.NewMessage Scan.Network Scan.Earlier Summary.MissEstimate Summary.Diff
 			Summary.Unlisted Unlisted.Targets`,

@@ -257,6 +257,12 @@ func (r *Redactor) target(in *event.Target) *event.Target {
 	if p := in.Posture; p != nil {
 		out.Posture = r.posture(p, x)
 	}
+	if d := in.Discovery; d != nil {
+		out.Discovery = &event.Discovery{By: id(d.By), Published: r.bound(d.Published)}
+		if d.Announced != nil {
+			out.Discovery.Announced = event.AnnouncedKeys(d.Announced)
+		}
+	}
 	if same := in.SameAs; same != nil {
 		u, err := url.Parse(same.URL)
 		if err != nil {
@@ -297,13 +303,7 @@ func (r *Redactor) address(in *event.Address, u *url.URL, x *eraser) event.Addre
 	if in.URL != "" {
 		out.URL = r.url(u)
 	}
-	if in.Bound != "" {
-		if b, err := netip.ParseAddrPort(in.Bound); err == nil {
-			out.Bound = netip.AddrPortFrom(r.addr(b.Addr()), b.Port()).String()
-		} else {
-			out.Bound = gone
-		}
-	}
+	out.Bound = r.bound(in.Bound)
 	if in.Base != "" {
 		out.Base = r.folder(in.Base)
 	}
@@ -313,6 +313,18 @@ func (r *Redactor) address(in *event.Address, u *url.URL, x *eraser) event.Addre
 		out.Input = r.input(out, in.Input)
 	}
 	return out
+}
+
+// bound replaces the address of what a listener is bound to.
+func (r *Redactor) bound(text string) string {
+	b, err := netip.ParseAddrPort(text)
+	switch {
+	case text == "":
+		return ""
+	case err != nil:
+		return gone
+	}
+	return netip.AddrPortFrom(r.addr(b.Addr()), b.Port()).String()
 }
 
 // programs are those that listen where a gateway does and are nobody's own. Linux
@@ -528,7 +540,7 @@ var line = regexp.MustCompile(`:[0-9]+$`)
 func source(s string) string {
 	n := line.FindString(s)
 	switch {
-	case s == "" || s == "args" || s == "local" || s == "files" || s == "stdin"+n:
+	case s == "" || s == "args" || s == "local" || s == "files" || slices.Contains(event.Finders(), event.Finder(s)) || s == "stdin"+n:
 		return s
 	case strings.HasPrefix(s, "beside "):
 		return "beside" + n

@@ -27,6 +27,8 @@ import (
 //	FOFA     host, ip, port, protocol
 //	one's own  ip, port, name
 type record struct {
+	// Found is of our own, which Found has more of.
+	Found loose  `json:"found"`
 	IP    loose  `json:"ip"` // in Shodan's a number
 	IPStr string `json:"ip_str"`
 	SAddr string `json:"saddr"`
@@ -153,16 +155,17 @@ func (l *List) readJSON(in *input, yield func(Spec) error) error {
 		if err := json.Unmarshal(data, &rec); err != nil {
 			return at.fail(fmt.Errorf("not JSON that is known: %w", err))
 		}
-		if !rec.namesHost() {
-			known, err := l.ofTool(&at, data, yield)
-			if err != nil {
-				return err
-			}
-			if known {
-				continue
-			}
+		known := rec.Found.object != nil
+		switch {
+		case known:
+			err = l.found(&at, data, yield)
+		case !rec.namesHost():
+			known, err = l.ofTool(&at, data, yield)
 		}
-		if err := l.record(&at, &rec, yield); err != nil {
+		if err == nil && !known {
+			err = l.record(&at, &rec, yield)
+		}
+		if err != nil {
 			return err
 		}
 	}

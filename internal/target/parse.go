@@ -27,6 +27,7 @@ type Spec struct {
 	Source      string
 	Bound       string // see Target
 	Process     string
+	Found       *event.Discovery
 	Exact       bool         // see Target
 	Listed      bool         // an entry of a list
 	Part        event.Member // see Target; found out by itself unless it is set

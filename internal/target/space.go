@@ -227,7 +227,7 @@ func (s *Spec) target(entry, i uint64) Target {
 	t := Target{
 		Name: s.Name, Scheme: s.Scheme, Base: s.Base,
 		Input: s.Input, Source: s.Source,
-		Bound: s.Bound, Process: s.Process, Implied: s.Implied, Exact: s.Exact,
+		Bound: s.Bound, Process: s.Process, Found: s.Found, Implied: s.Implied, Exact: s.Exact,
 		Swept: ports > 1 || s.First != s.Last || s.Listed, Entry: entry,
 	}
 	switch {

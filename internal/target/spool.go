@@ -2,6 +2,7 @@ package target
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -12,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/clawsonar/clawsonar/internal/event"
 )
 
 // spool holds entries in a temporary file, in blocks, and in memory only where
@@ -206,7 +209,11 @@ func (s *spool) encode(spec *Spec) []byte {
 	} else {
 		text(spec.Source)
 	}
-	for _, t := range []string{spec.Name, spec.Scheme, spec.Base, spec.Bound, spec.Process} {
+	var found []byte
+	if spec.Found != nil {
+		found, _ = json.Marshal(spec.Found) // never fails
+	}
+	for _, t := range []string{spec.Name, spec.Scheme, spec.Base, spec.Bound, spec.Process, string(found)} {
 		text(t)
 	}
 	b[0] = flags
@@ -253,6 +260,10 @@ func (s *spool) decode(data []byte) (Spec, error) {
 	}
 	for _, t := range []*string{&spec.Name, &spec.Scheme, &spec.Base, &spec.Bound, &spec.Process} {
 		*t = r.text()
+	}
+	if found := r.next(r.number()); len(found) > 0 {
+		spec.Found = new(event.Discovery)
+		err = errors.Join(err, json.Unmarshal(found, spec.Found))
 	}
 	if r.broken || err != nil {
 		return Spec{}, errChanged()

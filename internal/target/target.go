@@ -52,6 +52,8 @@ type Target struct {
 	// Bound and Process say which listener of this machine it is, as the
 	// operating system tells; "" for all others.
 	Bound, Process string
+	// Found says what led to the target without contacting it; nil if it was named.
+	Found *event.Discovery
 	// Position is the place in a run's order that a target was taken from; 0
 	// where that does not matter.
 	Position uint64

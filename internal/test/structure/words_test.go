@@ -18,27 +18,28 @@ import (
 // such as the name of a flag, a key of a file, or a word of another program.
 func homonyms() map[string][]string {
 	return map[string][]string{
-		"internal/advisory":    {"affected", "credential", "none", "summary"},                                          // keys and words of OSV, VEX and our own files; what a change is from
-		"internal/audit":       {"ok"},                                                                                 // value of a flag
-		"internal/check":       {"claimable", "elsewhere", "name", "possible", "reachable"},                            // id of a check; names of arguments
-		"internal/cli":         {"files", "interrupted", "release", "scan", "silent", "target"},                        // commands, flags, an error, how notes of old streams begin
-		"internal/deploy":      {"host"},                                                                               // name of a namespace
-		"internal/exposure":    {"credential", "lan", "open", "private", "release", "summary", "tailnet", "unknown"},   // places of findings, a policy of channels, domains, reasons of the official audit
-		"internal/fingerprint": {"deep", "gated", "helper", "none", "other", "passive", "release", "unseen"},           // keys and values of the language
-		"internal/hub/access":  {"public"},                                                                             // a role
-		"internal/hub/config":  {"name"},                                                                               // key of watch.yaml
-		"internal/hub/web":     {"closed", "opened", "other", "public", "release", "verdict"},                          // columns, keys of queries, a taxonomy, a page
-		"internal/hub/machine": {"release", "target", "verdict"},                                                       // labels of metrics, a parameter
-		"internal/hub/store":   {"closed", "high", "none", "open", "opened", "other", "release", "unknown", "verdict"}, // of what an episode is and why it ended, kinds of changes, queries, columns
-		"internal/local":       {"loopback"},                                                                           // flag of an interface
-		"internal/message":     {"elsewhere", "host", "name", "other", "possible", "reachable", "release"},             // names and kinds of arguments, a plural form
-		"internal/policy":      {"none", "target"},                                                                     // value of -fail-on; key of an ignore file
-		"internal/posture":     {"host", "lan", "loopback", "release", "target"},                                       // keys of a posture, names of vantages
-		"internal/redact":      {"files", "name", "other"},                                                             // kinds of pseudonyms; name of a fact
-		"internal/release":     {"none"},                                                                               // how assets fit
-		"internal/report":      {"absent", "high", "name", "none", "release", "scan", "target", "unknown", "verdict"},  // words of SARIF and JUnit, columns, style classes, a command
-		"internal/target":      {"host", "name", "open"},                                                               // words of nmap, masscan and others
-		"internal/wire":        {"cluster", "credential", "host", "name", "unknown"},                                   // parts of header names; a coding
+		"internal/advisory":    {"affected", "credential", "none", "summary"},                                                // keys and words of OSV, VEX and our own files; what a change is from
+		"internal/audit":       {"ok"},                                                                                       // value of a flag
+		"internal/check":       {"claimable", "elsewhere", "name", "possible", "reachable"},                                  // id of a check; names of arguments
+		"internal/cli":         {"files", "interrupted", "release", "scan", "silent", "target"},                              // commands, flags, an error, how notes of old streams begin
+		"internal/deploy":      {"host"},                                                                                     // name of a namespace
+		"internal/discover":    {"host"},                                                                                     // a network of containers
+		"internal/exposure":    {"credential", "lan", "mdns", "open", "private", "release", "summary", "tailnet", "unknown"}, // places of findings, a setting, a policy of channels, domains, reasons of the official audit
+		"internal/fingerprint": {"deep", "gated", "helper", "none", "other", "passive", "release", "unseen"},                 // keys and values of the language
+		"internal/hub/access":  {"public"},                                                                                   // a role
+		"internal/hub/config":  {"name"},                                                                                     // key of watch.yaml
+		"internal/hub/web":     {"closed", "opened", "other", "public", "release", "verdict"},                                // columns, keys of queries, a taxonomy, a page
+		"internal/hub/machine": {"release", "target", "verdict"},                                                             // labels of metrics, a parameter
+		"internal/hub/store":   {"closed", "high", "none", "open", "opened", "other", "release", "unknown", "verdict"},       // of what an episode is and why it ended, kinds of changes, queries, columns
+		"internal/local":       {"docker", "loopback"},                                                                       // name and flag of an interface
+		"internal/message":     {"elsewhere", "host", "name", "other", "possible", "reachable", "release"},                   // names and kinds of arguments, a plural form
+		"internal/policy":      {"none", "target"},                                                                           // value of -fail-on; key of an ignore file
+		"internal/posture":     {"host", "lan", "loopback", "release", "target"},                                             // keys of a posture, names of vantages
+		"internal/redact":      {"files", "name", "other"},                                                                   // kinds of pseudonyms; name of a fact
+		"internal/release":     {"none"},                                                                                     // how assets fit
+		"internal/report":      {"absent", "high", "name", "none", "release", "scan", "target", "unknown", "verdict"},        // words of SARIF and JUnit, columns, style classes, a command
+		"internal/target":      {"host", "name", "open"},                                                                     // words of nmap, masscan and others
+		"internal/wire":        {"cluster", "credential", "host", "name", "unknown"},                                         // parts of header names; a coding
 
 		"internal/test/lab":        {"lan", "loopback", "none"}, // settings and names of gateways
 		"internal/test/nameserver": {"silent"},
