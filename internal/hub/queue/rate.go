@@ -70,12 +70,6 @@ func (l *limiter) ask(now time.Time, id string, rate int, a asked) {
 	t := l.jobs[id]
 	if t == nil {
 		t = &timeline{workers: map[string]*turns{}}
-		// It begins to take its share when what was given of the whole to others has ended.
-		for _, o := range l.jobs {
-			if l.all > 0 {
-				t.next = latest(t.next, o.next)
-			}
-		}
 		l.jobs[id] = t
 	}
 	t.rate, t.asked = max(rate, 1), now
@@ -96,24 +90,38 @@ func (l *limiter) ask(now time.Time, id string, rate int, a asked) {
 }
 
 // divide says what each job has of the whole: an equal share, and what others leave of
-// theirs.
+// theirs. The shares of several are one short for each but one, since each may begin a
+// second with a connection. Where the whole is too little for that the latest jobs wait.
 func (l *limiter) divide(now time.Time) {
-	for id, t := range l.jobs {
-		if len(t.waiting) == 0 && now.Sub(t.asked) >= present && !t.next.After(now) {
-			delete(l.jobs, id)
-		}
-	}
-	ids := slices.SortedFunc(maps.Keys(l.jobs), func(a, b string) int {
-		return cmp.Or(cmp.Compare(l.jobs[a].rate, l.jobs[b].rate), cmp.Compare(a, b))
+	maps.DeleteFunc(l.jobs, func(_ string, t *timeline) bool {
+		return len(t.waiting) == 0 && now.Sub(t.asked) >= present && !t.next.After(now)
 	})
-	left := l.all
+	ids := slices.Sorted(maps.Keys(l.jobs))
+	if l.all == 0 {
+		for _, t := range l.jobs {
+			t.share = t.rate
+		}
+		return
+	}
+	n := min(len(ids), (l.all+1)/2)
+	for _, id := range ids[n:] {
+		l.jobs[id].share = 0
+	}
+	ids = ids[:n]
+	slices.SortStableFunc(ids, func(a, b string) int { return cmp.Compare(l.jobs[a].rate, l.jobs[b].rate) })
+	left := l.all - (n - 1)
 	for i, id := range ids {
 		t := l.jobs[id]
-		t.share = t.rate
-		if l.all > 0 {
-			t.share = min(t.rate, left/(len(ids)-i))
-			left -= t.share
+		share := min(t.rate, left/(n-i))
+		left -= share
+		if t.share == 0 {
+			// It begins when what others were given of the whole has ended.
+			for _, o := range l.jobs {
+				t.next = latest(t.next, o.next)
+			}
+			t.next = t.next.Add(time.Second / time.Duration(share))
 		}
+		t.share = share
 	}
 }
 
