@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/nats-io/nkeys"
+
 	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/hub/job"
 	"github.com/clawsonar/clawsonar/internal/hub/store"
@@ -37,20 +39,43 @@ const (
 	ackAPI  = "$JS.ACK."
 )
 
-// ServerUsers is the list of users for the configuration of a NATS server of one's own, in
-// the account that the hub uses: the workers that are not revoked, with their public keys.
-func ServerUsers(workers []store.Worker) string {
-	var b strings.Builder
-	b.WriteString("users = [\n  # add the user of the hub here, it may publish and subscribe to everything in the account\n")
+// exports are what the account of the hub has for those of workers.
+func exports() (services, streams []string) {
+	return []string{job.AllRequests, nextAPI + job.UnitsStream + ".*", ackAPI + job.UnitsStream + ".>"}, []string{job.Control("*")}
+}
+
+// ServerAccounts is what the configuration of a NATS server of one's own needs: the account
+// of the hub, of which the user has the given public NKey, and one for each worker that is
+// not revoked. Why each has its own is said at auth.account.
+func ServerAccounts(hub string, workers []store.Worker) string {
+	var own, names strings.Builder
 	for _, w := range workers {
 		a := Permissions(w.Vantage, w.Name)
-		if !w.Revoked.IsZero() || len(a.Publish) == 0 {
+		if !w.Revoked.IsZero() || len(a.Publish) == 0 || !nkeys.IsValidPublicUserKey(w.Key) {
 			continue
 		}
-		fmt.Fprintf(&b, "  # %s, %s\n  {nkey: %s, permissions: {publish: {allow: [%s]}, subscribe: {allow: [%s]}}}\n",
-			w.Name, w.Vantage, clean.N(w.Key, 64), quoted(a.Publish), quoted(a.Subscribe))
+		fmt.Fprintf(&names, ", worker-%s", w.Name)
+		fmt.Fprintf(&own, "  worker-%s { # at %s\n    users: [{nkey: %s, permissions: {publish: {allow: [%s]}, subscribe: {allow: [%s]}}}]\n    imports: [\n",
+			w.Name, w.Vantage, w.Key, quoted(a.Publish), quoted(a.Subscribe))
+		for _, subject := range a.Publish {
+			fmt.Fprintf(&own, "      {service: {account: clawsonar-hub, subject: %q}}\n", subject)
+		}
+		fmt.Fprintf(&own, "      {stream: {account: clawsonar-hub, subject: %q}}\n    ]\n  }\n", job.Control(w.Vantage))
 	}
-	b.WriteString("]\n")
+	var b strings.Builder
+	fmt.Fprintf(&b, "accounts {\n  clawsonar-hub {\n    jetstream: enabled\n    users: [{nkey: %s}]\n    exports: [\n", clean.N(hub, 64))
+	services, streams := exports()
+	for i, subject := range append(services, streams...) {
+		if names.Len() == 0 {
+			break // an empty list would mean all accounts
+		}
+		kind := "service"
+		if i >= len(services) {
+			kind = "stream"
+		}
+		fmt.Fprintf(&b, "      {%s: %q, accounts: [%s]}\n", kind, subject, strings.TrimPrefix(names.String(), ", "))
+	}
+	b.WriteString("    ]\n  }\n" + own.String() + "}\n")
 	return b.String()
 }
 

@@ -51,12 +51,15 @@ func (q *Queue) answer(ctx context.Context) error {
 	return q.nc.Flush()
 }
 
+// replies is where the server takes replies to other accounts; no client may name it.
+const replies = "_R_."
+
 // take has a request answered, if its worker may ask and does not ask too much. It must not
 // wait.
 func (q *Queue) take(ctx context.Context, m *nats.Msg) {
 	vantage, name, verb, err := job.Asked(m.Subject)
-	if err != nil || ctx.Err() != nil || !strings.HasPrefix(m.Reply, job.Inbox(name)+".") {
-		// The hub may publish everywhere: it must not do so for a worker.
+	if err != nil || ctx.Err() != nil || !strings.HasPrefix(m.Reply, replies) {
+		// The hub may publish everywhere: it must not do so for a worker of its own account.
 		return
 	}
 	q.mu.Lock()

@@ -19,6 +19,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/hub/job"
+	"github.com/clawsonar/clawsonar/internal/hub/store"
 )
 
 // Limits of the server: what all workers together, or one that means harm, can cost.
@@ -72,8 +73,11 @@ func listen(o *Options, guard *auth) (*embedded, error) {
 		return nil, err
 	}
 	s.SetLoggerV2(log, false, false, false)
-	guard.drop = func(id uint64) { _ = s.DisconnectClientByID(id) } // it may be gone
+	guard.server = s
 	e := &embedded{Server: s, auth: guard, pin: job.Pin(pair.Leaf.RawSubjectPublicKeyInfo)}
+	if err := guard.offer(); err != nil {
+		return nil, err
+	}
 	s.Start()
 	if err := log.failed(); err != nil {
 		e.stop()
@@ -110,10 +114,6 @@ func (o *Options) connectInProcess(e *embedded) (*nats.Conn, error) {
 	return nats.Connect("", append(o.options(), nats.InProcessServer(e), nats.Nkey(e.auth.hub, e.auth.sign))...)
 }
 
-// oldest is the first server that can be used: it syncs each message to the disk if it is
-// told to (sync_interval: always), and knows consumers as they are used here.
-var oldest = [2]int{2, 10}
-
 // connectTo connects the hub to a server of one's own.
 func (o *Options) connectTo() (*nats.Conn, error) {
 	opts := append(o.options(), nats.RetryOnFailedConnect(false))
@@ -139,17 +139,25 @@ func (o *Options) connectTo() (*nats.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("workers: nats %s: %w", clean.Text(o.URL), err)
 	}
-	var v [2]int
-	if _, err := fmt.Sscanf(nc.ConnectedServerVersion(), "%d.%d", &v[0], &v[1]); err != nil || v[0] < oldest[0] || v[0] == oldest[0] && v[1] < oldest[1] {
+	if err := usable(nc.ConnectedServerVersion()); err != nil {
 		nc.Close()
-		return nil, fmt.Errorf("workers: nats %s is nats-server %s: %d.%d or later is needed, older ones lose what they have acknowledged when the power fails",
-			clean.Text(o.URL), clean.N(nc.ConnectedServerVersion(), 40), oldest[0], oldest[1])
+		return nil, fmt.Errorf("workers: nats %s: %w", clean.Text(o.URL), err)
 	}
 	if nc.MaxPayload() < job.MaxPayload {
 		nc.Close()
 		return nil, fmt.Errorf("workers: nats %s takes messages of %d bytes: set its max_payload to %d", clean.Text(o.URL), nc.MaxPayload(), job.MaxPayload)
 	}
 	return nc, nil
+}
+
+// usable refuses servers that are too old: they cannot sync each message to the disk, and do
+// not know consumers as they are used here.
+func usable(version string) error {
+	var major, minor int
+	if _, err := fmt.Sscanf(version, "%d.%d.", &major, &minor); err != nil || major < 2 || major == 2 && minor < 10 {
+		return fmt.Errorf("it is nats-server %s, and 2.10 or later is needed: older ones lose what they have acknowledged when the power fails", clean.N(version, 40))
+	}
+	return nil
 }
 
 // auth decides who may connect to the hub's own server.
@@ -162,7 +170,8 @@ type auth struct {
 
 	mu    sync.Mutex
 	conns map[string][]uint64 // of the keys of workers, the oldest first
-	drop  func(id uint64)
+
+	server *server.Server
 }
 
 // maxConns is how many connections a worker may have: one, and those that it does not know
@@ -178,7 +187,7 @@ func newAuth(o *Options) (*auth, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &auth{ledger: o.Ledger, said: o.said, hub: public, sign: key.Sign, conns: map[string][]uint64{}, drop: func(uint64) {}}, nil
+	return &auth{ledger: o.Ledger, said: o.said, hub: public, sign: key.Sign, conns: map[string][]uint64{}}, nil
 }
 
 // Check implements server.Authentication.
@@ -202,7 +211,12 @@ func (a *auth) Check(c server.ClientAuthentication) bool {
 	if len(allowed.Publish) == 0 {
 		return false
 	}
-	c.RegisterUser(&server.User{Username: w.Name, Permissions: &server.Permissions{
+	account, err := a.account(w, allowed)
+	if err != nil {
+		a.said.once("account", "%s was refused: %v", w.Name, err)
+		return false
+	}
+	c.RegisterUser(&server.User{Username: w.Name, Account: account, Permissions: &server.Permissions{
 		Publish:   &server.SubjectPermission{Allow: allowed.Publish},
 		Subscribe: &server.SubjectPermission{Allow: allowed.Subscribe},
 	}})
@@ -214,10 +228,41 @@ func (a *auth) Check(c server.ClientAuthentication) bool {
 	}
 	a.conns[opts.Nkey] = ids
 	a.mu.Unlock()
-	for _, id := range old {
-		a.drop(id)
-	}
+	a.drop(old)
 	return true
+}
+
+// account returns that of a worker, which has nothing but what it may use. In one account
+// with the hub it could do harm in spite of its permissions: who asks for a unit says where
+// the server is to send it, and an answer sent to a subject of JetStream's API, with nothing
+// in it, deletes the stream.
+func (a *auth) account(w store.Worker, allowed Allowed) (*server.Account, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	account, fresh := a.server.LookupOrRegisterAccount("worker-" + w.Key)
+	if !fresh {
+		return account, nil
+	}
+	hub := a.server.GlobalAccount()
+	for _, subject := range allowed.Publish {
+		if err := account.AddServiceImport(hub, subject, subject); err != nil {
+			return nil, err
+		}
+	}
+	return account, account.AddStreamImport(hub, job.Control(w.Vantage), "")
+}
+
+// offer lets the accounts of workers have what account says.
+func (a *auth) offer() (err error) {
+	hub := a.server.GlobalAccount()
+	services, streams := exports()
+	for _, subject := range services {
+		err = errors.Join(err, hub.AddServiceExport(subject, nil))
+	}
+	for _, subject := range streams {
+		err = errors.Join(err, hub.AddStreamExport(subject, nil))
+	}
+	return err
 }
 
 // only closes the connections of all whose key is not among these.
@@ -231,8 +276,13 @@ func (a *auth) only(keys map[string]bool) {
 		}
 	}
 	a.mu.Unlock()
-	for _, id := range gone {
-		a.drop(id)
+	a.drop(gone)
+}
+
+// drop closes connections, of which some may be gone.
+func (a *auth) drop(ids []uint64) {
+	for _, id := range ids {
+		_ = a.server.DisconnectClientByID(id)
 	}
 }
 
