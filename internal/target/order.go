@@ -45,6 +45,20 @@ func (o *Order) At(i uint64) uint64 {
 	}
 }
 
+// Of returns the position of an index, 0 <= index < n: At gives the index there.
+func (o *Order) Of(index uint64) uint64 {
+	for {
+		left, right := index>>o.half, index&o.mask
+		for i := range o.keys {
+			key := o.keys[rounds-1-i]
+			left, right = right^(mix(left^key)&o.mask), left
+		}
+		if index = left<<o.half | right; index < o.n {
+			return index
+		}
+	}
+}
+
 // mix is the finalizer of SplitMix64 (Steele, Lea, Flood: Fast Splittable
 // Pseudorandom Number Generators, 2014).
 func mix(x uint64) uint64 {

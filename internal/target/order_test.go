@@ -17,6 +17,9 @@ func TestOrderIsAPermutation(t *testing.T) {
 			if j >= n || seen[j] {
 				t.Fatalf("position %d gives %d: out of range or twice", i, j)
 			}
+			if back := o.Of(j); back != i {
+				t.Fatalf("position %d gives %d, which is said to be at %d", i, j, back)
+			}
 			seen[j] = true
 		}
 	})

@@ -221,6 +221,21 @@ func (s Spec) Only(one Spec) (Spec, bool) {
 	return s, true
 }
 
+// Len returns how many targets an entry of a space has.
+func (s *Spec) Len() uint64 {
+	n := uint64(1)
+	if s.First.IsValid() {
+		n, _ = count(s.First, s.Last)
+	}
+	return n * uint64(len(s.Ports))
+}
+
+// Index returns which of the targets of an entry is the first at an address of it.
+func (s *Spec) Index(addr netip.Addr) uint64 {
+	n, _ := count(s.First, addr)
+	return (n - 1) * uint64(len(s.Ports))
+}
+
 // target returns the i-th target of an entry of that number.
 func (s *Spec) target(entry, i uint64) Target {
 	ports := uint64(len(s.Ports))

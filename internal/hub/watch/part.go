@@ -68,6 +68,35 @@ func (r *Runner) hand(ctx context.Context, name string) (store.Applied, error) {
 	if err := pack(name, packed); err != nil {
 		return store.Applied{}, fmt.Errorf("%w: %s is kept, and packed later", err, name)
 	}
+	applied, err := r.apply(ctx, packed)
+	if err != nil {
+		return store.Applied{}, err
+	}
+	return applied, os.Remove(name)
+}
+
+// Take makes the stream of a run that others have made, as one of a watch that began at a
+// time, and has it taken into the history. Write writes it. Whatever fails is to be done
+// again, with the same watch and time: a stream that is there already is not written again,
+// and one that is in the history changes nothing.
+func (r *Runner) Take(ctx context.Context, watch string, began time.Time, write func(emit func(event.Event) error) error) (store.Applied, error) {
+	dir := filepath.Join(r.Dir, watch)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return store.Applied{}, err
+	}
+	packed := filepath.Join(dir, began.UTC().Format(stamp)+packEnd)
+	_, err := os.Lstat(packed)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = writePacked(packed, func(w io.Writer) error { return write(event.NewWriter(w).Write) })
+	}
+	if err != nil {
+		return store.Applied{}, err
+	}
+	return r.apply(ctx, packed)
+}
+
+// apply has a packed stream taken into the history.
+func (r *Runner) apply(ctx context.Context, packed string) (store.Applied, error) {
 	x, err := stream.Open(packed)
 	if err != nil {
 		return store.Applied{}, err
@@ -84,16 +113,24 @@ func (r *Runner) hand(ctx context.Context, name string) (store.Applied, error) {
 	if r.Applied != nil {
 		r.Applied(applied)
 	}
-	return applied, os.Remove(name)
+	return applied, nil
 }
 
 // pack writes a packed copy of a file: a whole one, or none.
-func pack(from, to string) (err error) {
+func pack(from, to string) error {
 	in, err := os.Open(from)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
+	return writePacked(to, func(w io.Writer) error {
+		_, err := io.Copy(w, in)
+		return err
+	})
+}
+
+// writePacked writes a packed file: a whole one, or none.
+func writePacked(to string, write func(io.Writer) error) (err error) {
 	temp := strings.TrimSuffix(to, packEnd) + tempEnd
 	out, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -106,7 +143,7 @@ func pack(from, to string) (err error) {
 		}
 	}()
 	z := gzip.NewWriter(out)
-	if _, err := io.Copy(z, in); err != nil {
+	if err := write(z); err != nil {
 		return err
 	}
 	for _, step := range []func() error{z.Close, out.Sync, out.Close, func() error { return os.Rename(temp, to) }} {
