@@ -126,6 +126,7 @@ func patterns(n int, pattern string) func(io.Writer) {
 func bombs() []bomb {
 	const big = 96 << 20 // the ratio counts from 64 MiB on
 	nmap := `<?xml version="1.0"?><nmaprun><host>`
+	kube := `{"apiVersion":"v1","kind":`
 	long := strings.Repeat("x", 1<<10)
 	out := []bomb{
 		{"list", "nmap, long attribute, packed", packed(text(nmap+`<a x="`, long, 32<<10, `"/></host></nmaprun>`)), false},
@@ -159,6 +160,18 @@ func bombs() []bomb {
 		{"list", "JSON, many services", text(`{"ip":"127.0.0.1","services":[{}`, ",{}", 900_000, "]}"), false},
 		{"list", "JSON, many names", text(`{"hostnames":[""`, `,""`, 900_000, "]}"), false},
 		{"list", "JSON, many keys", text(`{"a":0`, `,"a":0`, 1<<20, "}"), false},
+		{"list", "docker, many ports", text(`{"Names":"a","Ports":"0.0.0.0:1->1/tcp`, ", 0.0.0.0:1->1/tcp", 160_000, `"}`), false},
+		{"list", "compose, many services", text(`{"services":{"a":{}`, `,"a":{}`, 400_000, "}}"), false},
+		{"list", "compose, ports to the limit", text(`{"services":{"a":{"ports":[{}`, `,{}`, 49_000, "]}}}"), false},
+		{"list", "kubectl, ports to the limit", text(kube+`"Service","spec":{"ports":[{"port":1}`, `,{"port":1}`, 49_000, "]}}"), false},
+		{"list", "kubectl, many node ports", text(kube+`"List","items":[`+kube+`"Pod"}`, ","+kube+`"Service","spec":{"type":"NodePort","ports":[{"port":80,"nodePort":30001}]}}`, 70_000, "]}"), false},
+		{"list", "kubectl, long names", text(kube+`"List","items":[`+kube+`"Pod"}`, ","+strings.Replace(kube, "v1", "gateway.networking.k8s.io/v1", 1)+`"HTTPRoute","spec":{"parentRefs":[{"name":"a"}],"hostnames":["`+long+`"]}}`, 17_000, "]}"), false},
+		{"list", "kubectl, long before the items", text(kube+`"`, long, 2_900, `","items":[`, "[", 100), false},
+		{"list", "kubectl, many lists of items", text(kube+`"x"`, `,"items":[]`, 270_000, "}"), true},
+		{"list", "tailscale, many peers", text(`{"BackendState":"Running","Self":{},"Peer":{"a":{"TailscaleIPs":[]}`, `,"a":{"TailscaleIPs":[]}`, 400_000, "}}"), true},
+		{"list", "tailscale, long key of a peer", text(`{"BackendState":"Running","Self":{},"Peer":{"`, long, 32<<10, "}}"), true},
+		{"list", "avahi-browse, many fields", text("=;", ";", 3<<20-10, "\n"), false},
+		{"list", "ss, many fields", text("LISTEN 0 0 127.0.0.1:80 *:*", " 1", 1<<20, "\n"), true},
 		{"list", "masscan, many fields", text("open tcp 80 127.0.0.1 1", " 1", 1<<20, "\n"), true},
 		{"list", "grepable, many ports", text("Host: 127.0.0.1 ()\tPorts: 80/open/tcp//http///", ", 80/open/tcp//http///", 135_000, "\n"), false},
 		{"stream", "nmap, long comment, packed", packed(text(nmap+"<!--", long, 32<<10, "--></host></nmaprun>")), false},

@@ -42,6 +42,9 @@ func (l *List) listens(in *input, p listener, yield func(Spec) error) error {
 	return l.take(in, h, yield)
 }
 
+// maxPublished is how many ports and ranges of ports a container may publish.
+const maxPublished = 1 << 15
+
 // container is what is read of a container, whoever lists it.
 type container struct {
 	name  string
@@ -195,6 +198,9 @@ func (l *List) listedContainer(in *input, data []byte, yield func(Spec) error) e
 			}
 			if one != nil {
 				c.ports = append(c.ports, *one)
+			}
+			if len(c.ports) > maxPublished {
+				return in.fail(fmt.Errorf("container %q publishes more than %d ports and ranges", short(c.name), maxPublished))
 			}
 		}
 	default:

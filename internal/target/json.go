@@ -177,6 +177,7 @@ type objects struct {
 	lists  int // that are open
 	data   []byte
 	around *around
+	opened bool // there was one in this object
 }
 
 // around is an object whose members are read one by one, since they may be many: the items
@@ -192,7 +193,7 @@ type around struct {
 func (in *objects) opens(c byte) bool {
 	key, mark := `"items"`, `"apiVersion"`
 	switch {
-	case in.around != nil:
+	case in.opened:
 		return false
 	case c == '[':
 	case c == '{':
@@ -207,7 +208,7 @@ func (in *objects) opens(c byte) bool {
 // next returns the next object, which is valid until the next call; io.EOF when
 // there is none. What it holds is looked at only as far as finding its end needs.
 func (in *objects) next() ([]byte, error) {
-	in.data = in.data[:0]
+	in.data, in.opened = in.data[:0], in.around != nil
 	var s bounded.Scanner
 	for {
 		c, err := in.ReadByte()
@@ -248,7 +249,7 @@ func (in *objects) next() ([]byte, error) {
 			// In one line, so that it is where its end is.
 			head := bytes.ReplaceAll(append(in.data, c), []byte("\n"), []byte(" "))
 			in.around = &around{head: bytes.Clone(head), lists: in.lists, close: c + 2} // "]" or "}"
-			in.data, s = in.data[:0], bounded.Scanner{}
+			in.data, in.opened, s = in.data[:0], true, bounded.Scanner{}
 			continue
 		}
 		in.data = append(spaceFor(in.data, 1), c)

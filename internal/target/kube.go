@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/bounded"
 )
 
 // kubeObject is what is read of an object as kubectl get -o json writes it. Nothing of a
@@ -56,12 +58,12 @@ func (o *kubeObject) name() string {
 
 // cluster is what of a list waits for its end, since it belongs together.
 type cluster struct {
-	kept, reached int
-	nodes         []kubePlace
-	ports         []kubeNodePort
-	gateways      map[string]*kubeGateway
-	order         []string // of gateways
-	routes        []kubeRoute
+	kept, bytes, reached int
+	nodes                []kubePlace
+	ports                []kubeNodePort
+	gateways             map[string]*kubeGateway
+	order                []string // of gateways
+	routes               []kubeRoute
 }
 
 // kubePlace is an address or a name, "" for none.
@@ -89,12 +91,23 @@ type kubeRoute struct {
 	port     uint16 // 0 for all
 }
 
-// maxKept is how many objects, and parts of them, wait for the end of a list.
-const maxKept = 1 << 16
+// Limits on what waits for the end of a list: objects and parts of them, and the bytes of
+// their names.
+const (
+	maxKept      = 1 << 16
+	maxKeptBytes = 16 << 20
+)
 
-func (c *cluster) keep(n int) error {
-	if c.kept += n; c.kept > maxKept {
+// keep counts n objects or parts, and what they are called.
+func (c *cluster) keep(n int, names ...string) error {
+	for _, name := range names {
+		c.bytes += len(name)
+	}
+	switch c.kept += n; {
+	case c.kept > maxKept:
 		return fmt.Errorf("more than %d nodes, node ports, gateways and routes: give the list in parts", maxKept)
+	case c.bytes > maxKeptBytes:
+		return fmt.Errorf("names and addresses that are longer than %s together: give the list in parts", bounded.Size(maxKeptBytes))
 	}
 	return nil
 }
@@ -126,9 +139,9 @@ func (l *List) kubernetes(in *input, data []byte, yield func(Spec) error) error 
 		for _, a := range o.Status.Addresses {
 			if a.Type == "InternalIP" || a.Type == "ExternalIP" {
 				l.cluster.nodes = append(l.cluster.nodes, kubePlace{addr: a.Address})
+				err = cmp.Or(err, l.cluster.keep(1, a.Address))
 			}
 		}
-		err = l.cluster.keep(len(o.Status.Addresses))
 	case o.Kind == "Ingress" && (group == "networking.k8s.io" || group == "extensions"):
 		return l.kubeIngress(in, &o, yield)
 	case o.Kind == "HTTPRoute" && group == "gateway.networking.k8s.io":
@@ -146,7 +159,13 @@ func (l *List) kubernetes(in *input, data []byte, yield func(Spec) error) error 
 			l.cluster.order = append(l.cluster.order, o.name())
 		}
 		l.cluster.gateways[o.name()] = g
-		err = l.cluster.keep(1 + len(g.places) + len(g.listeners))
+		err = l.cluster.keep(1, o.name())
+		for _, p := range g.places {
+			err = cmp.Or(err, l.cluster.keep(1, p.addr, p.name))
+		}
+		for _, li := range g.listeners {
+			err = cmp.Or(err, l.cluster.keep(1, li.Name, li.Hostname, li.Protocol))
+		}
 	default:
 		l.leave(LeftKind)
 	}
@@ -299,11 +318,12 @@ func (l *List) kubeRoute(in *input, o *kubeObject) error {
 			l.leave(LeftInside) // between services of the cluster
 			continue
 		}
-		l.cluster.routes = append(l.cluster.routes, kubeRoute{
+		r := kubeRoute{
 			at: *in, owner: word(o.name()), hosts: hosts, listener: ref.SectionName, port: ref.Port,
 			gateway: cmp.Or(ref.Namespace, o.Metadata.Namespace, "default") + "/" + ref.Name,
-		})
-		if err := l.cluster.keep(1 + len(hosts)); err != nil {
+		}
+		l.cluster.routes = append(l.cluster.routes, r)
+		if err := cmp.Or(l.cluster.keep(1+len(hosts), hosts...), l.cluster.keep(0, r.listener, r.gateway)); err != nil {
 			return err
 		}
 	}

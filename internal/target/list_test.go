@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -370,6 +371,9 @@ func fuzzList(t *testing.T, data []byte) {
 			if !s.First.IsValid() && !s.Implied {
 				t.Fatalf("a listed name is not implied: %+v", s)
 			}
+			if word(s.Process) != s.Process || s.Bound != "" && s.First.IsLoopback() != netip.MustParseAddrPort(s.Bound).Addr().IsUnspecified() {
+				t.Fatalf("%q is bound to %q, reached at %s", s.Process, s.Bound, s.First)
+			}
 		}
 	}
 }
@@ -401,6 +405,8 @@ func FuzzNmapXML(f *testing.F)     { fuzzFiles(f, "*.xml") }
 func FuzzGrepable(f *testing.F)    { fuzzFiles(f, "*grep*") }
 func FuzzMasscan(f *testing.F)     { fuzzFiles(f, "masscan*") }
 func FuzzJSONRecords(f *testing.F) { fuzzFiles(f, "*.json*") }
+func FuzzAnnounced(f *testing.F)   { fuzzFiles(f, "avahi*") }
+func FuzzSockets(f *testing.F)     { fuzzFiles(f, "ss-*") }
 func FuzzASBlocks(f *testing.F) {
 	f.Add("10.0.0.0/9\t64500\n10.0.0.0\t10.1.0.0\t64500\n10.0.0.0 9 1_2\n")
 	f.Fuzz(func(t *testing.T, text string) {
