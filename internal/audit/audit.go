@@ -91,6 +91,7 @@ type Builder struct {
 
 	planned *target.Limits // the scope of a plan: nothing is read
 	limits  target.Limits  // of the scope that was prepared
+	here    string         // the first line of a list that means this machine; "" for none
 }
 
 func (b *Builder) say(format string, args ...any) {

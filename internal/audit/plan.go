@@ -50,6 +50,10 @@ func (b *Builder) Plan(ctx context.Context, source string) (*Plan, *scan.Config,
 	if err != nil {
 		return nil, nil, err
 	}
+	if b.here != "" {
+		cfg.Space.Close()
+		return nil, nil, fmt.Errorf("%s: what is published or listens there is of the machine that the list is from, and each worker would take itself for it: write the machine's address in place of 0.0.0.0, [::] and 127.0.0.1", b.here)
+	}
 	return &Plan{
 		Limits: b.limits, Seed: b.Seed, Config: cfg.Head.Config,
 		Level: b.Level, Authorized: b.Authorized, Contact: b.Contact,

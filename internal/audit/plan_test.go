@@ -110,7 +110,12 @@ func TestPlan(t *testing.T) {
 
 // TestPlanRefuses: what another machine cannot have is refused where it was set.
 func TestPlanRefuses(t *testing.T) {
+	docker := filepath.Join(t.TempDir(), "docker")
+	if err := os.WriteFile(docker, []byte(`{"Names":"a","Ports":"0.0.0.0:18789->18789/tcp"}`+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for want, change := range map[string]func(*Settings){
+		docker + ":1: what is published":     func(s *Settings) { s.Lists = []string{docker} },
 		"-proxy: belongs to the machine":     func(s *Settings) { s.Proxy = "socks5://127.0.0.1:1080" },
 		"-source-ip: belongs to the machine": func(s *Settings) { s.SourceIP = "127.0.0.1" },
 		"-interface: belongs to the machine": func(s *Settings) { s.Interface = "lo" },

@@ -165,6 +165,9 @@ func (t *Targets) list(name, which, instead string, in io.Reader, add func(targe
 	err := l.Read(in, func(spec target.Spec) error {
 		n++
 		spec.Listed = true
+		if spec.First.IsLoopback() && (spec.Bound != "" || spec.Process != "" || spec.Found != nil) && t.b.here == "" {
+			t.b.here = spec.Source
+		}
 		return add(spec)
 	})
 	switch {
@@ -175,7 +178,7 @@ func (t *Targets) list(name, which, instead string, in io.Reader, add func(targe
 	case n == 0:
 		if len(l.Left) > 0 {
 			why := slices.Sorted(maps.Keys(l.Left))
-			return fmt.Errorf("%s contains no target: %d were skipped: %s", which, l.Left[why[0]], why[0])
+			return fmt.Errorf("%s contains no target: %d skipped: %s", which, l.Left[why[0]], why[0])
 		}
 		return fmt.Errorf("%s contains no target: give one a line%s", which, instead)
 	}

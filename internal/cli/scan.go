@@ -54,7 +54,7 @@ func (o *scanOptions) flags() *flags {
 	f.group("Targets")
 	f.list(&o.Targets, "target", "u", "TARGET", "scan this target, as if it were an argument; repeatable", func(string) error { return nil }).
 		mustName("it names targets")
-	f.list(&o.Lists, "list", "l", "FILE", "read targets from a file: one a line, or output of nmap, masscan, zmap, naabu, httpx, Shodan, Censys or FOFA; - is stdin; repeatable", checkList).
+	f.list(&o.Lists, "list", "l", "FILE", "read targets from a file: one a line, or output of nmap, masscan, zmap, naabu, httpx, Shodan, Censys, FOFA, docker, podman, kubectl, tailscale, avahi-browse or ss; - is stdin; repeatable", checkList).
 		mustName("it names targets")
 	f.boolean(&o.stream, "stream", "", "scan the list in its order while it is still being written").
 		mustName("targets are contacted before the list is read to its end")

@@ -265,9 +265,9 @@ type Address struct {
 	// Base is what names of files are relative to, where that is not Input: of a deployment
 	// that was named by one file.
 	Base string `json:"base,omitempty"`
-	// Bound is the address the listener is bound to and Process the program
-	// that listens, as the operating system says; only when this machine
-	// itself is scanned.
+	// Bound is the address the listener is bound to and Process the program that
+	// listens, as the operating system or a list of what listens says; Process may also
+	// be the container or service that a list names.
 	Bound   string `json:"bound,omitempty"`
 	Process string `json:"process,omitempty"`
 }

@@ -2,13 +2,18 @@ package target
 
 import (
 	"errors"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
+
+	"github.com/clawsonar/clawsonar/internal/event"
 )
 
 // announcement reads a line of avahi-browse -rp: what happened, interface, family,
 // instance, type, domain and, behind "=", host, address, port and TXT record. A service
-// comes with "+" first and with "=" once its host is known.
+// comes with "+" first and with "=" once its host is known. The TXT record is texts in
+// quotes, in which a quote has a backslash before it.
 func (l *List) announcement(in *input, text string, yield func(Spec) error) error {
 	f := strings.SplitN(text, ";", 10)
 	if len(f) < 6 {
@@ -42,26 +47,20 @@ func (l *List) announcement(in *input, text string, yield func(Spec) error) erro
 	if len(f) > 9 {
 		txt = f[9]
 	}
-	port, gateway := txtValue(txt, "gatewayPort")
-	role, _ := txtValue(txt, "role")
-	if !gateway {
-		port, gateway = f[8], role == "gateway"
-	}
-	secure, _ := txtValue(txt, "gatewayTls")
-	// Without -k, avahi-browse writes what a type is called instead of it.
-	https := kind == "_https._tcp" || kind == "secure web site"
-	h.add(port, gateway || https || kind == "_http._tcp" || kind == "web site", https || secure == "1")
-	return l.take(in, h, yield)
-}
-
-// txtValue returns the value of a key in a TXT record as avahi-browse writes it: texts
-// in quotes, in which a quote has a backslash before it.
-func txtValue(txt, key string) (string, bool) {
-	txt = strings.TrimSuffix(strings.TrimPrefix(txt, `"`), `"`)
-	for entry := range strings.SplitSeq(txt, `" "`) {
-		if name, value, ok := strings.Cut(entry, "="); ok && strings.EqualFold(name, key) {
-			return value, true
+	// The values are the sender's text: of most only the key is kept.
+	values := map[string]string{}
+	for entry := range strings.SplitSeq(strings.TrimSuffix(strings.TrimPrefix(txt, `"`), `"`), `" "`) {
+		if key, value, ok := strings.Cut(entry, "="); ok {
+			values[key] = value
 		}
 	}
-	return "", false
+	h.found = &event.Discovery{By: event.ByMDNS, Announced: event.AnnouncedKeys(slices.Collect(maps.Keys(values)))}
+	port, gateway := values[event.AnnouncedPort]
+	if !gateway {
+		port, gateway = f[8], values["role"] == "gateway"
+	}
+	// Without -k, avahi-browse writes what a type is called instead of it.
+	https := kind == "_https._tcp" || kind == "secure web site"
+	h.add(port, gateway || https || kind == "_http._tcp" || kind == "web site", https || values[event.AnnouncedTLS] == "1")
+	return l.take(in, h, yield)
 }

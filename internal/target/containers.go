@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/bounded"
+	"github.com/clawsonar/clawsonar/internal/event"
 )
 
 // listener is a port of a machine on which a program listens, or that a container has
@@ -20,6 +21,7 @@ type listener struct {
 	port   uint16
 	likely bool   // HTTP is behind it, or a wanted port
 	owner  string // the program or container
+	engine bool   // a container engine says so
 }
 
 // listens takes a listener. A wildcard is reached over loopback, as in a scan of this
@@ -28,11 +30,15 @@ type listener struct {
 func (l *List) listens(in *input, p listener, yield func(Spec) error) error {
 	at := p.addr.Unmap()
 	h := host{known: true, owner: p.owner, open: []service{{port: p.port, http: p.likely}}}
-	if !at.IsLoopback() {
-		h.bound = netip.AddrPortFrom(at, p.port)
+	switch bound := netip.AddrPortFrom(at, p.port); {
+	case p.engine:
+		h.found = &event.Discovery{By: event.ByDocker, Published: bound.String()}
+	case !at.IsLoopback():
+		h.bound = bound
 	}
+	h.here = at.IsUnspecified()
 	switch {
-	case !at.IsUnspecified():
+	case !h.here:
 	case at.Is4():
 		at = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	default:
@@ -86,7 +92,7 @@ func (l *List) publishes(in *input, c container, yield func(Spec) error) error {
 			return in.fail(errPorts)
 		}
 		for n := first; n <= last; n++ {
-			one := listener{addr: addr, port: uint16(n), likely: p.http, owner: word(c.name)}
+			one := listener{addr: addr, port: uint16(n), likely: p.http, owner: word(c.name), engine: true}
 			if behind := inner + n - first; innerLast == inner { // one of the range
 				one.likely = one.likely || l.isWanted[inner]
 			} else if behind <= innerLast {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/bounded"
+	"github.com/clawsonar/clawsonar/internal/event"
 )
 
 // List reads targets from what a user or a scanner has written. It is
@@ -25,7 +26,7 @@ import (
 // container or cluster. Anything else, such as a printer's port, is better not spoken to.
 //
 // What is published on every address of a machine is taken for this one's, and reached
-// over loopback; Spec.Bound says so.
+// over loopback; Spec.Bound says so, or Spec.Found.
 //
 // Nothing of a list is passed over in silence: what is not understood, and a list
 // of a scanner that is cut, is an error. Of a list with one target a line nobody
@@ -454,11 +455,13 @@ type host struct {
 	addr  string
 	names []string
 	open  []service
-	again bool           // says more of a port that was listed before
-	known bool           // it says which ports are open; none means none
-	bound netip.AddrPort // what the one open port is bound to, if that is a wildcard or beyond loopback
-	owner string         // what listens, or publishes the port
-	bad   string         // what was there instead of a port, first, quoted
+	again bool             // says more of a port that was listed before
+	known bool             // it says which ports are open; none means none
+	bound netip.AddrPort   // what the one open port is bound to, if that is a wildcard or beyond loopback
+	owner string           // what listens, or publishes the port
+	found *event.Discovery // what led to it, if that is to be told
+	here  bool             // every address of this machine is meant
+	bad   string           // what was there instead of a port, first, quoted
 }
 
 // service is an open port. With http it is taken even if it is none of those wanted.
@@ -496,7 +499,7 @@ func (l *List) take(in *input, h host, yield func(Spec) error) error {
 	if h.addr == "" && len(h.names) == 0 {
 		return in.fail(errors.New("names no host"))
 	}
-	spec := Spec{Source: in.source(), Exact: h.known, Process: h.owner}
+	spec := Spec{Source: in.source(), Exact: h.known, Process: h.owner, Found: h.found}
 	if h.addr != "" {
 		addr, err := netip.ParseAddr(h.addr)
 		if err != nil {
@@ -529,7 +532,7 @@ func (l *List) take(in *input, h host, yield func(Spec) error) error {
 			if spec.Ports, spec.Scheme = part.Ports, part.Scheme; len(spec.Ports) == 0 {
 				continue
 			}
-			if h.bound.IsValid() && h.bound.Addr().IsUnspecified() {
+			if h.here {
 				l.Here++
 			}
 			if err := yield(spec); err != nil {

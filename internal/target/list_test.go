@@ -39,6 +39,15 @@ func describe(s Spec) string {
 			text += " " + f.name + " " + f.value
 		}
 	}
+	if f := s.Found; f != nil {
+		text += fmt.Sprintf(" by %s", f.By)
+		if f.Published != "" {
+			text += " published " + f.Published
+		}
+		if f.Announced != nil {
+			text += fmt.Sprintf(" announced %v", f.Announced)
+		}
+	}
 	text += fmt.Sprint(" ports ", s.Ports)
 	if s.Exact {
 		text += " exact"

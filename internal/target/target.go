@@ -49,8 +49,9 @@ type Target struct {
 	// the space, from 0 on.
 	Part  event.Member
 	Entry uint64
-	// Bound and Process say which listener of this machine it is, as the
-	// operating system tells; "" for all others.
+	// Bound and Process say which listener it is, as the operating system or a list of
+	// what listens tells; Process may also be the container or service that publishes the
+	// port. "" for all others.
 	Bound, Process string
 	// Found says what led to the target without contacting it; nil if it was named.
 	Found *event.Discovery

@@ -22,12 +22,12 @@ func TestReadTools(t *testing.T) {
 		return fmt.Sprintf(`{"Names":"a","Networks":"bridge","Ports":%q,"State":"running"}`, ports) + "\n"
 	}
 	at := func(addr string, port int) string {
-		return fmt.Sprintf("l:1 127.0.0.1 at 127.0.0.1 bound %s:%d of a ports [%d] exact\n", addr, port, port)
+		return fmt.Sprintf("l:1 127.0.0.1 at 127.0.0.1 of a by docker published %s:%d ports [%d] exact\n", addr, port, port)
 	}
 	for _, tt := range []struct{ name, in, want, err string }{
 		// docker ps
 		{"old client", ps(":::80->80/tcp, 0.0.0.0:80->80/tcp"), at("0.0.0.0", 80), ""},
-		{"IPv6 alone", ps("[::]:80->80/tcp"), "l:1 ::1 at ::1 bound [::]:80 of a ports [80] exact\n", ""},
+		{"IPv6 alone", ps("[::]:80->80/tcp"), "l:1 ::1 at ::1 of a by docker published [::]:80 ports [80] exact\n", ""},
 		{"moved within a range", ps("0.0.0.0:1000-1001->18788-18789/tcp"), at("0.0.0.0", 1001) + "passed over: 1\n", ""},
 		{"compose ps", `{"Name":"a","Names":"a","Service":"s","Ports":"0.0.0.0:80->80/tcp","Publishers":[],"State":"running"}`, at("0.0.0.0", 80), ""},
 		{"names of two networks", `{"Names":"a,b/c","Ports":"0.0.0.0:80->80/tcp"}`, at("0.0.0.0", 80), ""},
@@ -36,7 +36,7 @@ func TestReadTools(t *testing.T) {
 		{"port 0", ps("0.0.0.0:0->80/tcp"), "", `l:1: container "a": "0" is neither`},
 		{"range that runs backwards", ps("0.0.0.0:90-80->80/tcp"), "", `l:1: container "a": "90-80" is neither`},
 		{"no address", ps("gw:80->80/tcp"), "", `l:1: container "a": "gw" is not an address`},
-		{"an address that is never contacted is refused later", ps("224.0.0.1:80->80/tcp"), "l:1 224.0.0.1 at 224.0.0.1 bound 224.0.0.1:80 of a ports [80] exact\n", ""},
+		{"an address that is never contacted is refused later", ps("224.0.0.1:80->80/tcp"), "l:1 224.0.0.1 at 224.0.0.1 of a by docker published 224.0.0.1:80 ports [80] exact\n", ""},
 		{"no host part", ps("80->80/tcp"), "", `l:1: container "a": "80->80/tcp" is not a port as docker ps writes it`},
 		{"something else", ps("0.0.0.0:80->80/tcp, and more"), "", `l:1: container "a": "and more" is not a port as docker ps writes it`},
 		{"ranges without end", ps(strings.Repeat("0.0.0.0:20000-65535->20000-65535/tcp, ", 3)), "passed over: 91072\n", "l:1: more than 131072 ports of one host"},
@@ -93,12 +93,12 @@ func TestReadTools(t *testing.T) {
 		{"peers, cut within a key", `{"BackendState":"Running","Peer":{"a`, "", "l:1: the list is cut"},
 
 		// avahi-browse
-		{"link-local", found + "fe80::1;80;\"role=gateway\"\n", "l:1 fe80::1%eth0 at fe80::1%eth0 name pi.local ports [80] exact\n", ""},
+		{"link-local", found + "fe80::1;80;\"role=gateway\"\n", "l:1 fe80::1%eth0 at fe80::1%eth0 name pi.local by mdns announced [role] ports [80] exact\n", ""},
 		{"link-local, bad interface", strings.Replace(found, "eth0", "e/0", 1) + "fe80::1;80;\n", "", `l:1: target "fe80::1%e/0": "e/0" is not the name of an interface`},
 		{"not found out", "+;eth0;IPv6;a;_openclaw-gw._tcp;local\n" + "+;eth0;IPv4;a;_openclaw-gw._tcp;local\n" + found + "192.0.2.1;80;\n",
-			"l:3 192.0.2.1 at 192.0.2.1 name pi.local ports [80] exact\npassed over: 1 " + string(LeftUnnamed) + "\n", ""},
-		{"host with control characters", strings.Replace(found, "pi.local", "\x1b[2J", 1) + "192.0.2.1;80;\n", "l:1 192.0.2.1 at 192.0.2.1 ports [80] exact\n", ""},
-		{"quotes within a text", found + `192.0.2.1;80;"displayName=\" \"gatewayPort=22" "role=x"` + "\n", "l:1 192.0.2.1 at 192.0.2.1 name pi.local ports [80] exact\n", ""},
+			"l:3 192.0.2.1 at 192.0.2.1 name pi.local by mdns announced [] ports [80] exact\npassed over: 1 " + string(LeftUnnamed) + "\n", ""},
+		{"host with control characters", strings.Replace(found, "pi.local", "\x1b[2J", 1) + "192.0.2.1;80;\n", "l:1 192.0.2.1 at 192.0.2.1 by mdns announced [] ports [80] exact\n", ""},
+		{"quotes within a text", found + `192.0.2.1;80;"displayName=\" \"gatewayPort=22" "role=x"` + "\n", "l:1 192.0.2.1 at 192.0.2.1 name pi.local by mdns announced [role displayName] ports [80] exact\n", ""},
 		{"announced port out of range", found + `192.0.2.1;80;"gatewayPort=70000"` + "\n", "", `l:1: "70000" is not a port`},
 		{"without -r", "=;eth0;IPv6;a;_openclaw-gw._tcp;local\n", "", "l:1: an announcement without address and port"},
 		{"too short", "=;eth0\n", "", "l:1: not a line of avahi-browse"},

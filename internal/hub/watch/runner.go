@@ -203,7 +203,7 @@ func exactly(a event.Address, source string) (target.Spec, error) {
 	_, path, _ := strings.Cut(rest, "/")
 	return target.Spec{
 		First: addr, Last: addr, Name: a.Name, Ports: []uint16{uint16(a.Port)}, Scheme: scheme, Base: strings.TrimRight("/"+path, "/"),
-		Input: a.Input, Source: source, Exact: true,
+		Input: a.Input, Source: source, Exact: true, Bound: a.Bound, Process: a.Process,
 	}, nil
 }
 
