@@ -208,7 +208,7 @@ func (b *Builder) Finish(cfg *scan.Config) {
 // scan have one digest.
 func (b *Builder) digest(cfg *scan.Config) string {
 	sum := sha256.Sum256([]byte(strings.Join([]string{
-		"1", cfg.Space.Digest(), b.limits.Scope().String(), fmt.Sprint(cfg.Seed), string(cfg.Head.Level),
+		"1", cfg.Space.Digest(), b.limits.String(), fmt.Sprint(cfg.Seed), string(cfg.Head.Level),
 		fmt.Sprint("family ", b.Family), fmt.Sprint("base-paths ", b.Bases), fmt.Sprint("helpers ", b.Helpers, cfg.Helpers),
 		"ports " + b.Ports, "addresses " + b.Addresses,
 	}, "\n")))

@@ -99,6 +99,11 @@ type Limits struct {
 	Public bool `json:"public"`
 }
 
+// String names the limits: the same text, the same scope.
+func (l Limits) String() string {
+	return fmt.Sprintf("allow %v, wide %v, deny %v %q, public %t", l.Allow, l.Wide, l.Deny, l.Names, l.Public)
+}
+
 // NewScope returns the scope of limits whose allow list has no wide ranges.
 func NewScope(allow, deny []netip.Prefix, public bool, names ...string) *Scope {
 	return Limits{Allow: allow, Deny: deny, Names: names, Public: public}.Scope()
@@ -118,7 +123,7 @@ func (l Limits) Scope() *Scope {
 		allow: newBlocks(slices.Concat(l.Allow, l.Wide)), names: map[string]bool{},
 		everything: l.Allow == nil && l.Wide == nil, public: l.Public,
 		special: special(), never: never(),
-		text: fmt.Sprintf("allow %v, wide %v, deny %v %q, public %t", l.Allow, l.Wide, l.Deny, l.Names, l.Public),
+		text: l.String(),
 	}
 	s.inside = newBlocks(slices.DeleteFunc(slices.Clone(l.Allow), func(p netip.Prefix) bool {
 		return beyondSpecial(p.Addr(), netipx.PrefixLastIP(p)) || s.Reach(p.Addr()) == event.ReachPublic

@@ -77,7 +77,7 @@ Watch only what you run yourself or are authorised to scan.`,
 		return usage(unknown(cmd, args[0]))
 	}
 	root.Args = cobra.ArbitraryArgs
-	root.AddCommand(newServe(s), newImport(s), newToken(s), newDemo(s), command(&cobra.Command{
+	root.AddCommand(newServe(s), newImport(s), newToken(s), newDemo(s), newWork(s), command(&cobra.Command{
 		Use: "version", Short: "Print the version", Long: "Print the version.",
 	}, 0, nil, func(context.Context, []string) error { return sayVersion(s) }))
 	return root

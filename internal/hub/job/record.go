@@ -24,8 +24,10 @@ const Version = 1
 
 // Limits of a job.
 const (
-	MaxUnits  = 100_000   // of a vantage
-	maxRecord = 32 << 20  // bytes
+	MaxUnits  = 100_000  // of a vantage
+	maxRecord = 32 << 20 // bytes
+	// MaxSigned is how many bytes a signed record has at most.
+	MaxSigned = maxRecord + 100
 	maxRate   = 1_000_000 // connections a second
 	leastUnit = 4096      // targets
 	mostUnit  = 1 << 18
