@@ -87,6 +87,7 @@ type Queue struct {
 	refills chan struct{} // something is to be queued
 	ends    chan struct{} // something may be finished
 
+	reading  sync.Mutex // held by one that reads workers because a stranger asked
 	handlers sync.WaitGroup
 }
 

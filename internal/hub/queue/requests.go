@@ -120,17 +120,35 @@ func (q *Queue) readWorkers(ctx context.Context) error {
 	return nil
 }
 
+// readSince reads who may ask, unless that was done since; a worker may have been made a
+// moment ago. Strangers do not make it read all the time.
+func (q *Queue) readSince(ctx context.Context, since time.Time) error {
+	q.reading.Lock()
+	defer q.reading.Unlock()
+	q.mu.Lock()
+	read := q.read
+	q.mu.Unlock()
+	if !read.Before(since) {
+		return nil
+	}
+	if wait := read.Add(lookEvery).Sub(q.Now()); wait > 0 {
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return q.readWorkers(ctx)
+}
+
 // errUnheard is for what must not be answered.
 var errUnheard = errors.New("not a worker, or revoked")
 
 // respond answers a request, after what it brings about is in the ledger. An error means that
 // there is no answer: the worker asks again.
 func (q *Queue) respond(ctx context.Context, r request) error {
-	q.mu.Lock()
-	again := r.Key == "" && q.Now().Sub(q.read) >= lookEvery // it may have been made a moment ago
-	q.mu.Unlock()
-	if again {
-		if err := q.readWorkers(ctx); err != nil {
+	if r.Key == "" {
+		if err := q.readSince(ctx, q.Now()); err != nil {
 			return err
 		}
 	}
