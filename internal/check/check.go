@@ -161,6 +161,10 @@ func All() []Check {
 	}
 }
 
+// Documented returns every check that there is something to read of: All, and those that
+// more than one scan, or a posture, makes.
+func Documented() []Check { return append(All(), NotAsDeclared(), DiffersByVantage()) }
+
 // Infos returns what reports know of each check.
 func Infos() []event.CheckInfo {
 	var out []event.CheckInfo

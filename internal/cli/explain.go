@@ -71,7 +71,7 @@ type topic struct {
 // topics are all topics but the advisories, kind by kind. They are explained on w.
 func topics(w io.Writer, set *fingerprint.Set, t report.Texts) []topic {
 	var out []topic
-	for _, c := range append(check.All(), check.NotAsDeclared()) {
+	for _, c := range check.Documented() {
 		title := oneLine(t.Fixed(c.Doc.ID+".title", c.Doc.Title))
 		out = append(out, topic{c.Doc.ID, c.Doc.Title, t.Say("Checks:"), report.Pad(t.Severity(c.Doc.Severity), 9) + " " + title,
 			func() { explainCheck(w, c.Doc, t) }})

@@ -62,7 +62,7 @@ missing parts are reported.`,
 			if err != nil {
 				return err
 			}
-			return stored.Merge(all, emit)
+			return stored.MergeVantages(all, differs, emit)
 		})
 	})
 }
@@ -117,7 +117,7 @@ available; -fail-on considers only new findings.`,
 				}
 				whole[i] = func(yield func(event.Event) error) error { return stored.MergeRuns(parts, yield) }
 			}
-			return stored.Diff(whole[0], whole[1], check.Infos(), emit)
+			return stored.Diff(whole[0], whole[1], append(check.Infos(), check.DiffersByVantage().Doc), emit)
 		})
 	})
 }
@@ -134,6 +134,11 @@ func (o *storedOptions) command(s streams, cmd *cobra.Command, name string, run 
 		}
 		return run(ctx, set, args)
 	})
+}
+
+// differs makes the finding that vantages see different verdicts of a place.
+func differs(place string, detail ...message.Text) *event.Finding {
+	return check.DiffersByVantage().At(place, event.Info, detail...)
 }
 
 // sources returns the streams in files: one a file, or one for each run of a scan.

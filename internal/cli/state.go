@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/results"
 	"github.com/clawsonar/clawsonar/internal/scan"
 	"github.com/clawsonar/clawsonar/internal/target"
@@ -18,6 +19,7 @@ import (
 type stateOptions struct {
 	shard           string
 	journal, resume string
+	vantage         string
 }
 
 func (o *stateOptions) flags(f *flags, seed *int) {
@@ -26,6 +28,8 @@ func (o *stateOptions) flags(f *flags, seed *int) {
 		mustName("most targets would be skipped")
 	f.integer(seed, "seed", "", 0, 0, "seed of the order in which targets are scanned").
 		mayFind("it is about order")
+	f.text(&o.vantage, "vantage", "", "NAME", "where this scan stands, in a word of yours such as fra or office: results of several vantages say from where", audit.CheckName).
+		mayFind("it only names the results")
 	f.text(&o.journal, "journal", "", "FILE", "record progress; continue from it if it exists", nil).
 		mustName("it names a file to write")
 	f.text(&o.resume, "resume", "", "FILE", "as -journal, but the file must exist", nil).
@@ -53,6 +57,7 @@ func (o *scanOptions) applyState(s streams, cfg *scan.Config) error {
 		}
 		cfg.Shard, cfg.Head.Shard = shard, fmt.Sprintf("%d/%d", shard.K, shard.N)
 	}
+	cfg.Head.Vantage = o.vantage
 	o.builder(s, cfg.Prober.Set).Finish(cfg)
 	return nil
 }

@@ -60,6 +60,7 @@ const (
 	NeedsDeep     Need = "deep"     // a scan at level deep
 	NeedsHelpers  Need = "helpers"  // the helper itself; of a port beside a gateway that is shut the stream says nothing
 	NeedsFiles    Need = "files"    // the files of the deployment
+	NeedsVantages Need = "vantages" // results from several vantages
 )
 
 // Judged reports whether the check was answered for a target by a scan of that
@@ -113,6 +114,8 @@ func (c *CheckInfo) Judged(level Level, t *Target) (ok bool, why string) {
 		}
 	case NeedsFiles:
 		return false, "it shows only in the files of the deployment"
+	case NeedsVantages:
+		return false, "it shows only where results from several vantages are merged"
 	}
 	return true, ""
 }

@@ -56,6 +56,7 @@ func TestJudged(t *testing.T) {
 		{"helper, tls", NeedsTLS, "", helper("open", true), true},
 		{"helper, tls off", NeedsTLS, "", helper("open", false), false},
 		{"files", NeedsFiles, "deep", plain, false},
+		{"vantages", NeedsVantages, "deep", auth("open"), false},
 	}
 	relative := gateway(func(x *Target) { x.Product = &Product{ID: "zeroclaw"} })
 	for _, also := range []bool{false, true} {

@@ -135,7 +135,7 @@ func KindOf(name string) Kind {
 		return Path
 	case "product", "text":
 		return Quote
-	case "command", "file", "key", "listeners", "place", "reason", "setting", "until", "variable":
+	case "command", "file", "key", "listeners", "place", "reason", "setting", "until", "vantage", "variable":
 		return Own
 	}
 	return ""

@@ -21,20 +21,28 @@ import (
 // several of its runs have counted counts once, and the whole is complete only if
 // no shard and no run is missing.
 //
+// Of streams from several vantages the line with the worst verdict counts.
+//
 // Each of several sources is read twice. Memory depends on the number of targets
 // listed (some 100 bytes each), and on the lines that come more than once.
 func Merge(sources []Source, emit func(event.Event) error) error {
-	return join(sources, true, emit)
+	return join(sources, true, nil, emit)
+}
+
+// MergeVantages is Merge with a finding about each place of which vantages see different
+// verdicts.
+func MergeVantages(sources []Source, differs Differs, emit func(event.Event) error) error {
+	return join(sources, true, differs, emit)
 }
 
 // MergeRuns is Merge for the runs of a scan, or of one shard of it: that is complete
 // without the other shards.
 func MergeRuns(sources []Source, emit func(event.Event) error) error {
-	return join(sources, false, emit)
+	return join(sources, false, nil, emit)
 }
 
 // join is Merge; all says that no shard may be missing.
-func join(sources []Source, all bool, emit func(event.Event) error) error {
+func join(sources []Source, all bool, differs Differs, emit func(event.Event) error) error {
 	if len(sources) == 1 {
 		a := &Alone{all: all}
 		return sources[0].once(func(e event.Event) error { return emit(a.Event(e)) })
@@ -46,6 +54,7 @@ func join(sources []Source, all bool, emit func(event.Event) error) error {
 		}
 	}
 	m.total()
+	m.vantages = newVantages(m, differs)
 	if m.scan != nil {
 		m.scan.Shard = strings.Join(m.order, "+")
 		if m.whole() {
@@ -75,10 +84,12 @@ type merger struct {
 	order   []string // of the shards: in which they came
 	notes   []message.Text
 	noted   map[string]bool
+
+	vantages *vantages
 }
 
-// shard is a part of a scan.
-type shard struct{ config, shard string }
+// shard is a part of a scan from a vantage.
+type shard struct{ vantage, config, shard string }
 
 // stream is what is kept of a source.
 type stream struct {
@@ -92,8 +103,8 @@ type stream struct {
 
 // group is the lines of one target.
 type group struct {
-	lines   []*event.Target
-	started []time.Time
+	lines []*event.Target
+	heads []*event.Scan // of their streams
 }
 
 // survey counts the lines of a source and keeps its numbers.
@@ -117,7 +128,7 @@ func (m *merger) survey(s Source) error {
 	})
 	m.streams = append(m.streams, x)
 	if x.head.Config != "" {
-		key := shard{x.head.Config, x.head.Shard}
+		key := shard{x.head.Vantage, x.head.Config, x.head.Shard}
 		m.of[key] = append(m.of[key], x)
 	}
 	return err
@@ -152,7 +163,7 @@ func (m *merger) total() {
 		for outcome, n := range s.head.Unlisted {
 			m.sum.AddOutcome(outcome, n)
 		}
-		for _, r := range Missing(s.head, heads(m.of[shard{s.head.Config, s.head.Shard}])) {
+		for _, r := range Missing(s.head, heads(m.of[shard{s.head.Vantage, s.head.Config, s.head.Shard}])) {
 			m.lacks(missingRun(s.head, r))
 		}
 	}
@@ -186,14 +197,14 @@ func supersede(runs []*stream) {
 // add up to the upper end of one.
 func (m *merger) pool() {
 	type scan struct {
-		config string
-		seed   uint64
+		vantage, config string
+		seed            uint64
 	}
 	last := map[scan]map[string]*stream{} // the runs that nothing continues, by shard
 	twice := map[scan]bool{}              // the same shard was scanned more than once
 	silent := map[scan]int{}
 	for _, s := range m.streams {
-		of := scan{s.head.Config, s.head.Seed}
+		of := scan{s.head.Vantage, s.head.Config, s.head.Seed}
 		sum := s.summary
 		if s.superseded || sum == nil {
 			sum = s.listed
@@ -258,14 +269,14 @@ func missingRun(s *event.Scan, r event.Run) message.Text {
 
 // missingShards says which shards of the scans of these heads are not among them.
 func missingShards(heads ...*event.Scan) (out []message.Text) {
-	type whole struct{ config, total string }
-	shards := map[whole]map[string]bool{}
+	type order struct{ vantage, config, total string }
+	shards := map[order]map[string]bool{}
 	for _, h := range heads {
 		_, total, _ := strings.Cut(h.Shard, "/")
 		if h.Config == "" {
 			continue
 		}
-		w := whole{h.Config, total}
+		w := order{h.Vantage, h.Config, total}
 		if shards[w] == nil {
 			shards[w] = map[string]bool{}
 		}
@@ -346,6 +357,14 @@ func (m *merger) head(s *event.Scan) {
 	if m.scan.Config != s.Config {
 		m.scan.Config = ""
 	}
+	if m.scan.Vantage == "" || s.Vantage == "" {
+		m.scan.Vantage = ""
+	} else if !slices.Contains(strings.Split(m.scan.Vantage, "+"), s.Vantage) {
+		m.scan.Vantage += "+" + s.Vantage
+	}
+	if m.scan.Watch != s.Watch {
+		m.scan.Watch = ""
+	}
 	if m.scan.Kind != s.Kind {
 		m.scan.Kind = "" // some of it was contacted
 	}
@@ -382,6 +401,13 @@ func (m *merger) pass(s Source, x *stream, emit func(event.Event) error) error {
 		}
 		id := spot(t.Target)
 		if m.times[id] == 1 {
+			if f := m.vantages.alone(t, x.head); f != nil {
+				m.sum.Remove(t)
+				more := *t
+				more.Findings = with(t.Findings, f)
+				m.sum.Add(&more)
+				e = &more
+			}
 			return emit(e)
 		}
 		g := m.held[id]
@@ -389,7 +415,7 @@ func (m *merger) pass(s Source, x *stream, emit func(event.Event) error) error {
 			g = &group{}
 			m.held[id] = g
 		}
-		g.lines, g.started = append(g.lines, t), append(g.started, x.head.Started)
+		g.lines, g.heads = append(g.lines, t), append(g.heads, x.head)
 		if len(g.lines) < m.times[id] {
 			return nil
 		}
@@ -398,18 +424,33 @@ func (m *merger) pass(s Source, x *stream, emit func(event.Event) error) error {
 			m.sum.Remove(t)
 		}
 		merged := g.merge()
+		if f := m.vantages.several(g); f != nil {
+			merged.Findings = with(merged.Findings, f)
+		}
 		m.sum.Add(merged)
 		return emit(merged)
 	})
 }
 
+// best is the index of the line that tells most, of those from the vantage of line i.
+func (g *group) best(i int) int {
+	best := i
+	for k, t := range g.lines {
+		b := g.lines[best]
+		if g.heads[k].Vantage == g.heads[i].Vantage && (better(t, b) || !better(b, t) && !g.heads[k].Started.Before(g.heads[best].Started)) {
+			best = k
+		}
+	}
+	return best
+}
+
 // merge makes one line of a group.
 func (g *group) merge() *event.Target {
-	best := 0
-	for i, t := range g.lines {
-		b := g.lines[best]
-		if better(t, b) || !better(b, t) && !g.started[i].Before(g.started[best]) {
-			best = i
+	best := g.best(0)
+	for i := range g.lines {
+		// What is open from one vantage is open.
+		if b := g.best(i); worse(g.lines[b], g.lines[best]) {
+			best = b
 		}
 	}
 	out := *g.lines[best]

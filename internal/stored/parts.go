@@ -85,9 +85,10 @@ func Heads(f interface {
 	return out, err
 }
 
-// same reports whether two streams are of one scan: the same shard of it.
+// same reports whether two streams are of one scan: the same shard of it, from
+// the same vantage.
 func same(a, b *event.Scan) bool {
-	return a.Config != "" && a.Config == b.Config && a.Shard == b.Shard
+	return a.Config != "" && a.Config == b.Config && a.Shard == b.Shard && a.Vantage == b.Vantage
 }
 
 // Continues reports whether a run continues the scan that other was a run of.

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -92,15 +91,10 @@ func New(id, name string, created time.Time, vantages []string, rate int, units 
 	return r, list, r.check()
 }
 
-// The form of ids, names and vantages: they stand in subjects of messages.
-var nameForm = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
-
-// CheckName refuses what cannot be the name of a job, a watch, a vantage or a worker.
+// CheckName refuses what cannot be the name of a job, a watch, a vantage or a worker: they
+// stand in subjects of messages.
 func CheckName(s string) error {
-	if !nameForm.MatchString(s) {
-		return fmt.Errorf("%.60q is no name: use 1 to 40 of a-z, 0-9 and -", s)
-	}
-	return nil
+	return audit.CheckName(s)
 }
 
 // check refuses a record that makes no sense.
