@@ -40,7 +40,9 @@ same flags and exit codes as scan; - is stdin, a folder stands for the *.jsonl
 files in it. Several files become one report: a target that is in more than one
 of them is listed once, and findings with the same key are one finding. Shards
 and resumed parts of one scan are recognised: together they are complete, and
-missing parts are reported.`,
+missing parts are reported. Of scans from several vantages (scan -vantage NAME)
+the worst verdict of a place counts, and where they differ, differs-by-vantage
+says who saw what.`,
 		Example: `  clawsonar report scan.jsonl -f html > report.html
   clawsonar report part1.jsonl part2.jsonl -o sarif=all.sarif -fail-on high
   clawsonar report shards/ -fail-on-incomplete
@@ -100,7 +102,9 @@ func newDiff(s streams) *cobra.Command {
 		Long: `Compare two scans that "scan -o jsonl=FILE" has stored: new and gone findings,
 new and gone gateways, changed verdicts and releases, new advisories. A finding
 counts as gone only if the newer scan could have found it. All formats are
-available; -fail-on considers only new findings.`,
+available; -fail-on considers only new findings. Of two scans with different
+vantages (scan -vantage NAME) neither is the older one: what is said is what each
+of them sees, and -fail-on considers what the second one has alone.`,
 		Example: `  clawsonar diff monday.jsonl friday.jsonl
   clawsonar diff main.jsonl branch.jsonl -f markdown -fail-on medium`,
 	}

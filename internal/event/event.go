@@ -75,6 +75,17 @@ type Run struct {
 type Compared struct {
 	Tool    Tool      `json:"tool"`
 	Started time.Time `json:"started"`
+	Vantage string    `json:"vantage,omitempty"` // where it stood, as Scan.Vantage
+}
+
+// Vantages returns the two vantages of a comparison of what is seen from them, that of
+// Compared first. It is not ok if both scans stood at one, or that is not known: then
+// the comparison is of before and now.
+func (s *Scan) Vantages() (first, second string, ok bool) {
+	if s == nil || s.Compared == nil || s.Compared.Vantage == "" || s.Vantage == "" || s.Compared.Vantage == s.Vantage {
+		return "", "", false
+	}
+	return s.Compared.Vantage, s.Vantage, true
 }
 
 // Tool names the program that made the stream.

@@ -142,7 +142,7 @@ func (r *Redactor) scan(in *event.Scan) *event.Scan {
 		}
 	}
 	if in.Compared != nil {
-		out.Compared = &event.Compared{Tool: tool(in.Compared.Tool), Started: in.Compared.Started}
+		out.Compared = &event.Compared{Tool: tool(in.Compared.Tool), Started: in.Compared.Started, Vantage: hide(in.Compared.Vantage)}
 	}
 	return out
 }

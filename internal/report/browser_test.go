@@ -178,7 +178,7 @@ func TestSARIFMultitool(t *testing.T) {
 	if err := os.Chmod(tool, 0o755); err != nil { // what its install script would do
 		t.Fatal(err)
 	}
-	for name, events := range map[string][]event.Event{"replicas": replicas(t), "everything": mixed(), "diff": changed(), "hostile": hostile(500), "empty": nil, "files": inspected()} {
+	for name, events := range map[string][]event.Event{"replicas": replicas(t), "everything": mixed(), "diff": changed(), "vantages": apart(), "hostile": hostile(500), "empty": nil, "files": inspected()} {
 		out := filepath.Join(t.TempDir(), "out.sarif")
 		in := write(t, "in.sarif", render(t, "sarif", Options{Checks: fixtureChecks()}, events...))
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)

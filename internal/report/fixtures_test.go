@@ -257,6 +257,14 @@ func changed() []event.Event {
 	}
 }
 
+// apart is a comparison of two vantages, with one of everything.
+func apart() []event.Event {
+	events := changed()
+	scan := events[0].(*event.Scan)
+	scan.Vantage, scan.Compared.Vantage = "sgp", "fra"
+	return events
+}
+
 // inspected is the stream of an inspection, with one of everything.
 func inspected() []event.Event {
 	scan := scanEvent().(*event.Scan)

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -74,7 +75,7 @@ func TestFormatsGolden(t *testing.T) {
 	looks = append(looks,
 		look{"-nvdb.md", "markdown", Options{Checks: fixtureChecks(), View: "nvdb"}},
 		look{"-nvdb-zh.md", "markdown", Options{Checks: fixtureChecks(), View: "nvdb", Lang: "zh"}})
-	for name, events := range map[string][]event.Event{"replicas": replicas(t), "everything": mixed(), "diff": changed(), "files": inspected()} {
+	for name, events := range map[string][]event.Event{"replicas": replicas(t), "everything": mixed(), "diff": changed(), "vantages": apart(), "files": inspected()} {
 		for _, l := range looks {
 			t.Run(name+l.suffix, func(t *testing.T) {
 				golden(t, name+l.suffix, render(t, l.format, l.o, events...))
@@ -103,7 +104,7 @@ func golden(t *testing.T, name, got string) {
 // TestStoredEqualsDirect: a stream that is stored and read again gives the same
 // report, byte for byte, in every format.
 func TestStoredEqualsDirect(t *testing.T) {
-	for name, events := range map[string][]event.Event{"replicas": replicas(t), "everything": mixed(), "diff": changed(), "files": inspected(), "hostile": hostile(2000)} {
+	for name, events := range map[string][]event.Event{"replicas": replicas(t), "everything": mixed(), "diff": changed(), "vantages": apart(), "files": inspected(), "hostile": hostile(2000)} {
 		stored := render(t, "jsonl", Options{}, events...)
 		var again []event.Event
 		if err := event.Read(strings.NewReader(stored), name, func(e event.Event) error { again = append(again, e); return nil }); err != nil {
@@ -136,8 +137,16 @@ func TestHostile(t *testing.T) {
 			}
 		}
 	}
+	sides := slices.Clone(events)
+	head := *events[0].(*event.Scan)
+	head.Vantage, head.Compared = nastyText("vantage", 1<<20), &event.Compared{Vantage: nastyText("other", 1<<20)}
+	sides[0] = &head
 	for _, f := range []string{"csv", "markdown", "html", "sarif", "junit"} {
-		for _, o := range []Options{{Checks: fixtureChecks()}, {Checks: fixtureChecks(), Verbose: true, Lang: "zh"}, {Checks: fixtureChecks(), View: "nvdb"}} {
+		for _, o := range []Options{{Checks: fixtureChecks()}, {Checks: fixtureChecks(), Verbose: true, Lang: "zh"}, {Checks: fixtureChecks(), View: "nvdb"}, {Checks: fixtureChecks(), Lang: "sides"}} {
+			events := events
+			if o.Lang == "sides" {
+				o.Lang, events = "", sides
+			}
 			out := render(t, f, o, events...)
 			name := fmt.Sprintf("%s %s%s", f, o.Lang, o.View)
 			if !utf8.ValidString(out) {
@@ -259,7 +268,7 @@ func TestJUnitSchema(t *testing.T) {
 		"testsuite": "name! tests! failures! errors! time skipped timestamp hostname id package", "property": "name! value!",
 		"testcase": "name! time classname", "skipped": "type message", "error": "type message", "failure": "type message",
 	}
-	for name, events := range map[string][]event.Event{"replicas": replicas(t), "everything": mixed(), "diff": changed(), "files": inspected(), "hostile": hostile(100), "nothing": nil} {
+	for name, events := range map[string][]event.Event{"replicas": replicas(t), "everything": mixed(), "diff": changed(), "vantages": apart(), "files": inspected(), "hostile": hostile(100), "nothing": nil} {
 		dec := xml.NewDecoder(strings.NewReader(render(t, "junit", Options{Checks: fixtureChecks()}, events...)))
 		path := []string{""}
 		for {

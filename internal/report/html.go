@@ -331,8 +331,8 @@ func (h *htmlSink) tls(t *event.TLS) string {
 func (h *htmlSink) found(t *event.Target, f *event.Finding) found {
 	c, openclaw := h.c, isOpenClaw(t)
 	out := found{
-		ID: f.ID, Severity: c.severity(f.Severity), Badge: severityClass(f.Severity), Mark: c.changeMark(f.Change), Title: c.title(f), Detail: c.detail(f),
-		Fix: c.fix(f, openclaw), Commands: strings.Join(h.commands(f), "\n"), Active: f.Active(), Controls: f.Controls, Evidence: f.Evidence,
+		ID: f.ID, Severity: c.severity(f.Severity), Badge: severityClass(f.Severity), Mark: h.changeMark(f.Change), Title: c.title(f), Detail: c.detail(f),
+		Fix: c.fix(f, openclaw), Commands: strings.Join(h.commands(f), "\n"), Active: f.Active() || f.Suppressed == "" && h.across(), Controls: f.Controls, Evidence: f.Evidence,
 	}
 	out.Places, out.MorePlaces = c.locations(t, f.Locations)
 	out.Diff = f.Diff

@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/clean"
@@ -210,14 +211,17 @@ func (s *junit) cases(t *event.Target, class string) []junitCase {
 		left[f.ID] = append(left[f.ID], f)
 	}
 	var out []junitCase
+	_, _, across := s.scan.Vantages()
 	for i := range s.checks {
 		r := &s.checks[i]
 		c := verdictCase(t, r.ID, class, left[r.ID])
 		if c.Failure == nil && c.Skipped == nil {
-			if ok, why := r.Judged(s.scan.Level, t); !ok {
+			if i := slices.IndexFunc(left[r.ID], func(f *event.Finding) bool { return f.Change == event.Closed }); across && i >= 0 {
+				c.Skipped = &junitResult{Message: fmt.Sprintf("from %s, not from %s", s.scan.Compared.Vantage, s.scan.Vantage)}
+			} else if ok, why := r.Judged(s.scan.Level, t); !ok {
 				c.Skipped = &junitResult{Message: why}
 			} else if s.scan.Compared != nil && len(left[r.ID]) == 0 {
-				c.Skipped = &junitResult{Message: "as it was"} // and not in this stream
+				c.Skipped = &junitResult{Message: pick(across, "the same from both", "as it was")} // and not in this stream
 			}
 		}
 		out = append(out, c)

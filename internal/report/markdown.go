@@ -174,6 +174,9 @@ func (m *markdown) grouped() string {
 func (m *markdown) title() string {
 	c, s := m.c, m.totals()
 	if d := s.Diff; d != nil {
+		if first, second, ok := m.vantages(); ok {
+			return m.vantagesTitle(d, first, second)
+		}
 		if n := m.unjudged.Count; n > 0 {
 			return c.say("%d new, %d gone, %d not judged", d.Opened, d.Closed, n)
 		}
@@ -247,11 +250,11 @@ func (m *markdown) finding(x *event.Target, f *event.Finding) string {
 	switch {
 	case f.Suppressed != "":
 		return fmt.Sprintf("- ~~%s~~ %s (%s)\n", title, mdCode(f.ID), md(c.say("suppressed: %s", c.suppressed(f))))
-	case !f.Active():
-		return fmt.Sprintf("- ~~%s~~ %s\n", c.join(md(c.changeMark(f.Change)), title), mdCode(f.ID))
+	case !f.Active() && !m.across():
+		return fmt.Sprintf("- ~~%s~~ %s\n", c.join(md(m.changeMark(f.Change)), title), mdCode(f.ID))
 	}
 	if f.Change != "" {
-		title = c.join(md(c.changeMark(f.Change)), title)
+		title = c.join(md(m.changeMark(f.Change)), title)
 	}
 	out := fmt.Sprintf("- **%s** %s\n  <br>%s\n", title, mdCode(f.ID), md(c.detail(f)))
 	if f.Remediation != "" && f.Severity.Rank() > event.Info.Rank() {

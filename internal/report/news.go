@@ -30,6 +30,7 @@ type newsLine struct {
 	severity event.Severity
 	finding  event.Finding
 	change   event.Change
+	outcome  event.Outcome // of the target
 	advisory event.Advisory
 }
 
@@ -63,7 +64,7 @@ func (n *news) add(t *event.Target, shows func(*event.Finding) bool) {
 		k.put(newsLine{where: at(), severity: f.Severity, finding: event.Finding{ID: clean.N(f.ID, 60), Title: clean.N(f.Title, textLimit)}})
 	}
 	for _, ch := range t.Changes {
-		n.changed.put(newsLine{where: at(), severity: worstSeverity(t.Findings), change: ch})
+		n.changed.put(newsLine{where: at(), severity: worstSeverity(t.Findings), change: ch, outcome: t.Outcome})
 	}
 	for i := range t.Advisories {
 		if a := &t.Advisories[i]; a.Suppressed == "" {
@@ -120,11 +121,12 @@ func (t *tally) newsBlocks() []newsBlock {
 	finding := func(l newsLine) newsRow {
 		return newsRow{Severity: l.severity, Text: c.title(&l.finding), ID: l.finding.ID}
 	}
-	add(c.say("Opened"), bad, t.news.opened, finding)
-	add(c.say("Fixed"), good, t.news.closed, finding)
-	add(c.say("Not seen again (not shown to be fixed)"), doubt, t.news.unseen, finding)
-	add(c.say("Changed"), plain, t.news.changed, func(l newsLine) newsRow { return newsRow{Text: c.changeShort(l.change)} })
-	add(c.say("New advisories"), doubt, t.news.advisories, func(l newsLine) newsRow {
+	titles := t.newsTitles()
+	add(titles.opened, bad, t.news.opened, finding)
+	add(titles.closed, titles.tone, t.news.closed, finding)
+	add(titles.unseen, doubt, t.news.unseen, finding)
+	add(titles.changed, plain, t.news.changed, func(l newsLine) newsRow { return newsRow{Text: t.changeShort(l)} })
+	add(titles.advisories, doubt, t.news.advisories, func(l newsLine) newsRow {
 		return newsRow{Severity: l.severity, Text: l.advisory.Summary, ID: l.advisory.ID}
 	})
 	return out

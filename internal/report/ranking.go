@@ -89,8 +89,11 @@ func (t *tally) account(x *event.Target) account {
 	c := t.c
 	out := account{Where: where(x.Target), Product: c.product(x), About: c.about(x)}
 	out.Verdict, out.Tone = c.verdict(x)
+	if _, second, ok := t.vantages(); ok && x.Outcome == event.OutcomeAbsent {
+		out.Verdict = c.say("UNKNOWN - not listed from %s", second)
+	}
 	for _, ch := range x.Changes {
-		out.Changes = append(out.Changes, c.change(ch))
+		out.Changes = append(out.Changes, t.changeText(x, ch))
 	}
 	out.Notes = c.unread(x)
 	for _, n := range x.AllNotes() {

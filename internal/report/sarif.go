@@ -37,6 +37,7 @@ type sarif struct {
 	results [6][][]byte    // encoded, by rank of severity
 	kept    int
 	dropped int
+	across  bool // two vantages are compared
 	whole   bool // a summary said that the scan was complete
 
 	unjudged event.Unjudged
@@ -124,6 +125,7 @@ func (s *sarif) Event(e event.Event) error {
 	switch e := e.(type) {
 	case *event.Scan:
 		s.tool = e.Tool
+		_, _, s.across = e.Vantages()
 	case *event.Summary:
 		s.whole = e.Complete
 		s.unjudged.Summary(e)
@@ -155,12 +157,13 @@ func (s *sarif) target(t *event.Target) error {
 			Suppressions: suppressions(f.Suppressed),
 			Properties:   map[string]any{"severity": f.Severity, "controls": orEmpty(f.Controls), "evidence": orEmpty(f.Evidence)},
 		}
-		switch f.Change {
-		case event.Opened:
+		switch change := f.Change; {
+		case s.across: // neither is the baseline of the other
+		case change == event.Opened:
 			r.Baseline = "new"
-		case event.Closed:
+		case change == event.Closed:
 			r.Baseline = "absent"
-		case event.Unseen:
+		case change == event.Unseen:
 			r.Baseline = "unchanged" // SARIF has no word for "not seen again"
 		}
 		if err := s.keep(f.Severity, r); err != nil {

@@ -234,7 +234,7 @@ func (t *table) details(cards []card) {
 			a.findings = slices.DeleteFunc(a.findings, func(f *event.Finding) bool { return f.Suppressed != "" })
 			suppressed = all - len(a.findings)
 		}
-		fine := a.Tone == good && x.Severity.Rank() <= event.Info.Rank() && len(x.Notes) == 0
+		fine := a.Tone == good && x.Severity.Rank() <= event.Info.Rank() && len(x.Notes) == 0 && !differs(x.Target)
 		empty := len(a.findings)+len(a.Changes)+len(a.Notes) == 0 && a.Others == "" && (x.Error == "" || !t.o.Verbose)
 		if empty || fine && !t.o.Verbose {
 			continue
@@ -296,8 +296,8 @@ func (t *table) finding(x *event.Target, f *event.Finding) {
 		sev.tone = faint
 		title = t.c.say("%s - suppressed: %s", title, t.ascii(t.c.suppressed(f), 100))
 	case f.Change != "":
-		title = t.c.join(t.c.changeMark(f.Change), title)
-		if !f.Active() {
+		title = t.c.join(t.ascii(t.changeMark(f.Change), 100), title)
+		if !f.Active() && !t.across() {
 			sev.tone = faint
 		}
 	}

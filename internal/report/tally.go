@@ -30,11 +30,12 @@ type tally struct {
 	unread   int // deployments without a gateway that were not read as a whole
 	idle     int // gateways that do not start, of which it is not known what they ask
 
-	checks []event.CheckInfo
-	shows  func(*event.Finding) bool // see Options.Severities
-	worst  ranking                   // what is listed, and named
-	groups totals
-	news   news // of a comparison
+	differing int // targets of which vantages see different verdicts
+	checks    []event.CheckInfo
+	shows     func(*event.Finding) bool // see Options.Severities
+	worst     ranking                   // what is listed, and named
+	groups    totals
+	news      news // of a comparison
 }
 
 // maxPlaces is how many targets the headline names.
@@ -104,6 +105,9 @@ func (t *tally) count(x *event.Target) {
 	}
 	if x.Refuses() && x.Outcome == event.OutcomeIdentified && authState(x) == event.AuthUnknown {
 		t.idle++
+	}
+	if differs(x) {
+		t.differing++
 	}
 	t.ways.add(x)
 }
@@ -208,6 +212,9 @@ func (t *tally) headline() []statement {
 	}
 	if t.idle > 0 {
 		out = append(out, statement{t.c.count(t.idle, "%d gateway does not start with these files.", "%d gateways do not start with these files."), plain})
+	}
+	if t.differing > 0 {
+		out = append(out, statement{t.c.count(t.differing, "Vantages see %d target differently.", "Vantages see %d targets differently."), doubt})
 	}
 	if t.inspects() {
 		out = append(out, statement{t.c.say("This is what the files declare: nothing was contacted."), faint})
@@ -327,6 +334,13 @@ func (t *tally) unjudgedToo() string {
 func (t *tally) changed(d *event.Diff) []statement {
 	c := t.c
 	var out []statement
+	if first, second, ok := t.vantages(); ok {
+		out = t.differences(d, first, second)
+		if t.unjudged.Count > 0 {
+			out = append(out, statement{t.unjudgedToo(), doubt})
+		}
+		return out
+	}
 	if d.Opened+d.Closed+d.Unseen+d.Changed+d.Advisories == 0 {
 		out = append(out, statement{c.say("Nothing has changed."), plain})
 	}
@@ -501,6 +515,9 @@ func (t *tally) provenance() []fact {
 	if t.scan.Shard != "" && t.scan.Shard != "1/1" {
 		scan = append(scan, c.say("only shard %s", t.clean(t.scan.Shard, 20)))
 	}
+	if t.scan.Vantage != "" {
+		scan = append(scan, c.say("seen from %s", t.clean(t.scan.Vantage, 100)))
+	}
 	if !t.scan.Started.IsZero() {
 		scan = append(scan, minute(t.scan.Started))
 		if d := s.Finished.Sub(t.scan.Started); !s.Finished.IsZero() && d >= 0 {
@@ -515,7 +532,9 @@ func (t *tally) provenance() []fact {
 	if way := t.way(); way != "" {
 		out = append(out, fact{c.say("Connection"), way, plain})
 	}
-	if old := t.scan.Compared; old != nil {
+	if first, second, ok := t.vantages(); ok {
+		out = append(out, fact{c.say("Compared"), c.say("what %s sees (%s) with what %s sees (%s)", first, minute(t.scan.Compared.Started), second, minute(t.scan.Started)), plain})
+	} else if old := t.scan.Compared; old != nil {
 		out = append(out, fact{c.say("Compared"), c.say("with the scan of %s, %s", minute(old.Started), t.tool(old.Tool)), plain})
 	}
 	d := t.scan.Data

@@ -19,6 +19,9 @@ type before struct {
 // so (see event.Finding), and the new advisories. Memory depends on the number of
 // gateways in the older scan.
 //
+// Of two streams whose vantages differ, opened is what the second one has alone, and
+// closed what the first one has alone: see event.Scan.Vantages.
+//
 // A finding counts as gone only if the newer scan could have shown it. What the
 // newer scan could not judge has a line even if that is as it was: it is no sign
 // that all is well.
@@ -29,7 +32,7 @@ func Diff(older, newer Source, checks []event.CheckInfo, emit func(event.Event) 
 	err := older.once(func(e event.Event) error {
 		switch e := e.(type) {
 		case *event.Scan:
-			d.compared = &event.Compared{Tool: e.Tool, Started: e.Started}
+			d.compared = &event.Compared{Tool: e.Tool, Started: e.Started, Vantage: e.Vantage}
 		case *event.Target:
 			d.remember(e)
 		case *event.Summary:
