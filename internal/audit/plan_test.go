@@ -114,7 +114,12 @@ func TestPlanRefuses(t *testing.T) {
 	if err := os.WriteFile(docker, []byte(`{"Names":"a","Ports":"0.0.0.0:18789->18789/tcp"}`+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	ss := docker + ".ss"
+	if err := os.WriteFile(ss, []byte("LISTEN 0 1 10.0.0.1:18789 *:*\nLISTEN 0 1 127.0.0.1:18789 *:*\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for want, change := range map[string]func(*Settings){
+		ss + ":2: what is published":         func(s *Settings) { s.Lists = []string{ss} },
 		docker + ":1: what is published":     func(s *Settings) { s.Lists = []string{docker} },
 		"-proxy: belongs to the machine":     func(s *Settings) { s.Proxy = "socks5://127.0.0.1:1080" },
 		"-source-ip: belongs to the machine": func(s *Settings) { s.SourceIP = "127.0.0.1" },

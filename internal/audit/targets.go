@@ -165,7 +165,7 @@ func (t *Targets) list(name, which, instead string, in io.Reader, add func(targe
 	err := l.Read(in, func(spec target.Spec) error {
 		n++
 		spec.Listed = true
-		if spec.First.IsLoopback() && (spec.Bound != "" || spec.Process != "" || spec.Found != nil) && t.b.here == "" {
+		if l.Here > 0 && t.b.here == "" {
 			t.b.here = spec.Source
 		}
 		return add(spec)
@@ -186,7 +186,7 @@ func (t *Targets) list(name, which, instead string, in io.Reader, add func(targe
 		t.b.say("%s: %d skipped: %s", l.Name, l.Left[why], why)
 	}
 	if l.Here > 0 {
-		t.b.say("%s: %d ports on every address are taken to be this machine's, and reached over loopback", l.Name, l.Here)
+		t.b.say("%s: %d ports on every address, or on loopback, are taken to be this machine's", l.Name, l.Here)
 	}
 	if l.Passed > 0 {
 		t.b.say("%s: %d open ports were skipped: use %s to scan them", l.Name, l.Passed, t.b.Call("ports"))

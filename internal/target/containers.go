@@ -36,9 +36,9 @@ func (l *List) listens(in *input, p listener, yield func(Spec) error) error {
 	case !at.IsLoopback():
 		h.bound = bound
 	}
-	h.here = at.IsUnspecified()
+	h.here = at.IsUnspecified() || at.IsLoopback()
 	switch {
-	case !h.here:
+	case !at.IsUnspecified():
 	case at.Is4():
 		at = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	default:
@@ -51,7 +51,7 @@ func (l *List) listens(in *input, p listener, yield func(Spec) error) error {
 // maxPublished is how many ports and ranges of ports a container may publish.
 const maxPublished = 1 << 15
 
-// container is what is read of a container, whoever lists it.
+// container is what is read of a container, whatever lists it.
 type container struct {
 	name  string
 	ports []published

@@ -25,8 +25,8 @@ import (
 // Only is set, those on which it saw HTTP itself, or that lead to one of Ports within a
 // container or cluster. Anything else, such as a printer's port, is better not spoken to.
 //
-// What is published on every address of a machine is taken for this one's, and reached
-// over loopback; Spec.Bound says so, or Spec.Found.
+// What is published on every address of a machine, or on its loopback, is taken for this
+// one's, and reached over loopback; Spec.Bound says so, or Spec.Found.
 //
 // Nothing of a list is passed over in silence: what is not understood, and a list
 // of a scanner that is cut, is an error. Of a list with one target a line nobody
@@ -460,7 +460,7 @@ type host struct {
 	bound netip.AddrPort   // what the one open port is bound to, if that is a wildcard or beyond loopback
 	owner string           // what listens, or publishes the port
 	found *event.Discovery // what led to it, if that is to be told
-	here  bool             // every address of this machine is meant
+	here  bool             // an address is meant that every machine has
 	bad   string           // what was there instead of a port, first, quoted
 }
 
