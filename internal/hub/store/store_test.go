@@ -38,6 +38,8 @@ func suite() map[string]func(*testing.T, *Store) {
 		"job pauses":      testJobPauses,
 		"together":        testTogether,
 		"workers":         testWorkers,
+		"hostile results": testHostileResults,
+		"hostile parts":   testHostileParts,
 	}
 }
 

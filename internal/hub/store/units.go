@@ -95,7 +95,7 @@ func attempt(ctx context.Context, q querier, a job.At, worker string) (held, err
 // works reports whether an attempt goes on.
 func (h *held) works() bool { return h.say.Order == job.Run || h.say.Order == job.Pause }
 
-// BeginUnit begins an attempt at a unit; whoever was at it has Lost it. If the order is
+// BeginUnit begins an attempt at a unit; one that was going on is lost. If the order is
 // not run, none has begun. A unit that was begun job.MaxAttempts times is given up.
 func (s *Store) BeginUnit(ctx context.Context, u job.Unit, worker string, now time.Time) (out job.Begun, err error) {
 	err = s.together(ctx, func(ctx context.Context, tx *sql.Tx) error {
