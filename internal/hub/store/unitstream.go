@@ -32,23 +32,33 @@ type UnitStream struct {
 // the attempt by which it is, of others each attempt of which there is something, or one
 // without Events.
 func (s *Store) UnitStreams(ctx context.Context, id, vantage string) (out []UnitStream, err error) {
-	err = s.each(ctx, `SELECT `+unitColumns+`, COALESCE(p.tried, 0) FROM unit
-		LEFT JOIN (SELECT k AS of_k, attempt AS tried FROM part WHERE job = $1 AND vantage = $2 GROUP BY k, attempt) p ON p.of_k = k
-		WHERE job = $1 AND vantage = $2 ORDER BY k, tried`, []any{id, vantage}, func(r *sql.Rows) error {
-		var tried int64
-		u, err := scanUnit(r, &tried)
-		x := UnitStream{JobUnit: u}
-		if tried != 0 {
-			x.Tried = time.UnixMilli(tried >> 22).UTC() // see unique
-			x.Events = s.events(ctx, u, tried)
+	// Not one query: PostgreSQL may not know how many there are, and take minutes.
+	tried := map[uint64][]int64{}
+	if err := s.each(ctx, `SELECT k, attempt FROM part WHERE job = $1 AND vantage = $2 GROUP BY k, attempt ORDER BY k, attempt`, []any{id, vantage}, func(r *sql.Rows) error {
+		var k, attempt int64
+		err := r.Scan(&k, &attempt)
+		tried[uint64(k)] = append(tried[uint64(k)], attempt)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	units, err := s.units(ctx, `job = $1 AND vantage = $2 ORDER BY k`, id, vantage)
+	if err != nil {
+		return nil, err
+	}
+	for _, u := range units {
+		if tried[u.K] == nil {
+			out = append(out, UnitStream{JobUnit: u})
+		}
+		for _, attempt := range tried[u.K] {
+			x := UnitStream{JobUnit: u, Tried: time.UnixMilli(attempt >> 22).UTC(), Events: s.events(ctx, u, attempt)} // see unique
 			if u.State != UnitDone {
 				x.Events = readable(x.Events)
 			}
+			out = append(out, x)
 		}
-		out = append(out, x)
-		return err
-	})
-	return out, err
+	}
+	return out, nil
 }
 
 // readable is a source that ends where it cannot be read.
