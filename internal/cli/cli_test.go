@@ -23,6 +23,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/cli"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/replica"
+	"github.com/clawsonar/clawsonar/internal/test/mmdb"
 	"github.com/clawsonar/clawsonar/internal/test/nameserver"
 	"github.com/clawsonar/clawsonar/internal/test/script"
 	"github.com/clawsonar/clawsonar/testdata/captures"
@@ -72,6 +73,7 @@ func TestScripts(t *testing.T) {
 			"stream":    stream,
 			"document":  document,
 			"empty":     empty,
+			"geofiles":  geoFiles,
 			"nocolor":   noColor,
 		},
 	})
@@ -438,6 +440,20 @@ func empty(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	for _, e := range entries {
 		ts.Fatalf("%s holds %s", args[0], e.Name())
+	}
+}
+
+// geofiles writes as.mmdb and country.mmdb, which know loopback and addresses for
+// documentation.
+func geoFiles(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: geofiles")
+	}
+	for name, records := range map[string]map[string]mmdb.Map{
+		"as.mmdb":      {"127.0.0.0/8": mmdb.AS(64500, "Example Net"), "198.51.100.0/24": mmdb.AS(64501, "Acme Ltd")},
+		"country.mmdb": {"127.0.0.0/8": mmdb.Country("AU"), "198.51.100.0/24": mmdb.Country("NZ")},
+	} {
+		ts.Check(os.WriteFile(ts.MkAbs(name), mmdb.File(name, records), 0o600))
 	}
 }
 

@@ -66,7 +66,11 @@ func stdin(s streams) results.Named {
 }
 
 func (o *outputOptions) read() []results.Named {
-	return named(results.Named{Flag: "-redact-key", Path: o.redactKey})
+	out := named(results.Named{Flag: "-redact-key", Path: o.redactKey})
+	for _, name := range o.geo {
+		out = append(out, results.Named{Flag: "-geo", Path: name})
+	}
+	return out
 }
 
 func (o *gateOptions) read() []results.Named {

@@ -130,6 +130,7 @@ func (o *storedOptions) command(s streams, cmd *cobra.Command, name string, run 
 	o.ownIgnore = true
 	f := newFlags(name)
 	o.outputOptions.flags(f)
+	o.geoFlag(f)
 	o.gateOptions.flags(f)
 	return f.attach(s, cmd, func(ctx context.Context, args []string) error {
 		set, err := audit.Fingerprints()

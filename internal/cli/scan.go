@@ -126,6 +126,7 @@ func (o *scanOptions) authorisationFlags(f *flags) {
 // outputFlags adds the flags about the output.
 func (o *scanOptions) outputFlags(f *flags) {
 	o.outputOptions.flags(f)
+	o.geoFlag(f)
 	o.gateOptions.flags(f)
 }
 

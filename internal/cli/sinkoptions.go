@@ -17,6 +17,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/exit"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/geo"
 	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/policy"
 	"github.com/clawsonar/clawsonar/internal/redact"
@@ -37,6 +38,7 @@ type outputOptions struct {
 	severities                []string
 	redact                    bool
 	redactKey                 string
+	geo                       []string
 	silent, verbose, monochro bool
 	moreChecks                []event.CheckInfo // besides those of a scan
 }
@@ -66,6 +68,12 @@ func (o *outputOptions) flags(f *flags) {
 		mayFind("it lists what is counted anyway")
 	f.boolean(&o.monochro, "no-color", "", "no colour (same as the environment variable NO_COLOR)").
 		mayFind("it sets the appearance only")
+}
+
+// geoFlag adds the flag about addresses, to commands whose targets have one.
+func (o *outputOptions) geoFlag(f *flags) {
+	f.list(&o.geo, "geo", "", "FILE", "add the AS or the country of addresses from this file of the MaxMind DB format (.mmdb), such as GeoLite2-ASN or GeoLite2-Country; repeatable", checkList).
+		mustName("the results say what it says")
 }
 
 func checkView(s string) error {
@@ -227,6 +235,9 @@ func openPipeline(s streams, set *fingerprint.Set, o *outputOptions, g *gateOpti
 	}
 	if p.Redact, err = o.redactor(set); err != nil {
 		return nil, err
+	}
+	if p.Geo, err = geo.Open(o.geo...); err != nil {
+		return nil, fmt.Errorf("-geo: %w", err)
 	}
 	outputs, err := o.outputs(s)
 	if err != nil {

@@ -51,6 +51,7 @@ func newVerify(s streams) *cobra.Command {
 	o.levelFlag(f)
 	o.authorisationFlags(f)
 	o.outputOptions.flags(f)
+	o.geoFlag(f)
 	cmd := &cobra.Command{
 		Use:   "verify [flags] POSTURE",
 		Short: "Compare what is seen of endpoints with what was declared",

@@ -122,6 +122,7 @@ type Network struct {
 type Target struct {
 	Type       Type       `json:"type"` // TypeTarget
 	Target     Address    `json:"target"`
+	Geo        *Geo       `json:"geo,omitempty"` // nil if nothing is known
 	Outcome    Outcome    `json:"outcome"`
 	Product    *Product   `json:"product,omitempty"`
 	Version    *Version   `json:"version,omitempty"`
@@ -281,6 +282,19 @@ type Address struct {
 	// be the container or service that a list names.
 	Bound   string `json:"bound,omitempty"`
 	Process string `json:"process,omitempty"`
+}
+
+// Geo is what files that the user has say of an address. What they do not say is zero.
+type Geo struct {
+	AS      uint32 `json:"as,omitempty"`      // number of the autonomous system that announces it
+	ASName  string `json:"as_name,omitempty"` // clean, at most 100 runes
+	Country string `json:"country,omitempty"` // see IsCountry
+}
+
+// IsCountry reports whether s is a country as Geo has it: two capital letters, as in ISO
+// 3166-1.
+func IsCountry(s string) bool {
+	return len(s) == 2 && s[0] >= 'A' && s[0] <= 'Z' && s[1] >= 'A' && s[1] <= 'Z'
 }
 
 // Product says what was recognised.

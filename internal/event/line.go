@@ -27,7 +27,9 @@ func appendLine(b []byte, t *Target) ([]byte, bool) {
 	l.text(`,"url":`, a.URL)
 	l.text(`,"reach":`, string(a.Reach))
 	l.some(`,"member":`, string(a.Member))
-	l.text(`},"outcome":`, string(t.Outcome))
+	l.b = append(l.b, '}')
+	l.geo(t.Geo)
+	l.text(`,"outcome":`, string(t.Outcome))
 	if f := t.Front; f != nil {
 		l.text(`,"front":{"kind":`, f.Kind)
 		l.b = append(l.b, `,"because":[`...)
@@ -86,6 +88,29 @@ func (l *line) some(key, s string) {
 
 func (l *line) number(key string, n int64) {
 	l.b = strconv.AppendInt(append(l.b, key...), n, 10)
+}
+
+func (l *line) geo(g *Geo) {
+	if g == nil {
+		return
+	}
+	before := `,"geo":{`
+	if g.AS != 0 {
+		l.number(before+`"as":`, int64(g.AS))
+		before = ","
+	}
+	if g.ASName != "" {
+		l.text(before+`"as_name":`, g.ASName)
+		before = ","
+	}
+	if g.Country != "" {
+		l.text(before+`"country":`, g.Country)
+		before = ","
+	}
+	if before != "," {
+		l.b = append(l.b, before...)
+	}
+	l.b = append(l.b, '}')
 }
 
 func (l *line) evidence(before string, x *Evidence) {

@@ -80,6 +80,8 @@ func set(t *testing.T, v reflect.Value, check func()) {
 		v.SetFloat(1.5)
 	case reflect.Int, reflect.Int64:
 		v.SetInt(7)
+	case reflect.Uint32:
+		v.SetUint(7)
 	default:
 		t.Fatalf("a member of kind %s", v.Kind())
 	}

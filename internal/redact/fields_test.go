@@ -42,7 +42,7 @@ func fields() map[string]string {
 			MissEstimate.Reprobed MissEstimate.Found MissEstimate.Missed MissEstimate.MissedAtMost
 			Diff.Opened Diff.Closed Diff.Unseen Diff.Changed Diff.Advisories
 			Scan.From Scan.Unlisted Run.From Run.Started Unlisted.Count Place.Outcome SameAs.Confidence SameAs.Because Finding.Step Finding.Release Address.Member Discovery.By Message.ID
-			Posture.Vantage Posture.Declared Posture.Result Summary.Posture Way.Port Way.Through Configured.Bind Configured.Mode Pos.Line Pos.Column`,
+			Geo.Country Posture.Vantage Posture.Declared Posture.Result Summary.Posture Way.Port Way.Through Configured.Bind Configured.Mode Pos.Line Pos.Column`,
 		replaced: `Scan.Watch Scan.Vantage Compared.Vantage Posture.At Way.Names Pos.File Address.File Address.Gateway Address.Base Location.File Location.Says Finding.Diff
 			Authorization.Contact Address.Input Address.Source Address.Name Address.IP Address.URL Address.Bound Address.Process Discovery.Announced Discovery.Published
 			TLS.Version TLS.Cipher TLS.Subject TLS.Issuer TLS.Names TLS.NotBefore TLS.NotAfter TLS.SHA256 TLS.VerifyError TLS.NameError TLS.Legacy TLS.HSTS
@@ -50,7 +50,7 @@ func fields() map[string]string {
 			Finding.Key Finding.Suppressed Advisory.Suppressed Evidence.SHA256 Evidence.Facts Summary.Notes Summary.Messages FindingMessages.Suppressed Message.Args`,
 		erased: `Posture.Notes Target.Notes Target.Error Change.Old Change.New Product.Name Surface.Path Finding.Title Finding.Detail Finding.Remediation
 			Finding.References Advisory.ScoreSource Advisory.Summary Evidence.Request Evidence.Error`,
-		inside: `Target.Discovery Files.At Configured.At Version.At Target.Posture Posture.Configured Posture.Messages Configured.Way Way.Adds Target.Files Finding.Locations Location.Message Files.Ways Files.Unjudged Way.Steps
+		inside: `Target.Geo Target.Discovery Files.At Configured.At Version.At Target.Posture Posture.Configured Posture.Messages Configured.Way Way.Adds Target.Files Finding.Locations Location.Message Files.Ways Files.Unjudged Way.Steps
 			Scan.Tool Scan.Data Scan.Authorization Scan.Compared Compared.Tool Target.Target Target.Product Target.Version Target.Auth Target.Front
 			Target.TLS Target.Surfaces Target.Findings Target.Advisories Target.Evidence Target.Changes Target.SameAs Target.Messages Target.ErrorMessage Finding.Messages FindingMessages.Detail FindingMessages.Remediation Change.OldMessage Change.NewMessage Scan.Network Scan.Earlier Summary.MissEstimate Summary.Diff
 			Summary.Unlisted Unlisted.Targets`,
@@ -97,7 +97,7 @@ func fill(v reflect.Value, field string, s func(field string) string, visit func
 		v.SetBool(true)
 	case reflect.Int, reflect.Int64:
 		v.SetInt(7)
-	case reflect.Uint16, reflect.Uint64:
+	case reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		v.SetUint(7)
 	case reflect.Float64:
 		v.SetFloat(7)
@@ -233,6 +233,10 @@ func TestNumbersAndTimes(t *testing.T) {
 				t.Errorf("%s to %s", i.NotBefore, i.NotAfter)
 			}
 			x.TLS.NotBefore, x.TLS.NotAfter = got.(*event.Target).TLS.NotBefore, got.(*event.Target).TLS.NotAfter
+			if as := got.(*event.Target).Geo.AS; as < 4_200_000_000 || as == 4_294_967_295 {
+				t.Errorf("AS%d is not for private use", as)
+			}
+			x.Geo.AS = got.(*event.Target).Geo.AS
 		}
 		counts := func(e event.Event) string {
 			b, _ := json.Marshal(e)

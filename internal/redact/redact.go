@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"net/netip"
@@ -231,7 +232,7 @@ func (r *Redactor) target(in *event.Target) *event.Target {
 	}
 	x := r.eraser(in, u)
 	out := &event.Target{
-		Type: event.TypeTarget, Target: r.address(&in.Target, u, x), Outcome: id(in.Outcome), TLS: r.tls(in.TLS),
+		Type: event.TypeTarget, Target: r.address(&in.Target, u, x), Geo: optional(in.Geo, r.geo), Outcome: id(in.Outcome), TLS: r.tls(in.TLS),
 		Surfaces: each(in.Surfaces, func(s event.Surface) event.Surface {
 			return event.Surface{ID: id(s.ID), State: id(s.State), Path: x.text(s.Path)}
 		}),
@@ -325,6 +326,22 @@ func (r *Redactor) bound(text string) string {
 		return gone
 	}
 	return netip.AddrPortFrom(r.addr(b.Addr()), b.Port()).String()
+}
+
+// geo keeps the country. An AS may be of one organisation alone, and its name then is that
+// one's: it becomes one of those for private use (RFC 6996), the same for the same AS, and
+// loses its name.
+func (r *Redactor) geo(in event.Geo) event.Geo {
+	const first, n = 4_200_000_000, 94_967_295
+	out := event.Geo{}
+	if in.AS != 0 {
+		raw, _ := hex.DecodeString(r.token("as", strconv.FormatUint(uint64(in.AS), 10), 16))
+		out.AS = uint32(first + binary.BigEndian.Uint64(raw)%n)
+	}
+	if event.IsCountry(in.Country) {
+		out.Country = in.Country
+	}
+	return out
 }
 
 // programs are those that listen where a gateway does and are nobody's own. Linux

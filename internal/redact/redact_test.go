@@ -155,3 +155,25 @@ func TestConfig(t *testing.T) {
 		t.Errorf("none became %s", got)
 	}
 }
+
+// TestGeo: the country stays. An AS is the same one wherever it is the same, another with
+// another key, and has no name.
+func TestGeo(t *testing.T) {
+	r, other := redactor(t, "0123456789abcdef"), redactor(t, "fedcba9876543210")
+	at := func(r *Redactor, g event.Geo) event.Geo {
+		return *r.Event(&event.Target{Type: "target", Geo: &g}).(*event.Target).Geo
+	}
+	a, b := at(r, event.Geo{AS: 64500, ASName: "Secret Ltd", Country: "AU"}), at(r, event.Geo{AS: 64500, ASName: "Secret Limited", Country: "NZ"})
+	if a.AS != b.AS || a.AS == 64500 || a.ASName+b.ASName != "" || a.Country != "AU" || b.Country != "NZ" {
+		t.Errorf("%+v, %+v", a, b)
+	}
+	if c := at(r, event.Geo{AS: 64501}); c.AS == a.AS || c.Country != "" {
+		t.Errorf("another AS: %+v", c)
+	}
+	if c := at(other, event.Geo{AS: 64500, Country: "Secretland"}); c.AS == a.AS || c.Country != "" {
+		t.Errorf("with another key: %+v", c)
+	}
+	if c := at(r, event.Geo{}); c != (event.Geo{}) {
+		t.Errorf("out of nothing: %+v", c)
+	}
+}

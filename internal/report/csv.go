@@ -31,6 +31,7 @@ func csvColumns() []string {
 		"record", "target", "ip", "port", "name", "source", "reach", "outcome", "product", "release", "auth", "auth_mode",
 		"severity", "id", "title", "detail", "fix", "controls", "references", "evidence", "key", "suppressed", "change",
 		"cve", "score", "status", "reach_of_advisory", "fixed_in", "locations",
+		"as", "as_name", "country",
 	}
 }
 
@@ -94,6 +95,12 @@ func (s *csvSink) record(t *event.Target, kind string, cells map[string]string) 
 	}
 	if t.Auth != nil {
 		row["auth"], row["auth_mode"] = string(t.Auth.State), string(t.Auth.Mode)
+	}
+	if g := t.Geo; g != nil {
+		row["as_name"], row["country"] = g.ASName, g.Country
+		if g.AS != 0 {
+			row["as"] = strconv.FormatUint(uint64(g.AS), 10)
+		}
 	}
 	var line []string
 	for _, column := range csvColumns() {

@@ -185,6 +185,25 @@ func TestTotals(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", kind, got, want[kind])
 		}
 	}
+	if s.known.as || s.known.country {
+		t.Error("something is known of where they are")
+	}
+	geo := func(as uint32, name, country string) {
+		e := gateway("10.0.0.1", func(x *event.Target) { x.Geo = &event.Geo{AS: as, ASName: name, Country: country} })
+		s.add(e.(*event.Target))
+	}
+	geo(64500, "", "AU")
+	geo(64500, "Example\x1b[31m Net", "")
+	geo(64500, "Example Network", "AU")
+	geo(0, "nobody", "Australia")
+	systems := []group{{Targets: 6, Open: 1}, {Name: "AS64500 Example Net", Targets: 3}}
+	if got := sortedIf(s.known.as, s.systems); !reflect.DeepEqual(got, systems) {
+		t.Errorf("by AS: %+v, want %+v", got, systems)
+	}
+	countries := []group{{Targets: 7, Open: 1}, {Name: "AU", Targets: 2}}
+	if got := sortedIf(s.known.country, s.countries); !reflect.DeepEqual(got, countries) {
+		t.Errorf("by country: %+v, want %+v", got, countries)
+	}
 	for i := range groupLimit + 100 {
 		s.add(gateway(fmt.Sprintf("10.%d.%d.1", i/250%250, i%250), func(x *event.Target) {
 			x.Version = &event.Version{Exact: fmt.Sprint("release-", i)}

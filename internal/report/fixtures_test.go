@@ -75,11 +75,13 @@ func mixed() []event.Event {
 			t.Auth = &event.Auth{State: "unknown"}
 			t.Findings = []event.Finding{unverified, plainHTTP}
 			t.Notes = []string{"the tool endpoint answered 429 each time"}
+			t.Geo = &event.Geo{Country: "NZ"}
 		}),
 		gateway("10.0.0.7", func(t *event.Target) {
 			t.Version = &event.Version{Exact: "2026.5.28", Candidates: []string{"2026.5.28"}}
 			t.Auth = &event.Auth{State: "open", Mode: "none"}
 			t.Front = &event.Front{Kind: "nginx"}
+			t.Geo = &event.Geo{AS: 64500, ASName: "=Example|Net <1>", Country: "AU"}
 			suppressed := legacy
 			suppressed.Suppressed = "ignore file: until 2026-12-01"
 			by := message.New("suppressed.ignore-file", message.Of("reason", "until 2026-12-01"))
@@ -89,6 +91,7 @@ func mixed() []event.Event {
 		gateway("10.0.0.30", func(t *event.Target) {
 			t.Target.Name, t.Target.URL = "gw.example.net", "https://gw.example.net/a/fairly/long/base/path/"
 			t.Target.IP, t.Target.Port, t.Target.Reach = "198.51.100.4", 443, "public"
+			t.Geo = &event.Geo{AS: 64501, Country: "AU"}
 			t.Product.Brand, t.Product.Confidence = "clawdbot", "firm"
 			t.Version = &event.Version{Candidates: []string{"2026.1.24", "2026.1.24-3"}}
 			t.Auth = &event.Auth{State: "gated"}

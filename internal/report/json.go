@@ -79,7 +79,13 @@ func (d *document) Flush() error {
 		Checks   []group `json:"checks"`
 		Releases []group `json:"releases"`
 		Networks []group `json:"networks"`
-	}{sorted(d.groups.checks), sorted(d.groups.releases), sorted(d.groups.networks)}
+		// Only where they are known of any.
+		Systems   []group `json:"as,omitempty"`
+		Countries []group `json:"countries,omitempty"`
+	}{
+		sorted(d.groups.checks), sorted(d.groups.releases), sorted(d.groups.networks),
+		sortedIf(d.groups.known.as, d.groups.systems), sortedIf(d.groups.known.country, d.groups.countries),
+	}
 	if err := d.write(before, groups, ",\n"); err != nil {
 		return err
 	}

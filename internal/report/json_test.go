@@ -123,7 +123,7 @@ func TestJSONDocument(t *testing.T) {
 			var doc struct {
 				Scan    *event.Scan
 				Targets []event.Target
-				Totals  struct{ Checks, Releases, Networks []group }
+				Totals  struct{ Checks, Releases, Networks, AS, Countries []group }
 				Summary *event.Summary
 			}
 			d := json.NewDecoder(strings.NewReader(out))

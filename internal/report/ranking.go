@@ -158,6 +158,14 @@ func (c *catalogue) about(t *event.Target) []string {
 	if a.Reach == event.ReachPublic {
 		out = append(out, c.say("globally reachable"))
 	}
+	if g := t.Geo; g != nil {
+		if g.AS != 0 {
+			out = append(out, system(g))
+		}
+		if g.Country != "" {
+			out = append(out, c.say("country %s", g.Country))
+		}
+	}
 	if a.Bound != "" {
 		out = append(out, c.say("listens on %s", a.Bound))
 	}

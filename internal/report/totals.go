@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
@@ -16,10 +18,12 @@ const (
 	fewTargets = 2      // up to so many gateways need no totals or charts
 )
 
-// totals counts a stream by check, by release and by network. Its memory has a
-// limit, for any stream.
+// totals counts a stream by check, by release, by network, and by AS and country where
+// these are known of any. Its memory has a limit, for any stream.
 type totals struct {
-	checks, releases, networks map[string]*group
+	checks, releases, networks, systems, countries map[string]*group
+
+	known struct{ as, country bool } // of any
 }
 
 // group is one line of the totals. It is JSON as the document has it.
@@ -40,6 +44,7 @@ func (s *totals) add(t *event.Target) {
 	}
 	if s.checks == nil {
 		s.checks, s.releases, s.networks = map[string]*group{}, map[string]*group{}, map[string]*group{}
+		s.systems, s.countries = map[string]*group{}, map[string]*group{}
 	}
 	open := t.Auth != nil && t.Auth.State == event.AuthOpen
 	var ids []string // a check may raise several findings at one target
@@ -64,6 +69,41 @@ func (s *totals) add(t *event.Target) {
 		count(g, open)
 	}
 	count(lookUp(s.networks, network(t.Target.IP)), open)
+	s.located(t.Geo, open)
+}
+
+// located counts by AS and country. What is not known is counted, too, as a group without
+// a name, for it may be any of them.
+func (s *totals) located(g *event.Geo, open bool) {
+	if g == nil {
+		g = &event.Geo{}
+	}
+	as := lookUp(s.systems, asNumber(g))
+	if s.known.as = s.known.as || g.AS != 0; as.Name == asNumber(g) {
+		as.Name = system(g)
+	}
+	count(as, open)
+	country := ""
+	if event.IsCountry(g.Country) {
+		country, s.known.country = g.Country, true
+	}
+	count(lookUp(s.countries, country), open)
+}
+
+// asNumber is an AS as people write it; "" for none.
+func asNumber(g *event.Geo) string {
+	if g.AS == 0 {
+		return ""
+	}
+	return "AS" + strconv.FormatUint(uint64(g.AS), 10)
+}
+
+// system is an AS with its name.
+func system(g *event.Geo) string {
+	if g.AS == 0 {
+		return ""
+	}
+	return strings.TrimSpace(asNumber(g) + " " + clean.N(g.ASName, 100))
 }
 
 func count(g *group, open bool) {
@@ -116,6 +156,14 @@ func sorted(m map[string]*group) []group {
 	return out
 }
 
+// sortedIf is sorted where there is anything to tell, else nil.
+func sortedIf(known bool, m map[string]*group) []group {
+	if !known {
+		return nil
+	}
+	return sorted(m)
+}
+
 // totalled is what the formats for people show of the totals: each kind with a
 // title, at most groupShown lines each. It is empty where there are few targets.
 type totalled struct {
@@ -135,6 +183,8 @@ func (t *tally) totalled() []totalled {
 		{Title: c.say("By check"), Name: c.say("Check"), Check: true, Groups: sorted(t.groups.checks)},
 		{Title: c.say("By release"), Name: c.say("Release"), Groups: sorted(t.groups.releases)},
 		{Title: c.say("By network"), Name: c.say("Network"), Groups: sorted(t.groups.networks)},
+		{Title: c.say("By AS"), Name: c.say("AS"), Groups: sortedIf(t.groups.known.as, t.groups.systems)},
+		{Title: c.say("By country"), Name: c.say("Country"), Groups: sortedIf(t.groups.known.country, t.groups.countries)},
 	} {
 		if k.Check {
 			k.Groups = slices.DeleteFunc(k.Groups, func(g group) bool { return !t.shows(&event.Finding{Severity: g.Severity}) })

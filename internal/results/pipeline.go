@@ -5,20 +5,22 @@ import (
 	"slices"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/geo"
 	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/policy"
 	"github.com/clawsonar/clawsonar/internal/redact"
 	"github.com/clawsonar/clawsonar/internal/stored"
 )
 
-// Pipeline is the way of an event: what is known is marked, the gate looks, what
-// identifies is replaced, the reports are written.
+// Pipeline is the way of an event: what files know of its address is added, what is known
+// is marked, the gate looks, what identifies is replaced, the reports are written.
 //
 // A run that continues a jsonl file which holds all before it writes there
 // alone while it scans; the gate and the other outputs then get what "report"
 // makes of that file. If no file holds the runs before, they get this run alone,
 // and are told that this is not all.
 type Pipeline struct {
+	Geo    *geo.Files // nil: nothing is added
 	Filter *policy.Filter
 	Gate   *policy.Gate
 	Redact *redact.Redactor    // nil: nothing is replaced
@@ -47,7 +49,7 @@ func (p *Pipeline) Open(outputs []Output, journal *JournalFile, head *event.Scan
 
 // Event passes an event on. An error says that there is nowhere left to write to.
 func (p *Pipeline) Event(e event.Event) error {
-	e = p.Filter.Event(e)
+	e = p.Filter.Event(p.Geo.Add(e))
 	line := e
 	if p.Redact != nil {
 		line = p.Redact.Event(e)
