@@ -60,6 +60,9 @@ Watch only what you run yourself or are authorised to scan.`,
 		Example: `  clawsonar-hub serve                 watch this machine, pages on http://127.0.0.1:8790/
   clawsonar-hub serve watch.yaml      watch what the file lists
   clawsonar-hub token new ann -role work
+  clawsonar-hub worker new fra-1 -vantage fra
+  clawsonar-hub work fra-1.worker.yaml        on another machine
+  clawsonar-hub job add job.yaml      have the workers make a scan
   clawsonar-hub import streams        make the index again from the stored streams
   clawsonar-hub demo                  a fleet of replicas with a history`,
 		SilenceErrors: true, SilenceUsage: true, DisableFlagParsing: true,
@@ -77,7 +80,7 @@ Watch only what you run yourself or are authorised to scan.`,
 		return usage(unknown(cmd, args[0]))
 	}
 	root.Args = cobra.ArbitraryArgs
-	root.AddCommand(newServe(s), newImport(s), newToken(s), newDemo(s), newWork(s), command(&cobra.Command{
+	root.AddCommand(newServe(s), newImport(s), newToken(s), newJob(s), newWorker(s), newWork(s), newDemo(s), command(&cobra.Command{
 		Use: "version", Short: "Print the version", Long: "Print the version.",
 	}, 0, nil, func(context.Context, []string) error { return sayVersion(s) }))
 	return root

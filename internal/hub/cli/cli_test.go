@@ -2,10 +2,12 @@ package cli
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/nats-io/nkeys"
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
 
@@ -39,6 +41,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":   script.Exits("clawsonar-hub"),
 			"replica": startReplica,
+			"fleet":   startWorkers,
 		},
 	})
 }
@@ -56,4 +59,34 @@ func startReplica(ts *testscript.TestScript, neg bool, args []string) {
 alerts:
   - {name: people, when: opened, to: ["exec:./tell.sh"]}
 `, r.Addr), 0o600))
+}
+
+// startWorkers starts a gateway that is open and one place that is closed, and writes a
+// watch.yaml with workers, and jobs: job.yaml over a range with the gateway, closed.yaml that
+// names the closed place.
+func startWorkers(ts *testscript.TestScript, neg bool, args []string) {
+	all, err := evidence.LoadCaptures(captures.FS, ".")
+	ts.Check(err)
+	r, err := replica.Start(all["openclaw/openclaw-2026.9.6-none.yaml"])
+	ts.Check(err)
+	ts.Defer(r.Close)
+	free := func() int {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		defer l.Close()
+		return l.Addr().(*net.TCPAddr).Port
+	}
+	pages, workers, closed := free(), free(), free()
+	pair, err := nkeys.CreateUser()
+	ts.Check(err)
+	seed, err := pair.Seed()
+	ts.Check(err)
+	for name, text := range map[string]string{
+		"hub.nk":      string(seed),
+		"watch.yaml":  fmt.Sprintf("listen: 127.0.0.1:%d\nworkers: {listen: '127.0.0.1:%d', rate-limit: 100}\n", pages, workers),
+		"job.yaml":    fmt.Sprintf("name: lab\ntargets: [127.0.0.0/29]\nports: %d\nvantages: [fra, sgp]\nunits: 2\n", r.Addr.Port()),
+		"closed.yaml": fmt.Sprintf("name: closed\ntargets: ['127.0.0.1:%d']\nvantages: [fra, sgp]\n", closed),
+	} {
+		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o600))
+	}
 }

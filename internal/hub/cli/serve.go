@@ -24,6 +24,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/hub/alert"
 	"github.com/clawsonar/clawsonar/internal/hub/config"
 	"github.com/clawsonar/clawsonar/internal/hub/machine"
+	"github.com/clawsonar/clawsonar/internal/hub/queue"
 	"github.com/clawsonar/clawsonar/internal/hub/store"
 	"github.com/clawsonar/clawsonar/internal/hub/watch"
 	"github.com/clawsonar/clawsonar/internal/hub/web"
@@ -71,7 +72,8 @@ type hub struct {
 	db     *store.Store
 	runner *watch.Runner
 	alerts *alert.Loop
-	broken atomic.Bool // a run was not complete, or could not judge all that was named
+	queue  *queue.Queue // nil: there are no workers
+	broken atomic.Bool  // a run was not complete, or could not judge all that was named
 }
 
 // open makes the hub's parts. What it refuses is the user's to fix.
@@ -103,6 +105,10 @@ func open(ctx context.Context, s streams, c *config.Config) (h *hub, err error) 
 		h.db.Close()
 		return nil, err
 	}
+	if err := h.openQueue(ctx); err != nil {
+		h.close()
+		return nil, err
+	}
 	// What an earlier process left is no run of this one.
 	if err := h.runner.Adopt(ctx); err != nil && ctx.Err() == nil {
 		s.say("%v", err)
@@ -117,6 +123,9 @@ func open(ctx context.Context, s streams, c *config.Config) (h *hub, err error) 
 }
 
 func (h *hub) close() {
+	if h.queue != nil {
+		h.queue.Close()
+	}
 	h.runner.Close()
 	if err := h.db.Close(); err != nil {
 		h.s.say("%v", err)
@@ -178,13 +187,16 @@ func serve(ctx context.Context, s streams, c *config.Config, before func() error
 		address = c.URL + "/"
 	}
 	s.say("%d watches, pages at %s", len(c.Watches), address)
+	if h.queue != nil {
+		s.say("workers connect to %s", c.Workers.URL)
+	}
 	if says := listening.Says(); says != "" {
 		s.say("%s", says)
 	}
-	run := h.runner.Run
+	run := h.run
 	if before != nil {
 		run = func(ctx context.Context, w *config.Watch) error {
-			return errors.Join(before(), h.runner.Run(ctx, w))
+			return errors.Join(before(), h.run(ctx, w))
 		}
 	}
 	group, ctx := errgroup.WithContext(ctx)
@@ -212,6 +224,7 @@ func serve(ctx context.Context, s streams, c *config.Config, before func() error
 		h.scheduler(run).Serve(ctx)
 		return nil
 	})
+	group.Go(func() error { return h.runQueue(ctx) })
 	group.Go(func() error {
 		if err := h.alerts.Run(ctx); ctx.Err() == nil {
 			return err
@@ -284,7 +297,13 @@ func serveOnce(ctx context.Context, s streams, c *config.Config) error {
 		return err
 	}
 	defer h.close()
-	err = h.scheduler(h.runner.Run).Once(ctx)
+	working, end := context.WithCancel(ctx)
+	defer end()
+	group, working := errgroup.WithContext(working)
+	group.Go(func() error { return h.runQueue(working) })
+	err = h.scheduler(h.run).Once(working)
+	end()
+	err = errors.Join(err, group.Wait())
 	if ctx.Err() == nil {
 		err = errors.Join(err, h.alerts.Once(ctx))
 	}

@@ -189,3 +189,17 @@ func (r *Record) Unit(ctx context.Context, u Unit, own audit.Builder, space *tar
 	cfg.Head.Watch, cfg.Head.Vantage = Watch(r.Name, u.Vantage), u.Vantage
 	return cfg, nil
 }
+
+// Named names the first targets of a unit, at most so many, as HOST:PORT. Space is that of
+// Unpack.
+func (r *Record) Named(space *target.Space, k uint64, most int) (out []string, err error) {
+	order, shard := target.NewOrder(space.Len(), uint64(r.Plan.Seed)), target.Shard{K: k, N: r.Units}
+	for i := range min(shard.Len(space.Len()), uint64(most)) {
+		t, err := space.At(order.At(shard.At(i)))
+		if err != nil {
+			return out, err
+		}
+		out = append(out, t.HostPort())
+	}
+	return out, nil
+}

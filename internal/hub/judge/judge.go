@@ -89,11 +89,7 @@ func (j *Judge) open(ctx context.Context, name, vantage string) (*matter, error)
 	if m.job, err = j.Ledger.Job(ctx, name); err != nil {
 		return nil, err
 	}
-	packed, err := io.ReadAll(&pieces{ctx: ctx, id: m.job.ID, next: j.Ledger.JobRecord})
-	if err != nil {
-		return nil, err
-	}
-	if m.record, err = job.Open(j.Key, packed); err != nil {
+	if m.record, err = j.record(ctx, m.job.ID); err != nil {
 		return nil, fmt.Errorf("job %s: %w", m.job.Name, err)
 	}
 	if m.units, err = j.Ledger.UnitStreams(ctx, m.job.ID, vantage); err != nil {
@@ -112,6 +108,36 @@ func (j *Judge) open(ctx context.Context, name, vantage string) (*matter, error)
 		m.head.Network = &event.Network{Headers: p.Headers}
 	}
 	return m, nil
+}
+
+// record reads the record of a job.
+func (j *Judge) record(ctx context.Context, id string) (*job.Record, error) {
+	packed, err := io.ReadAll(&pieces{ctx: ctx, id: id, next: j.Ledger.JobRecord})
+	if err != nil {
+		return nil, err
+	}
+	return job.Open(j.Key, packed)
+}
+
+// Targets names the first targets of units of a job, at most so many of each, in the order
+// of the units.
+func (j *Judge) Targets(ctx context.Context, id string, units []uint64, most int) ([][]string, error) {
+	r, err := j.record(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	space, err := r.Unpack(&pieces{ctx: ctx, id: id, next: j.Ledger.JobList})
+	if err != nil {
+		return nil, err
+	}
+	defer space.Close()
+	out := make([][]string, len(units))
+	for i, k := range units {
+		if out[i], err = r.Named(space, k, most); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // pieces reads a file of a job from the ledger.

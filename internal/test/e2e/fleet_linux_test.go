@@ -178,8 +178,8 @@ func (s *saidBy) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// shown is what "job show -json" prints.
-type shown struct {
+// jobShown is what "job show -json" prints.
+type jobShown struct {
 	State    string
 	Why      string
 	Targets  int64
@@ -196,7 +196,7 @@ type shown struct {
 	}
 }
 
-func (f *fleet) show(job string) (s shown) {
+func (f *fleet) show(job string) (s jobShown) {
 	f.t.Helper()
 	if err := json.Unmarshal(f.run("job", "show", "-json", job), &s); err != nil {
 		f.t.Fatal(err)
@@ -299,7 +299,7 @@ func TestWorkers(t *testing.T) {
 		at(90*time.Second, link("up"))
 	}
 	kills := 0
-	var s shown
+	var s jobShown
 	for round := 0; ; round++ {
 		if time.Now().After(deadline) {
 			t.Fatalf("after %s: %+v", time.Since(begun), f.show(job))

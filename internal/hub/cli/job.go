@@ -1,0 +1,427 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clawsonar/clawsonar/internal/audit"
+	"github.com/clawsonar/clawsonar/internal/clean"
+	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/exit"
+	"github.com/clawsonar/clawsonar/internal/hub/config"
+	"github.com/clawsonar/clawsonar/internal/hub/job"
+	"github.com/clawsonar/clawsonar/internal/hub/judge"
+	"github.com/clawsonar/clawsonar/internal/hub/store"
+	"github.com/clawsonar/clawsonar/internal/policy"
+	"github.com/clawsonar/clawsonar/internal/stored"
+	"github.com/clawsonar/clawsonar/internal/version"
+)
+
+const jobUse = "job add FILE | job list | job show|pause|resume|stop|results NAME"
+
+func newJob(s streams) *cobra.Command {
+	var file string
+	var wait, asJSON bool
+	return command(&cobra.Command{
+		Use:   jobUse,
+		Short: "Have workers make a scan, follow it, pause or stop it",
+		Long: `Have the workers of several vantages make a scan, through the database of the hub,
+which need not run yet. FILE has the keys of one watch of a watch.yaml, without every,
+confirm and vantage, and the vantages that make it:
+
+  name: office
+  targets: [10.1.0.0/16]
+  ports: [18789]
+  vantages: [fra, sgp]
+  rate-limit: 500
+
+A name, or an ID, is that of a job; of a name, the latest. Paused workers keep what they
+have begun and open no connection. What a stopped job has found is kept, as a run that is
+not complete. The results of one that still runs are those of its units that are done.
+
+Exit codes: 0 done · 1 failed · 2 usage or input error · with -wait also 4, not every
+target was looked at, or not all that was named could be judged, and 130, interrupted: the
+job goes on.`,
+	}, 2, func(f *flag.FlagSet) {
+		f.StringVar(&file, "config", "", "read this `FILE` instead of watch.yaml")
+		f.BoolVar(&wait, "wait", false, "with add and show: wait until the job has ended")
+		f.BoolVar(&asJSON, "json", false, "with list and show: print JSON")
+	}, func(ctx context.Context, args []string) error {
+		if len(args) == 0 || (args[0] == "list") != (len(args) == 1) {
+			return usage(errors.New("use " + jobUse))
+		}
+		j := &jobs{s: s, json: asJSON}
+		var named []string
+		if file != "" {
+			named = []string{file}
+		}
+		var err error
+		if j.c, err = load(named); err != nil {
+			return err
+		}
+		if j.c.Workers == nil {
+			return usage(fmt.Errorf("%s: there is no workers: say there how workers reach the hub", j.c.File))
+		}
+		if j.db, err = store.Open(ctx, j.c.Store); err != nil {
+			return err
+		}
+		defer j.db.Close()
+		switch args[0] {
+		case "add":
+			w, err := config.LoadJob(args[1])
+			if err != nil {
+				return usage(err)
+			}
+			id, err := addJob(ctx, j.db, j.c, w, s.say)
+			if err != nil {
+				return usage(err)
+			}
+			s.say("job %s %s is added", w.Name, id)
+			if !wait {
+				_, err = fmt.Fprintln(s.out, id)
+				return err
+			}
+			return j.show(ctx, id, true)
+		case "list":
+			return j.list(ctx)
+		case "show":
+			return j.show(ctx, args[1], wait)
+		case "results":
+			return j.results(ctx, args[1])
+		}
+		for _, want := range []store.JobWant{store.WantPause, store.WantResume, store.WantStop} {
+			if args[0] == string(want) {
+				x, err := j.db.WantJob(ctx, args[1], want, "by the operator", time.Now())
+				if err != nil {
+					return usage(err)
+				}
+				s.say("job %s %s is %s", x.Name, x.ID, x.State)
+				return nil
+			}
+		}
+		return usage(fmt.Errorf("%.40q is not known: use %s", args[0], jobUse))
+	})
+}
+
+// jobs is what the command works with.
+type jobs struct {
+	s    streams
+	c    *config.Config
+	db   *store.Store
+	json bool
+}
+
+// jobJSON is a job as programs read it.
+type jobJSON struct {
+	ID       string         `json:"id"`
+	Name     string         `json:"name"`
+	State    store.JobState `json:"state"`
+	Why      string         `json:"why,omitempty"`
+	Created  time.Time      `json:"created"`
+	Ended    *time.Time     `json:"ended,omitempty"`
+	Rate     int            `json:"rate"`
+	Targets  uint64         `json:"targets"`
+	Units    uint64         `json:"units"`
+	Vantages []vantageJSON  `json:"vantages,omitempty"`
+}
+
+// vantageJSON is how far a vantage is. Summary is of the units that are done.
+type vantageJSON struct {
+	Vantage string                     `json:"vantage"`
+	Units   map[store.UnitState]uint64 `json:"units"`
+	Summary event.Summary              `json:"summary"`
+	Failed  []failedJSON               `json:"failed,omitempty"`
+}
+
+type failedJSON struct {
+	Unit    uint64   `json:"unit"`
+	Error   string   `json:"error"`
+	Targets []string `json:"targets"` // the first of them
+}
+
+func jsonOf(j store.Job) jobJSON {
+	out := jobJSON{ID: j.ID, Name: j.Name, State: j.State, Why: clean.Text(j.Why), Created: j.Created, Rate: j.Rate, Targets: j.Targets, Units: j.Units}
+	if !j.Ended.IsZero() {
+		out.Ended = &j.Ended
+	}
+	return out
+}
+
+func (j *jobs) list(ctx context.Context) error {
+	all, err := j.db.Jobs(ctx)
+	if err != nil {
+		return err
+	}
+	if j.json {
+		out := []jobJSON{}
+		for _, x := range all {
+			out = append(out, jsonOf(x))
+		}
+		return j.print(out)
+	}
+	w := tabwriter.NewWriter(j.s.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ID\tNAME\tSTATE\tTARGETS\tVANTAGES\tADDED")
+	for _, x := range all {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", x.ID, x.Name, x.State, x.Targets, strings.Join(x.Vantages, " "), x.Created.Format(time.DateTime))
+	}
+	return w.Flush()
+}
+
+func (j *jobs) print(v any) error {
+	e := json.NewEncoder(j.s.out)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// poll is how often a job is looked at that is waited for.
+const poll = time.Second
+
+// show prints how far a job is, with wait once it has ended.
+func (j *jobs) show(ctx context.Context, name string, wait bool) error {
+	x, all, err := follow(ctx, j.db, name, wait)
+	switch {
+	case ctx.Err() != nil:
+		return &exit.Error{Code: exit.Interrupted}
+	case err != nil:
+		return j.unknown(name, err)
+	}
+	failed, err := j.db.FailedUnits(ctx, x.ID, maxFailed)
+	if err != nil {
+		return err
+	}
+	var targets [][]string
+	if len(failed) > 0 {
+		var units []uint64
+		for _, u := range failed {
+			units = append(units, u.K)
+		}
+		made, err := j.judge()
+		if err != nil {
+			return err
+		}
+		if targets, err = made.Targets(ctx, x.ID, units, maxFailed); err != nil {
+			return err
+		}
+	}
+	out := jsonOf(x)
+	for _, p := range all {
+		v := vantageJSON{Vantage: p.Vantage, Units: p.Units, Summary: p.Summary}
+		for i, u := range failed {
+			if u.Vantage == p.Vantage {
+				v.Failed = append(v.Failed, failedJSON{u.K, clean.Text(u.Error), targets[i]})
+			}
+		}
+		out.Vantages = append(out.Vantages, v)
+	}
+	if j.json {
+		err = j.print(out)
+	} else {
+		err = j.text(out)
+	}
+	if err != nil || !wait {
+		return err
+	}
+	if ok, err := whole(ctx, j.db, x); err != nil || ok {
+		return err
+	}
+	return &exit.Error{Code: policy.Incomplete}
+}
+
+// maxFailed is how many failed units are shown, and of each how many targets.
+const maxFailed = 20
+
+// whole reports whether all vantages of a job that has ended have looked at every target and
+// could judge what was named, by the runs that it gave.
+func whole(ctx context.Context, db *store.Store, x store.Job) (bool, error) {
+	for _, v := range x.Vantages {
+		runs, _, err := db.Runs(ctx, store.RunFilter{Watch: job.Watch(x.Name, v)}, store.Page{Limit: 1})
+		if err != nil {
+			return false, err
+		}
+		if len(runs) == 0 || !runs[0].Complete || runs[0].Unjudged > 0 {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// follow returns a job and how far its vantages are, with wait once it has ended and what
+// it has found is in the history.
+func follow(ctx context.Context, db *store.Store, name string, wait bool) (store.Job, []store.Progress, error) {
+	for {
+		x, err := db.Job(ctx, name)
+		if err != nil {
+			return x, nil, err
+		}
+		name = x.ID // of a name there may be a later one by then
+		all, err := db.Progress(ctx, x.ID, time.Now())
+		ended := !x.Ended.IsZero() && !slices.ContainsFunc(all, func(p store.Progress) bool { return !p.Handed })
+		if err != nil || !wait || ended {
+			return x, all, err
+		}
+		t := time.NewTimer(poll)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return x, all, ctx.Err()
+		case <-t.C:
+		}
+	}
+}
+
+func (j *jobs) text(x jobJSON) error {
+	out := j.s.out
+	fmt.Fprintf(out, "job %s %s: %s", x.Name, x.ID, x.State)
+	if x.Why != "" {
+		fmt.Fprintf(out, " (%s)", x.Why)
+	}
+	fmt.Fprintf(out, "\n%d targets at each vantage, in %d units; at most %d connections a second\n\n", x.Targets, x.Units, x.Rate)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "VANTAGE\tUNITS DONE\tFAILED\tTARGETS LOOKED AT\tGATEWAYS\tOPEN\tCLAIMABLE\tUNKNOWN\tCOMPLETE\tMISSED")
+	for _, v := range x.Vantages {
+		sum := v.Summary
+		complete := "no"
+		if sum.Complete {
+			complete = "yes"
+		}
+		missed := "not estimated"
+		if m := sum.MissEstimate; m.Reprobed > 0 {
+			missed = fmt.Sprintf("%d, at most %d", m.Missed, m.MissedAtMost)
+		}
+		fmt.Fprintf(w, "%s\t%d of %d\t%d\t%d\t%d\t%d\t%d\t%d\t%s\t%s\n", v.Vantage, v.Units[store.UnitDone], x.Units, v.Units[store.UnitFailed],
+			sum.Targets, sum.Outcomes[event.OutcomeIdentified], sum.Auth[event.AuthOpen], sum.Auth[event.AuthClaimable], sum.Auth[event.AuthUnknown]+sum.Auth[event.AuthBlocked], complete, missed)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, v := range x.Vantages {
+		for _, f := range v.Failed {
+			fmt.Fprintf(out, "\nunit %d of %s was given up: %s\nnot looked at: %s\n", f.Unit, v.Vantage, f.Error, strings.Join(f.Targets, " "))
+		}
+	}
+	return nil
+}
+
+// digests are the SHA-256 of files, in hex.
+func digests(files ...string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		h := sha256.New()
+		_, err = io.Copy(h, f)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		out[name] = hex.EncodeToString(h.Sum(nil))
+	}
+	return out, nil
+}
+
+// addJob gives a job to the workers.
+func addJob(ctx context.Context, db *store.Store, c *config.Config, w *config.Watch, say func(format string, args ...any)) (id string, err error) {
+	set, err := audit.Fingerprints()
+	if err != nil {
+		return "", err
+	}
+	rate := cmp.Or(w.Settings.Rate, c.Workers.Rate)
+	if rate == 0 {
+		return "", fmt.Errorf("%s: rate-limit is missing, here and in workers of %s: how many connections a second may all workers make together?", w.Source(), c.File)
+	}
+	x := store.Job{Name: w.Name, Created: time.Now(), Vantages: w.Vantages, Rate: rate}
+	if file := w.Settings.ExcludeFile; file != "" {
+		// Before it is read: if it changes meanwhile, the hub stops the job.
+		if file, err = filepath.Abs(file); err != nil {
+			return "", err
+		}
+		if x.Exclude, err = digests(file); err != nil {
+			return "", err
+		}
+	}
+	tell := func(text string) { say("job %s: %s", w.Name, text) }
+	b := &audit.Builder{
+		Settings: &w.Settings, Naming: w.Naming(), Tool: event.Tool{Name: hubName, Version: version.Version}, Set: set, Say: tell, Warn: tell,
+	}
+	plan, cfg, err := b.Plan(ctx, w.Source())
+	if err != nil {
+		return "", err
+	}
+	defer cfg.Space.Close()
+	if err := os.MkdirAll(c.Workers.Dir, 0o700); err != nil {
+		return "", err
+	}
+	key, err := job.Key(c.Workers.Dir)
+	if err != nil {
+		return "", err
+	}
+	if err := db.AddJob(ctx, &x); err != nil {
+		return "", fmt.Errorf("job %s: %w", w.Name, err)
+	}
+	defer func() {
+		if err != nil {
+			_, _ = db.WantJob(context.WithoutCancel(ctx), x.ID, store.WantStop, "it could not be started", time.Now())
+		}
+	}()
+	record, list, err := job.New(x.ID, x.Name, x.Created, x.Vantages, rate, w.Units, plan, cfg)
+	if err != nil {
+		return "", err
+	}
+	signed, err := job.Sign(key, record)
+	if err != nil {
+		return "", err
+	}
+	return x.ID, db.StartJob(ctx, x.ID, signed, list, record.Units, record.Targets, time.Now())
+}
+
+// results prints the streams of what the vantages of a job have found so far, merged into
+// one.
+func (j *jobs) results(ctx context.Context, name string) error {
+	made, err := j.judge()
+	if err != nil {
+		return err
+	}
+	x, err := j.db.Job(ctx, name)
+	if err != nil {
+		return j.unknown(name, err)
+	}
+	var sources []stored.Source
+	for _, v := range x.Vantages {
+		sources = append(sources, func(yield func(event.Event) error) error { return made.Results(ctx, x.ID, v, yield) })
+	}
+	w := event.NewWriter(j.s.out)
+	return stored.Merge(sources, w.Write)
+}
+
+// judge makes the results of jobs.
+func (j *jobs) judge() (*judge.Judge, error) {
+	set, err := audit.Fingerprints()
+	if err != nil {
+		return nil, err
+	}
+	return judgeOf(j.db, j.c, set)
+}
+
+// unknown says that there is no job of a name.
+func (j *jobs) unknown(name string, err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return usage(fmt.Errorf("no job %q: see \"clawsonar-hub job list\"", clean.N(name, 40)))
+	}
+	return err
+}
