@@ -502,7 +502,7 @@ func (g *gateway) row() Gateway {
 		out.Network = g.label.Prefix.String()
 	}
 	keys := map[string]bool{}
-	worstFinding, verdicts, vantages := 0, map[Verdict]bool{}, map[string]bool{}
+	worstFinding, byVantage := 0, map[string]Verdict{}
 	for _, s := range g.sights {
 		if s.first < ms(out.First) {
 			out.First = at(s.first)
@@ -518,11 +518,15 @@ func (g *gateway) row() Gateway {
 			worstFinding = max(worstFinding, f.severity)
 		}
 		out.Advisories = max(out.Advisories, s.advisories)
-		if s.verdict != Gone {
-			verdicts[s.verdict], vantages[s.vantage] = true, true
+		// Of several watches of a vantage the worst counts. One that saw the gateway once, and
+		// where nothing answers now, sees something else than one where it answers.
+		if v, ok := byVantage[s.vantage]; !ok || s.verdict.rank() < v.rank() {
+			byVantage[s.vantage] = s.verdict
 		}
 	}
 	out.Findings, out.Severity = len(keys), severity(worstFinding)
-	out.Differs = len(verdicts) > 1 && len(vantages) > 1
+	for _, v := range byVantage {
+		out.Differs = out.Differs || v != byVantage[w.vantage]
+	}
 	return out
 }
