@@ -381,7 +381,6 @@ func (m *matter) summary(merged *event.Summary, missing *event.Unlisted) *event.
 	if chose > 0 {
 		sum.AddNotes(message.Say(chosenNote, message.Number("count", chose)))
 	}
-	sum.Complete = sum.Complete && len(failed) == 0 && left == 0 && dropped == 0
 	sum.AddUnlisted(missing)
 	return &sum
 }
