@@ -5,6 +5,7 @@ package job
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -94,13 +95,14 @@ func (u Unit) Subject() string {
 // ParseUnit reads a subject.
 func ParseUnit(subject string) (u Unit, err error) {
 	p := strings.Split(subject, ".")
-	if len(p) == 5 && p[0]+"." == prefix && p[1] == "unit" {
-		if _, err = fmt.Sscanf(p[4], "%d", &u.K); err == nil && u.K > 0 {
-			u.Vantage, u.Job = p[2], p[3]
-			return u, nil
-		}
+	if len(p) == 5 {
+		u.Vantage, u.Job = p[2], p[3]
+		u.K, err = strconv.ParseUint(p[4], 10, 64)
 	}
-	return u, fmt.Errorf("%.100q is no unit", subject)
+	if err != nil || u.K == 0 || u.Subject() != subject {
+		return Unit{}, fmt.Errorf("%.100q is no unit", subject)
+	}
+	return u, nil
 }
 
 // Order is what a worker is to do with a unit.
@@ -152,7 +154,8 @@ type At struct {
 	Attempt int64 `json:"attempt"`
 }
 
-// Want asks for connections, at most what one second may have.
+// Want asks for connections, at most what one second may have; with N 0 it only says that
+// the worker is at work.
 type Want struct {
 	At
 	N int `json:"n"`
@@ -160,7 +163,8 @@ type Want struct {
 
 // Grant allows N connections: evenly from After on, counted from when the reply arrives,
 // until After+Over. What is not used by then is lost, and so is a grant that arrives later
-// than MaxGrant after it was asked for.
+// than MaxGrant after it was asked for. The hub keeps a request for up to some tenths of a
+// second, until it is the worker's turn; to run with N 0 means to ask again.
 type Grant struct {
 	Ordered
 	N     int   `json:"n"`

@@ -1,9 +1,11 @@
 package queue
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -471,5 +473,29 @@ func TestLedgerIsGone(t *testing.T) {
 	})
 	if m, err := c.nc.Request(job.Ask("fra", "w1", job.AskDone), []byte(fmt.Sprintf(`{"job":%q,"vantage":"fra","k":%d,"attempt":%d,"parts":1}`, u.Job, u.K, b.Attempt)), time.Second); err == nil {
 		t.Errorf("what the ledger does not have is answered: %s", m.Data)
+	}
+}
+
+// noStop is a ledger in which no job can be stopped.
+type noStop struct{ *store.Store }
+
+func (noStop) WantJob(context.Context, string, store.JobWant, string, time.Time) (store.Job, error) {
+	return store.Job{}, errors.New("disk full")
+}
+
+// TestHeld: a job whose exclusions have changed gets no connections, though the ledger does
+// not take that it is stopped.
+func TestHeld(t *testing.T) {
+	h := newHub(t, func(o *Options) { o.Ledger = noStop{o.Ledger.(*store.Store)} }).start()
+	c := h.worker("fra", "w1").connect()
+	j := store.Job{Name: "all", Created: h.now(), Vantages: []string{"fra"}, Rate: 1000, Exclude: map[string]string{filepath.Join(h.o.Dir, "none"): ""}}
+	h.must(h.ledger.AddJob(t.Context(), &j))
+	_, u, b := c.next()
+	want := job.Want{At: job.At{Unit: u, Attempt: b.Attempt}, N: 1}
+	h.wait("it is held", func() bool { return ask[job.Grant](c, job.AskGrant, want).Order == job.Pause })
+	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if g := ask[job.Grant](c, job.AskGrant, want); g.Order != job.Pause || g.N > 0 || !strings.Contains(g.Why, "cannot be read") {
+			t.Fatalf("%+v", g)
+		}
 	}
 }

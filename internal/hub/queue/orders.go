@@ -105,13 +105,10 @@ func (q *Queue) stands(id, vantage string) (store.Job, job.Ordered) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	j, known := q.jobs[id]
-	switch {
-	case !known || !slices.Contains(j.Vantages, vantage):
+	if !known || !slices.Contains(j.Vantages, vantage) {
 		return j, job.Ordered{Order: job.Drop, Why: "there is no such job"}
-	case q.Now().Sub(q.known) > lookAfresh:
-		return j, job.Ordered{Order: job.Pause, Why: "the hub cannot read its database"}
 	}
-	return j, order(j)
+	return j, q.order(j)
 }
 
 // some returns the jobs of a state, in the order in which they were made.
@@ -150,42 +147,55 @@ type excluded struct {
 	sum  string
 }
 
-// exclusions stops jobs whose lists of what must not be scanned have changed.
+// exclusions stops jobs whose lists of what must not be scanned have changed. Until the
+// ledger has that, they are held.
 func (q *Queue) exclusions(ctx context.Context) error {
 	seen := map[string]excluded{}
 	return each(ctx, excludeLook, nil, func() {
+		held := map[string]string{}
 		for _, j := range q.some(store.JobRunning, store.JobPaused) {
 			for file, sum := range j.Exclude {
 				e, err := q.look(file, seen[file])
 				seen[file] = e
-				why := ""
-				switch {
-				case err != nil:
-					why = fmt.Sprintf("what it must not scan cannot be read: %v", err)
-				case e.sum != sum:
-					why = fmt.Sprintf("%s, which says what it must not scan, has changed", file)
-				default:
-					continue
+				if err != nil {
+					held[j.ID] = fmt.Sprintf("what it must not scan cannot be read: %v", err)
+				} else if e.sum != sum {
+					held[j.ID] = fmt.Sprintf("%s, which says what it must not scan, has changed", file)
 				}
-				if _, err := q.Ledger.WantJob(ctx, j.ID, store.WantStop, why, q.Now()); err != nil {
-					q.said.once("exclude "+j.ID, "job %s: %s, and it cannot be stopped: %v", j.Name, why, err)
-					q.hold(j.ID, why)
-				} else {
-					q.said.always("job %s was stopped: %s", j.Name, why)
-				}
-				break
+			}
+		}
+		q.hold(held)
+		for id, why := range held {
+			if j, err := q.Ledger.WantJob(ctx, id, store.WantStop, why, q.Now()); err != nil {
+				q.said.once("exclude "+id, "job %s: %s, and it cannot be stopped but waits: %v", id, why, err)
+			} else {
+				q.said.always("job %s was stopped: %s", j.Name, why)
 			}
 		}
 	})
 }
 
-// hold ends all grants of a job that could not be stopped in the ledger, until that is read
-// again.
-func (q *Queue) hold(id, why string) {
+// hold has jobs wait, these and no others.
+func (q *Queue) hold(jobs map[string]string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.known = time.Time{}
-	q.limiter.end(id, "", job.Ordered{Job: id, Order: job.Pause, Why: why})
+	q.held = jobs
+	for id, why := range jobs {
+		q.limiter.end(id, "", job.Ordered{Job: id, Order: job.Pause, Why: why})
+	}
+}
+
+// order is what the workers of a job are to do now. The caller holds mu.
+func (q *Queue) order(j store.Job) job.Ordered {
+	o := order(j)
+	switch why := q.held[j.ID]; {
+	case o.Order != job.Run:
+	case q.Now().Sub(q.known) > lookAfresh:
+		o.Order, o.Why = job.Pause, "the hub cannot read its database"
+	case why != "":
+		o.Order, o.Why = job.Pause, why
+	}
+	return o
 }
 
 // look reads a file, if it does not look as it did.

@@ -78,6 +78,7 @@ type Queue struct {
 	mu      sync.Mutex
 	jobs    map[string]store.Job   // of which the ledger said something
 	known   time.Time              // when it did
+	held    map[string]string      // jobs that wait though the ledger says that they run, and why
 	workers map[string]*worker     // by name
 	read    time.Time              // when they were read
 	live    map[job.Unit]*attempt  // that were heard of

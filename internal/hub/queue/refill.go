@@ -74,7 +74,7 @@ func (q *Queue) fill(ctx context.Context, idles map[string]*idle) error {
 	queued := map[string]map[job.Unit]bool{} // by vantage
 	for subject := range info.State.Subjects {
 		u, err := job.ParseUnit(subject)
-		if err != nil || u.Subject() != subject || consumers[u.Vantage] == nil {
+		if err != nil || consumers[u.Vantage] == nil {
 			if err := s.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
 				return err
 			}

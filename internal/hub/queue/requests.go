@@ -336,8 +336,8 @@ func (q *Queue) grant(ctx context.Context, r request) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	// It may have been stopped since.
-	if now := order(q.jobs[w.Job]); now.Order != job.Run || q.Now().Sub(q.known) > lookAfresh {
-		return r.reply(job.Grant{Ordered: job.Ordered{Job: w.Job, Order: job.Pause, Why: "ask again"}})
+	if o := q.order(q.jobs[w.Job]); o.Order != job.Run {
+		return r.reply(job.Grant{Ordered: o})
 	}
 	q.limiter.ask(q.Now(), j.ID, j.Rate, asked{worker: r.name, n: min(w.N, j.Rate), answer: func(g job.Grant) {
 		_ = r.reply(g) // the connection to the server is gone: so is the grant
