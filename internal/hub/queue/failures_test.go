@@ -490,7 +490,13 @@ func TestHeld(t *testing.T) {
 	c := h.worker("fra", "w1").connect()
 	j := store.Job{Name: "all", Created: h.now(), Vantages: []string{"fra"}, Rate: 1000, Exclude: map[string]string{filepath.Join(h.o.Dir, "none"): ""}}
 	h.must(h.ledger.AddJob(t.Context(), &j))
-	_, u, b := c.next()
+	var b job.Begun
+	u := job.Unit{Job: j.ID, Vantage: "fra", K: 1}
+	h.wait("an attempt", func() (begun bool) {
+		var err error
+		b, err = h.ledger.BeginUnit(t.Context(), u, "w1", h.now())
+		return err == nil && b.Order == job.Run
+	})
 	want := job.Want{At: job.At{Unit: u, Attempt: b.Attempt}, N: 1}
 	h.wait("it is held", func() bool { return ask[job.Grant](c, job.AskGrant, want).Order == job.Pause })
 	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {

@@ -22,6 +22,7 @@ const (
 	lookAfresh  = 2 * time.Second
 	retryEvery  = 10 * time.Second
 	excludeLook = time.Second
+	remember    = time.Hour   // why a job has ended, for workers that ask late
 	rehash      = time.Minute // a file of exclusions is read again, though it looks the same
 )
 
@@ -52,7 +53,7 @@ func (q *Queue) orders(ctx context.Context) error {
 func (q *Queue) follow(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, lookAfresh)
 	defer cancel()
-	jobs, err := q.Ledger.Jobs(ctx)
+	jobs, err := q.Ledger.OpenJobs(ctx, q.Now().Add(-remember))
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ import (
 
 // Ledger is what a queue needs of store.Store.
 type Ledger interface {
-	Jobs(ctx context.Context) ([]store.Job, error)
+	OpenJobs(ctx context.Context, by time.Time) ([]store.Job, error)
 	JobRecord(ctx context.Context, id string, offset int64) ([]byte, error)
 	JobList(ctx context.Context, id string, offset int64) ([]byte, error)
 	WantJob(ctx context.Context, name string, want store.JobWant, why string, now time.Time) (store.Job, error)

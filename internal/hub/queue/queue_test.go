@@ -300,6 +300,11 @@ func TestJob(t *testing.T) {
 	if s, _ := h.state(j.ID, 0); s != store.JobDone {
 		t.Errorf("the job is %s", s)
 	}
+	for by, want := range map[time.Duration]int{-time.Hour: 1, time.Hour: 0} {
+		if open, err := h.ledger.OpenJobs(t.Context(), h.now().Add(by)); err != nil || len(open) != want {
+			t.Errorf("%v %v", open, err)
+		}
+	}
 	ws, err := h.ledger.Workers(t.Context())
 	h.must(err)
 	if len(ws) != 2 || ws[0].Version != "1" || ws[0].Doing == "" || ws[0].Seen.IsZero() {

@@ -109,6 +109,11 @@ func (s *Store) Jobs(ctx context.Context) ([]Job, error) {
 	return s.jobs(ctx, `ORDER BY created DESC, id DESC`)
 }
 
+// OpenJobs returns the jobs that have not ended by a time, the latest first.
+func (s *Store) OpenJobs(ctx context.Context, by time.Time) ([]Job, error) {
+	return s.jobs(ctx, `WHERE ended = 0 OR ended > $1 ORDER BY created DESC, id DESC`, ms(by))
+}
+
 // Job returns a job by its ID, or the latest of a name, or ErrNotFound.
 func (s *Store) Job(ctx context.Context, name string) (Job, error) {
 	for _, where := range []string{`WHERE id = $1`, `WHERE name = $1 ORDER BY created DESC, id DESC LIMIT 1`} {
