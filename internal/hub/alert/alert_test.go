@@ -337,6 +337,21 @@ func TestConfirmed(t *testing.T) {
 	b.want("r1")
 }
 
+// The hub cannot look again from where its workers stand, and a job is made once.
+func TestConfirmedByWorkers(t *testing.T) {
+	db := newOutbox()
+	seen, job, watched := opened(1), of(store.KindRelease, 2), of(store.KindRelease, 3)
+	seen.Watch, job.Watch, watched.Watch = "office@fra", "sweep@fra", "office@fra"
+	db.put(1, seen, job, watched)
+	b := newBench(t, db, &config.Alert{Name: "r", When: []string{"opened", "release"}})
+	b.config.Watches[0].Vantages = []string{"fra"}
+	b.run()
+	b.want("r1", "1 gateway is now open to anyone: 10.0.0.1:18789 (was: auth required, for 3 days); 1 gateway has another release")
+	if len(db.done) != 2 {
+		t.Errorf("%d rows are done, want 2", len(db.done))
+	}
+}
+
 func TestPause(t *testing.T) {
 	var sum time.Duration
 	for i := range 20 {

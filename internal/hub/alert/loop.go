@@ -12,6 +12,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/hub/config"
+	"github.com/clawsonar/clawsonar/internal/hub/job"
 	"github.com/clawsonar/clawsonar/internal/hub/store"
 	"github.com/clawsonar/clawsonar/internal/report"
 )
@@ -279,6 +280,9 @@ func (l *Loop) confirm(watch string) int {
 		if slices.Contains(w.Runs(), watch) {
 			return w.Confirm
 		}
+	}
+	if job.OfWatch(watch) != watch {
+		return 1 // a job, which is made once
 	}
 	return config.DefaultConfirm // it is not watched any more
 }

@@ -63,13 +63,17 @@ func (r *rule) urgent(c *store.Change) bool {
 		c.Has(store.KindNew) && r.wants(string(store.KindNew)) && c.Verdict.Alarming()
 }
 
-// looks is how many looks must have shown a change. What is urgent is looked at again at
-// once, so that two do.
+// looks is how many looks must have shown a change. What is urgent the hub looks at again at
+// once, so that two do. What workers saw it cannot look at from where they stand: that the
+// gateway let them in is told after one.
 func (r *rule) looks(c *store.Change, confirm int) int {
-	if r.urgent(c) {
-		return 2
+	switch {
+	case !r.urgent(c):
+		return confirm
+	case job.OfWatch(c.Watch) != c.Watch:
+		return 1
 	}
-	return confirm
+	return 2
 }
 
 // maxUrgent is how long something urgent is held for others to join it.

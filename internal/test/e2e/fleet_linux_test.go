@@ -40,9 +40,9 @@ const (
 )
 
 // newFleet makes the namespaces, with so many workers, and writes the hub's watch.yaml.
-// Of what goes to and comes from 10.77.0.0/16, which the target node answers for, one
-// packet in twenty is lost.
-func newFleet(t *testing.T, workers, rate int) *fleet {
+// Of what goes to and comes from 10.77.0.0/16, which the target node answers for, so many
+// packets in a hundred are lost.
+func newFleet(t *testing.T, workers, rate, loss int) *fleet {
 	t.Helper()
 	if missing := missing("netns", "nft"); len(missing) > 0 {
 		t.Skipf("SKIPPED, NOT TESTED: workers in namespaces: this machine lacks %s", strings.Join(missing, ", "))
@@ -69,13 +69,13 @@ func newFleet(t *testing.T, workers, rate int) *fleet {
 		}
 	}
 	for n, rules := range map[*lab.Namespace]string{
-		star.Router: `table ip loss {
+		star.Router: fmt.Sprintf(`table ip loss {
 			chain forward {
 				type filter hook forward priority 0
-				ip daddr 10.77.0.0/16 numgen random mod 100 < 5 drop
-				ip saddr 10.77.0.0/16 numgen random mod 100 < 5 drop
+				ip daddr 10.77.0.0/16 numgen random mod 100 < %d drop
+				ip saddr 10.77.0.0/16 numgen random mod 100 < %[1]d drop
 			}
-		}`,
+		}`, loss),
 		target: `table ip count {
 			counter opened {}
 			chain in {
@@ -253,7 +253,7 @@ func TestWorkers(t *testing.T) {
 	if full {
 		network, rate, units, replicas = netip.MustParsePrefix("10.77.0.0/16"), 500, 512, 60
 	}
-	f := newFleet(t, 3, rate)
+	f := newFleet(t, 3, rate, 5)
 	defer func() {
 		if t.Failed() {
 			f.mu.Lock()
@@ -375,7 +375,8 @@ func tail(b []byte, n int) []byte { return b[max(0, len(b)-n):] }
 // TestWorkersStop: stop and pause reach all within a second, as the target sees it.
 func TestWorkersStop(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t, 2, 300)
+	// Without loss: what the kernel sends again would count as new.
+	f := newFleet(t, 2, 300, 0)
 	seen := startReplicas(t, f.star.Nodes[targetNode], replicaAddrs(netip.MustParsePrefix("10.77.0.0/16"), 3, 2))
 	f.start(hubNode, "hub", "serve", "watch.yaml")
 	for i := range 2 {
