@@ -29,7 +29,7 @@ func judged(t *testing.T, set *fingerprint.Set, db *advisory.DB, c evidence.Capt
 	o := set.Replay(&c, level)
 	v := o.Verdict()
 	s := check.Subject{
-		HostPort: "gw.example:18789", Reach: c.Reach, Observation: o.Observation, Verdict: v, Evidence: o.Evidence, Releases: set.Releases(v.Product.ID),
+		HostPort: "gw.example:18789", Reach: c.Reach, Discovery: c.Found, Observation: o.Observation, Verdict: v, Evidence: o.Evidence, Releases: set.Releases(v.Product.ID),
 	}
 	if c.Bound != "" {
 		s.Bound = netip.MustParseAddrPort(c.Bound)

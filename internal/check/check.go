@@ -28,6 +28,7 @@ type Subject struct {
 	// Both are known only with Bound.
 	Forwards    bool
 	Ways        []string
+	Discovery   *event.Discovery // what led to it; nil if it was named
 	Observation *evidence.Observation
 	Verdict     *fingerprint.Verdict
 	// Evidence returns the exchanges in which signals, or the sources of a release,
@@ -134,6 +135,7 @@ func All() []Check {
 		releaseOutdated(),
 		proxyAttributionBlocked(),
 		listensBeyondLoopback(),
+		publishedOnAllInterfaces(),
 		forwardedForAppended(),
 		secretInFile(),
 		runsAsRoot(),

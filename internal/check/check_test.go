@@ -99,6 +99,9 @@ func cases() []struct {
 			s.Reach, s.Bound, s.Process = "loopback", netip.MustParseAddrPort(addr), process
 		}
 	}
+	found := func(d event.Discovery) func(*check.Subject) {
+		return func(s *check.Subject) { s.Discovery = &d }
+	}
 	// apply has one advisory apply, about the gateway's own port or not.
 	apply := func(access advisory.Access, severity event.Severity, gateway string, credential event.Credential, status event.AdvisoryStatus) func(*check.Subject) {
 		return func(s *check.Subject) {
@@ -290,6 +293,25 @@ func cases() []struct {
 		{"listens-beyond-loopback", "LAN address", bound("192.168.1.5:18789", "node"), event.Medium},
 		{"listens-beyond-loopback", "loopback", bound("127.0.0.1:18789", "node"), ""},
 		{"listens-beyond-loopback", "IPv6 loopback", bound("[::1]:18789", "node"), ""},
+		{"published-on-all-interfaces", "every address", found(event.Discovery{By: event.ByDocker, Published: "0.0.0.0:18789"}), event.Medium},
+		{"published-on-all-interfaces", "every IPv6 address", found(event.Discovery{By: event.ByDocker, Published: "[::]:18789"}), event.Medium},
+		{"published-on-all-interfaces", "loopback", found(event.Discovery{By: event.ByDocker, Published: "127.0.0.1:18789"}), ""},
+		{"published-on-all-interfaces", "one address", found(event.Discovery{By: event.ByDocker, Published: "192.168.1.5:18789"}), ""},
+		{"published-on-all-interfaces", "no engine said so", found(event.Discovery{By: event.ByMDNS, Announced: []string{}}), ""},
+		{"mdns-says-too-much", "its path", found(event.Discovery{By: event.ByMDNS, Announced: []string{"role", event.AnnouncedCLI}}), event.Medium},
+		{"mdns-says-too-much", "the port of SSH", found(event.Discovery{By: event.ByMDNS, Announced: []string{event.AnnouncedSSH}}), event.Medium},
+		{"mdns-says-too-much", "the tailnet", found(event.Discovery{By: event.ByMDNS, Announced: []string{event.AnnouncedTailnet}}), event.Medium},
+		{"mdns-says-too-much", "what it must", found(event.Discovery{By: event.ByMDNS, Announced: []string{"role", event.AnnouncedPort, event.AnnouncedTLS, "displayName"}}), ""},
+		{"mdns-says-too-much", "not announced", reach("private"), ""},
+
+		{"listens-beyond-loopback", "a container's port", func(s *check.Subject) {
+			bound("0.0.0.0:18789", "claw")(s)
+			found(event.Discovery{By: event.ByDocker, Published: "0.0.0.0:18789"})(s)
+		}, ""},
+		{"listens-beyond-loopback", "a container's port on one address", func(s *check.Subject) {
+			bound("192.168.1.5:18789", "claw")(s)
+			found(event.Discovery{By: event.ByDocker, Published: "192.168.1.5:18789"})(s)
+		}, event.Medium},
 		{"listens-beyond-loopback", "not this machine", reach("private"), ""},
 
 		{"advisory-affected", "needs no credential", apply(advisory.Guarded, "critical", "true", "none", event.StatusAffected), event.Critical},
@@ -511,41 +533,43 @@ func translated(t *testing.T, ms ...message.Message) {
 // check new to them. Add to this list, never change it.
 func goldenKeys() map[string]string {
 	return map[string]string{
-		"auth-missing":              "cad1cc8d751f1e946f2836203499261e",
-		"assistant-name-public":     "4a445887d4ce4e75055aa5e167fbcd33",
-		"bootstrap-config-public":   "80e001eba51212e684fe12b6fb0f614e",
-		"browser-control-reachable": "e01491c5c188ff0aa9e165eeda3c7d6f",
-		"canvas-open":               "e0132bffc95920e7fdd750bfc25b730c",
-		"cdp-reachable":             "d715c0c05ce072b160e845c240580286",
-		"device-auth-disabled":      "a72320676d145422720cce4ad0182ee6",
-		"everyone-is-local":         "c2220bdf0cd41cff3351bf5ebfc88098",
-		"filesystem-paths-public":   "b21a59fdfe88247eeec809fdcb0ff237",
-		"hooks-enabled":             "b8a58bb75cf7866a015e93a948c6619c",
-		"metrics-public":            "879efcf3c56959b88ec4a3070bfab308",
-		"novnc-reachable":           "f7d0d5f888d6d39404e48d7e183da3f7",
-		"openai-api-enabled":        "82caab642fa7a0aa2de952ca0239360a",
-		"origin-host-fallback":      "581103ab7a52a0d1ffa40a466efc2b3f",
-		"origin-wildcard":           "08bd8135714aedd023d61c3b02b48b86",
-		"proxy-attribution-blocked": "2bfbe3cc9076d8890029127141dd80d7",
-		"readiness-details-public":  "470a542ed0d9e962b5c40c020e86aee2",
-		"source-maps-public":        "3d3335597925981e928de720b9e5dc51",
-		"terminal-enabled":          "3a1e432e52ac1594c59b4e7d0a925fbf",
-		"tls-expired":               "4b4b3842a234c91769ed9368a9632da6",
-		"tls-name-mismatch":         "8d772e805db2ee5da610c1c30b8df700",
-		"tls-old":                   "c6558fe83eec5a3f724eaf63bba842a6",
-		"tls-self-signed":           "8a379a7d562fc5e9f66c685ced63c679",
-		"trusted-proxy-spoofable":   "0060b4411a332ba36862f0938dd61093",
-		"legacy-product":            "f15c355f4d062230646728a612f418dc",
-		"exposed-to-internet":       "e1050e292b4ccd561b9db0acf79c347e",
-		"listens-beyond-loopback":   "8787124d4a58141559f2edc48a22a3b1",
-		"advisory-affected":         "c9a8b8c040d6a16f572bfe6a925c59ef",
-		"release-outdated":          "70a420824509fc51c4776aaf24402609",
-		"plain-http":                "3869f858393302b6f247d65c0ccf4a77",
-		"auth-unverified":           "efbd39f3ec3ff2b4a538ad5ba5320a67",
-		"claimable":                 "bdfd2da58f5192abd27e3a05616afeea",
-		"default-password":          "512e528d21f9582caecb1f2098bcf279",
-		"gateway-forwarded":         "5289ccc0cba11b98d09252351acec301",
-		"helper-open":               "7ec16a5ad97e4435d9801af80449a881",
+		"auth-missing":                "cad1cc8d751f1e946f2836203499261e",
+		"assistant-name-public":       "4a445887d4ce4e75055aa5e167fbcd33",
+		"bootstrap-config-public":     "80e001eba51212e684fe12b6fb0f614e",
+		"browser-control-reachable":   "e01491c5c188ff0aa9e165eeda3c7d6f",
+		"canvas-open":                 "e0132bffc95920e7fdd750bfc25b730c",
+		"cdp-reachable":               "d715c0c05ce072b160e845c240580286",
+		"device-auth-disabled":        "a72320676d145422720cce4ad0182ee6",
+		"everyone-is-local":           "c2220bdf0cd41cff3351bf5ebfc88098",
+		"filesystem-paths-public":     "b21a59fdfe88247eeec809fdcb0ff237",
+		"hooks-enabled":               "b8a58bb75cf7866a015e93a948c6619c",
+		"metrics-public":              "879efcf3c56959b88ec4a3070bfab308",
+		"novnc-reachable":             "f7d0d5f888d6d39404e48d7e183da3f7",
+		"openai-api-enabled":          "82caab642fa7a0aa2de952ca0239360a",
+		"origin-host-fallback":        "581103ab7a52a0d1ffa40a466efc2b3f",
+		"origin-wildcard":             "08bd8135714aedd023d61c3b02b48b86",
+		"proxy-attribution-blocked":   "2bfbe3cc9076d8890029127141dd80d7",
+		"readiness-details-public":    "470a542ed0d9e962b5c40c020e86aee2",
+		"source-maps-public":          "3d3335597925981e928de720b9e5dc51",
+		"terminal-enabled":            "3a1e432e52ac1594c59b4e7d0a925fbf",
+		"tls-expired":                 "4b4b3842a234c91769ed9368a9632da6",
+		"tls-name-mismatch":           "8d772e805db2ee5da610c1c30b8df700",
+		"tls-old":                     "c6558fe83eec5a3f724eaf63bba842a6",
+		"tls-self-signed":             "8a379a7d562fc5e9f66c685ced63c679",
+		"trusted-proxy-spoofable":     "0060b4411a332ba36862f0938dd61093",
+		"legacy-product":              "f15c355f4d062230646728a612f418dc",
+		"exposed-to-internet":         "e1050e292b4ccd561b9db0acf79c347e",
+		"listens-beyond-loopback":     "8787124d4a58141559f2edc48a22a3b1",
+		"published-on-all-interfaces": "3ae473fefe1185e963be067825b0e900",
+		"mdns-says-too-much":          "03b0b8c752a01975e6717ab555e9d52d",
+		"advisory-affected":           "c9a8b8c040d6a16f572bfe6a925c59ef",
+		"release-outdated":            "70a420824509fc51c4776aaf24402609",
+		"plain-http":                  "3869f858393302b6f247d65c0ccf4a77",
+		"auth-unverified":             "efbd39f3ec3ff2b4a538ad5ba5320a67",
+		"claimable":                   "bdfd2da58f5192abd27e3a05616afeea",
+		"default-password":            "512e528d21f9582caecb1f2098bcf279",
+		"gateway-forwarded":           "5289ccc0cba11b98d09252351acec301",
+		"helper-open":                 "7ec16a5ad97e4435d9801af80449a881",
 	}
 }
 

@@ -16,9 +16,9 @@ socket of the gateway found is bound to a wildcard or to an outside address. No
 packet is sent to find that out.`,
 		Files: `The command line, the configuration, or what the release does by default in a
 container binds the gateway beyond loopback of a machine; or a way in is open to
-its networks: a published port without a host address, network_mode: host,
-hostNetwork, hostPort, a NodePort. The bind inside a container or pod alone is
-none: what is published counts.`,
+its networks: a port published on one of its addresses, network_mode: host,
+hostNetwork, a NodePort. The bind inside a container or pod alone is none: what
+is published counts (without an address: published-on-all-interfaces).`,
 		Why: `Every network that this machine is in, or joins later, can connect: an office
 LAN, a hotel's Wi-Fi, a container network, the internet if nothing filters. Only
 the gateway's own login protects it.`,
@@ -45,6 +45,9 @@ port on 127.0.0.1 only.`,
 			args = append(args, message.Of("process", s.Process))
 		}
 		every := s.Bound.Addr().IsUnspecified()
+		if every && s.Discovery != nil && s.Discovery.Published != "" {
+			return nil // published-on-all-interfaces
+		}
 		var detail message.Text
 		switch {
 		case s.Forwards && every:

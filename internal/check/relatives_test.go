@@ -17,7 +17,7 @@ func TestForRelatives(t *testing.T) {
 	want := map[string]bool{
 		// what any product with a login and a socket can have
 		"auth-missing": true, "claimable": true, "default-password": true, "gateway-forwarded": true, "auth-unverified": true,
-		"exposed-to-internet": true, "listens-beyond-loopback": true, "plain-http": true,
+		"exposed-to-internet": true, "listens-beyond-loopback": true, "published-on-all-interfaces": true, "plain-http": true,
 		"tls-expired": true, "tls-name-mismatch": true, "tls-self-signed": true, "tls-old": true,
 		// what only OpenClaw answers, or sets
 		"trusted-proxy-spoofable": false, "everyone-is-local": false, "origin-wildcard": false, "origin-host-fallback": false,

@@ -32,6 +32,7 @@ const configFlag = "config"
 type scanOptions struct {
 	audit.Settings
 	stream, interfaces bool
+	discover           string // finders, with commas between
 	maxRuntime         time.Duration
 	unknown            int // names of the scope that were not looked up
 
@@ -56,6 +57,8 @@ func (o *scanOptions) flags() *flags {
 		mustName("it names targets")
 	f.list(&o.Lists, "list", "l", "FILE", "read targets from a file: one a line, or output of nmap, masscan, zmap, naabu, httpx, Shodan, Censys, FOFA, docker, podman, kubectl, tailscale, avahi-browse or ss; - is stdin; repeatable", checkList).
 		mustName("it names targets")
+	f.text(&o.discover, "discover", "", "WHO", "scan what \"clawsonar discover\" finds: mdns, docker, or mdns,docker; with -interface mdns asks on that alone", checked(parseFinders)).
+		mustName("it names targets, and asks the local network")
 	f.boolean(&o.stream, "stream", "", "scan the list in its order while it is still being written").
 		mustName("targets are contacted before the list is read to its end")
 	f.text(&o.Ports, "ports", "p", "PORTS", "ports for targets that name none, such as 18789,18790-18793; family: those of OpenClaw, its relatives and helpers", audit.CheckPorts).

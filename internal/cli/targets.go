@@ -24,8 +24,13 @@ func (o *scanOptions) addTargets(ctx context.Context, s streams, cfg *scan.Confi
 			return usage(err)
 		}
 	}
+	if o.discover != "" {
+		if err := o.addFound(ctx, s, t, set); err != nil {
+			return err
+		}
+	}
 	files := o.Lists
-	if len(files) == 0 && len(args) == 0 && isPipe(s.in) {
+	if len(files) == 0 && len(args) == 0 && o.discover == "" && isPipe(s.in) {
 		files = []string{"-"}
 	}
 	read := func(file string, add func(target.Spec) error) error {
@@ -40,7 +45,7 @@ func (o *scanOptions) addTargets(ctx context.Context, s streams, cfg *scan.Confi
 				return usage(err)
 			}
 		}
-		if len(files)+len(args) > 0 {
+		if len(files)+len(args) > 0 || o.discover != "" {
 			return nil
 		}
 		return o.addLocal(ctx, s, cfg, t)
@@ -50,6 +55,39 @@ func (o *scanOptions) addTargets(ctx context.Context, s streams, cfg *scan.Confi
 	}
 	cfg.Stream = func(yield func(target.Spec) error) error {
 		return usage(read(files[0], func(spec target.Spec) error { return t.Admit(spec, yield) }))
+	}
+	return nil
+}
+
+// addFound adds what is found, entries like those of a list.
+func (o *scanOptions) addFound(ctx context.Context, s streams, t *audit.Targets, set *fingerprint.Set) error {
+	switch {
+	case o.dryRun:
+		return usage(errors.New("-discover: what is found cannot be known without asking: pipe \"clawsonar discover\" into \"clawsonar scan -dry-run\""))
+	case o.stream:
+		return usage(errors.New("-stream: targets come from -list or stdin alone"))
+	}
+	finders, err := parseFinders(o.discover)
+	if err != nil {
+		return usage(err)
+	}
+	d := discoverOptions{finders: finders, iface: o.Interface, wait: announcedFor, silent: o.silent}
+	found, err := d.find(ctx, s, set)
+	if err != nil {
+		return err
+	}
+	for _, f := range found {
+		spec, err := f.Spec(string(f.Found.By))
+		if err == nil {
+			spec.Listed = true
+			err = t.Put(spec)
+		}
+		if err != nil {
+			return usage(err)
+		}
+	}
+	if len(found) == 0 {
+		return usage(errors.New("-discover: nothing was found, so there is nothing to scan"))
 	}
 	return nil
 }

@@ -61,6 +61,9 @@ const (
 	NeedsHelpers  Need = "helpers"  // the helper itself; of a port beside a gateway that is shut the stream says nothing
 	NeedsFiles    Need = "files"    // the files of the deployment
 	NeedsVantages Need = "vantages" // results from several vantages
+	// What led to the target, if it was found without contacting it.
+	NeedsAnnouncement Need = "announcement" // its announcement on the local link
+	NeedsPublished    Need = "published"    // the container engine's word on the port
 )
 
 // Judged reports whether the check was answered for a target by a scan of that
@@ -111,6 +114,14 @@ func (c *CheckInfo) Judged(level Level, t *Target) (ok bool, why string) {
 		}
 		if !proven(t.Auth) {
 			return false, "whether it asks for a credential is not proven"
+		}
+	case NeedsAnnouncement:
+		if t.Discovery == nil || t.Discovery.Announced == nil {
+			return false, "it shows only in the gateway's announcement: find it with clawsonar discover -mdns"
+		}
+	case NeedsPublished:
+		if t.Discovery == nil || t.Discovery.Published == "" {
+			return false, "where its port is published only the container engine says: find it with clawsonar discover -docker"
 		}
 	case NeedsFiles:
 		return false, "it shows only in the files of the deployment"

@@ -15,6 +15,7 @@ func TestJudged(t *testing.T) {
 		return &Target{Outcome: "helper", Product: &Product{ID: "cdp"}, Auth: &Auth{State: state}, TLS: &TLS{Enabled: tls}}
 	}
 	plain := gateway(func(*Target) {})
+	found := func(d Discovery) *Target { return gateway(func(x *Target) { x.Discovery = &d }) }
 	tests := []struct {
 		name   string
 		need   Need
@@ -57,6 +58,11 @@ func TestJudged(t *testing.T) {
 		{"helper, tls off", NeedsTLS, "", helper("open", false), false},
 		{"files", NeedsFiles, "deep", plain, false},
 		{"vantages", NeedsVantages, "deep", auth("open"), false},
+		{"announcement", NeedsAnnouncement, "", plain, false},
+		{"announcement, its text not seen", NeedsAnnouncement, "", found(Discovery{By: ByMDNS}), false},
+		{"announcement, nothing in it", NeedsAnnouncement, "", found(Discovery{By: ByMDNS, Announced: []string{}}), true},
+		{"published", NeedsPublished, "", found(Discovery{By: ByMDNS, Announced: []string{}}), false},
+		{"published, known where", NeedsPublished, "", found(Discovery{By: ByDocker, Published: "127.0.0.1:1"}), true},
 	}
 	relative := gateway(func(x *Target) { x.Product = &Product{ID: "zeroclaw"} })
 	for _, also := range []bool{false, true} {

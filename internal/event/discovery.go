@@ -4,13 +4,13 @@ import "slices"
 
 // Discovery is what led to a target without contacting it, and what that told of it.
 type Discovery struct {
-	By Finder `json:"by"`
+	By Finder `json:"by" yaml:"by"`
 	// Announced is what an announcement on the local link tells, by the keys of its TXT
 	// record that gateways use, without the values; nil if that was not seen.
-	Announced []string `json:"announced,omitzero"`
+	Announced []string `json:"announced,omitzero" yaml:"announced,omitempty,flow"`
 	// Published is the address and port of the host at which a container engine says that
 	// it publishes the target.
-	Published string `json:"published,omitempty"`
+	Published string `json:"published,omitempty" yaml:"published,omitempty"`
 }
 
 // Keys of announcements that mean something here.

@@ -30,7 +30,9 @@ type Capture struct {
 	// "" for the same machine.
 	Reach event.Reach `yaml:"reach,omitempty"`
 	Bound string      `yaml:"bound,omitempty"` // what its listener is bound to, where this machine is looked at
-	Base  string      `yaml:"base,omitempty"`  // base path, as in a target
+	// Found is what led to it without contacting it.
+	Found *event.Discovery `yaml:"found,omitempty"`
+	Base  string           `yaml:"base,omitempty"` // base path, as in a target
 
 	Expect    Expectation        `yaml:"expect"`
 	TLS       *TLSInfo           `yaml:"tls,omitempty"`

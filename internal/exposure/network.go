@@ -86,17 +86,18 @@ func (x *gateway) exposes() {
 		case event.FilesHostAddresses, event.FilesLAN:
 			switch {
 			case d != nil && d.Transparent:
-				at, id := d.In.Pos, "listens-beyond-loopback.declared.published"
+				at, id, says := d.In.Pos, "published-on-all-interfaces", "published-on-all-interfaces.declared"
 				args := []message.Arg{message.Number("count", d.In.Port)}
 				switch {
 				case d.Kind == deploy.KindService, x.inCluster(d.To.Space):
-					id = "listens-beyond-loopback.declared.nodes"
+					id, says = "listens-beyond-loopback", "listens-beyond-loopback.declared.nodes"
 				case d.In.Port == 0:
-					id, args = "listens-beyond-loopback.declared.any-port", nil
+					says, args = "published-on-all-interfaces.any-port", nil
 				case w.reach == event.FilesLAN:
-					id, args = "listens-beyond-loopback.declared.address", append(args, message.Of("address", d.In.Address))
+					id, says = "listens-beyond-loopback", "listens-beyond-loopback.declared.address"
+					args = append(args, message.Of("address", d.In.Address))
 				}
-				f := x.found("listens-beyond-loopback", event.Medium, key, at, steps, message.Say(id, args...))
+				f := x.found(id, event.Medium, key, at, steps, message.Say(says, args...))
 				x.publishOnLoopback(f, d)
 			case d != nil:
 				x.found("listens-beyond-loopback", event.Medium, key, d.In.Pos, steps, message.Say("listens-beyond-loopback.declared.front", message.Of("front", string(d.Kind))))

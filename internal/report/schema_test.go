@@ -132,7 +132,7 @@ func TestSchemaNamesEveryField(t *testing.T) {
 		fill(reflect.ValueOf(v).Elem())
 	}
 	scan.Type, scan.Schema, target.Type, summary.Type = "scan", event.Schema, "target", "summary"
-	target.Outcome, target.Target.Reach, target.Target.Member, target.Product.Confidence, target.Auth.State = "identified", "public", "host", "certain", "open"
+	target.Outcome, target.Target.Reach, target.Target.Member, target.Product.Confidence, target.Auth.State, target.Discovery.By = "identified", "public", "host", "certain", "open", event.ByMDNS
 	target.TLS.NotBefore, target.TLS.NotAfter = "2026-10-06T12:00:00Z", "2026-10-06T12:00:00Z"
 	target.Surfaces[0].State, target.Findings[0].Severity, target.Findings[0].Change = "open", "high", "opened"
 	target.Advisories[0].Severity, target.Advisories[0].Status, target.Changes[0].What = "high", "affected", "verdict"

@@ -586,13 +586,18 @@ func (e *engine) judged(t target.Target, c *fingerprint.Case, w ways) error {
 	var bound netip.AddrPort
 	if t.Bound != "" {
 		bound, _ = netip.ParseAddrPort(t.Bound)
+	} else if t.Found != nil {
+		// The engine's listener. Of one on loopback it is not known who else leads to it.
+		if at, err := netip.ParseAddrPort(t.Found.Published); err == nil && !at.Addr().IsLoopback() {
+			bound = at
+		}
 	}
 	hostPort := t.HostPort()
 	releases := e.cfg.Prober.Set.Releases(verdict.Product.ID)
 	advisories := e.cfg.Advisories.Assess(verdict, hostPort, releases)
 	findings := check.Run(e.cfg.Checks, check.Subject{
 		HostPort: hostPort, Reach: e.reach(t), Bound: bound, Process: t.Process,
-		Forwards: w.forwards, Ways: w.others,
+		Forwards: w.forwards, Ways: w.others, Discovery: t.Found,
 		Observation: c.Observation, Verdict: verdict, Evidence: c.Evidence, Releases: releases, Advisories: advisories,
 	})
 	ev := e.event(t, c, findings)
