@@ -123,9 +123,17 @@ const (
 	MaxPart     = 512 << 10   // bytes of a packed part
 	MaxUnpacked = 16 << 20    // bytes of its lines
 	MaxGrant    = time.Second // how long a grant counts from when it was asked for
-	Lease       = time.Minute // a worker that has not been heard of for so long has lost its unit
-	Beat        = Lease / 4   // how often it says that it is at work
 	MaxAttempts = 5           // that begin and do not end, until a unit is given up
+)
+
+// Lease is how long a unit is a worker's after it was last heard of, and Beat how often it
+// says that it is at work. For so long the last units of a job wait for a worker that was
+// killed, so a lease is not longer than it has to be: in it a worker sees that its connection
+// is dead (after half of it) and makes another one (5 s at most), and a hub is started again,
+// without the loss of what was begun; two beats may be lost.
+const (
+	Lease = 30 * time.Second
+	Beat  = Lease / 4
 )
 
 // Fetch asks for bytes of a record or a list, from an offset on. The reply is the bytes

@@ -505,3 +505,33 @@ func TestHeld(t *testing.T) {
 		}
 	}
 }
+
+// TestGivenBack: a unit that a worker gives back while no other is free is handed out at
+// once to the next that asks, though another unit was taken out of the queue in between: the
+// hub does so with one that is done, if it is faster than the acknowledgement of its worker.
+func TestGivenBack(t *testing.T) {
+	h := newHub(t).start()
+	c := h.worker("fra", "w1").connect()
+	h.add("all", 100, "fra")
+	back, unit, b := c.next()
+	_, u, done := c.next()
+	_, _, _ = c.next()
+	if o := ask[job.Ordered](c, job.AskFail, job.Fail{At: job.At{Unit: unit, Attempt: b.Attempt}, Error: "the worker was stopped"}); o.Order != job.Refuse {
+		t.Fatalf("%+v", o)
+	}
+	h.must(c.nc.Publish(back.Reply, []byte("-NAK")))
+	h.must(c.nc.Flush())
+	if o := c.send(job.At{Unit: u, Attempt: done.Attempt}); o.Order != job.Drop {
+		t.Fatalf("%+v", o)
+	}
+	h.wait("what is done is out of the queue", func() bool {
+		s, err := h.q.js.Stream(t.Context(), job.UnitsStream)
+		return err == nil && s.CachedInfo().State.Msgs == 2
+	})
+	if m := c.take(2 * time.Second); m == nil || m.Subject != unit.Subject() {
+		t.Errorf("%v is handed out", m)
+	}
+	if len(h.said) > 0 {
+		t.Errorf("said %q", h.said)
+	}
+}

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -75,7 +76,7 @@ func (q *Queue) fill(ctx context.Context, idles map[string]*idle) error {
 	for subject := range info.State.Subjects {
 		u, err := job.ParseUnit(subject)
 		if err != nil || consumers[u.Vantage] == nil {
-			if err := s.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
+			if err := takeOut(ctx, s, subject); err != nil {
 				return err
 			}
 			continue
@@ -147,7 +148,7 @@ func (q *Queue) fillVantage(ctx context.Context, s jetstream.Stream, vantage str
 			delete(queued, u)
 			since, alive := q.heardOf(u, ju)
 			if there && (forgotten && !alive || c.NumPending == 0 && q.Now().Sub(since) > stuckAfter) {
-				if err := s.Purge(ctx, jetstream.WithPurgeSubject(u.Subject())); err != nil {
+				if err := takeOut(ctx, s, u.Subject()); err != nil {
 					return err
 				}
 				there = false
@@ -159,8 +160,10 @@ func (q *Queue) fillVantage(ctx context.Context, s jetstream.Stream, vantage str
 			if alive {
 				continue
 			}
-			if _, err := q.js.Publish(ctx, u.Subject(), []byte(unitText)); err != nil && !isThere(ctx, s, u) {
-				return err
+			if _, err := q.js.Publish(ctx, u.Subject(), []byte(unitText)); err != nil {
+				if there, _ := find(ctx, s, u.Subject()); there == 0 {
+					return err
+				}
 			}
 			seen[u] = q.Now()
 		}
@@ -172,7 +175,7 @@ func (q *Queue) fillVantage(ctx context.Context, s jetstream.Stream, vantage str
 	}
 	// The rest is done, or its job does not run.
 	for u := range queued {
-		if err := s.Purge(ctx, jetstream.WithPurgeSubject(u.Subject())); err != nil {
+		if err := takeOut(ctx, s, u.Subject()); err != nil {
 			return err
 		}
 	}
@@ -203,8 +206,32 @@ func (q *Queue) heardOf(u job.Unit, ju store.JobUnit) (since time.Time, alive bo
 	return since, alive
 }
 
-// isThere reports whether a unit is in the stream.
-func isThere(ctx context.Context, s jetstream.Stream, u job.Unit) bool {
-	_, err := s.GetLastMsgForSubject(ctx, u.Subject())
-	return err == nil
+// takeOut deletes the message of a subject, if it is there. A purge would do so with one
+// request instead of two, but of any subject it has a consumer (of nats-server 2.10 to 2.15)
+// forget all messages that were given back and wait for a worker, for the time of a lease.
+func takeOut(ctx context.Context, s jetstream.Stream, subject string) error {
+	seq, err := find(ctx, s, subject)
+	if err != nil || seq == 0 {
+		return err
+	}
+	if err = s.DeleteMsg(ctx, seq); err == nil {
+		return nil
+	}
+	// A worker may have acknowledged it in between.
+	if now, e := find(ctx, s, subject); e == nil && now != seq {
+		return nil
+	}
+	return err
+}
+
+// find returns which message a subject has in the stream, 0 for none.
+func find(ctx context.Context, s jetstream.Stream, subject string) (seq uint64, err error) {
+	m, err := s.GetLastMsgForSubject(ctx, subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return m.Sequence, nil
 }

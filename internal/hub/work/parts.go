@@ -80,11 +80,14 @@ func (p *parts) close() error {
 	return err
 }
 
+// sendAfter is how long lines wait at most until they are sent.
+const sendAfter = 15 * time.Second
+
 // send sends the parts until close. What has waited for a while is sent, too, so that little
 // is lost with this worker.
 func (p *parts) send() {
 	defer close(p.sent)
-	ticker := time.NewTicker(job.Beat)
+	ticker := time.NewTicker(sendAfter)
 	defer ticker.Stop()
 	for {
 		select {
