@@ -174,13 +174,14 @@ func (s *Store) load(ctx context.Context) (*history, error) {
 	if err := s.loadNetworks(ctx, h); err != nil {
 		return nil, err
 	}
-	err := s.each(ctx, `SELECT id, place, verdict, since, addr FROM gateway`, nil, func(r *sql.Rows) error {
+	err := s.each(ctx, `SELECT id, place, verdict, since, addr, asn, as_name, country FROM gateway`, nil, func(r *sql.Rows) error {
 		g := &gateway{}
 		var addr []byte
-		if err := r.Scan(&g.id, &g.place, &g.verdict, &g.since, &addr); err != nil {
+		if err := r.Scan(&g.id, &g.place, &g.verdict, &g.since, &addr, &g.geo.AS, &g.geo.ASName, &g.geo.Country); err != nil {
 			return err
 		}
 		copy(g.addr[:], addr)
+		g.geo = h.geoOf(&g.geo)
 		g.label = h.networks.of(addrOf(addr))
 		h.gateways[g.id] = g
 		return nil
@@ -189,15 +190,16 @@ func (s *Store) load(ctx context.Context) (*history, error) {
 		return nil, err
 	}
 	err = s.each(ctx, `SELECT gateway, watch, vantage, run, level, config, place, addr, addresses, port, name, url, product,
-		verdict, since, proven, missed, release, low, high, released, advisories, advisory_set, first, last, looked FROM sight ORDER BY gateway, watch`, nil, func(r *sql.Rows) error {
+		verdict, since, proven, missed, release, low, high, released, advisories, advisory_set, first, last, looked, asn, as_name, country FROM sight ORDER BY gateway, watch`, nil, func(r *sql.Rows) error {
 		x := &sight{}
 		var id ID
 		var addr []byte
 		if err := r.Scan(&id, &x.watch, &x.vantage, &x.run, &x.level, &x.config, &x.place, &addr, &x.addresses, &x.port, &x.name, &x.url, &x.product,
-			&x.verdict, &x.since, &x.proven, &x.missed, &x.release.text, &x.release.low, &x.release.high, &x.released, &x.advisories, &x.set, &x.first, &x.last, &x.looked); err != nil {
+			&x.verdict, &x.since, &x.proven, &x.missed, &x.release.text, &x.release.low, &x.release.high, &x.released, &x.advisories, &x.set, &x.first, &x.last, &x.looked, &x.geo.AS, &x.geo.ASName, &x.geo.Country); err != nil {
 			return err
 		}
 		copy(x.addr[:], addr)
+		x.geo = h.geoOf(&x.geo)
 		h.clock[x.watch] = max(h.clock[x.watch], x.looked)
 		if g := h.gateways[id]; g != nil {
 			g.sights = append(g.sights, x)
@@ -295,17 +297,19 @@ func (s *Store) writeEpisodes(ctx context.Context, tx *sql.Tx, h *history) error
 // writeGateways writes the rows of the gateways of which something is to be written.
 func (s *Store) writeGateways(ctx context.Context, tx *sql.Tx, h *history) error {
 	rows := &bulk{tx: tx, before: `INSERT INTO gateway (id, place, addr, port, name, url, product, network, owner, contact, verdict, rank, since, proven,
-		severity, release, low, high, findings, advisories, first, differs) VALUES `,
+		severity, release, low, high, findings, advisories, first, differs, asn, as_name, country) VALUES `,
 		after: ` ON CONFLICT (id) DO UPDATE SET place = excluded.place, addr = excluded.addr, port = excluded.port, name = excluded.name, url = excluded.url,
 		product = excluded.product, network = excluded.network, owner = excluded.owner, contact = excluded.contact, verdict = excluded.verdict, rank = excluded.rank,
 		since = excluded.since, proven = excluded.proven, severity = excluded.severity, release = excluded.release, low = excluded.low, high = excluded.high,
-		findings = excluded.findings, advisories = excluded.advisories, first = excluded.first, differs = excluded.differs`}
+		findings = excluded.findings, advisories = excluded.advisories, first = excluded.first, differs = excluded.differs,
+		asn = excluded.asn, as_name = excluded.as_name, country = excluded.country`}
 	sights := &bulk{tx: tx, before: `INSERT INTO sight (gateway, watch, vantage, run, level, config, place, addr, addresses, port, name, url, product,
-		verdict, since, proven, missed, release, low, high, released, advisories, advisory_set, first, last, looked) VALUES `,
+		verdict, since, proven, missed, release, low, high, released, advisories, advisory_set, first, last, looked, asn, as_name, country) VALUES `,
 		after: ` ON CONFLICT (gateway, watch) DO UPDATE SET vantage = excluded.vantage, run = excluded.run, level = excluded.level, config = excluded.config,
 		place = excluded.place, addr = excluded.addr, addresses = excluded.addresses, port = excluded.port, name = excluded.name, url = excluded.url, product = excluded.product,
 		verdict = excluded.verdict, since = excluded.since, proven = excluded.proven, missed = excluded.missed, release = excluded.release, low = excluded.low, high = excluded.high,
-		released = excluded.released, advisories = excluded.advisories, advisory_set = excluded.advisory_set, last = excluded.last, looked = excluded.looked`}
+		released = excluded.released, advisories = excluded.advisories, advisory_set = excluded.advisory_set, last = excluded.last, looked = excluded.looked,
+		asn = excluded.asn, as_name = excluded.as_name, country = excluded.country`}
 	lines := &bulk{tx: tx, before: `INSERT INTO line (gateway, watch, line) VALUES `, after: ` ON CONFLICT (gateway, watch) DO UPDATE SET line = excluded.line`}
 	for _, id := range slices.Sorted(maps.Keys(h.gateways)) {
 		g := h.gateways[id]
@@ -314,7 +318,7 @@ func (s *Store) writeGateways(ctx context.Context, tx *sql.Tx, h *history) error
 				continue
 			}
 			if err := sights.add(ctx, id, x.watch, x.vantage, x.run, x.level, x.config, x.place, x.addr[:], x.addresses, x.port, x.name, x.url, x.product,
-				x.verdict, x.since, x.proven, x.missed, x.release.text, x.release.low, x.release.high, x.released, x.advisories, x.set, x.first, x.last, x.looked); err != nil {
+				x.verdict, x.since, x.proven, x.missed, x.release.text, x.release.low, x.release.high, x.released, x.advisories, x.set, x.first, x.last, x.looked, x.geo.AS, x.geo.ASName, x.geo.Country); err != nil {
 				return err
 			}
 			if x.line != nil {
@@ -330,7 +334,7 @@ func (s *Store) writeGateways(ctx context.Context, tx *sql.Tx, h *history) error
 		r := g.row()
 		w := slices.MinFunc(g.sights, worst)
 		if err := rows.add(ctx, id, r.Place, g.addr[:], r.Port, r.Name, r.URL, r.Product, r.Network, r.Owner, r.Contact, r.Verdict, r.Verdict.rank(), ms(r.Since), r.Proven,
-			r.Severity.Rank(), r.Release, w.release.low, w.release.high, r.Findings, r.Advisories, ms(r.First), number(r.Differs)); err != nil {
+			r.Severity.Rank(), r.Release, w.release.low, w.release.high, r.Findings, r.Advisories, ms(r.First), number(r.Differs), r.Geo.AS, r.Geo.ASName, r.Geo.Country); err != nil {
 			return err
 		}
 		g.dirty = false

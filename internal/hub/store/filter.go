@@ -36,7 +36,7 @@ const (
 func Keys() [][2]string {
 	return [][2]string{
 		{"verdict", "open"}, {"severity", "high"}, {"net", "10.1.0.0/16"}, {"release", "<2026.9"}, {"owner", "mail"},
-		{"network", "10.1.0.0/16"}, {"finding", "auth-missing"}, {"product", "openclaw"}, {"port", "18789"}, {"watch", "office"},
+		{"network", "10.1.0.0/16"}, {"as", "64500"}, {"country", "CN"}, {"finding", "auth-missing"}, {"product", "openclaw"}, {"port", "18789"}, {"watch", "office"},
 		{"vantage", "outside"}, {"since", "7d"}, {"is", "unresolved"},
 	}
 }
@@ -47,7 +47,8 @@ func Keys() [][2]string {
 //
 //	verdict:open,claimable net:10.1.0.0/16 release:<2026.9 -owner:lab mail
 //
-// A release that is not known is in no comparison: release:unknown finds it.
+// A release that is not known is in no comparison: release:unknown finds it. So do
+// as:unknown and country:unknown what no file knows.
 func ParseFilter(text string) (Filter, error) {
 	var f Filter
 	if len(text) > maxFilter {
@@ -106,6 +107,10 @@ func parseTerm(term string) (condition, error) {
 			return condition{}, errors.New("use a prefix of networks.csv, such as 10.1.0.0/16")
 		}
 		return condition{"g.network = ?", []any{p.Masked().String()}}, nil
+	case "as":
+		return anyOf("g.asn", value, system)
+	case "country":
+		return anyOf("g.country", value, country)
 	case "product":
 		return condition{`LOWER(g.product) LIKE ? ESCAPE '\'`, []any{like(value)}}, nil
 	case "port":
@@ -147,16 +152,52 @@ func like(text string) string {
 
 // oneOf is a column that has one of several values.
 func oneOf(column, values string, known []string) (condition, error) {
-	var c condition
+	return anyOf(column, values, func(v string) (any, error) {
+		if !slices.Contains(known, v) {
+			return nil, fmt.Errorf("no such value%s: use %s", suggest.DidYouMean(v, known), strings.Join(known, ", "))
+		}
+		return v, nil
+	})
+}
+
+// anyOf is a column that has one of several values, as read makes them.
+func anyOf(column, values string, read func(string) (any, error)) (c condition, err error) {
 	var marks []string
 	for v := range strings.SplitSeq(values, ",") {
-		if !slices.Contains(known, v) {
-			return c, fmt.Errorf("no such value%s: use %s", suggest.DidYouMean(v, known), strings.Join(known, ", "))
+		x, err := read(v)
+		if err != nil {
+			return c, err
 		}
-		marks, c.args = append(marks, "?"), append(c.args, v)
+		marks, c.args = append(marks, "?"), append(c.args, x)
 	}
 	c.sql = column + " IN (" + strings.Join(marks, ", ") + ")"
 	return c, nil
+}
+
+// unknown is the value that stands for what is not known.
+const unknown = "unknown"
+
+// system is the number of an AS, 0 for unknown.
+func system(value string) (any, error) {
+	if value == unknown {
+		return int64(0), nil
+	}
+	n, err := strconv.ParseUint(strings.TrimPrefix(strings.ToUpper(value), "AS"), 10, 32)
+	if err != nil || n == 0 {
+		return nil, errors.New("use the number of an AS, such as 64500, or unknown")
+	}
+	return int64(n), nil
+}
+
+// country is a country in capital letters, "" for unknown.
+func country(value string) (any, error) {
+	if value == unknown {
+		return "", nil
+	}
+	if value = strings.ToUpper(value); !event.IsCountry(value) {
+		return nil, errors.New("use the two letters of a country, such as CN, or unknown")
+	}
+	return value, nil
 }
 
 // within is an address, a prefix or a range.
@@ -175,7 +216,7 @@ func within(value string) (condition, error) {
 
 // releases compares releases: 2026.9.6, <2026.9, >=2026.8.1, 2026.9 for all of a month.
 func releases(value string) (condition, error) {
-	if value == "unknown" {
+	if value == unknown {
 		return condition{"g.low = 0", nil}, nil
 	}
 	text := strings.TrimLeft(value, "<>=")

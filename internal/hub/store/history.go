@@ -41,6 +41,7 @@ type gateway struct {
 	since   int64
 	addr    [16]byte
 	label   Network
+	geo     event.Geo // of addr
 	dirty   bool
 }
 
@@ -57,6 +58,7 @@ type sight struct {
 	port      int
 	name, url string
 	product   string
+	geo       event.Geo // of addr, as the last line says
 
 	verdict Verdict
 	since   int64
@@ -278,6 +280,7 @@ func (p *pass) answered(g *gateway, s *sight, o *look, now int64) (other bool) {
 	s.last, s.line, s.answer = now, o.line, p.run.ID
 	other = s.place != o.place || s.port != o.port || s.name != o.name || s.url != o.url || s.product != o.product || s.advisories != o.advisories
 	s.place, s.addr, s.port, s.name, s.url, s.product = o.place, o.addr, o.port, o.name, o.url, o.product
+	s.geo = o.geo
 	s.addresses, s.advisories, s.set = max(s.addresses, len(o.addresses)), o.advisories, o.set
 	if s.release.text == o.release.text {
 		return other
@@ -431,6 +434,27 @@ func (h *history) renew(g *gateway, now int64) {
 		g.addr = w.addr
 		g.label, g.dirty = h.networks.of(addrOf(g.addr[:])), true
 	}
+	if geo := g.located(w); geo != g.geo {
+		g.geo, g.dirty = geo, true
+	}
+}
+
+// located is what is known of the address of a sight, of several watches that look at it by
+// the worst that knows.
+func (g *gateway) located(w *sight) event.Geo {
+	as, country := w, w
+	for _, s := range g.sights {
+		if s.addr != w.addr {
+			continue
+		}
+		if s.geo.AS != 0 && (as.geo.AS == 0 || worst(s, as) < 0) {
+			as = s
+		}
+		if s.geo.Country != "" && (country.geo.Country == "" || worst(s, country) < 0) {
+			country = s
+		}
+	}
+	return event.Geo{AS: as.geo.AS, ASName: as.geo.ASName, Country: country.geo.Country}
 }
 
 // stands reports whether the run looked at what an earlier one found changed, and
@@ -495,7 +519,7 @@ func (g *gateway) row() Gateway {
 	w := slices.MinFunc(g.sights, worst)
 	out := Gateway{
 		ID: g.id, Place: g.place, Addr: addrOf(g.addr[:]), Port: w.port, Name: w.name, URL: w.url, Product: w.product,
-		Owner: g.label.Owner, Contact: g.label.Contact, Verdict: g.verdict, Since: at(g.since), Proven: w.proven,
+		Geo: g.geo, Owner: g.label.Owner, Contact: g.label.Contact, Verdict: g.verdict, Since: at(g.since), Proven: w.proven,
 		Release: w.release.text, First: at(w.first), Last: at(w.last),
 	}
 	if g.label.Prefix.IsValid() {

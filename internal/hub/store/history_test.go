@@ -22,9 +22,15 @@ import (
 // hour is the n-th hour of the tests.
 func hour(n int) time.Time { return time.Date(2026, 11, 1, n, 0, 0, 0, time.UTC) }
 
-// line is a line of a stream, in short: "PLACE STATE [RELEASE]", where a state is one of
-// an authentication or an outcome. Open ones have the finding of it.
+// line is a line of a stream, in short: "PLACE STATE [RELEASE] [as=NUMBER] [country=XX]",
+// where a state is one of an authentication or an outcome. Open ones have the finding of it.
 func line(text string) *event.Target {
+	var geo event.Geo
+	text, geo.Country, _ = strings.Cut(text, " country=")
+	text, as, _ := strings.Cut(text, " as=")
+	if n, err := fmt.Sscan(as, &geo.AS); n == 1 && err == nil {
+		geo.ASName = "Net " + as
+	}
 	f := append(strings.Fields(text), "")
 	colon := strings.LastIndex(f[0], ":")
 	host, port := f[0][:colon], f[0][colon+1:]
@@ -38,6 +44,9 @@ func line(text string) *event.Target {
 	if slices.Contains(event.Outcomes(), event.Outcome(f[1])) && f[1] != string(event.OutcomeUnknown) {
 		t.Outcome = event.Outcome(f[1])
 		return t
+	}
+	if geo != (event.Geo{}) {
+		t.Geo = &geo
 	}
 	t.Product = &event.Product{ID: "openclaw", Name: "OpenClaw gateway", Confidence: event.Certain}
 	t.Auth = &event.Auth{State: event.AuthState(f[1])}

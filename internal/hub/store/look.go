@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/release"
 	"github.com/clawsonar/clawsonar/internal/stored"
@@ -24,6 +25,7 @@ type look struct {
 	name, url string
 	place     string
 	product   string
+	geo       event.Geo
 	release   span
 	answered  bool
 	addresses []string
@@ -138,7 +140,7 @@ func (o *look) take(judge *stored.Look, known stored.Known, h *history, t *event
 	o.port, o.name, o.url = t.Target.Port, text(t.Target.Name, 300), text(t.Target.URL, 1000)
 	o.place, o.release = text(t.Target.Place(), 1000), releaseOf(t.Version)
 	o.release.text = h.one(o.release.text)
-	o.addr = sortable(t.Target.IP)
+	o.addr, o.geo = sortable(t.Target.IP), h.geoOf(t.Geo)
 	if t.Product != nil {
 		o.product = h.one(text(t.Product.Name, 200))
 	}
@@ -170,6 +172,23 @@ func addrOf(b []byte) netip.Addr {
 		return netip.Addr{}
 	}
 	return netip.AddrFrom16([16]byte(b)).Unmap()
+}
+
+// maxASName is how much is kept of the name of an AS, in characters.
+const maxASName = 100
+
+// geoOf is what a line says of its address, as far as it has the form of it.
+func (h *history) geoOf(g *event.Geo) (out event.Geo) {
+	if g == nil {
+		return out
+	}
+	if out.AS = g.AS; g.AS != 0 {
+		out.ASName = h.one(text(clean.N(g.ASName, maxASName), 4*maxASName))
+	}
+	if event.IsCountry(g.Country) {
+		out.Country = h.one(g.Country)
+	}
+	return out
 }
 
 // releaseOf is the release of a line.

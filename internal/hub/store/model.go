@@ -65,6 +65,8 @@ type Gateway struct {
 	Name    string // host name, if it was named so
 	URL     string
 	Network string // the longest prefix of networks.csv that holds Addr; "" for none
+	// Geo is what files of the hub say of Addr; what they do not say is zero.
+	Geo     event.Geo
 	Owner   string
 	Contact string
 	Product string // its name

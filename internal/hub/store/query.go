@@ -30,7 +30,7 @@ func (s *Store) Gateways(ctx context.Context, f Filter, p Page) (out []Gateway, 
 }
 
 const gatewayColumns = `g.id, g.place, g.addr, g.port, g.name, g.url, g.product, g.network, g.owner, g.contact,
-	g.verdict, g.since, g.proven, g.severity, g.release, g.findings, g.advisories, g.first, g.differs,
+	g.verdict, g.since, g.proven, g.severity, g.release, g.findings, g.advisories, g.first, g.differs, g.asn, g.as_name, g.country,
 	(SELECT MAX(s.last) FROM sight s WHERE s.gateway = g.id)`
 
 // gateways returns the rows that a query chooses after its FROM, as g.
@@ -48,7 +48,8 @@ func scanGateway(r *sql.Rows, more ...any) (g Gateway, err error) {
 	var since, first, last int64
 	var rank, differs int
 	err = r.Scan(append([]any{&g.ID, &g.Place, &addr, &g.Port, &g.Name, &g.URL, &g.Product, &g.Network, &g.Owner, &g.Contact,
-		&g.Verdict, &since, &g.Proven, &rank, &g.Release, &g.Findings, &g.Advisories, &first, &differs, &last}, more...)...)
+		&g.Verdict, &since, &g.Proven, &rank, &g.Release, &g.Findings, &g.Advisories, &first, &differs,
+		&g.Geo.AS, &g.Geo.ASName, &g.Geo.Country, &last}, more...)...)
 	g.Addr, g.Since, g.First, g.Last = addrOf(addr), at(since), at(first), at(last)
 	g.Severity, g.Differs = severity(rank), differs != 0
 	return g, err
@@ -317,7 +318,10 @@ type Overview struct {
 	Releases   []Counted
 	Networks   []Counted
 	Owners     []Counted
-	Watches    []WatchState
+	// By AS and country, each with what is not known first, and empty if it is not known of any.
+	Systems   []System
+	Countries []Counted
+	Watches   []WatchState
 	// The first 20 gateways of each, and how many there are. Unclear are those of which
 	// nothing was ever proven to be open, and is not proven now: unknown or blocked.
 	Alarming, Unresolved, Unclear    []Gateway
@@ -335,6 +339,13 @@ type Counted struct {
 	Name     string
 	N        int
 	Alarming int // of them, open or claimable
+}
+
+// System is a group of gateways in an AS; of 0, those of which it is not known. Its name is
+// that of the AS.
+type System struct {
+	AS uint32
+	Counted
 }
 
 // WatchState is how a watch stands.
@@ -396,17 +407,32 @@ func (s *Store) Overview(ctx context.Context, now time.Time) (o Overview, err er
 	errs = append(errs, s.days(ctx, now, &o))
 	// The ranks before it are the alarming ones.
 	quiet := strconv.Itoa(slices.IndexFunc(Verdicts(), func(v Verdict) bool { return !v.Alarming() }))
+	count := func(column, first, name string, scan func(*sql.Rows) error) {
+		errs = append(errs, s.each(ctx, `SELECT `+column+`, COUNT(*), SUM(CASE WHEN rank < `+quiet+` THEN 1 ELSE 0 END), `+name+` FROM gateway WHERE rank <> $1
+			GROUP BY `+column+` ORDER BY `+first+`COUNT(*) DESC, `+column+` LIMIT `+strconv.Itoa(maxGroups), []any{Gone.rank()}, scan))
+	}
 	for _, x := range []struct {
-		column string
-		into   *[]Counted
-	}{{"network", &o.Networks}, {"owner", &o.Owners}} {
-		errs = append(errs, s.each(ctx, `SELECT `+x.column+`, COUNT(*), SUM(CASE WHEN rank < `+quiet+` THEN 1 ELSE 0 END) FROM gateway WHERE rank <> $1
-			GROUP BY `+x.column+` ORDER BY 2 DESC, 1 LIMIT `+strconv.Itoa(maxGroups), []any{Gone.rank()}, func(r *sql.Rows) error {
+		column, first string
+		into          *[]Counted
+	}{{"network", "", &o.Networks}, {"owner", "", &o.Owners}, {"country", "country <> '', ", &o.Countries}} {
+		count(x.column, x.first, x.column, func(r *sql.Rows) error {
 			var c Counted
-			err := r.Scan(&c.Name, &c.N, &c.Alarming)
+			err := r.Scan(&c.Name, &c.N, &c.Alarming, &c.Name)
 			*x.into = append(*x.into, c)
 			return err
-		}))
+		})
+	}
+	count("asn", "asn <> 0, ", "MAX(as_name)", func(r *sql.Rows) error {
+		var x System
+		err := r.Scan(&x.AS, &x.N, &x.Alarming, &x.Name)
+		o.Systems = append(o.Systems, x)
+		return err
+	})
+	if len(o.Countries) == 1 && o.Countries[0].Name == "" {
+		o.Countries = nil
+	}
+	if len(o.Systems) == 1 && o.Systems[0].AS == 0 {
+		o.Systems = nil
 	}
 	for _, x := range []struct {
 		where string

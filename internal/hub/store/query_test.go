@@ -17,7 +17,7 @@ func testFilter(t *testing.T, s *Store) {
 	ctx := context.Background()
 	dir := t.TempDir()
 	apply(t, s, dir, run(t, dir, "a", 1,
-		"10.1.0.1:18789 open 2026.9.6", "10.1.0.2:18789 required 2026.8.1", "10.1.0.3:80 required 2026.9.1-beta.2", "10.2.0.4:18789 unknown",
+		"10.1.0.1:18789 open 2026.9.6 as=64500 country=AU", "10.1.0.2:18789 required 2026.8.1 as=64501", "10.1.0.3:80 required 2026.9.1-beta.2 country=NZ", "10.2.0.4:18789 unknown",
 		"mail.example.org=10.3.0.5:443 gated 2026.9.6", "2001:db8::6:18789 blocked 2025.12.33"))
 	if err := s.Label(ctx, []Network{{netip.MustParsePrefix("10.1.0.0/16"), "mail_team", "a@example.org"}, {netip.MustParsePrefix("10.0.0.0/8"), "all", ""}}); err != nil {
 		t.Fatal(err)
@@ -45,6 +45,15 @@ func testFilter(t *testing.T, s *Store) {
 		"owner:none":               "6",
 		"owner:ALL":                "4 5",
 		"network:10.0.0.0/8":       "4 5",
+		"as:64500":                 "1",
+		"as:AS64501,as64500":       "1 2",
+		"as:unknown":               "6 4 5 3",
+		"-as:unknown":              "1 2",
+		"as:64501,unknown":         "6 4 5 2 3",
+		"country:AU":               "1",
+		"country:nz,AU":            "1 3",
+		"country:unknown":          "6 4 5 2",
+		"-country:AU":              "6 4 5 2 3",
 		"severity:high":            "1",
 		"finding:auth-missing":     "1",
 		"port:443":                 "5",
@@ -134,6 +143,12 @@ func TestParseFilterRefuses(t *testing.T) {
 		strings.Repeat("x", 1001):  "longer than 1000 bytes",
 		"x\u202e\x1b:y":            "no such key",
 		"owner:'); DROP TABLE run": "",
+		"as:0":                     "use the number of an AS",
+		"as:4294967296":            "use the number of an AS",
+		"as:64500,":                "use the number of an AS",
+		"country:AUS":              "use the two letters",
+		"country:unknow":           "use the two letters",
+		"country:A\x1b":            "use the two letters",
 	} {
 		_, err := ParseFilter(query)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || strings.ContainsAny(err.Error(), "\x1b\u202e")) {
@@ -244,4 +259,63 @@ func idOf(t *testing.T, s *Store, place string) ID {
 		t.Fatalf("%v, %v", list, err)
 	}
 	return list[0].ID
+}
+
+// testLocated: of an address counts what the worst watch says that knows of it; the overview
+// counts what is known, and what is not.
+func testLocated(t *testing.T, s *Store) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	groups := func() string {
+		o, err := s.Overview(ctx, hour(24))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(o.Systems, o.Countries)
+	}
+	where := func(place string) event.Geo {
+		list, _, err := s.Gateways(ctx, Filter{}, Page{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, g := range list {
+			if g.Place == place {
+				return g.Geo
+			}
+		}
+		t.Fatal("no ", place)
+		return event.Geo{}
+	}
+	a := func(n int, lines ...string) { t.Helper(); apply(t, s, dir, run(t, dir, "a", n, lines...)) }
+	b := func(n int, lines ...string) { t.Helper(); apply(t, s, dir, run(t, dir, "b", n, lines...)) }
+	a(1, "10.0.0.1:18789 open", "10.0.0.2:18789 required", "10.0.0.3:18789 required")
+	if got := groups(); got != "[] []" {
+		t.Errorf("nothing is known: %s", got)
+	}
+	// Another watch knows the address of the one that counts; what has no form of a country is none.
+	b(2, "10.0.0.1:18789 required 2026.9.6 as=64500 country=AU", "10.0.0.2:18789 required 2026.9.6 as=64501 country=au")
+	if got, want := where("10.0.0.1:18789"), (event.Geo{AS: 64500, ASName: "Net 64500", Country: "AU"}); got != want {
+		t.Errorf("%+v", got)
+	}
+	if got, want := groups(), "[{0 { 1 0}} {64500 {Net 64500 1 1}} {64501 {Net 64501 1 0}}] [{ 2 0} {AU 1 1}]"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	// The worse one knows better, each of its own.
+	a(3, "10.0.0.1:18789 open 2026.9.6 as=64502", "10.0.0.2:18789 required", "10.0.0.3:18789 required")
+	if got, want := where("10.0.0.1:18789"), (event.Geo{AS: 64502, ASName: "Net 64502", Country: "AU"}); got != want {
+		t.Errorf("%+v", got)
+	}
+	// What is gone was where it was, and is not counted.
+	for n := 4; n < 8; n += 2 {
+		a(n, "10.0.0.1:18789 closed", "10.0.0.2:18789 required", "10.0.0.3:18789 required country=FR")
+		b(n+1, "10.0.0.1:18789 closed", "10.0.0.2:18789 required")
+	}
+	if got := where("10.0.0.1:18789"); got.AS == 0 || got.Country != "AU" {
+		t.Errorf("%+v", got)
+	}
+	// What the last line does not say is not known any more.
+	if got, want := groups(), "[] [{ 1 0} {FR 1 0}]"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	same(t, s, dir)
 }

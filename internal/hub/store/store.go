@@ -25,9 +25,21 @@ import (
 //go:embed schema/*.sql
 var schemas embed.FS
 
-// schema is the version of the tables. A database of another version is refused: the
-// index of one can be made again from the streams.
-const schema = 1
+// schema is the version of the tables. A database of an earlier one is changed into it, one
+// of a later one is refused.
+const schema = 2
+
+// upgrades change the tables of each version into those of the next, from 1 on. What the
+// index then does not know of earlier runs, import finds in their streams.
+func upgrades() [][]string {
+	var located []string
+	for _, table := range []string{"gateway", "sight"} {
+		for _, column := range []string{"asn BIGINT NOT NULL DEFAULT 0", "as_name TEXT NOT NULL DEFAULT ''", "country TEXT NOT NULL DEFAULT ''"} {
+			located = append(located, `ALTER TABLE `+table+` ADD COLUMN `+column)
+		}
+	}
+	return [][]string{located}
+}
 
 // ErrNotFound says that there is nothing of that id.
 var ErrNotFound = errors.New("not found")
@@ -180,14 +192,14 @@ func (s *Store) Close() error {
 	return errors.Join(errs...)
 }
 
-// migrate makes the tables.
+// migrate makes the tables, or makes those of this version of earlier ones.
 func (s *Store) migrate(ctx context.Context) error {
 	files, err := schemas.ReadDir("schema")
 	if err != nil {
 		return err
 	}
 	return s.change(ctx, func(tx *sql.Tx) error {
-		for _, f := range files {
+		for i, f := range files {
 			text, err := schemas.ReadFile("schema/" + f.Name())
 			if err != nil {
 				return err
@@ -197,18 +209,49 @@ func (s *Store) migrate(ctx context.Context) error {
 					return fmt.Errorf("%s: %w", f.Name(), err)
 				}
 			}
+			if i > 0 {
+				continue
+			}
+			if err := upgrade(ctx, tx); err != nil { // before an index is made of what earlier tables lack
+				return err
+			}
 		}
-		var text string
-		err := tx.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'schema'`).Scan(&text)
-		if errors.Is(err, sql.ErrNoRows) {
-			_, err = tx.ExecContext(ctx, `INSERT INTO meta (name, value) VALUES ('schema', $1)`, strconv.Itoa(schema))
-			return err
-		}
-		if err == nil && text != strconv.Itoa(schema) {
-			return fmt.Errorf("its tables are of version %.20q, this program knows version %d: use the clawsonar-hub that wrote it, or another database and clawsonar-hub import", text, schema)
-		}
-		return err
+		return nil
 	})
+}
+
+// upgrade changes the tables of an earlier version, if there are any.
+func upgrade(ctx context.Context, tx *sql.Tx) error {
+	now := strconv.Itoa(schema)
+	var text string
+	err := tx.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'schema'`).Scan(&text)
+	if errors.Is(err, sql.ErrNoRows) {
+		_, err = tx.ExecContext(ctx, `INSERT INTO meta (name, value) VALUES ('schema', $1)`, now)
+		return err
+	}
+	if err != nil || text == now {
+		return err
+	}
+	version, err := strconv.Atoi(text)
+	if err != nil || version < 1 || version > schema {
+		return fmt.Errorf("its tables are of version %.20q, this program knows version %d: use the clawsonar-hub that wrote it, or another database and clawsonar-hub import", text, schema)
+	}
+	// Another process may do it at the same time: one of them does.
+	done, err := tx.ExecContext(ctx, `UPDATE meta SET value = $1 WHERE name = 'schema' AND value = $2`, now, text)
+	if err != nil {
+		return err
+	}
+	if n, err := done.RowsAffected(); err != nil || n == 0 {
+		return err
+	}
+	for _, statements := range upgrades()[version-1:] {
+		for _, statement := range statements {
+			if _, err := tx.ExecContext(ctx, statement); err != nil {
+				return fmt.Errorf("change its tables, which are of version %d: %w", version, err)
+			}
+		}
+	}
+	return nil
 }
 
 // statements splits a file of SQL; none of ours has a semicolon within a statement or

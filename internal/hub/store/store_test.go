@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/test/postgres"
 )
 
@@ -32,6 +33,8 @@ func suite() map[string]func(*testing.T, *Store) {
 		"accounts":        testAccounts,
 		"audit":           testAudit,
 		"own":             testOwn,
+		"upgrade":         testUpgrade,
+		"located":         testLocated,
 		"jobs":            testJobs,
 		"units":           testUnits,
 		"unit fails":      testUnitFails,
@@ -136,15 +139,54 @@ func testOwn(t *testing.T, s *Store) {
 	}
 }
 
+// testUpgrade: a database of the first version is taken over with all that is in it. What it
+// did not keep of the streams, import finds in them.
+func testUpgrade(t *testing.T, s *Store) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	apply(t, s, dir, run(t, dir, "a", 1, "10.0.0.7:18789 open 2026.9.6 as=64500 country=AU"))
+	if err := s.AddNote(ctx, Note{Place: "10.0.0.7:18789", Text: "kept"}); err != nil {
+		t.Fatal(err)
+	}
+	old := []string{`DROP INDEX gateway_systems`, `DROP INDEX gateway_countries`, `UPDATE meta SET value = '1' WHERE name = 'schema'`}
+	for _, table := range []string{"gateway", "sight"} {
+		for _, column := range []string{"asn", "as_name", "country"} {
+			old = append(old, `ALTER TABLE `+table+` DROP COLUMN `+column)
+		}
+	}
+	for _, statement := range old {
+		if _, err := s.write.Exec(statement); err != nil {
+			t.Fatal(statement, err)
+		}
+	}
+	for range 2 { // and then it is of this version
+		n := open(t, s.where)
+		list, _, err := n.Gateways(ctx, Filter{}, Page{})
+		if err != nil || len(list) != 1 || list[0].Verdict != "open" || list[0].Geo != (event.Geo{}) {
+			t.Fatalf("%+v, %v", list, err)
+		}
+		if notes, err := n.Notes(ctx, "10.0.0.7:18789"); err != nil || len(notes) != 1 {
+			t.Errorf("%+v, %v", notes, err)
+		}
+	}
+	n := open(t, s.where)
+	// The history as it is takes the next run in, without a change.
+	out := apply(t, n, dir, run(t, dir, "a", 2, "10.0.0.7:18789 open 2026.9.6 as=64500 country=AU"))
+	if list, _, err := n.Gateways(ctx, Filter{}, Page{}); err != nil || out.Run.Changes != 0 || list[0].Geo != (event.Geo{AS: 64500, ASName: "Net 64500", Country: "AU"}) {
+		t.Errorf("%+v, %+v, %v", out.Run, list, err)
+	}
+	same(t, n, dir)
+}
+
 // A database of a later version is not touched.
 func TestOtherSchema(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "board.db")
 	s := open(t, file)
-	if _, err := s.write.Exec(`UPDATE meta SET value = '2' WHERE name = 'schema'`); err != nil {
+	if _, err := s.write.Exec(`UPDATE meta SET value = '3' WHERE name = 'schema'`); err != nil {
 		t.Fatal(err)
 	}
 	if other, err := Open(context.Background(), file); err == nil {
 		other.Close()
-		t.Error("a database of version 2 was opened")
+		t.Error("a database of version 3 was opened")
 	}
 }

@@ -19,13 +19,16 @@ CREATE TABLE IF NOT EXISTS gateway (
   network TEXT NOT NULL, owner TEXT NOT NULL, contact TEXT NOT NULL,
   verdict TEXT NOT NULL, rank INTEGER NOT NULL, since BIGINT NOT NULL, proven TEXT NOT NULL,
   severity INTEGER NOT NULL, release TEXT NOT NULL, low BIGINT NOT NULL, high BIGINT NOT NULL,
-  findings INTEGER NOT NULL, advisories INTEGER NOT NULL, first BIGINT NOT NULL, differs INTEGER NOT NULL
+  findings INTEGER NOT NULL, advisories INTEGER NOT NULL, first BIGINT NOT NULL, differs INTEGER NOT NULL,
+  asn BIGINT NOT NULL, as_name TEXT NOT NULL, country TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS gateway_rank ON gateway (rank, severity DESC, addr, port, id);
 CREATE INDEX IF NOT EXISTS gateway_place ON gateway (place);
 CREATE INDEX IF NOT EXISTS gateway_addr ON gateway (addr);
 CREATE INDEX IF NOT EXISTS gateway_counts ON gateway (verdict, severity, release, proven);
 CREATE INDEX IF NOT EXISTS gateway_networks ON gateway (network, owner, rank);
+CREATE INDEX IF NOT EXISTS gateway_systems ON gateway (asn, as_name, rank);
+CREATE INDEX IF NOT EXISTS gateway_countries ON gateway (country, rank);
 
 -- What one watch sees of a gateway.
 CREATE TABLE IF NOT EXISTS sight (
@@ -37,6 +40,7 @@ CREATE TABLE IF NOT EXISTS sight (
   release TEXT NOT NULL, low BIGINT NOT NULL, high BIGINT NOT NULL, released BIGINT NOT NULL,
   advisories INTEGER NOT NULL, advisory_set TEXT NOT NULL,
   first BIGINT NOT NULL, last BIGINT NOT NULL, looked BIGINT NOT NULL,
+  asn BIGINT NOT NULL, as_name TEXT NOT NULL, country TEXT NOT NULL,
   PRIMARY KEY (gateway, watch)
 );
 

@@ -1,7 +1,4 @@
 -- What no stream has: import leaves it as it is.
-CREATE TABLE IF NOT EXISTS meta (
-  name TEXT PRIMARY KEY, value TEXT NOT NULL
-);
 CREATE TABLE IF NOT EXISTS network (
   prefix TEXT PRIMARY KEY, owner TEXT NOT NULL, contact TEXT NOT NULL
 );
