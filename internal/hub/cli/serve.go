@@ -20,6 +20,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/exit"
+	"github.com/clawsonar/clawsonar/internal/geo"
 	"github.com/clawsonar/clawsonar/internal/hub/access"
 	"github.com/clawsonar/clawsonar/internal/hub/alert"
 	"github.com/clawsonar/clawsonar/internal/hub/config"
@@ -83,12 +84,16 @@ func open(ctx context.Context, s streams, c *config.Config) (h *hub, err error) 
 	if err != nil {
 		return nil, err
 	}
+	files, err := geo.Open(c.Geo...)
+	if err != nil {
+		return nil, usage(c.GeoError(err))
+	}
 	if h.db, err = openStore(ctx, c); err != nil {
 		return nil, err
 	}
 	h.runner = &watch.Runner{
 		Dir: c.Streams, Store: h.db, Set: set, Checks: check.Infos(), Tool: event.Tool{Name: hubName, Version: version.Version},
-		Now: time.Now, Say: h.sayOf,
+		Geo: files, Now: time.Now, Say: h.sayOf,
 	}
 	for _, w := range c.Watches {
 		if err := h.runner.Check(ctx, w); err != nil {

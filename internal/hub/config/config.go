@@ -14,6 +14,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/hub/job"
 	"github.com/clawsonar/clawsonar/internal/hub/store"
+	"github.com/clawsonar/clawsonar/internal/strict"
 )
 
 // What is taken where nothing is said.
@@ -45,9 +46,12 @@ type Config struct {
 	// NetworksFile is "" if there is none. Networks are its lines.
 	NetworksFile string
 	Networks     Networks
+	Geo          []string // files that say which AS and country addresses are in, see package geo
 	Workers      *Workers // nil: the hub makes all runs itself
 	Watches      []*Watch
 	Alerts       []*Alert
+
+	geoLine int
 }
 
 // Workers says how the hub and its workers reach each other.
@@ -140,6 +144,11 @@ type Alert struct {
 	SecretFile string        // has the key that signs what webhooks get; "" for none
 	Digest     time.Duration // how long changes are gathered
 	After      time.Duration // of SilentWatch; 0 for twice the watch's Every
+}
+
+// GeoError says where the files of Geo are named, of which something is wrong.
+func (c *Config) GeoError(err error) error {
+	return &strict.Error{File: c.File, Line: c.geoLine, Err: fmt.Errorf("geo: %w", err)}
 }
 
 // Load reads a watch.yaml and the list of networks that it names.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/json"
+	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -49,6 +50,8 @@ func TestErrors(t *testing.T) {
 		good() + "behind: nginx":                                                  "w.yaml:3: \"nginx\" is not known: write proxy",
 		good() + "behind: proxy\ntls: {cert: a, key: b}":                          "w.yaml:3: tls and behind: proxy",
 		good() + "lang: fr":                                                       "w.yaml:3: \"fr\" is no language",
+		good() + "geo: []":                                                        "w.yaml:3: the list is empty",
+		good() + "geo:\n- a.mmdb\n- {b: c}":                                       "w.yaml:5: one value is expected",
 		good() + "auth: {oidc: {issuer: 'http://id.example.org', client_id: a}}":  "w.yaml:3: issuer: use https",
 		good() + "auth: {oidc: {issuer: 'https://id.example.org'}}":               "w.yaml:3: client_id is missing",
 		good() + "auth: {oidc: {issuer: 'https://id.example.org', client_id: a}}": "w.yaml:3: url is missing",
@@ -118,6 +121,7 @@ listen: localhost:9000
 url: https://b.example.org/hub/
 behind: proxy
 public: true
+geo: [asn.mmdb, /country.mmdb]
 auth: {oidc: {issuer: "https://id.example.org", client_id: board, client_secret_file: s, allow: {groups: [soc]}, work: {users: a@example.org}}}
 lang: zh
 watches:
@@ -161,13 +165,16 @@ alerts:
 		t.Fatal(err)
 	}
 	w := c.Watches[0]
-	if w.Source() != "etc/w.yaml:15" || w.Naming().At("exclude") != "etc/w.yaml:23: exclude" || w.Naming().At("seed") != "etc/w.yaml:11: seed" {
+	if w.Source() != "etc/w.yaml:16" || w.Naming().At("exclude") != "etc/w.yaml:24: exclude" || w.Naming().At("seed") != "etc/w.yaml:12: seed" {
 		t.Errorf("%s, %s, %s", w.Source(), w.Naming().At("exclude"), w.Naming().At("seed"))
 	}
-	w.file, w.line, w.lines = "", 0, nil
+	if err := c.GeoError(errors.New("asn.mmdb: gone")); err.Error() != "etc/w.yaml:8: geo: asn.mmdb: gone" {
+		t.Error(err)
+	}
+	w.file, w.line, w.lines, c.geoLine = "", 0, nil, 0
 	want := &Config{
 		File: "etc/w.yaml", Dir: "etc", Store: "postgres://hub@db/hub", Streams: "/var/streams", Listen: "127.0.0.1:9000", URL: "https://b.example.org/hub",
-		BehindProxy: true, Public: true, Lang: "zh",
+		BehindProxy: true, Public: true, Lang: "zh", Geo: []string{"etc/asn.mmdb", "/country.mmdb"},
 		OIDC: &OIDC{"https://id.example.org", "board", "etc/s", Who{Groups: []string{"soc"}}, Who{Users: []string{"a@example.org"}}},
 		Watches: []*Watch{{Name: "office", Every: 36 * time.Hour, Confirm: 3, Vantage: "lan", Settings: audit.Settings{
 			Targets: []string{"claw.example.org", "10.0.0.0/30"}, Lists: []string{"etc/a.txt", "/b.txt"}, Ports: "18789,80-81", BasePath: "/claw", Addresses: "ipv4",
@@ -273,6 +280,8 @@ func TestSchema(t *testing.T) {
 		good() + "bogus: 1":                                                               false,
 		good() + "lang: zh":                                                               true,
 		good() + "lang: fr":                                                               false,
+		good() + "geo: a.mmdb":                                                            true,
+		good() + "geo: []":                                                                false,
 		good() + "behind: proxy":                                                          true,
 		good() + "behind: nginx":                                                          false,
 		good() + "tls: {cert: a, key: b}":                                                 true,

@@ -23,6 +23,7 @@ type document struct {
 	Public   bool     `yaml:"public"`
 	Auth     *auth    `yaml:"auth"`
 	Networks text     `yaml:"networks"`
+	Geo      located  `yaml:"geo"`
 	Lang     text     `yaml:"lang"`
 	Workers  *workers `yaml:"workers"`
 	Watches  []*watch `yaml:"watches"`
@@ -161,6 +162,18 @@ func (t *texts) UnmarshalYAML(n *yaml.Node) error {
 		*t = append(*t, string(one))
 	}
 	return nil
+}
+
+// located is texts, and where they are.
+type located struct {
+	texts texts
+	line  int
+}
+
+// UnmarshalYAML reads them.
+func (l *located) UnmarshalYAML(n *yaml.Node) error {
+	l.line = n.Line
+	return l.texts.UnmarshalYAML(n)
 }
 
 // duration is a time of 1s to 366d.

@@ -105,6 +105,7 @@ func (p *parser) places(in *document) (err error) {
 		p.Streams = p.inDir(string(in.Streams))
 	}
 	p.NetworksFile = p.inDir(string(in.Networks))
+	p.Geo, p.geoLine = p.each(in.Geo.texts), in.Geo.line
 	if in.Lang != "" && in.Lang != "en" && in.Lang != "zh" {
 		return p.fail(fmt.Errorf("%.20q is no language that the pages have: use en or zh", string(in.Lang)), "lang")
 	}

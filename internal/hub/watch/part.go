@@ -87,7 +87,10 @@ func (r *Runner) Take(ctx context.Context, watch string, began time.Time, write 
 	packed := filepath.Join(dir, began.UTC().Format(stamp)+packEnd)
 	_, err := os.Lstat(packed)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = writePacked(packed, func(w io.Writer) error { return write(event.NewWriter(w).Write) })
+		err = writePacked(packed, func(w io.Writer) error {
+			out := event.NewWriter(w)
+			return write(func(e event.Event) error { return out.Write(r.Geo.Add(e)) })
+		})
 	}
 	if err != nil {
 		return store.Applied{}, err

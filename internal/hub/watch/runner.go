@@ -16,6 +16,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/geo"
 	"github.com/clawsonar/clawsonar/internal/hub/config"
 	"github.com/clawsonar/clawsonar/internal/hub/store"
 	"github.com/clawsonar/clawsonar/internal/hub/stream"
@@ -40,6 +41,7 @@ type Runner struct {
 	Set    *fingerprint.Set
 	Checks []event.CheckInfo
 	Tool   event.Tool
+	Geo    *geo.Files // what streams say of addresses; nil: nothing
 	Now    func() time.Time
 	// Say takes a line about a watch for the operator, safe to print.
 	Say func(watch, line string)
@@ -218,7 +220,7 @@ func (r *Runner) look(ctx context.Context, w *config.Watch, cfg *scan.Config, se
 		if t, ok := e.(*event.Target); ok {
 			see(t)
 		}
-		return p.Write(e)
+		return p.Write(r.Geo.Add(e))
 	}
 	_, err = scan.Run(ctx, *cfg)
 	if e := p.f.Close(); err == nil {

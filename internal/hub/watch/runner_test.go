@@ -22,10 +22,12 @@ import (
 	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
+	"github.com/clawsonar/clawsonar/internal/geo"
 	"github.com/clawsonar/clawsonar/internal/hub/config"
 	"github.com/clawsonar/clawsonar/internal/hub/store"
 	"github.com/clawsonar/clawsonar/internal/hub/stream"
 	"github.com/clawsonar/clawsonar/internal/replica"
+	"github.com/clawsonar/clawsonar/internal/test/mmdb"
 	"github.com/clawsonar/clawsonar/testdata/captures"
 )
 
@@ -206,6 +208,7 @@ func TestRun(t *testing.T) {
 	r := serve(t, openGateway)
 	port := r.Addr.Port()
 	h := begin(t, t.TempDir(), fmt.Sprintf("targets: 127.0.0.1-127.0.0.6, ports: %d", port)).open()
+	h.Geo = located(t, "127.0.0.0/8", 64500)
 	h.run()
 	got := h.streams()
 	if len(got) != 2 {
@@ -220,6 +223,11 @@ func TestRun(t *testing.T) {
 	if x := second.Head; !x.Again || x.Watch != "office" || x.Vantage != "lan" || second.Summary.Targets != 1 || len(second.lines) != 1 ||
 		second.lines[0].Target.Place() != place || second.lines[0].Auth.State != event.AuthOpen {
 		t.Errorf("second: %+v, %+v, %d lines", x, second.Summary, len(second.lines))
+	}
+	for i, s := range got {
+		if g := s.lines[0].Geo; g == nil || g.AS != 64500 {
+			t.Errorf("stream %d does not say where its gateway is: %+v", i, g)
+		}
 	}
 	if got := h.verdicts(); got[place] != "open" || len(got) != 1 {
 		t.Errorf("%v", got)
@@ -239,6 +247,62 @@ func TestRun(t *testing.T) {
 	}
 	if got := h.verdicts(); got[place] != store.Gone {
 		t.Errorf("%v", got)
+	}
+}
+
+// located are files that know one AS.
+func located(t *testing.T, prefix string, as uint32) *geo.Files {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "asn.mmdb")
+	if err := os.WriteFile(name, mmdb.File("asn", map[string]mmdb.Map{prefix: mmdb.AS(as, "Net")}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := geo.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// TestTake: a stream that others made says where gateways are, unless it did already, and so
+// does the history.
+func TestTake(t *testing.T) {
+	h := begin(t, t.TempDir(), "targets: 127.0.0.1").open()
+	h.Geo = located(t, "10.0.0.0/8", 64500)
+	gateway := func(ip string, known *event.Geo) *event.Target {
+		return &event.Target{
+			Type: event.TypeTarget, Target: event.Address{Input: ip, IP: ip, Port: 18789, URL: "http://" + ip + ":18789/"}, Outcome: event.OutcomeIdentified, Geo: known,
+			Product: &event.Product{ID: "openclaw", Name: "OpenClaw gateway", Confidence: event.Certain}, Auth: &event.Auth{State: event.AuthRequired, Because: []string{}},
+		}
+	}
+	lines := []*event.Target{gateway("10.0.0.1", nil), gateway("10.0.0.2", &event.Geo{Country: "NZ"}), gateway("192.0.2.1", nil)}
+	_, err := h.Take(t.Context(), "office", time.Now(), func(emit func(event.Event) error) error {
+		sum := event.NewSummary()
+		sum.Type = event.TypeSummary
+		errs := []error{emit(&event.Scan{Type: event.TypeScan, Schema: event.Schema, Started: time.Now(), Level: event.LevelStandard, Shard: "1/1", Watch: "office"})}
+		for _, l := range lines {
+			sum.Add(l)
+			errs = append(errs, emit(l))
+		}
+		return errors.Join(append(errs, emit(sum))...)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, _, err := h.s.Gateways(t.Context(), store.Filter{}, store.Page{})
+	if err != nil || len(list) != 3 {
+		t.Fatal(list, err)
+	}
+	want := map[string]event.Geo{"10.0.0.1:18789": {AS: 64500, ASName: "Net"}, "10.0.0.2:18789": {Country: "NZ"}, "192.0.2.1:18789": {}}
+	for _, g := range list {
+		if g.Geo != want[g.Place] {
+			t.Errorf("%s: %+v, want %+v", g.Place, g.Geo, want[g.Place])
+		}
+	}
+	for _, l := range h.streams()[0].lines {
+		if l.Target.IP == "10.0.0.1" && (l.Geo == nil || l.Geo.AS != 64500) {
+			t.Errorf("%+v", l.Geo)
+		}
 	}
 }
 
