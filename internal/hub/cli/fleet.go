@@ -68,6 +68,18 @@ func judgeOf(db *store.Store, c *config.Config, set *fingerprint.Set) (*judge.Ju
 	}, nil
 }
 
+// unitTargets names the first targets of units of a job.
+func (h *hub) unitTargets(ctx context.Context, id string, units []uint64) ([][]string, error) {
+	if h.c.Workers == nil {
+		return nil, errors.New("there is no workers in the configuration, and so no key of records")
+	}
+	j, err := judgeOf(h.db, h.c, h.runner.Set)
+	if err != nil {
+		return nil, err
+	}
+	return j.Targets(ctx, id, units, maxFailed)
+}
+
 // finish takes what a vantage of a job saw into the history.
 func (h *hub) finish(ctx context.Context, id, vantage string) error {
 	j, err := judgeOf(h.db, h.c, h.runner.Set)

@@ -259,7 +259,7 @@ func (h *hub) handler(ctx context.Context, site *url.URL) (*access.Hub, error) {
 	tool := event.Tool{Name: hubName, Version: version.Version}
 	board, err := web.New(web.Config{
 		Data: h.db, Tool: tool, Checks: check.Infos(), Watches: watches,
-		Streams: h.c.Streams, URL: h.c.URL, Public: h.c.Public, Now: time.Now, Log: log,
+		Streams: h.c.Streams, URL: h.c.URL, Public: h.c.Public, Workers: h.c.Workers != nil, UnitTargets: h.unitTargets, Now: time.Now, Log: log,
 	})
 	if err != nil {
 		return nil, err

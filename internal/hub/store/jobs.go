@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/hub/job"
 )
 
 // JobState is how a job stands.
@@ -44,8 +45,14 @@ type Job struct {
 	Rate     int    // connections a second, of all workers together
 }
 
+// Watch is the name of the watch that a vantage's results are in the history as.
+func (j *Job) Watch(vantage string) string { return job.Watch(j.Name, vantage) }
+
 // UnitState is how a unit stands.
 type UnitState string
+
+// UnitStates returns the states.
+func UnitStates() []UnitState { return []UnitState{UnitWaiting, UnitBegun, UnitDone, UnitFailed} }
 
 // The states.
 const (
@@ -88,3 +95,7 @@ type Worker struct {
 	Version       string
 	Doing         string // the unit that it was at when last seen, JOB/K; "" for none
 }
+
+// Silent reports whether a worker that is good was not heard of for so long that a unit
+// would be taken from it. One that has no unit asks for nothing, and is silent, too.
+func (w *Worker) Silent(now time.Time) bool { return now.Sub(w.Seen) > job.Lease }

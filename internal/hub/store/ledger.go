@@ -114,6 +114,12 @@ func (s *Store) OpenJobs(ctx context.Context, by time.Time) ([]Job, error) {
 	return s.jobs(ctx, `WHERE ended = 0 OR ended > $1 ORDER BY created DESC, id DESC`, ms(by))
 }
 
+// HaveJobs reports whether a job was ever added.
+func (s *Store) HaveJobs(ctx context.Context) (have bool, err error) {
+	err = s.each(ctx, `SELECT 1 FROM job LIMIT 1`, nil, func(*sql.Rows) error { have = true; return nil })
+	return have, err
+}
+
 // Job returns a job by its ID, or the latest of a name, or ErrNotFound.
 func (s *Store) Job(ctx context.Context, name string) (Job, error) {
 	for _, where := range []string{`WHERE id = $1`, `WHERE name = $1 ORDER BY created DESC, id DESC LIMIT 1`} {
@@ -293,7 +299,7 @@ func (s *Store) Unhanded(ctx context.Context) (out []Finished, err error) {
 
 // Handed notes that the stream of a vantage is in the history, and forgets what led to it:
 // the parts, the units but those that were given up, and the list when no vantage has use
-// for it any more.
+// for it any more: those that were given up are named by it.
 func (s *Store) Handed(ctx context.Context, f Finished, now time.Time) error {
 	return s.change(ctx, func(tx *sql.Tx) error {
 		for _, x := range []struct {
@@ -303,7 +309,8 @@ func (s *Store) Handed(ctx context.Context, f Finished, now time.Time) error {
 			{`UPDATE job_vantage SET handed = $1 WHERE job = $2 AND vantage = $3 AND handed = 0`, []any{ms(now), f.Job, f.Vantage}},
 			{`DELETE FROM part WHERE job = $1 AND vantage = $2`, []any{f.Job, f.Vantage}},
 			{`DELETE FROM unit WHERE job = $1 AND vantage = $2 AND state <> $3`, []any{f.Job, f.Vantage, UnitFailed}},
-			{`DELETE FROM job_file WHERE job = $1 AND what = $2 AND NOT EXISTS (SELECT 1 FROM job_vantage v WHERE v.job = $1 AND v.handed = 0)`, []any{f.Job, fileList}},
+			{`DELETE FROM job_file WHERE job = $1 AND what = $2 AND NOT EXISTS (SELECT 1 FROM job_vantage v WHERE v.job = $1 AND v.handed = 0)
+				AND NOT EXISTS (SELECT 1 FROM unit u WHERE u.job = $1 AND u.state = '` + string(UnitFailed) + `')`, []any{f.Job, fileList}},
 		} {
 			if _, err := tx.ExecContext(ctx, x.statement, x.args...); err != nil {
 				return err

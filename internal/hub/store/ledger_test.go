@@ -355,6 +355,9 @@ func testUnitFails(t *testing.T, s *Store) {
 	if failed, err := s.FailedUnits(j.ctx, j.job.ID, 1); err != nil || len(failed) != 1 {
 		t.Errorf("%+v, %v", failed, err)
 	}
+	if list, err := s.JobList(j.ctx, j.job.ID, 0); err != nil || string(list) != "list" {
+		t.Errorf("the addresses of what was given up cannot be named: %q, %v", list, err)
+	}
 }
 
 // testJobPauses: what is sent in a pause is kept, and nothing begins; nor after a stop.

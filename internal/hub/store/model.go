@@ -103,6 +103,7 @@ type Sight struct {
 	Level          event.Level
 	Verdict        Verdict
 	Since          time.Time
+	Release        string    // that it answered last, as Gateway.Release
 	First, Last    time.Time // seen to answer
 	Looked         time.Time // looked at, whether it answered or not
 	// Line is the line of the stream of the last time that it answered.

@@ -110,12 +110,12 @@ func (s *Store) Gateway(ctx context.Context, id ID) (*Gateway, error) {
 
 // Sights returns what each watch sees of a gateway, by name of the watch.
 func (s *Store) Sights(ctx context.Context, id ID) (out []Sight, err error) {
-	err = s.each(ctx, `SELECT s.watch, s.vantage, s.run, s.level, s.verdict, s.since, s.first, s.last, s.looked, l.line
+	err = s.each(ctx, `SELECT s.watch, s.vantage, s.run, s.level, s.verdict, s.since, s.release, s.first, s.last, s.looked, l.line
 		FROM sight s LEFT JOIN line l ON l.gateway = s.gateway AND l.watch = s.watch WHERE s.gateway = $1 ORDER BY s.watch`, []any{id}, func(r *sql.Rows) error {
 		var x Sight
 		var since, first, last, looked int64
 		var packed []byte
-		if err := r.Scan(&x.Watch, &x.Vantage, &x.Run, &x.Level, &x.Verdict, &since, &first, &last, &looked, &packed); err != nil {
+		if err := r.Scan(&x.Watch, &x.Vantage, &x.Run, &x.Level, &x.Verdict, &since, &x.Release, &first, &last, &looked, &packed); err != nil {
 			return err
 		}
 		x.Since, x.First, x.Last, x.Looked = at(since), at(first), at(last), at(looked)

@@ -36,6 +36,10 @@ type fake struct {
 	changes  []store.Change
 	runs     []store.Run
 	failing  []store.Delivery
+	jobs     []store.Job
+	progress map[string][]store.Progress
+	given    []store.JobUnit
+	workers  []store.Worker
 	err      error // of everything, once after so many calls
 	after    int
 }
@@ -184,6 +188,84 @@ func (f *fake) Run(_ context.Context, id store.ID) (*store.Run, error) {
 	return nil, store.ErrNotFound
 }
 
+func (f *fake) HaveJobs(context.Context) (bool, error) { return len(f.jobs) > 0, nil }
+
+func (f *fake) Jobs(context.Context) ([]store.Job, error) { return f.jobs, f.fail() }
+
+func (f *fake) Job(_ context.Context, name string) (store.Job, error) {
+	for _, j := range f.jobs {
+		if j.ID == name {
+			return j, f.fail()
+		}
+	}
+	return store.Job{}, store.ErrNotFound
+}
+
+func (f *fake) Progress(_ context.Context, id string, _ time.Time) ([]store.Progress, error) {
+	return f.progress[id], f.fail()
+}
+
+func (f *fake) FailedUnits(_ context.Context, id string, limit int) ([]store.JobUnit, error) {
+	list := slices.DeleteFunc(slices.Clone(f.given), func(u store.JobUnit) bool { return u.Job != id })
+	return list[:min(limit, len(list))], f.fail()
+}
+
+func (f *fake) Workers(context.Context) ([]store.Worker, error) { return f.workers, f.fail() }
+
+// addJobs adds one job of each state: one that runs, and has a vantage that has looked at
+// nothing yet; one with a unit that was given up; one that is new, one that is whole, one
+// that was stopped.
+func (f *fake) addJobs(say func(string) string) {
+	f.progress = map[string][]store.Progress{}
+	sum := func(silent, required, open int) event.Summary {
+		s := *event.NewSummary()
+		s.AddOutcome(event.OutcomeSilent, silent)
+		s.AddOutcome(event.OutcomeIdentified, required+open)
+		s.Auth[event.AuthRequired], s.Auth[event.AuthOpen] = required, open
+		s.MissEstimate = event.MissEstimate{Reprobed: silent / 4, Found: silent / 400}
+		s.MissEstimate.Estimate(silent)
+		return s
+	}
+	add := func(id string, state store.JobState, age float64, why string, parts ...store.Progress) {
+		j := store.Job{ID: id, Name: say("office"), Created: at(age), State: state, Why: say(why), Units: 30, Targets: 4000, Rate: 500}
+		if why == "" {
+			j.Why = ""
+		}
+		if state == store.JobDone || state == store.JobStopped {
+			j.Ended = at(age - 0.1)
+		}
+		if state == store.JobNew {
+			j.Units, j.Targets = 0, 0
+		}
+		for i := range parts {
+			parts[i].Vantage = say(parts[i].Vantage)
+			j.Vantages = append(j.Vantages, parts[i].Vantage)
+		}
+		f.jobs, f.progress[id] = append(f.jobs, j), parts
+	}
+	units := func(waiting, begun, done, failed uint64) map[store.UnitState]uint64 {
+		return map[store.UnitState]uint64{store.UnitWaiting: waiting, store.UnitBegun: begun, store.UnitDone: done, store.UnitFailed: failed}
+	}
+	whole := sum(3990, 9, 1)
+	whole.Complete = true
+	add("0000000000new", store.JobNew, 0.01, "", store.Progress{Vantage: "fra", Summary: *event.NewSummary()})
+	add("0000000000run", store.JobRunning, 0.1, "", store.Progress{Vantage: "fra", Units: units(15, 2, 12, 1), Summary: sum(1597, 2, 1), Rate: 41.25},
+		store.Progress{Vantage: "sgp", Units: units(29, 1, 0, 0), Summary: *event.NewSummary()})
+	add("000000000gave", store.JobDone, 2, "", store.Progress{Vantage: "fra", Units: units(0, 0, 29, 1), Summary: sum(3850, 9, 1), Handed: true},
+		store.Progress{Vantage: "sgp", Units: units(0, 0, 30, 0), Summary: whole, Handed: true})
+	add("00000000whole", store.JobDone, 3, "", store.Progress{Vantage: "fra", Units: units(0, 0, 30, 0), Summary: whole, Handed: true})
+	add("000000000stop", store.JobStopped, 4, "the exclusion list changed", store.Progress{Vantage: "fra", Units: units(30, 0, 0, 0), Summary: *event.NewSummary(), Handed: true})
+	for _, x := range [][2]string{{"0000000000run", "fra"}, {"000000000gave", "fra"}} {
+		f.given = append(f.given, store.JobUnit{Job: x[0], Vantage: say(x[1]), K: 7, State: store.UnitFailed, Attempts: 5, Worker: say("w1"), Begun: at(0.05), Error: say("the worker w1 was not heard of any more")})
+	}
+	f.workers = []store.Worker{
+		{Name: say("w1"), Vantage: say("fra"), Made: at(20), Seen: at(0.0001), Version: say("0.4.0"), Doing: say("0000000000run/12")},
+		{Name: say("w2"), Vantage: say("sgp"), Made: at(20), Seen: at(3), Version: say("0.4.0")},
+		{Name: say("w3"), Vantage: say("sgp"), Made: at(20)},
+		{Name: "retired", Vantage: say("fra"), Made: at(90), Revoked: at(10), Seen: at(11)},
+	}
+}
+
 // targets are gateways of a stored scan of replicas, by the state of their
 // authentication; the open one has the advisories of another.
 func targets(t testing.TB) map[event.AuthState]*event.Target {
@@ -277,7 +359,7 @@ func fleet(t testing.TB, say func(string) string) *fake {
 	})
 
 	sight := func(g *store.Gateway, r *store.Run, verdict store.Verdict, looked, last float64) store.Sight {
-		return store.Sight{Watch: r.Watch, Vantage: r.Vantage, Run: r.ID, Level: r.Level, Verdict: verdict, Since: g.Since, First: g.First, Last: at(last), Looked: at(looked), Line: f.lines[g.ID]}
+		return store.Sight{Watch: r.Watch, Vantage: r.Vantage, Run: r.ID, Level: r.Level, Verdict: verdict, Since: g.Since, Release: g.Release, First: g.First, Last: at(last), Looked: at(looked), Line: f.lines[g.ID]}
 	}
 	f.sights[open.ID] = []store.Sight{sight(open, dmz, store.Verdict(event.AuthRequired), 0.4, 0.4), sight(open, last, open.Verdict, 0.1, 0.1)}
 	f.sights[was.ID] = []store.Sight{sight(was, last, was.Verdict, 0.1, 0.1)}
@@ -343,6 +425,7 @@ func fleet(t testing.TB, say func(string) string) *fake {
 		}
 		f.overview.Days = append(f.overview.Days, d)
 	}
+	f.addJobs(say)
 	return f
 }
 
@@ -352,6 +435,12 @@ func same(s string) string { return s }
 func board(t testing.TB, f *fake) *Board {
 	t.Helper()
 	b, err := New(Config{
+		UnitTargets: func(_ context.Context, id string, units []uint64) (out [][]string, err error) {
+			for range units {
+				out = append(out, []string{f.gateways[0].Place, f.gateways[1].Place})
+			}
+			return out, f.fail()
+		},
 		Data: f, Tool: event.Tool{Name: "clawsonar-hub", Version: "0.4.0"}, Watches: []Watch{{"office", 6 * time.Hour}, {"dmz", 24 * time.Hour}, {"branch", time.Hour}},
 		Streams: "../../../testdata/streams", Public: true, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
 		Checks: []event.CheckInfo{{ID: "auth-missing", Title: "Anyone who reaches this gateway controls the agent", Severity: event.Critical, Why: "Anyone who can connect can give the agent instructions.", Fix: "Ask for a credential."}},

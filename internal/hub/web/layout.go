@@ -48,8 +48,12 @@ func (b *Board) layout(l *language, r *http.Request, title string, body template
 		out.Feed = true
 		nav := []link{
 			{URL: "/", Text: l.Say("Overview")}, {URL: "/gateways", Text: l.Say("Gateways")}, {URL: "/changes", Text: l.Say("Changes")},
-			{URL: "/weekly", Text: l.Say("Week")}, {URL: "/runs", Text: l.Say("Runs")}, {URL: "/public", Text: l.Say("Public numbers")},
+			{URL: "/weekly", Text: l.Say("Week")}, {URL: "/runs", Text: l.Say("Runs")},
 		}
+		if b.hasJobs(r) {
+			nav = append(nav, link{URL: "/jobs", Text: l.Say("Jobs")})
+		}
+		nav = append(nav, link{URL: "/public", Text: l.Say("Public numbers")})
 		if user.Role >= access.Work {
 			nav = append(nav, link{URL: "/audit", Text: l.Say("Audit log")})
 		}

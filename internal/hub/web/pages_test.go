@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"encoding/xml"
@@ -36,7 +37,10 @@ func paths(f *fake) map[string]string {
 	out := map[string]string{
 		"overview": "/", "gateways": "/gateways", "query": "/gateways?q=verdict:ajar", "changes": "/changes?kind=opened&kind=closed&owner=mail", "weekly": "/weekly", "runs": "/runs", "public": "/public",
 		"open": "/gateways/" + f.gateways[0].ID.String(), "gone": "/gateways/" + f.gateways[3].ID.String(), "run": "/runs/" + f.runs[0].ID.String(), "cut": "/runs/" + f.runs[1].ID.String(),
-		"none": "/gateways/0000000000000",
+		"none": "/gateways/0000000000000", "jobs": "/jobs",
+	}
+	for name, i := range map[string]int{"new": 0, "running": 1, "gave": 2, "whole": 3, "stopped": 4} {
+		out["job-"+name] = "/jobs/" + f.jobs[i].ID
 	}
 	return out
 }
@@ -295,6 +299,63 @@ func TestUnresolved(t *testing.T) {
 	}
 }
 
+// TestJobs: a job that has not looked at everything is never shown as fine, that nothing was
+// looked at is no number of gateways, and what was given up is named, or it is said that it
+// cannot be.
+func TestJobs(t *testing.T) {
+	f := fleet(t, same)
+	b := board(t, f)
+	h := handler(b, access.View)
+	const nothing, whole = "Nothing has been looked at yet.", "Complete: every target was looked at."
+	for _, tt := range []struct {
+		id        string
+		has, lack []string
+	}{
+		{"0000000000new", []string{nothing, `headline doubt`}, []string{whole, "<progress", "tiles"}},
+		{"0000000000run", []string{"Running: not every target", `headline doubt`, `<progress max="30" value="12"`, "12 of 30 units done, 1 given up, 2 being made, 15 waiting", "1600 of 4000", "41.2 targets a second",
+			nothing, "the worker w1 was not heard of", "10.1.4.20:18789", "among what was looked at", "silent for 3 days"}, []string{whole, "retired"}},
+		{"000000000gave", []string{"Incomplete: what it did not see is not closed.", `headline doubt`, whole, `href="/runs?watch=office%40sgp"`, "18 of 1959 retried answered"}, []string{nothing}},
+		{"00000000whole", []string{whole, `headline plain`}, []string{nothing, "doubt\">Incomplete", "Units that were given up"}},
+		{"000000000stop", []string{"Stopped, incomplete", `headline doubt`, "the exclusion list changed", "Nothing was looked at."}, []string{whole, "tiles"}},
+	} {
+		page := get(t, h, "/jobs/"+tt.id).Body.String()
+		for _, x := range tt.has {
+			if !strings.Contains(page, x) {
+				t.Errorf("%s: no %q", tt.id, x)
+			}
+		}
+		for _, x := range tt.lack {
+			if strings.Contains(page, x) {
+				t.Errorf("%s: has %q", tt.id, x)
+			}
+		}
+		if t.Failed() {
+			t.Fatal(page)
+		}
+	}
+	if list := get(t, h, "/jobs").Body.String(); strings.Count(list, whole) != 1 || strings.Count(list, `class="sub doubt">`) < len(f.jobs)-1 {
+		t.Errorf("the list says that what is not whole is: %s", list)
+	}
+	for _, named := range []func(context.Context, string, []uint64) ([][]string, error){
+		nil, func(context.Context, string, []uint64) ([][]string, error) { return nil, errors.New("broken") },
+	} {
+		b.UnitTargets = named
+		if page := get(t, h, "/jobs/0000000000run").Body.String(); !strings.Contains(page, "Their targets cannot be named") || !strings.Contains(page, "was not heard of") {
+			t.Errorf("what was given up is not shown, or not that it cannot be named: %s", page)
+		}
+	}
+	// The way there is shown where it leads to something.
+	for _, tt := range []struct{ workers, jobs, want bool }{{false, false, false}, {true, false, true}, {false, true, true}} {
+		f, b := fleet(t, same), board(t, f)
+		if b.Data, b.Workers = f, tt.workers; !tt.jobs {
+			f.jobs = nil
+		}
+		if got := strings.Contains(get(t, handler(b, access.View), "/runs").Body.String(), `href="/jobs"`); got != tt.want {
+			t.Errorf("%+v: %t", tt, got)
+		}
+	}
+}
+
 // TestChangesSARIF: what came is new, what a look has shown to be gone is absent, and what
 // went with its gateway is neither.
 func TestChangesSARIF(t *testing.T) {
@@ -523,7 +584,7 @@ func TestDoubt(t *testing.T) {
 		}
 	}
 	// What is after the end of a list does not read as that there is nothing.
-	for _, path := range []string{"/gateways?page=99", "/changes?page=99", "/runs?page=99"} {
+	for _, path := range []string{"/gateways?page=99", "/changes?page=99", "/runs?page=99", "/jobs?page=99"} {
 		if w := get(t, h, path); w.Code != http.StatusNotFound {
 			t.Errorf("%s: %d", path, w.Code)
 		}
@@ -535,7 +596,7 @@ func TestDoubt(t *testing.T) {
 func TestLogged(t *testing.T) {
 	for _, r := range board(t, fleet(t, same)).Routes() {
 		switch r.Pattern {
-		case "GET /style.css", "GET /public", "GET /runs": // name none
+		case "GET /style.css", "GET /public", "GET /runs", "GET /jobs": // name none
 			continue
 		}
 		if !r.Logged && !strings.Contains(r.Pattern, "{") {

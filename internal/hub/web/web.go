@@ -44,6 +44,12 @@ type Data interface {
 	Run(ctx context.Context, id store.ID) (*store.Run, error)
 	// Failing returns the alerts of which a try failed and that have not been taken since.
 	Failing(ctx context.Context, limit int) ([]store.Delivery, error)
+	HaveJobs(ctx context.Context) (bool, error)
+	Jobs(ctx context.Context) ([]store.Job, error)
+	Job(ctx context.Context, name string) (store.Job, error)
+	Progress(ctx context.Context, id string, now time.Time) ([]store.Progress, error)
+	FailedUnits(ctx context.Context, id string, limit int) ([]store.JobUnit, error)
+	Workers(ctx context.Context) ([]store.Worker, error)
 }
 
 // Config says what the pages show, and how.
@@ -58,7 +64,13 @@ type Config struct {
 	URL string
 	// Public: the page of numbers needs no login.
 	Public bool
-	Now    func() time.Time
+	// Workers: the hub has workers. Without them there are pages of jobs, too, but the
+	// navigation leads there only if there ever was one.
+	Workers bool
+	// UnitTargets names the first targets of units of a job, in the order of the units. Nil
+	// names none.
+	UnitTargets func(ctx context.Context, job string, units []uint64) ([][]string, error)
+	Now         func() time.Time
 	// Log takes what went wrong while a page was made; who asked learns no more than
 	// that it did.
 	Log *slog.Logger
@@ -138,6 +150,8 @@ func (b *Board) Routes() []access.Route {
 		{Pattern: "GET /runs", Needs: access.View, Handler: b.page(b.runs)},
 		{Pattern: "GET /runs/{id}", Needs: access.View, Handler: b.page(b.run)},
 		{Pattern: "GET /runs/{id}/stream", Needs: access.View, Handler: b.page(b.stream)},
+		{Pattern: "GET /jobs", Needs: access.View, Handler: b.page(b.jobs)},
+		{Pattern: "GET /jobs/{id}", Needs: access.View, Handler: b.page(b.job)},
 	}
 }
 

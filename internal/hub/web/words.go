@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"html/template"
+	"math"
 	"net/url"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ func (b *Board) functions(l *language) template.FuncMap {
 		"verdict": l.verdict, "tone": tone, "kind": l.kind, "why": l.why, "what": l.what,
 		"minute": minute, "iso": iso, "ago": func(t time.Time) string { return l.span(b.Now().Sub(t)) },
 		"miss": l.miss, "change": func(c store.Change) string { return l.changeText(&c) }, "find": find, "kindtone": kindTone, "quiet": l.quiet, "int": func(n int64) int { return int(n) },
+		"state": l.state, "unit": func(n uint64) int { return int(min(n, math.MaxInt32)) },
 	}
 }
 
