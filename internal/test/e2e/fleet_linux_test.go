@@ -266,7 +266,7 @@ func TestWorkers(t *testing.T) {
 	hub := f.start(hubNode, "hub", "serve", "watch.yaml")
 	var workers []*process
 	for i := range 3 {
-		workers = append(workers, f.start(firstWorker+i, fmt.Sprint("w", i+1), "work", fmt.Sprintf("w%d.yaml", i+1)))
+		workers = append(workers, f.start(firstWorker+i, fmt.Sprint("w", i+1), "work", "-units", "4", fmt.Sprintf("w%d.yaml", i+1)))
 	}
 	f.write("job.yaml", fmt.Sprintf("name: net\ntargets: [%s]\nports: [18789]\nvantages: [lab]\nunits: %d\n", network, units))
 	job := strings.TrimSpace(string(f.run("job", "add", "job.yaml")))
