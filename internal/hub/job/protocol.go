@@ -187,10 +187,12 @@ type Done struct {
 	Parts int `json:"parts"`
 }
 
-// Fail says that a worker cannot do a unit.
+// Fail says that a worker cannot do a unit. Back means that there is nothing wrong with the
+// unit: the worker is being stopped, or may do less than before. It is no attempt then.
 type Fail struct {
 	At
 	Error string `json:"error"`
+	Back  bool   `json:"back,omitempty"`
 }
 
 // Ordered is an order and, for people, its reason.

@@ -243,7 +243,7 @@ func TestFailed(t *testing.T) {
 		if i == 1 {
 			b.part(a, "w", 1, line(mine[1]), `{"type":"summary","targets":4,"complete":true}`, line(mine[2]))
 		}
-		if _, err := b.s.FailUnit(t.Context(), a, "w", "no way", b.now); err != nil {
+		if _, err := b.s.FailUnit(t.Context(), job.Fail{At: a, Error: "no way"}, "w", b.now); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -34,7 +34,7 @@ type Ledger interface {
 	Heard(ctx context.Context, a job.At, worker string, now time.Time) (job.Ordered, error)
 	AddPart(ctx context.Context, p job.Part, worker string, now time.Time) (job.Ordered, error)
 	DoneUnit(ctx context.Context, a job.At, worker string, parts int, now time.Time) (job.Ordered, error)
-	FailUnit(ctx context.Context, a job.At, worker, why string, now time.Time) (job.Ordered, error)
+	FailUnit(ctx context.Context, f job.Fail, worker string, now time.Time) (job.Ordered, error)
 	Unhanded(ctx context.Context) ([]store.Finished, error)
 	Workers(ctx context.Context) ([]store.Worker, error)
 	WorkerOf(ctx context.Context, key string) (store.Worker, error)

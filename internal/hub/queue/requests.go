@@ -446,7 +446,8 @@ func (q *Queue) fail(ctx context.Context, r request) error {
 	if _, o := q.may(r, f.Unit); o.Order != job.Run && o.Order != job.Pause {
 		return r.reply(o)
 	}
-	o, err := q.Ledger.FailUnit(ctx, f.At, r.name, clean.N(f.Error, maxSaid), q.Now())
+	f.Error = clean.N(f.Error, maxSaid)
+	o, err := q.Ledger.FailUnit(ctx, f, r.name, q.Now())
 	return q.told(ctx, r, f.At, o, err)
 }
 

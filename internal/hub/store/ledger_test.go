@@ -239,7 +239,7 @@ func testUnits(t *testing.T, s *Store) {
 	j.done(lost, "a", 1, job.Lost)
 	o, err := j.Heard(j.ctx, lost, "a", j.now)
 	j.order(o, err, job.Lost)
-	o, err = j.FailUnit(j.ctx, lost, "a", "x", j.now)
+	o, err = j.FailUnit(j.ctx, job.Fail{At: lost, Error: "x"}, "a", j.now)
 	j.order(o, err, job.Lost)
 	j.part(a, "c", 0, job.Lost, unitHead) // not its own
 	j.part(a, "b", 0, job.Run, unitHead)
@@ -314,15 +314,19 @@ func testUnitFails(t *testing.T, s *Store) {
 		a := j.begin(u, "a", job.Run)
 		j.part(a, "a", 0, job.Run, unitHead, unitLine(i))
 		if i == 0 {
-			o, err := j.FailUnit(j.ctx, a, "a", "no \x1b[2J way", j.now)
+			o, err := j.FailUnit(j.ctx, job.Fail{At: a, Error: "no \x1b[2J way"}, "a", j.now)
 			j.order(o, err, job.Refuse)
 		}
 	}
 	j.begin(u, "b", job.Drop)
 	u = j.unit("fra", 2)
+	for range 2 * job.MaxAttempts { // a worker that is stopped gives its unit back
+		o, err := j.FailUnit(j.ctx, job.Fail{At: j.begin(u, "a", job.Run), Error: "stopped", Back: true}, "a", j.now)
+		j.order(o, err, job.Refuse)
+	}
 	for i := range job.MaxAttempts {
 		a := j.begin(u, "a", job.Run)
-		o, err := j.FailUnit(j.ctx, a, "a", fmt.Sprint("try ", i+1), j.now)
+		o, err := j.FailUnit(j.ctx, job.Fail{At: a, Error: fmt.Sprint("try ", i+1)}, "a", j.now)
 		j.order(o, err, map[bool]job.Order{false: job.Refuse, true: job.Drop}[i == job.MaxAttempts-1])
 	}
 	failed, err := s.FailedUnits(j.ctx, j.job.ID, 10)

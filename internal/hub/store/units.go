@@ -172,7 +172,7 @@ const MaxParts = 256
 // ledger for good.
 func (s *Store) AddPart(ctx context.Context, p job.Part, worker string, now time.Time) (out job.Ordered, err error) {
 	if p.Seq < 0 || p.Seq >= MaxParts || len(p.Data) > job.MaxPart {
-		return s.FailUnit(ctx, p.At, worker, fmt.Sprintf("part %d of %d bytes: a unit has at most %d of %d", p.Seq, len(p.Data), MaxParts, job.MaxPart), now)
+		return s.FailUnit(ctx, job.Fail{At: p.At, Error: fmt.Sprintf("part %d of %d bytes: a unit has at most %d of %d", p.Seq, len(p.Data), MaxParts, job.MaxPart)}, worker, now)
 	}
 	err = s.together(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		h, err := attempt(ctx, tx, p.At, worker)
@@ -209,7 +209,7 @@ func (s *Store) DoneUnit(ctx context.Context, a job.At, worker string, parts int
 	}
 	sum, err := recount(s.events(ctx, h.JobUnit, h.Attempt), h.least())
 	if wrong := (*unreadable)(nil); errors.As(err, &wrong) {
-		return s.FailUnit(ctx, a, worker, "its results: "+wrong.Error(), now)
+		return s.FailUnit(ctx, job.Fail{At: a, Error: "its results: " + wrong.Error()}, worker, now)
 	}
 	if err != nil {
 		return job.Ordered{}, err
@@ -268,22 +268,25 @@ func (h *held) done(ctx context.Context, tx *sql.Tx, sum *event.Summary, parts i
 
 // FailUnit ends an attempt without a result: the unit waits again, and the order is
 // refuse; or it is given up, and the order is drop. It is lost for an attempt that has
-// ended before.
-func (s *Store) FailUnit(ctx context.Context, a job.At, worker, why string, now time.Time) (out job.Ordered, err error) {
+// ended before. One that was given back does not count.
+func (s *Store) FailUnit(ctx context.Context, f job.Fail, worker string, now time.Time) (out job.Ordered, err error) {
 	err = s.together(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		h, err := attempt(ctx, tx, a, worker)
+		h, err := attempt(ctx, tx, f.At, worker)
 		out = h.say
 		if err != nil || !h.works() {
 			return err
 		}
-		why := clean.N(text(why, maxError), maxError)
-		if h.Attempts >= job.MaxAttempts {
+		why, counts := clean.N(text(f.Error, maxError), maxError), 1
+		if f.Back {
+			counts = 0
+		}
+		if h.Attempts >= job.MaxAttempts && !f.Back {
 			out = job.Ordered{Order: job.Drop, Why: why}
 			return h.giveUp(ctx, tx, why, now)
 		}
 		out = job.Ordered{Order: job.Refuse, Why: why}
-		if _, err := tx.ExecContext(ctx, `UPDATE unit SET state = $1, error = $2 WHERE job = $3 AND vantage = $4 AND k = $5`,
-			UnitWaiting, why, h.Job, h.Vantage, int64(h.K)); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE unit SET state = $1, error = $2, attempts = attempts - 1 + $3 WHERE job = $4 AND vantage = $5 AND k = $6`,
+			UnitWaiting, why, counts, h.Job, h.Vantage, int64(h.K)); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE job_vantage SET begun = begun - 1 WHERE job = $1 AND vantage = $2`, h.Job, h.Vantage)

@@ -75,7 +75,7 @@ func (w *Worker) attempt(ctx context.Context, u job.Unit) error {
 		err = cause
 	}
 	var o *ordered
-	if errors.As(err, &o) || errors.Is(err, errLease) || errors.Is(err, errOwn) {
+	if errors.As(err, &o) || errors.Is(err, errLease) {
 		return err
 	}
 	return a.fail(ctx, err)
@@ -95,13 +95,14 @@ func (w *Worker) leave(a *attempt) {
 
 // fail tells the hub why there is no result, and returns what it says, or else why.
 func (a *attempt) fail(ctx context.Context, why error) error {
-	if errors.Is(why, context.Canceled) {
+	stopped := errors.Is(why, context.Canceled)
+	if stopped {
 		why = errors.New("the worker was stopped")
 	}
 	last, end := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer end()
 	var o job.Ordered
-	if a.w.link.insistOn(last, job.AskFail, job.Fail{At: a.at, Error: why.Error()}, &o) == nil && (o.Order == job.Drop || o.Order == job.Lost) {
+	if a.w.link.insistOn(last, job.AskFail, job.Fail{At: a.at, Error: why.Error(), Back: stopped || errors.Is(why, errOwn)}, &o) == nil && (o.Order == job.Drop || o.Order == job.Lost) {
 		if o.Why == "" {
 			o.Why = why.Error()
 		}

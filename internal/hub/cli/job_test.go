@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/clawsonar/clawsonar/internal/hub/config"
+	"github.com/clawsonar/clawsonar/internal/hub/job"
+	"github.com/clawsonar/clawsonar/internal/hub/store"
+)
+
+// TestGivenUp: a unit that cannot be done is shown with its targets, the job is not
+// complete, and waiting for it ends with 4.
+func TestGivenUp(t *testing.T) {
+	ctx := t.Context()
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		t.Helper()
+		name = filepath.Join(dir, name)
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	watch := write("watch.yaml", "workers: {rate-limit: 10, listen: '127.0.0.1:0', url: 'tls://127.0.0.1:1'}\nlisten: 127.0.0.1:0\n")
+	run := func(args ...string) (string, string, int) {
+		var out, err bytes.Buffer
+		code := Main(append(args, "-config", watch), &out, &err)
+		return out.String(), err.String(), code
+	}
+	if _, text, code := run("job", "add", write("job.yaml", "name: net\ntargets: [127.9.0.0/29]\nports: [18789]\nvantages: [fra]\nunits: 2\n")); code != 0 {
+		t.Fatal(text)
+	}
+	c, err := config.Load(watch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := store.Open(ctx, c.Store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	x, err := db.Job(ctx, "net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k := range x.Units {
+		for range job.MaxAttempts {
+			u := job.Unit{Job: x.ID, Vantage: "fra", K: k + 1}
+			begun, err := db.BeginUnit(ctx, u, "w", time.Now())
+			if err != nil || begun.Order != job.Run {
+				t.Fatalf("%+v, %v", begun, err)
+			}
+			if _, err := db.FailUnit(ctx, job.Fail{At: job.At{Unit: u, Attempt: begun.Attempt}, Error: "no\x1b[2J way"}, "w", time.Now()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	db.Close()
+	// The hub takes what there is into the history.
+	serving, stop := context.WithCancel(ctx)
+	served := make(chan error, 1)
+	go func() { served <- serve(serving, streams{&bytes.Buffer{}, &bytes.Buffer{}}, c, nil) }()
+	out, text, code := run("job", "show", "net", "-wait", "-json")
+	stop()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	var shown struct {
+		State    string
+		Vantages []struct {
+			Units   map[string]int
+			Summary struct{ Complete bool }
+			Failed  []struct {
+				Error   string
+				Targets []string
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &shown); err != nil {
+		t.Fatalf("%v\n%s%s", err, out, text)
+	}
+	v := shown.Vantages[0]
+	if code != 4 || shown.State != "done" || v.Summary.Complete || v.Units["failed"] != 2 || len(v.Failed) != 2 ||
+		len(v.Failed[0].Targets) != 4 || !strings.HasPrefix(v.Failed[0].Targets[0], "127.9.0.") || strings.Contains(v.Failed[0].Error, "\x1b") {
+		t.Errorf("code %d\n%s", code, out)
+	}
+	if out, _, _ := run("job", "show", "net"); !strings.Contains(out, "unit 1 of fra was given up: ") || !strings.Contains(out, "not looked at: 127.9.0.") {
+		t.Error(out)
+	}
+}
