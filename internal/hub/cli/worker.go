@@ -162,5 +162,13 @@ func listWorkers(ctx context.Context, s streams, db *store.Store) error {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", x.Name, x.Vantage, x.Made.Format(time.DateOnly), seen, clean.N(x.Version, 40), clean.N(x.Doing, 80))
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, x := range all {
+		if x.Why != "" && x.Revoked.IsZero() {
+			fmt.Fprintf(s.out, "\n%s was refused at %s: %s\n", x.Name, x.Refused.Format(time.DateTime), clean.Text(x.Why))
+		}
+	}
+	return nil
 }

@@ -256,6 +256,26 @@ func TestRequestsThatAreWrong(t *testing.T) {
 	if !h.heard(`w1 was refused: it is clawsonar-hub`) || !h.heard("w1 was refused: its fingerprints") || len(h.said) > 12 {
 		t.Errorf("%d lines", len(h.said))
 	}
+	// The ledger has why, until the worker begins a unit.
+	refused := func() (why string) {
+		w, err := h.ledger.WorkerOf(t.Context(), c.public)
+		h.must(err)
+		if (w.Why == "") != w.Refused.IsZero() {
+			t.Errorf("%+v", w)
+		}
+		return w.Why
+	}
+	if refused() == "" {
+		t.Error("the ledger does not have why it was refused")
+	}
+	h.pass(sawEvery)
+	ask[job.Begun](c, job.AskBegin, begin(func(b *job.Begin) { b.Version = "2" }))
+	if why := refused(); why != "it is clawsonar-hub 2, the hub is 1: install the same" {
+		t.Errorf("refused: %q", why)
+	}
+	if b := c.begin(mine); b.Order != job.Run || refused() != "" {
+		t.Errorf("%+v, refused: %q", b, refused())
+	}
 	// A worker that asks more than is answered harms itself.
 	for range 2000 {
 		h.must(c.nc.PublishRequest(job.Ask("fra", "w1", job.AskBegin), job.Inbox("w1")+".x", []byte("{")))

@@ -39,6 +39,7 @@ type Ledger interface {
 	Workers(ctx context.Context) ([]store.Worker, error)
 	WorkerOf(ctx context.Context, key string) (store.Worker, error)
 	SawWorker(ctx context.Context, name, version, doing string, now time.Time) error
+	RefusedWorker(ctx context.Context, name, why string, now time.Time) error
 }
 
 var _ Ledger = (*store.Store)(nil)

@@ -203,16 +203,36 @@ func (r request) reply(v any) error {
 }
 
 // refuse is the answer to what is wrong with a request.
-func (q *Queue) refuse(r request, format string, v ...any) job.Ordered {
+func (q *Queue) refuse(ctx context.Context, r request, format string, v ...any) job.Ordered {
 	why := clean.N(fmt.Sprintf(format, v...), maxSaid)
 	q.said.once("refuse "+r.name+" "+why, "%s was refused: %s", r.name, why)
+	q.refused(ctx, r, why)
 	return job.Ordered{Order: job.Refuse, Why: why}
 }
 
+// refused notes in the ledger, now and then, why a worker was refused; "" that it was not.
+func (q *Queue) refused(ctx context.Context, r request, why string) {
+	now := q.Now()
+	q.mu.Lock()
+	tell := now.Sub(r.worker.Refused) >= sawEvery
+	if why == "" {
+		tell = r.worker.Why != ""
+	}
+	if tell {
+		r.worker.Refused, r.worker.Why = now, why
+	}
+	q.mu.Unlock()
+	if tell {
+		if err := q.Ledger.RefusedWorker(ctx, r.name, why, now); err != nil {
+			q.said.once("saw", "the database cannot be written: %v", err)
+		}
+	}
+}
+
 // may says whether a request of a worker may be about a unit, and what its job wants.
-func (q *Queue) may(r request, u job.Unit) (store.Job, job.Ordered) {
+func (q *Queue) may(ctx context.Context, r request, u job.Unit) (store.Job, job.Ordered) {
 	if u.Vantage != r.vantage {
-		return store.Job{}, q.refuse(r, "it is at %s and speaks of a unit of %.40q", r.vantage, u.Vantage)
+		return store.Job{}, q.refuse(ctx, r, "it is at %s and speaks of a unit of %.40q", r.vantage, u.Vantage)
 	}
 	j, o := q.stands(u.Job, u.Vantage)
 	if o.Order != job.Drop && (u.K == 0 || u.K > j.Units) {
@@ -245,16 +265,16 @@ func (q *Queue) fetch(ctx context.Context, r request) error {
 func (q *Queue) begin(ctx context.Context, r request) error {
 	var b job.Begin
 	if err := json.Unmarshal(r.msg.Data, &b); err != nil || len(r.msg.Data) > maxHead { // a later version may say more
-		return r.reply(job.Begun{Ordered: q.refuse(r, "its request is no JSON as expected: %v", err)})
+		return r.reply(job.Begun{Ordered: q.refuse(ctx, r, "its request is no JSON as expected: %v", err)})
 	}
 	version := clean.N(b.Version, 40)
-	_, o := q.may(r, b.Unit)
+	_, o := q.may(ctx, r, b.Unit)
 	switch {
 	case o.Order == job.Refuse:
 	case q.Version != "" && b.Version != q.Version:
-		o = q.refuse(r, "it is clawsonar-hub %s, the hub is %s: install the same", version, q.Version)
+		o = q.refuse(ctx, r, "it is clawsonar-hub %s, the hub is %s: install the same", version, q.Version)
 	case q.Data != "" && b.Data != q.Data:
-		o = q.refuse(r, "its fingerprints or advisories are not those of the hub: install the same")
+		o = q.refuse(ctx, r, "its fingerprints or advisories are not those of the hub: install the same")
 	}
 	q.saw(ctx, r, version, "")
 	if o.Order != job.Run {
@@ -273,6 +293,7 @@ func (q *Queue) begin(ctx context.Context, r request) error {
 		q.live[b.Unit] = &attempt{id: begun.Attempt, worker: r.name, heard: now, noted: now}
 		q.mu.Unlock()
 		q.saw(ctx, r, version, doing(b.Unit))
+		q.refused(ctx, r, "")
 	}
 	return r.reply(begun)
 }
@@ -317,9 +338,9 @@ func (q *Queue) saw(ctx context.Context, r request, version, what string) {
 func (q *Queue) grant(ctx context.Context, r request) error {
 	var w job.Want
 	if err := r.read(&w); err != nil {
-		return r.reply(job.Grant{Ordered: q.refuse(r, "its request is no JSON as expected: %v", err)})
+		return r.reply(job.Grant{Ordered: q.refuse(ctx, r, "its request is no JSON as expected: %v", err)})
 	}
-	j, o := q.may(r, w.Unit)
+	j, o := q.may(ctx, r, w.Unit)
 	if o.Order == job.Run || o.Order == job.Pause {
 		heard, err := q.heard(ctx, r, w.At)
 		if err != nil {
@@ -415,9 +436,9 @@ func (q *Queue) part(ctx context.Context, r request) error {
 	head, _, _ := bytes.Cut(r.msg.Data[:min(len(r.msg.Data), maxHead)], []byte("\n"))
 	p, err := job.DecodePart(r.msg.Data)
 	if err != nil || len(head) >= maxHead {
-		return r.reply(q.refuse(r, "a part is not as expected: %v", err))
+		return r.reply(q.refuse(ctx, r, "a part is not as expected: %v", err))
 	}
-	if _, o := q.may(r, p.Unit); o.Order != job.Run && o.Order != job.Pause {
+	if _, o := q.may(ctx, r, p.Unit); o.Order != job.Run && o.Order != job.Pause {
 		return r.reply(o)
 	}
 	o, err := q.Ledger.AddPart(ctx, p, r.name, q.Now())
@@ -428,9 +449,9 @@ func (q *Queue) part(ctx context.Context, r request) error {
 func (q *Queue) done(ctx context.Context, r request) error {
 	var d job.Done
 	if err := r.read(&d); err != nil {
-		return r.reply(q.refuse(r, "its request is not as expected: %v", err))
+		return r.reply(q.refuse(ctx, r, "its request is not as expected: %v", err))
 	}
-	if _, o := q.may(r, d.Unit); o.Order != job.Run && o.Order != job.Pause {
+	if _, o := q.may(ctx, r, d.Unit); o.Order != job.Run && o.Order != job.Pause {
 		return r.reply(o)
 	}
 	o, err := q.Ledger.DoneUnit(ctx, d.At, r.name, d.Parts, q.Now())
@@ -441,9 +462,9 @@ func (q *Queue) done(ctx context.Context, r request) error {
 func (q *Queue) fail(ctx context.Context, r request) error {
 	var f job.Fail
 	if err := r.read(&f); err != nil {
-		return r.reply(q.refuse(r, "its request is not as expected: %v", err))
+		return r.reply(q.refuse(ctx, r, "its request is not as expected: %v", err))
 	}
-	if _, o := q.may(r, f.Unit); o.Order != job.Run && o.Order != job.Pause {
+	if _, o := q.may(ctx, r, f.Unit); o.Order != job.Run && o.Order != job.Pause {
 		return r.reply(o)
 	}
 	f.Error = clean.N(f.Error, maxSaid)

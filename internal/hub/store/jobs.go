@@ -94,6 +94,11 @@ type Worker struct {
 	Seen          time.Time // zero if never
 	Version       string
 	Doing         string // the unit that it was at when last seen, JOB/K; "" for none
+
+	// Refused is when the hub last refused a request, and Why: with another version or
+	// other data it gets no units. Zero if there was none, or it has begun a unit since.
+	Refused time.Time
+	Why     string
 }
 
 // Silent reports whether a worker that is good was not heard of for so long that a unit

@@ -447,6 +447,16 @@ func testWorkers(t *testing.T, s *Store) {
 	if got, err := s.WorkerOf(ctx, "UA"); err != nil || got != w {
 		t.Errorf("%+v, %v", got, err)
 	}
+	must(s.RefusedWorker(ctx, "a", "other\x00 data", jobTime.Add(time.Hour)))
+	w.Refused, w.Why = jobTime.Add(time.Hour), "other\ufffd data"
+	if got, err := s.WorkerOf(ctx, "UA"); err != nil || got != w {
+		t.Errorf("%+v, %v", got, err)
+	}
+	must(s.RefusedWorker(ctx, "a", "", jobTime.Add(time.Hour)))
+	w.Refused, w.Why = time.Time{}, ""
+	if got, err := s.WorkerOf(ctx, "UA"); err != nil || got != w {
+		t.Errorf("%+v, %v", got, err)
+	}
 	must(s.RevokeWorker(ctx, "a", jobTime.Add(time.Hour)))
 	if err := s.RevokeWorker(ctx, "a", jobTime); !errors.Is(err, ErrNotFound) {
 		t.Errorf("revoked twice: %v", err)

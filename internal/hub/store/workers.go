@@ -14,8 +14,8 @@ var ErrWorkerExists = errors.New("a worker of that name exists")
 // that name is not revoked.
 func (s *Store) AddWorker(ctx context.Context, w Worker) error {
 	return s.change(ctx, func(tx *sql.Tx) error {
-		r, err := tx.ExecContext(ctx, `INSERT INTO worker (key, name, vantage, made, revoked, seen, version, doing)
-			VALUES ($1, $2, $3, $4, 0, 0, '', '') ON CONFLICT DO NOTHING`, w.Key, w.Name, w.Vantage, ms(w.Made))
+		r, err := tx.ExecContext(ctx, `INSERT INTO worker (key, name, vantage, made, revoked, seen, version, doing, refused, why)
+			VALUES ($1, $2, $3, $4, 0, 0, '', '', 0, '') ON CONFLICT DO NOTHING`, w.Key, w.Name, w.Vantage, ms(w.Made))
 		if err != nil {
 			return err
 		}
@@ -42,11 +42,11 @@ func (s *Store) WorkerOf(ctx context.Context, key string) (Worker, error) {
 }
 
 func (s *Store) workers(ctx context.Context, where string, args ...any) (out []Worker, err error) {
-	err = s.each(ctx, `SELECT key, name, vantage, made, revoked, seen, version, doing FROM worker `+where, args, func(r *sql.Rows) error {
+	err = s.each(ctx, `SELECT key, name, vantage, made, revoked, seen, version, doing, refused, why FROM worker `+where, args, func(r *sql.Rows) error {
 		var w Worker
-		var made, revoked, seen int64
-		err := r.Scan(&w.Key, &w.Name, &w.Vantage, &made, &revoked, &seen, &w.Version, &w.Doing)
-		w.Made, w.Revoked, w.Seen = at(made), at(revoked), at(seen)
+		var made, revoked, seen, refused int64
+		err := r.Scan(&w.Key, &w.Name, &w.Vantage, &made, &revoked, &seen, &w.Version, &w.Doing, &refused, &w.Why)
+		w.Made, w.Revoked, w.Seen, w.Refused = at(made), at(revoked), at(seen), at(refused)
 		out = append(out, w)
 		return err
 	})
@@ -66,6 +66,18 @@ func (s *Store) SawWorker(ctx context.Context, name, version, doing string, now 
 	return s.together(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE worker SET seen = $1, version = $2, doing = $3 WHERE name = $4 AND revoked = 0 AND seen <= $1`,
 			ms(now), text(version, maxName), text(doing, maxName), name)
+		return err
+	})
+}
+
+// RefusedWorker notes why the hub refused a request of a worker that is not revoked; with ""
+// that it refuses it no more.
+func (s *Store) RefusedWorker(ctx context.Context, name, why string, now time.Time) error {
+	if why == "" {
+		now = time.Time{}
+	}
+	return s.together(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE worker SET refused = $1, why = $2 WHERE name = $3 AND revoked = 0`, ms(now), text(why, maxError), name)
 		return err
 	})
 }

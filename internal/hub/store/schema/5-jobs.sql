@@ -42,6 +42,7 @@ CREATE TABLE IF NOT EXISTS part (
 -- Who may take units: by public key.
 CREATE TABLE IF NOT EXISTS worker (
   key TEXT PRIMARY KEY, name TEXT NOT NULL, vantage TEXT NOT NULL,
-  made BIGINT NOT NULL, revoked BIGINT NOT NULL, seen BIGINT NOT NULL, version TEXT NOT NULL, doing TEXT NOT NULL
+  made BIGINT NOT NULL, revoked BIGINT NOT NULL, seen BIGINT NOT NULL, version TEXT NOT NULL, doing TEXT NOT NULL,
+  refused BIGINT NOT NULL, why TEXT NOT NULL
 );
 CREATE UNIQUE INDEX IF NOT EXISTS worker_name ON worker (name) WHERE revoked = 0;
