@@ -77,7 +77,7 @@ func (h *hub) unitTargets(ctx context.Context, id string, units []uint64) ([][]s
 	if err != nil {
 		return nil, err
 	}
-	return j.Targets(ctx, id, units, maxFailed)
+	return j.Targets(ctx, id, units, maxNamed)
 }
 
 // finish takes what a vantage of a job saw into the history.
@@ -124,6 +124,6 @@ func (h *hub) run(ctx context.Context, w *config.Watch) error {
 	if err != nil {
 		return err
 	}
-	_, _, err = follow(ctx, h.db, id, true)
+	_, err = follow(ctx, h.db, id, true)
 	return err
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/hub/config"
 	"github.com/clawsonar/clawsonar/internal/hub/job"
 	"github.com/clawsonar/clawsonar/internal/hub/judge"
+	"github.com/clawsonar/clawsonar/internal/hub/machine"
 	"github.com/clawsonar/clawsonar/internal/hub/store"
 	"github.com/clawsonar/clawsonar/internal/policy"
 	"github.com/clawsonar/clawsonar/internal/stored"
@@ -126,51 +127,19 @@ type jobs struct {
 	json bool
 }
 
-// jobJSON is a job as programs read it.
-type jobJSON struct {
-	ID       string         `json:"id"`
-	Name     string         `json:"name"`
-	State    store.JobState `json:"state"`
-	Why      string         `json:"why,omitempty"`
-	Created  time.Time      `json:"created"`
-	Ended    *time.Time     `json:"ended,omitempty"`
-	Rate     int            `json:"rate"`
-	Targets  uint64         `json:"targets"`
-	Units    uint64         `json:"units"`
-	Vantages []vantageJSON  `json:"vantages,omitempty"`
-}
-
-// vantageJSON is how far a vantage is. Summary is of the units that are done.
-type vantageJSON struct {
-	Vantage string                     `json:"vantage"`
-	Units   map[store.UnitState]uint64 `json:"units"`
-	Summary event.Summary              `json:"summary"`
-	Failed  []failedJSON               `json:"failed,omitempty"`
-}
-
-type failedJSON struct {
-	Unit    uint64   `json:"unit"`
-	Error   string   `json:"error"`
-	Targets []string `json:"targets"` // the first of them
-}
-
-func jsonOf(j store.Job) jobJSON {
-	out := jobJSON{ID: j.ID, Name: j.Name, State: j.State, Why: clean.Text(j.Why), Created: j.Created, Rate: j.Rate, Targets: j.Targets, Units: j.Units}
-	if !j.Ended.IsZero() {
-		out.Ended = &j.Ended
-	}
-	return out
-}
-
 func (j *jobs) list(ctx context.Context) error {
 	all, err := j.db.Jobs(ctx)
 	if err != nil {
 		return err
 	}
 	if j.json {
-		out := []jobJSON{}
+		out := []machine.Job{}
 		for _, x := range all {
-			out = append(out, jsonOf(x))
+			shown, err := machine.ListJob(ctx, j.db, &x, time.Now())
+			if err != nil {
+				return err
+			}
+			out = append(out, shown)
 		}
 		return j.print(out)
 	}
@@ -193,40 +162,22 @@ const poll = time.Second
 
 // show prints how far a job is, with wait once it has ended.
 func (j *jobs) show(ctx context.Context, name string, wait bool) error {
-	x, all, err := follow(ctx, j.db, name, wait)
+	x, err := follow(ctx, j.db, name, wait)
 	switch {
 	case ctx.Err() != nil:
 		return &exit.Error{Code: exit.Interrupted}
 	case err != nil:
 		return j.unknown(name, err)
 	}
-	failed, err := j.db.FailedUnits(ctx, x.ID, maxFailed)
-	if err != nil {
-		return err
-	}
-	var targets [][]string
-	if len(failed) > 0 {
-		var units []uint64
-		for _, u := range failed {
-			units = append(units, u.K)
-		}
+	out, err := machine.ShowJob(ctx, j.db, &x, time.Now(), func(ctx context.Context, id string, units []uint64) ([][]string, error) {
 		made, err := j.judge()
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if targets, err = made.Targets(ctx, x.ID, units, maxFailed); err != nil {
-			return err
-		}
-	}
-	out := jsonOf(x)
-	for _, p := range all {
-		v := vantageJSON{Vantage: p.Vantage, Units: p.Units, Summary: p.Summary}
-		for i, u := range failed {
-			if u.Vantage == p.Vantage {
-				v.Failed = append(v.Failed, failedJSON{u.K, clean.Text(u.Error), targets[i]})
-			}
-		}
-		out.Vantages = append(out.Vantages, v)
+		return made.Targets(ctx, id, units, maxNamed)
+	})
+	if err != nil {
+		return err
 	}
 	if j.json {
 		err = j.print(out)
@@ -242,8 +193,8 @@ func (j *jobs) show(ctx context.Context, name string, wait bool) error {
 	return &exit.Error{Code: policy.Incomplete}
 }
 
-// maxFailed is how many failed units are shown, and of each how many targets.
-const maxFailed = 20
+// maxNamed is how many targets of a unit that was given up are named.
+const maxNamed = 20
 
 // whole reports whether all vantages of a job that has ended have looked at every target and
 // could judge what was named, by the runs that it gave.
@@ -260,31 +211,29 @@ func whole(ctx context.Context, db *store.Store, x store.Job) (bool, error) {
 	return true, nil
 }
 
-// follow returns a job and how far its vantages are, with wait once it has ended and what
-// it has found is in the history.
-func follow(ctx context.Context, db *store.Store, name string, wait bool) (store.Job, []store.Progress, error) {
+// follow returns a job, with wait once it has ended and what it has found is in the history.
+func follow(ctx context.Context, db *store.Store, name string, wait bool) (store.Job, error) {
 	for {
 		x, err := db.Job(ctx, name)
-		if err != nil {
-			return x, nil, err
+		if err != nil || !wait {
+			return x, err
 		}
 		name = x.ID // of a name there may be a later one by then
 		all, err := db.Progress(ctx, x.ID, time.Now())
-		ended := !x.Ended.IsZero() && !slices.ContainsFunc(all, func(p store.Progress) bool { return !p.Handed })
-		if err != nil || !wait || ended {
-			return x, all, err
+		if err != nil || !x.Ended.IsZero() && !slices.ContainsFunc(all, func(p store.Progress) bool { return !p.Handed }) {
+			return x, err
 		}
 		t := time.NewTimer(poll)
 		select {
 		case <-ctx.Done():
 			t.Stop()
-			return x, all, ctx.Err()
+			return x, ctx.Err()
 		case <-t.C:
 		}
 	}
 }
 
-func (j *jobs) text(x jobJSON) error {
+func (j *jobs) text(x machine.Job) error {
 	out := j.s.out
 	fmt.Fprintf(out, "job %s %s: %s", x.Name, x.ID, x.State)
 	if x.Why != "" {

@@ -290,7 +290,7 @@ func (h *hub) handler(ctx context.Context, site *url.URL) (*access.Hub, error) {
 	})
 	routes := machine.Routes(machine.Options{
 		Data: h.db, Tool: tool, Watches: measured, AdvisoriesAsOf: audit.Dates(h.runner.Set, advisories).AdvisoriesAsOf,
-		Prober: prober, Now: time.Now, Log: log,
+		Prober: prober, UnitTargets: h.unitTargets, Now: time.Now, Log: log,
 	})
 	return access.New(ctx, append(board.Routes(), routes...), o)
 }

@@ -65,6 +65,7 @@ type (
 		Level   event.Level   `json:"level"`
 		Verdict store.Verdict `json:"verdict"`
 		Since   *time.Time    `json:"since"`
+		Release string        `json:"release"`
 		First   *time.Time    `json:"first"`
 		Last    *time.Time    `json:"last"`
 		Looked  *time.Time    `json:"looked"`
@@ -187,7 +188,7 @@ func gatewayOf(g *store.Gateway) gatewayJSON {
 
 func sightOf(s *store.Sight) sightJSON {
 	return sightJSON{
-		Watch: s.Watch, Vantage: s.Vantage, Run: s.Run.String(), Level: s.Level, Verdict: s.Verdict, Since: moment(s.Since),
+		Watch: s.Watch, Vantage: s.Vantage, Run: s.Run.String(), Level: s.Level, Verdict: s.Verdict, Since: moment(s.Since), Release: s.Release,
 		First: moment(s.First), Last: moment(s.Last), Looked: moment(s.Looked), Line: s.Line,
 	}
 }

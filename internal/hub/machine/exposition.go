@@ -2,7 +2,9 @@ package machine
 
 import (
 	"bytes"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,8 +43,11 @@ func (g *gauge) set(value float64, labels ...string) {
 // labelValue makes text that others wrote fit between quotes: releases are what targets
 // say, and names of watches what a stream says.
 func labelValue(text string) string {
-	return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(clean.N(text, 200))
+	return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(labelText(text))
 }
+
+// labelText is text as a label has it, but for what has to be escaped.
+func labelText(text string) string { return clean.N(text, 200) }
 
 func (e *exposition) send(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
@@ -61,7 +66,9 @@ func seconds(t time.Time) float64 {
 // sample must not be there twice.
 type sums map[string]float64
 
-func (s sums) add(name string, n float64) { s[clean.N(name, 200)] += n }
+func (s sums) add(name string, n float64) { s[labelText(name)] += n }
+
+func (s sums) names() []string { return slices.Sorted(maps.Keys(s)) }
 
 func number(b bool) float64 {
 	if b {

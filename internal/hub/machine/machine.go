@@ -27,6 +27,11 @@ type Data interface {
 	AddNote(ctx context.Context, n store.Note) error
 	Changes(ctx context.Context, f store.ChangeFilter, p store.Page) (list []store.Change, total int, err error)
 	Runs(ctx context.Context, f store.RunFilter, p store.Page) (list []store.Run, total int, err error)
+	Ledger
+	Jobs(ctx context.Context) ([]store.Job, error)
+	OpenJobs(ctx context.Context, by time.Time) ([]store.Job, error)
+	Job(ctx context.Context, name string) (store.Job, error)
+	Workers(ctx context.Context) ([]store.Worker, error)
 }
 
 // Options are the settings of the routes.
@@ -38,6 +43,7 @@ type Options struct {
 	// YYYY-MM-DD: for watches of which there is no run.
 	AdvisoriesAsOf string
 	Prober         Prober
+	UnitTargets    UnitTargets // nil if there are no workers
 	Now            func() time.Time
 	Log            *slog.Logger
 }
@@ -68,6 +74,8 @@ func Routes(o Options) []access.Route {
 		{Pattern: "POST /api/v1/gateways/{id}/notes", Needs: access.Work, Handler: m.api(m.addNote)},
 		{Pattern: "GET /api/v1/changes", Needs: access.View, Handler: m.api(m.changes), Logged: true},
 		{Pattern: "GET /api/v1/runs", Needs: access.View, Handler: m.api(m.runs)},
+		{Pattern: "GET /api/v1/jobs", Needs: access.View, Handler: m.api(m.jobs)},
+		{Pattern: "GET /api/v1/jobs/{id}", Needs: access.View, Handler: m.api(m.job)},
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/hub/access"
+	"github.com/clawsonar/clawsonar/internal/hub/job"
 	"github.com/clawsonar/clawsonar/internal/hub/store"
 	"github.com/clawsonar/clawsonar/internal/hub/stream"
 )
@@ -37,7 +38,8 @@ func now() time.Time { return time.Date(2026, 11, 30, 8, 0, 0, 0, time.UTC) }
 const hostile = "x\"} 1\nevil{a=\"b\\\x1b[31m\u202e<script>"
 
 // fixture is a hub's machine interface on a database with two runs of the watch office,
-// in the second of which a gateway is open, and one run of a watch with a hostile name.
+// in the second of which a gateway is open, and one run of a watch with a hostile name;
+// and with the jobs of addJobs.
 type fixture struct {
 	http.Handler
 	t          *testing.T
@@ -56,6 +58,7 @@ func setUp(t *testing.T, change func(*Options)) *fixture {
 	put(t, s, dir, "office", 1, gateway("10.0.0.7", event.AuthRequired, "2026.9.6"), gateway("10.0.0.8", event.AuthUnknown, ""))
 	put(t, s, dir, "office", 2, gateway("10.0.0.7", event.AuthOpen, "2026.9.6"), gateway("10.0.0.8", event.AuthUnknown, ""), gateway("10.0.0.9", event.AuthRequired, hostile))
 	put(t, s, dir, hostile, 3, gateway("10.0.0.7", event.AuthRequired, "2026.9.6"))
+	addJobs(t, s)
 	o := Options{
 		Data: s, Tool: event.Tool{Name: "clawsonar-hub", Version: "1.2"}, Watches: []Watch{{"office", 6 * time.Hour}, {"lab", time.Hour}},
 		AdvisoriesAsOf: "2026-11-01", Now: now, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
@@ -74,6 +77,42 @@ func setUp(t *testing.T, change func(*Options)) *fixture {
 		s.Close() // one test has closed it
 	})
 	return f
+}
+
+// addJobs adds a job that was stopped; one that runs, with a unit that was given up and one
+// that has begun; and workers, of which one was heard of and one is revoked.
+func addJobs(t *testing.T, s *store.Store) {
+	t.Helper()
+	ctx := t.Context()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"w1", "w2", "w3"} {
+		must(s.AddWorker(ctx, store.Worker{Name: name, Vantage: "fra", Key: name, Made: now()}))
+	}
+	must(s.SawWorker(ctx, "w1", hostile, "", now()))
+	must(s.RevokeWorker(ctx, "w3", now()))
+	for _, name := range []string{"nightly", "adhoc"} {
+		j := store.Job{Name: name, Created: now().Add(-time.Hour), Vantages: []string{"fra", "sgp"}, Rate: 100}
+		must(s.AddJob(ctx, &j))
+		must(s.StartJob(ctx, j.ID, []byte("record"), []byte("list"), 3, 12, now()))
+		if name == "adhoc" {
+			_, err := s.WantJob(ctx, j.ID, store.WantStop, hostile, now())
+			must(err)
+			continue
+		}
+		for range job.MaxAttempts {
+			b, err := s.BeginUnit(ctx, job.Unit{Job: j.ID, Vantage: "fra", K: 2}, "w1", now())
+			must(err)
+			_, err = s.FailUnit(ctx, job.At{Unit: job.Unit{Job: j.ID, Vantage: "fra", K: 2}, Attempt: b.Attempt}, "w1", hostile, now())
+			must(err)
+		}
+		_, err := s.BeginUnit(ctx, job.Unit{Job: j.ID, Vantage: "fra", K: 1}, "w1", now())
+		must(err)
+	}
 }
 
 // tokens makes one of each role; before that there are no accounts.
@@ -254,6 +293,13 @@ func TestMetrics(t *testing.T) {
 		`clawsonar_watch_interval_seconds{watch="office"}`:                 "21600",
 		`clawsonar_watch_interval_seconds{watch="lab"}`:                    "3600",
 		`clawsonar_advisories_age_seconds`:                                 "2.5344e+06", // 29 days and 8 hours: lab has had no run, and will have those of the program
+		`clawsonar_job_units{job="nightly",vantage="fra",state="failed"}`:  "1",
+		`clawsonar_job_units{job="nightly",vantage="fra",state="begun"}`:   "1",
+		`clawsonar_job_units{job="nightly",vantage="fra",state="waiting"}`: "1",
+		`clawsonar_job_units{job="nightly",vantage="sgp",state="done"}`:    "0",
+		`clawsonar_job_units{job="adhoc",vantage="fra",state="waiting"}`:   "", // it has ended
+		`clawsonar_workers{vantage="fra",state="seen"}`:                    "1",
+		`clawsonar_workers{vantage="fra",state="silent"}`:                  "1",
 		`clawsonar_watch_interval_seconds{watch="` + strange + `"}`:        "",
 		`clawsonar_gateways{watch="` + strange + `",verdict="no-verdict"}`: "",
 	} {
@@ -350,6 +396,24 @@ func (many) Gauges(context.Context) (store.Gauges, error) {
 	return g, nil
 }
 
+func (many) OpenJobs(context.Context, time.Time) (out []store.Job, err error) {
+	for i := range 1000 {
+		out = append(out, store.Job{ID: fmt.Sprint(i), Name: fmt.Sprint("j", i), State: store.JobRunning})
+	}
+	return out, nil
+}
+
+func (many) Progress(context.Context, string, time.Time) ([]store.Progress, error) {
+	return []store.Progress{{Vantage: "fra", Units: map[store.UnitState]uint64{store.UnitDone: 1}}}, nil
+}
+
+func (many) Workers(context.Context) (out []store.Worker, err error) {
+	for i := range 1000 {
+		out = append(out, store.Worker{Name: fmt.Sprint("w", i), Vantage: fmt.Sprint("v", i)})
+	}
+	return out, nil
+}
+
 func TestMetricsAreBounded(t *testing.T) {
 	f := setUp(t, func(o *Options) { o.Data = many{o.Data} })
 	_, text, _ := f.ask("GET", "/metrics", "", "")
@@ -357,7 +421,7 @@ func TestMetricsAreBounded(t *testing.T) {
 	if n := len(got); n > 5000 {
 		t.Errorf("%d samples", n)
 	}
-	sum, unknown := 0, 0
+	sum, unknown, done, silent := 0, 0, 0, 0
 	for name, value := range got {
 		var n int
 		fmt.Sscan(value, &n)
@@ -367,9 +431,15 @@ func TestMetricsAreBounded(t *testing.T) {
 		if strings.HasSuffix(name, `verdict="unknown"}`) {
 			unknown += n
 		}
+		if strings.HasSuffix(name, `state="done"}`) {
+			done += n
+		}
+		if strings.HasSuffix(name, `state="silent"}`) {
+			silent += n
+		}
 	}
-	if sum != 1000 || unknown != 1000 {
-		t.Errorf("%d open gateways and %d unknown ones of 1000", sum, unknown)
+	if sum != 1000 || unknown != 1000 || done != 1000 || silent != 1000 {
+		t.Errorf("of 1000 each: %d open gateways and %d unknown ones, %d units, %d workers", sum, unknown, done, silent)
 	}
 	for sample, want := range map[string]string{`{release="unknown"}`: "2", `{release="other"}`: "4", `{release="a"}`: "2"} {
 		if got["clawsonar_releases"+sample] != want {
@@ -433,6 +503,7 @@ func TestDescriptionIsOfTheRoutes(t *testing.T) {
 	}
 	for name, words := range map[string][]string{
 		"Verdict": event.Words(store.Verdicts()...), "Kind": event.Words(store.Kinds()...), "Severity": append([]string{""}, event.Words(event.Severities()...)...),
+		"JobState": event.Words(store.JobNew, store.JobRunning, store.JobPaused, store.JobStopped, store.JobDone),
 	} {
 		var got []string
 		for _, x := range at[[]any](t, doc, "components", "schemas", name, "enum") {
@@ -472,7 +543,14 @@ func valid(t *testing.T, doc map[string]any, method, path string, code int, text
 }
 
 func TestAnswers(t *testing.T) {
-	f := setUp(t, nil).tokens()
+	f := setUp(t, func(o *Options) {
+		o.UnitTargets = func(_ context.Context, _ string, units []uint64) (out [][]string, err error) {
+			for _, k := range units {
+				out = append(out, []string{fmt.Sprintf("10.1.0.%d:18789", k)})
+			}
+			return out, nil
+		}
+	}).tokens()
 	doc := description(t)
 	_, list, _ := f.ask("GET", "/api/v1/gateways", f.view, "")
 	id := regexp.MustCompile(`"id":"([^"]+)","place":"10\.0\.0\.7:18789"`).FindStringSubmatch(list)
@@ -510,6 +588,16 @@ func TestAnswers(t *testing.T) {
 		{"GET", "/api/v1/changes", "?gateway=x", f.view, "", 400, "no id"},
 		{"GET", "/api/v1/runs", "?watch=office", f.view, "", 200, `"total":2`},
 		{"GET", "/api/v1/runs", "?limit=x", f.view, "", 400, "limit: use"},
+		{"GET", "/api/v1/jobs", "", f.view, "", 200, `"total":2,"offset":0,"jobs":[{`},
+		{"GET", "/api/v1/jobs", "?offset=1&limit=1", f.view, "", 200, `"failed":null`},
+		{"GET", "/api/v1/jobs", "?offset=5", f.view, "", 200, `"jobs":[]`},
+		{"GET", "/api/v1/jobs", "?state=new", f.view, "", 400, "unknown parameter"},
+		{"GET", "/api/v1/jobs/{id}", "nightly", f.view, "", 200, `"failed":[{"unit":2,"worker":"w1",`},
+		{"GET", "/api/v1/jobs/{id}", "nightly", f.view, "", 200, `"targets":["10.1.0.2:18789"]`},
+		{"GET", "/api/v1/jobs/{id}", "nightly", f.view, "", 200, `"complete":false`},
+		{"GET", "/api/v1/jobs/{id}", "adhoc", f.view, "", 200, `"state":"stopped"`},
+		{"GET", "/api/v1/jobs/{id}", "none", f.view, "", 404, "nothing of that id"},
+		{"GET", "/api/v1/jobs/{id}", "nightly?x=1", f.view, "", 400, "unknown parameter"},
 		{"POST", "/api/v1/gateways/{id}/notes", id[1] + "/notes", f.work, `{"text": " known \u001b]0;x\u0007\u001b[31m ", "until": "2027-01-01T00:00:00Z"}`, 201, `"author":"work"`},
 		{"POST", "/api/v1/gateways/{id}/notes", id[1] + "/notes", f.work, `{"text": " "}`, 400, "1 to 4000"},
 		{"POST", "/api/v1/gateways/{id}/notes", id[1] + "/notes", f.work, `{"text": "` + note + `"}`, 400, "1 to 4000"},
@@ -544,6 +632,18 @@ func TestAnswers(t *testing.T) {
 	}
 	if code, _, _ := f.ask("POST", "/api/v1/gateways/"+id[1]+"/notes", f.view, `{"text":"a"}`); code != 403 {
 		t.Errorf("a note with the role view: %d", code)
+	}
+}
+
+// What was given up is told also if nobody can say what was in it: then as not known.
+func TestTargetsThatCannotBeNamed(t *testing.T) {
+	for _, named := range []UnitTargets{nil, func(context.Context, string, []uint64) ([][]string, error) { return nil, io.ErrUnexpectedEOF }} {
+		f := setUp(t, func(o *Options) { o.UnitTargets = named })
+		code, text, _ := f.ask("GET", "/api/v1/jobs/nightly", "", "")
+		if code != 200 || !strings.Contains(text, `"targets":null`) {
+			t.Errorf("%d %s", code, text)
+		}
+		valid(t, description(t), "GET", "/api/v1/jobs/{id}", code, text)
 	}
 }
 

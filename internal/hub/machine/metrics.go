@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/hub/store"
 )
@@ -65,7 +64,7 @@ func (m *machine) metrics(w http.ResponseWriter, r *http.Request) {
 	for _, c := range g.Releases {
 		releases.add(cmp.Or(c.Name, nameless), float64(c.N))
 	}
-	for _, name := range slices.Sorted(maps.Keys(releases)) {
+	for _, name := range releases.names() {
 		x.set(releases[name], "release", name)
 	}
 	x = e.gauge("clawsonar_run_timestamp_seconds", "When the last complete run of a watch ended, second looks left out; 0 if there is none.")
@@ -90,6 +89,11 @@ func (m *machine) metrics(w http.ResponseWriter, r *http.Request) {
 	if age, ok := m.advisoriesAge(watches); ok {
 		x.set(age.Seconds())
 	}
+	if err := m.fleet(r.Context(), &e); err != nil {
+		m.Log.Error("the metrics could not be made", "error", err)
+		http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
+		return
+	}
 	e.send(w)
 }
 
@@ -97,7 +101,7 @@ func (m *machine) metrics(w http.ResponseWriter, r *http.Request) {
 func (m *machine) watches(g store.Gauges) (map[string]*watchGauges, []string) {
 	out := map[string]*watchGauges{}
 	of := func(name string) *watchGauges {
-		name = clean.N(name, 200)
+		name = labelText(name)
 		if out[name] == nil && len(out) >= maxWatches {
 			name = others
 		}

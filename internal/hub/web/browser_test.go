@@ -228,6 +228,8 @@ func TestBrowser(t *testing.T) {
 		}
 	}
 	f := fleet(t, same)
+	f.jobs, f.given = nil, nil
+	f.addJobs(hostile)
 	url := served(t, f)
 	x := newTab(t)
 
