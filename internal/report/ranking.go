@@ -160,7 +160,7 @@ func (c *catalogue) about(t *event.Target) []string {
 	}
 	if g := t.Geo; g != nil {
 		if g.AS != 0 {
-			out = append(out, system(g))
+			out = append(out, System(g))
 		}
 		if g.Country != "" {
 			out = append(out, c.say("country %s", g.Country))

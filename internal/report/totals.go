@@ -80,7 +80,7 @@ func (s *totals) located(g *event.Geo, open bool) {
 	}
 	as := lookUp(s.systems, asNumber(g))
 	if s.known.as = s.known.as || g.AS != 0; as.Name == asNumber(g) {
-		as.Name = system(g)
+		as.Name = System(g)
 	}
 	count(as, open)
 	country := ""
@@ -98,8 +98,8 @@ func asNumber(g *event.Geo) string {
 	return "AS" + strconv.FormatUint(uint64(g.AS), 10)
 }
 
-// system is an AS with its name.
-func system(g *event.Geo) string {
+// System is an AS with its name, as "AS64500 Example Net"; "" if it is not known.
+func System(g *event.Geo) string {
 	if g.AS == 0 {
 		return ""
 	}

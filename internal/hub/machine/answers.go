@@ -37,6 +37,9 @@ type (
 		Name       string          `json:"name"`
 		URL        string          `json:"url"`
 		Network    string          `json:"network"`
+		AS         uint32          `json:"as"` // 0 if it is not known
+		ASName     string          `json:"as_name"`
+		Country    string          `json:"country"`
 		Owner      string          `json:"owner"`
 		Contact    string          `json:"contact"`
 		Product    string          `json:"product"`
@@ -140,6 +143,8 @@ type (
 		Releases    []countJSON           `json:"releases"`
 		Networks    []countJSON           `json:"networks"`
 		Owners      []countJSON           `json:"owners"`
+		Systems     []systemJSON          `json:"systems"`
+		Countries   []countJSON           `json:"countries"`
 		Watches     []watchJSON           `json:"watches"`
 		Alarming    []gatewayJSON         `json:"alarming"`
 		AlarmingN   int                   `json:"alarming_total"`
@@ -156,6 +161,10 @@ type (
 		Name     string `json:"name"`
 		Gateways int    `json:"gateways"`
 		Alarming int    `json:"alarming"`
+	}
+	systemJSON struct {
+		AS uint32 `json:"as"` // 0 for what is not known
+		countJSON
 	}
 	watchJSON struct {
 		Name         string   `json:"name"`
@@ -180,7 +189,7 @@ func gatewayOf(g *store.Gateway) gatewayJSON {
 		ip = g.Addr.String()
 	}
 	return gatewayJSON{
-		ID: g.ID.String(), Place: g.Place, IP: ip, Port: g.Port, Name: g.Name, URL: g.URL, Network: g.Network, Owner: g.Owner, Contact: g.Contact,
+		ID: g.ID.String(), Place: g.Place, IP: ip, Port: g.Port, Name: g.Name, URL: g.URL, Network: g.Network, AS: g.Geo.AS, ASName: g.Geo.ASName, Country: g.Geo.Country, Owner: g.Owner, Contact: g.Contact,
 		Product: g.Product, Verdict: g.Verdict, Since: moment(g.Since), Proven: g.Proven, Unresolved: g.Unresolved(), Severity: g.Severity,
 		Release: g.Release, Findings: g.Findings, Advisories: g.Advisories, First: moment(g.First), Last: moment(g.Last), Differs: g.Differs,
 	}
@@ -250,7 +259,7 @@ func verdictsOf(n map[store.Verdict]int) map[store.Verdict]int {
 func overviewOf(o store.Overview, configured []Watch) overviewJSON {
 	out := overviewJSON{
 		Now: verdictsOf(o.Now), Severities: map[string]int{}, Days: []dayJSON{},
-		Releases: countsOf(o.Releases), Networks: countsOf(o.Networks), Owners: countsOf(o.Owners), Watches: []watchJSON{},
+		Releases: countsOf(o.Releases), Networks: countsOf(o.Networks), Owners: countsOf(o.Owners), Systems: []systemJSON{}, Countries: countsOf(o.Countries), Watches: []watchJSON{},
 		Alarming: []gatewayJSON{}, AlarmingN: o.AlarmingN, Unresolved: []gatewayJSON{}, UnresolvedN: o.UnresolvedN,
 		Unclear: []gatewayJSON{}, UnclearN: o.UnclearN,
 	}
@@ -266,6 +275,9 @@ func overviewOf(o store.Overview, configured []Watch) overviewJSON {
 	}
 	for _, d := range o.Days {
 		out.Days = append(out.Days, dayJSON{d.Date.UTC().Format(time.DateOnly), verdictsOf(d.N)})
+	}
+	for _, x := range o.Systems {
+		out.Systems = append(out.Systems, systemJSON{x.AS, countJSON{x.Name, x.N, x.Alarming}})
 	}
 	for _, w := range o.Watches {
 		out.Watches = append(out.Watches, watchJSON{w.Name, w.Vantage, runOf(w.Last), runOf(w.LastComplete)})

@@ -136,6 +136,7 @@ func gateway(ip string, state event.AuthState, release string) *event.Target {
 		t.Version = &event.Version{Exact: release, Candidates: []string{release}}
 	}
 	if state == event.AuthOpen {
+		t.Geo = &event.Geo{AS: 64500, ASName: "Net " + hostile, Country: "AU"}
 		t.Findings = []event.Finding{{ID: "auth-missing", Severity: event.Critical, Key: "k" + ip, Title: "Anyone controls it"}}
 	}
 	return t
@@ -572,6 +573,10 @@ func TestAnswers(t *testing.T) {
 		{"GET", "/api/v1/gateways", "?q=verdict:open&limit=1", f.view, "", 200, `"total":1,"offset":0,"gateways":[{`},
 		{"GET", "/api/v1/gateways", "?offset=2&limit=1", f.view, "", 200, `"total":3,"offset":2,"gateways":[{`},
 		{"GET", "/api/v1/gateways", "?offset=9", f.view, "", 200, `"gateways":[]`},
+		{"GET", "/api/v1/gateways", "?q=as:64500+country:au", f.view, "", 200, `"country":"AU","owner"`},
+		{"GET", "/api/v1/gateways", "?q=as:0", f.view, "", 400, "the number of an AS"},
+		{"GET", "/api/v1/overview", "", f.view, "", 200, `"countries":[{"name":"","gateways":2,"alarming":0},{"name":"AU","gateways":1,"alarming":1}]`},
+		{"GET", "/api/v1/overview", "", f.view, "", 200, `"systems":[{"as":0,"name":"","gateways":2,"alarming":0},{"as":64500,"name":"Net `},
 		{"GET", "/api/v1/gateways", "?q=verdict:opne", f.view, "", 400, "did you mean"},
 		{"GET", "/api/v1/gateways", "?Q=verdict:open", f.view, "", 400, "unknown parameter"},
 		{"GET", "/api/v1/gateways", "?q=a&q=b", f.view, "", 400, "twice"},

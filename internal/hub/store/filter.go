@@ -174,12 +174,12 @@ func anyOf(column, values string, read func(string) (any, error)) (c condition, 
 	return c, nil
 }
 
-// unknown is the value that stands for what is not known.
-const unknown = "unknown"
+// Unknown is the value of a filter that stands for what is not known.
+const Unknown = "unknown"
 
 // system is the number of an AS, 0 for unknown.
 func system(value string) (any, error) {
-	if value == unknown {
+	if value == Unknown {
 		return int64(0), nil
 	}
 	n, err := strconv.ParseUint(strings.TrimPrefix(strings.ToUpper(value), "AS"), 10, 32)
@@ -191,7 +191,7 @@ func system(value string) (any, error) {
 
 // country is a country in capital letters, "" for unknown.
 func country(value string) (any, error) {
-	if value == unknown {
+	if value == Unknown {
 		return "", nil
 	}
 	if value = strings.ToUpper(value); !event.IsCountry(value) {
@@ -216,7 +216,7 @@ func within(value string) (condition, error) {
 
 // releases compares releases: 2026.9.6, <2026.9, >=2026.8.1, 2026.9 for all of a month.
 func releases(value string) (condition, error) {
-	if value == unknown {
+	if value == Unknown {
 		return condition{"g.low = 0", nil}, nil
 	}
 	text := strings.TrimLeft(value, "<>=")

@@ -317,5 +317,14 @@ func testLocated(t *testing.T, s *Store) {
 	if got, want := groups(), "[] [{ 1 0} {FR 1 0}]"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
+	// However many there are, what is not known is counted.
+	var many []string
+	for i := range 4 * maxGroups {
+		many = append(many, fmt.Sprintf("10.1.0.%d:18789 required 2026.9.6 as=%d", i, 1+i/3))
+	}
+	apply(t, s, dir, run(t, dir, "c", 8, many...))
+	if o, err := s.Overview(ctx, hour(24)); err != nil || len(o.Systems) != maxGroups || o.Systems[0].AS != 0 || o.Systems[0].N != 2 || o.Systems[1].N != 3 {
+		t.Errorf("%+v, %v", o.Systems, err)
+	}
 	same(t, s, dir)
 }

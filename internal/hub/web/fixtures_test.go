@@ -336,9 +336,11 @@ func fleet(t testing.TB, say func(string) string) *fake {
 		return &f.gateways[len(f.gateways)-1]
 	}
 	f.gateways = make([]store.Gateway, 0, 16)
+	lines[event.AuthOpen].Geo = &event.Geo{AS: 64500, ASName: "Example Net", Country: "AU"}
 	open := add("10.1.4.20:18789", event.AuthOpen, func(g *store.Gateway) {
 		g.Since, g.Severity, g.Findings, g.Advisories, g.Release = at(0.1), event.Critical, 6, 14, say("2026.3.1")
 		g.Name = say("assistant.example.org")
+		g.Geo = event.Geo{AS: 64500, ASName: say("Example Net"), Country: say("AU")}
 	})
 	add("10.1.4.21:18789", event.AuthClaimable, func(g *store.Gateway) {
 		g.Severity, g.Findings, g.Owner = event.High, 2, say("web team")
@@ -356,6 +358,7 @@ func fleet(t testing.TB, say func(string) string) *fake {
 	add("10.2.0.9:18789", event.AuthGated, func(g *store.Gateway) {
 		g.Severity, g.Findings = event.High, 1
 		g.Network, g.Owner = say("10.2.0.0/16"), say("lab")
+		g.Geo = event.Geo{AS: 64501}
 	})
 
 	sight := func(g *store.Gateway, r *store.Run, verdict store.Verdict, looked, last float64) store.Sight {
@@ -398,10 +401,12 @@ func fleet(t testing.TB, say func(string) string) *fake {
 
 	f.overview = store.Overview{
 		Now: map[store.Verdict]int{}, WeekAgo: map[store.Verdict]int{"open": 2, "required": 5, "gated": 1}, Severities: map[event.Severity]int{},
-		Releases: []store.Counted{{Name: say("2026.9.6"), N: 8, Alarming: 1}, {Name: say("2026.3.1"), N: 1, Alarming: 1}, {N: 1}},
-		Networks: []store.Counted{{Name: say("10.1.0.0/16"), N: 9, Alarming: 2}, {Name: say("10.2.0.0/16"), N: 1}},
-		Owners:   []store.Counted{{Name: say("mail"), N: 8, Alarming: 1}, {Name: say("web team"), N: 1, Alarming: 1}, {N: 1}},
-		Watches:  []store.WatchState{{Name: dmz.Watch, Vantage: dmz.Vantage, Last: dmz, LastComplete: whole}, {Name: lab.Watch, Last: lab, LastComplete: lab}, {Name: last.Watch, Vantage: last.Vantage, Last: last, LastComplete: last}},
+		Releases:  []store.Counted{{Name: say("2026.9.6"), N: 8, Alarming: 1}, {Name: say("2026.3.1"), N: 1, Alarming: 1}, {N: 1}},
+		Networks:  []store.Counted{{Name: say("10.1.0.0/16"), N: 9, Alarming: 2}, {Name: say("10.2.0.0/16"), N: 1}},
+		Owners:    []store.Counted{{Name: say("mail"), N: 8, Alarming: 1}, {Name: say("web team"), N: 1, Alarming: 1}, {N: 1}},
+		Systems:   []store.System{{Counted: store.Counted{N: 8, Alarming: 1}}, {AS: 64500, Counted: store.Counted{Name: say("Example Net"), N: 1, Alarming: 1}}, {AS: 64501, Counted: store.Counted{N: 1}}},
+		Countries: []store.Counted{{N: 9, Alarming: 1}, {Name: say("AU"), N: 1, Alarming: 1}},
+		Watches:   []store.WatchState{{Name: dmz.Watch, Vantage: dmz.Vantage, Last: dmz, LastComplete: whole}, {Name: lab.Watch, Last: lab, LastComplete: lab}, {Name: last.Watch, Vantage: last.Vantage, Last: last, LastComplete: last}},
 	}
 	for _, g := range f.gateways {
 		f.overview.Now[g.Verdict]++

@@ -298,6 +298,8 @@ func (l *language) queryHelp() []report.Term {
 		"release":  l.Say("a release or its beginning, also with <, <=, > or >= before it; release:unknown"),
 		"owner":    l.Say("part of the owner's name; owner:none"),
 		"network":  l.Say("a prefix of networks.csv"),
+		"as":       l.Say("numbers of autonomous systems, with commas between them; as:unknown"),
+		"country":  l.Say("countries by their two letters, with commas between them; country:unknown"),
 		"finding":  l.Say("a finding of that id stands"),
 		"product":  l.Say("part of the product's name"),
 		"port":     l.Say("a port"),

@@ -21,7 +21,7 @@ import (
 func intelColumns() []string {
 	return []string{
 		"feed.name", "time.source", "time.observation", "classification.taxonomy", "classification.type", "classification.identifier", "severity",
-		"source.ip", "source.port", "source.fqdn", "source.url", "source.network", "source.abuse_contact", "protocol.transport", "protocol.application",
+		"source.ip", "source.port", "source.fqdn", "source.url", "source.network", "source.asn", "source.as_name", "source.geolocation.cc", "source.abuse_contact", "protocol.transport", "protocol.application",
 		"extra.verdict", "extra.verdict_since", "extra.change", "extra.findings", "extra.finding_ids", "extra.advisories", "extra.product", "extra.release",
 		"extra.owner", "extra.contact", "extra.vantage", "extra.gateway",
 	}
@@ -38,6 +38,7 @@ type intelEvent struct {
 	Port           int
 	Name, URL      string
 	Network        string
+	Geo            event.Geo
 	Owner, Contact string
 	Product        string
 	Release        string
@@ -79,7 +80,7 @@ func (b *Board) intelRow(s *sheet, e *intelEvent) error {
 	if !e.Severity.Known() {
 		severity = "undefined"
 	}
-	var ip, port, name, url, network, abuse any
+	var ip, port, name, url, network, asn, as, cc, abuse any
 	if e.Addr.IsValid() {
 		ip = e.Addr.WithZone("").String()
 	}
@@ -98,6 +99,15 @@ func (b *Board) intelRow(s *sheet, e *intelEvent) error {
 	if p, err := netip.ParsePrefix(e.Network); err == nil {
 		network = p.Masked().String()
 	}
+	if e.Geo.AS > 0 {
+		asn = e.Geo.AS
+		if e.Geo.ASName != "" {
+			as = e.Geo.ASName
+		}
+	}
+	if event.IsCountry(e.Geo.Country) {
+		cc = e.Geo.Country
+	}
 	if m := strings.ToLower(e.Contact); mail.MatchString(m) {
 		abuse = m
 	}
@@ -111,7 +121,7 @@ func (b *Board) intelRow(s *sheet, e *intelEvent) error {
 	if len(e.IDs) > 0 {
 		ids = e.IDs
 	}
-	return s.row(b.Tool.Name, stamp(e.At), stamp(b.Now()), taxonomy, kind, identifier, severity, ip, port, name, url, network, abuse, "tcp", protocol,
+	return s.row(b.Tool.Name, stamp(e.At), stamp(b.Now()), taxonomy, kind, identifier, severity, ip, port, name, url, network, asn, as, cc, abuse, "tcp", protocol,
 		string(e.Verdict), since, change, e.Findings, ids, e.Advisories, e.Product, e.Release, e.Owner, e.Contact, e.Vantage, e.Gateway.String())
 }
 
@@ -123,7 +133,7 @@ func (b *Board) intelMQ(ctx context.Context, w io.Writer, f store.Filter) error 
 	return b.Data.EachGateway(ctx, f, func(g *store.Gateway, t *event.Target) error {
 		e := &intelEvent{
 			At: g.Last, Verdict: g.Verdict, Since: g.Since, Unresolved: g.Unresolved(), Severity: g.Severity, Addr: g.Addr, Port: g.Port, Name: g.Name, URL: g.URL,
-			Network: g.Network, Owner: g.Owner, Contact: g.Contact, Product: g.Product, Release: g.Release, Findings: g.Findings, Advisories: g.Advisories, Gateway: g.ID,
+			Network: g.Network, Geo: g.Geo, Owner: g.Owner, Contact: g.Contact, Product: g.Product, Release: g.Release, Findings: g.Findings, Advisories: g.Advisories, Gateway: g.ID,
 		}
 		if g.Findings > 0 {
 			for i := range t.Findings {

@@ -59,7 +59,8 @@ type (
 	counted struct {
 		store.Counted
 		URL         string
-		Share, Hurt int // of the largest, in percent: all, and the alarming
+		Share, Hurt int  // of the largest, in percent: all, and the alarming
+		Unknown     bool // which group its gateways are in is not known: it comes last, and is never left out
 	}
 	watchState struct {
 		store.WatchState
@@ -105,6 +106,7 @@ func (b *Board) overview(w http.ResponseWriter, r *http.Request) error {
 		counts("releases", l.Say("Releases"), l.Say("Release"), "release", o.Releases, l.Say("release unknown")),
 		counts("networks", l.Say("Networks"), l.Say("Network"), "net", o.Networks, l.Say("(none)")),
 		counts("owners", l.Say("Owners"), l.Say("Owner"), "owner", o.Owners, l.Say("(none)")),
+		l.systems(o.Systems), l.countries(o.Countries),
 	}
 	newest := time.Time{}
 	for _, x := range o.Watches {
@@ -165,23 +167,63 @@ const groupRows = 12
 // counts makes a table of counts, the largest first. Names that a query can hold are
 // links to their gateways; nameless stands for the empty one.
 func counts(id, title, name, key string, all []store.Counted, nameless string) group {
-	g := group{ID: id, Title: title, Name: name}
-	all = slices.Clone(all)
-	slices.SortStableFunc(all, func(a, b store.Counted) int {
-		return cmp.Or(cmp.Compare(b.Alarming, a.Alarming), cmp.Compare(b.N, a.N), cmp.Compare(a.Name, b.Name))
-	})
-	most := 1
+	var rows []counted
 	for _, c := range all {
-		most = max(most, c.N)
-	}
-	for i, c := range all {
-		if i == groupRows {
-			g.More = len(all) - i
-			break
-		}
 		link := find(key, c.Name)
 		c.Name = cmp.Or(c.Name, nameless)
-		g.Rows = append(g.Rows, counted{Counted: c, URL: link, Share: c.N * 100 / most, Hurt: c.Alarming * 100 / most})
+		rows = append(rows, counted{Counted: c, URL: link})
+	}
+	return table(id, title, name, rows)
+}
+
+// countries makes a table of counts by country. What is not known is in it, whatever its number.
+func (l *language) countries(all []store.Counted) group {
+	var rows []counted
+	for _, c := range all {
+		x := counted{Counted: c, URL: find("country", cmp.Or(c.Name, store.Unknown)), Unknown: c.Name == ""}
+		x.Name = cmp.Or(c.Name, l.Say("unknown"))
+		rows = append(rows, x)
+	}
+	return table("countries", l.Say("Countries"), l.Say("Country"), rows)
+}
+
+// systems makes a table of counts by AS, as countries does.
+func (l *language) systems(all []store.System) group {
+	var rows []counted
+	for _, c := range all {
+		x := counted{Counted: c.Counted, URL: find("as", c.AS), Unknown: c.AS == 0}
+		x.Name = system(event.Geo{AS: c.AS, ASName: c.Name})
+		if x.Unknown {
+			x.Name, x.URL = l.Say("unknown"), find("as", store.Unknown)
+		}
+		rows = append(rows, x)
+	}
+	return table("systems", l.Say("Autonomous systems"), l.Say("AS"), rows)
+}
+
+// table makes a table of rows, the largest first, and last what is not known.
+func table(id, title, name string, rows []counted) group {
+	g := group{ID: id, Title: title, Name: name}
+	last := func(c counted) int {
+		if c.Unknown {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(rows, func(a, b counted) int {
+		return cmp.Or(cmp.Compare(last(a), last(b)), cmp.Compare(b.Alarming, a.Alarming), cmp.Compare(b.N, a.N), cmp.Compare(a.Name, b.Name))
+	})
+	most := 1
+	for _, c := range rows {
+		most = max(most, c.N)
+	}
+	for i, c := range rows {
+		if i >= groupRows && !c.Unknown {
+			g.More++
+			continue
+		}
+		c.Share, c.Hurt = c.N*100/most, c.Alarming*100/most
+		g.Rows = append(g.Rows, c)
 	}
 	return g
 }

@@ -591,6 +591,29 @@ func TestDoubt(t *testing.T) {
 	}
 }
 
+// TestGroups: of many groups the largest are shown, and always how many gateways are in none
+// that is known; where none is known there is no table.
+func TestGroups(t *testing.T) {
+	l := board(t, &fake{}).languages["en"]
+	many := []store.System{{Counted: store.Counted{N: 1}}}
+	for i := range 20 {
+		many = append(many, store.System{AS: uint32(64500 + i), Counted: store.Counted{Name: "Net", N: 9 + i}})
+	}
+	g := l.systems(many)
+	if n := len(g.Rows); n != groupRows+1 || g.More != 8 || g.Rows[0].Name != "AS64519 Net" || g.Rows[0].URL != "/gateways?q=as%3A64519" || g.Rows[0].Share != 100 {
+		t.Fatalf("%+v", g)
+	}
+	if x := g.Rows[groupRows]; x.Name != "unknown" || x.N != 1 || x.URL != "/gateways?q=as%3Aunknown" {
+		t.Errorf("%+v", x)
+	}
+	if g := l.countries([]store.Counted{{N: 7}, {Name: "AU", N: 2}}); len(g.Rows) != 2 || g.Rows[1].Name != "unknown" || g.Rows[1].URL != "/gateways?q=country%3Aunknown" {
+		t.Errorf("%+v", g)
+	}
+	if g := l.systems(nil); g.Rows != nil {
+		t.Errorf("%+v", g)
+	}
+}
+
 // TestLogged: whatever names gateways is in the audit log with who asked for it; a
 // pattern with a wildcard always is.
 func TestLogged(t *testing.T) {

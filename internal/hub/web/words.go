@@ -11,6 +11,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/hub/store"
+	"github.com/clawsonar/clawsonar/internal/report"
 )
 
 // functions are what templates call.
@@ -19,7 +20,7 @@ func (b *Board) functions(l *language) template.FuncMap {
 		"say": l.Say, "count": l.Count, "severity": l.Severity, "badge": badge,
 		"verdict": l.verdict, "tone": tone, "kind": l.kind, "why": l.why, "what": l.what,
 		"minute": minute, "iso": iso, "ago": func(t time.Time) string { return l.span(b.Now().Sub(t)) },
-		"miss": l.miss, "change": func(c store.Change) string { return l.changeText(&c) }, "find": find, "kindtone": kindTone, "quiet": l.quiet, "int": func(n int64) int { return int(n) },
+		"miss": l.miss, "change": func(c store.Change) string { return l.changeText(&c) }, "find": find, "system": system, "located": l.located, "kindtone": kindTone, "quiet": l.quiet, "int": func(n int64) int { return int(n) },
 		"state": l.state, "unit": func(n uint64) int { return int(min(n, math.MaxInt32)) },
 	}
 }
@@ -169,6 +170,14 @@ func minute(t time.Time) string {
 func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
 func iso(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// system is the AS that an address is in, with its name.
+func system(g event.Geo) string { return report.System(&g) }
+
+// located says where an address is, as far as that is known.
+func (l *language) located(g event.Geo) string {
+	return strings.Join(slices.DeleteFunc([]string{system(g), g.Country}, func(s string) bool { return s == "" }), l.Say(", "))
+}
 
 // find is the link to the gateways that a query finds. The value of a condition is any
 // text; one that the query's language cannot hold gives "".
