@@ -101,6 +101,7 @@ const (
 	Process  Kind = "process"  // name of a program
 	Path     Kind = "path"     // of a URL
 	Quote    Kind = "quote"    // words of a fingerprint
+	Vantage  Kind = "vantage"  // where a scan stood, in the operator's word
 	Own      Kind = "own"      // the operator's own: files, commands, reasons
 )
 
@@ -135,8 +136,10 @@ func KindOf(name string) Kind {
 		return Path
 	case "product", "text":
 		return Quote
-	case "command", "file", "key", "listeners", "place", "reason", "setting", "until", "vantage", "variable":
+	case "command", "file", "key", "listeners", "place", "reason", "setting", "until", "variable":
 		return Own
+	case "vantage":
+		return Vantage
 	}
 	return ""
 }

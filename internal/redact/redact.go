@@ -126,8 +126,8 @@ func (r *Redactor) scan(in *event.Scan) *event.Scan {
 			Advisories: in.Data.Advisories, AdvisoriesAsOf: id(in.Data.AdvisoriesAsOf),
 		},
 		Authorization: event.Authorization{Authorized: in.Authorization.Authorized},
-		Config:        r.again("config", in.Config),                               // small scans could be guessed from it
-		Watch:         hide(in.Watch), Vantage: hide(in.Vantage), Again: in.Again, // names are the operator's
+		Config:        r.again("config", in.Config),                                    // small scans could be guessed from it
+		Watch:         hide(in.Watch), Vantage: r.vantage(in.Vantage), Again: in.Again, // names are the operator's
 		From: in.From, Unlisted: counts(in.Unlisted),
 		Earlier: each(in.Earlier, func(e event.Run) event.Run { return event.Run{Started: e.Started, From: e.From} }),
 	}
@@ -143,7 +143,7 @@ func (r *Redactor) scan(in *event.Scan) *event.Scan {
 		}
 	}
 	if in.Compared != nil {
-		out.Compared = &event.Compared{Tool: tool(in.Compared.Tool), Started: in.Compared.Started, Vantage: hide(in.Compared.Vantage)}
+		out.Compared = &event.Compared{Tool: tool(in.Compared.Tool), Started: in.Compared.Started, Vantage: r.vantage(in.Compared.Vantage)}
 	}
 	return out
 }
@@ -154,6 +154,19 @@ func hide(s string) string {
 		return ""
 	}
 	return gone
+}
+
+// vantage is the pseudonym of a vantage, or of several: two stay two, for what one of them
+// alone sees is neither opened nor fixed.
+func (r *Redactor) vantage(s string) string {
+	if s == "" {
+		return ""
+	}
+	names := strings.Split(s, "+")
+	for i, name := range names {
+		names[i] = "v-" + r.token("vantage", name, 8)
+	}
+	return strings.Join(names, "+")
 }
 
 func tool(in event.Tool) event.Tool { return event.Tool{Name: id(in.Name), Version: id(in.Version)} }
@@ -410,6 +423,11 @@ func (r *Redactor) finding(in *event.Finding, x *eraser) event.Finding {
 		Suppressed: suppressed(in.Suppressed),
 	}
 	switch in.ID {
+	case "differs-by-vantage":
+		// Its text names the vantages.
+		if out.Detail = ""; out.Messages != nil {
+			out.Detail, _ = message.English.Texts(out.Messages.Detail)
+		}
 	case ofName:
 		out.Detail = "It is for other names than the one that was used."
 	case ofSubject:
@@ -496,6 +514,8 @@ func (x *eraser) argument(kind message.Kind, s string) string {
 		return x.r.subject(s)
 	case message.Process:
 		return program(s)
+	case message.Vantage:
+		return x.r.vantage(s)
 	case message.Path, message.Trouble, message.Quote:
 		return x.text(s)
 	}

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/message"
 )
 
 func redactor(t testing.TB, key string) *Redactor {
@@ -175,5 +176,34 @@ func TestGeo(t *testing.T) {
 	}
 	if c := at(r, event.Geo{}); c != (event.Geo{}) {
 		t.Errorf("out of nothing: %+v", c)
+	}
+}
+
+// TestVantages: two vantages stay two, in a comparison, in a stream that was merged and in
+// what a finding says; their names go.
+func TestVantages(t *testing.T) {
+	r := redactor(t, "0123456789abcdef")
+	s := r.Event(&event.Scan{Vantage: "acme-fra", Compared: &event.Compared{Vantage: "acme-sgp"}}).(*event.Scan)
+	first, second, ok := s.Vantages()
+	if !ok || strings.Contains(first+second, "acme") {
+		t.Fatalf("%q and %q (%v), want two pseudonyms", first, second, ok)
+	}
+	if got := r.Event(&event.Scan{Vantage: "acme-fra+acme-sgp"}).(*event.Scan).Vantage; got != second+"+"+first {
+		t.Errorf("of both %q, want those of each", got)
+	}
+	f := event.Finding{ID: "differs-by-vantage", Key: strings.Repeat("0", 32)}
+	for _, v := range []string{"acme-fra", "acme-sgp"} {
+		m := message.Say("differs-by-vantage.saw", message.Of("vantage", v), message.Of("seen", "open"), message.Of("started", "2026-11-30T08:00:00Z"))
+		f.Detail = strings.TrimSpace(f.Detail + " " + m.English)
+		if f.Messages == nil {
+			f.Messages = &event.FindingMessages{}
+		}
+		f.Messages.Detail = append(f.Messages.Detail, m.Message)
+	}
+	for _, in := range []event.Finding{f, {ID: f.ID, Key: f.Key, Detail: f.Detail}} {
+		out := r.Event(&event.Target{Findings: []event.Finding{in}}).(*event.Target).Findings[0]
+		if strings.Contains(out.Detail, "acme") || in.Messages != nil && (!strings.Contains(out.Detail, "From "+first) || !strings.Contains(out.Detail, "From "+second)) {
+			t.Errorf("detail %q, want the pseudonyms %s and %s", out.Detail, first, second)
+		}
 	}
 }
