@@ -13,6 +13,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/replica"
+	"github.com/clawsonar/clawsonar/internal/test/mmdb"
 	"github.com/clawsonar/clawsonar/internal/test/script"
 	"github.com/clawsonar/clawsonar/testdata/captures"
 )
@@ -46,7 +47,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// startReplica starts a gateway that is open, and writes a watch.yaml for it.
+// startReplica starts a gateway that is open, and writes a watch.yaml for it, with a file that
+// says in which AS it is.
 func startReplica(ts *testscript.TestScript, neg bool, args []string) {
 	all, err := evidence.LoadCaptures(captures.FS, ".")
 	ts.Check(err)
@@ -54,7 +56,9 @@ func startReplica(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Defer(r.Close)
 	ts.Check(os.Chmod(ts.MkAbs("tell.sh"), 0o700))
-	ts.Check(os.WriteFile(filepath.Join(ts.MkAbs("."), "watch.yaml"), fmt.Appendf(nil, `watches:
+	ts.Check(os.WriteFile(ts.MkAbs("asn.mmdb"), mmdb.File("asn", map[string]mmdb.Map{"127.0.0.0/8": mmdb.AS(64500, "Loopback Net")}), 0o600))
+	ts.Check(os.WriteFile(filepath.Join(ts.MkAbs("."), "watch.yaml"), fmt.Appendf(nil, `geo: asn.mmdb
+watches:
   - {name: lab, targets: [%q], every: 1h}
 alerts:
   - {name: people, when: opened, to: ["exec:./tell.sh"]}
