@@ -217,7 +217,7 @@ func (m *machine) fleet(ctx context.Context, e *exposition) error {
 	x = e.gauge("clawsonar_workers", "Workers that were heard of within a minute, and those that were not; one that has no unit is silent, too.")
 	for _, vantage := range seen.names() {
 		x.set(seen[vantage], "vantage", vantage, "state", "seen")
-		x.set(silent[vantage], "vantage", vantage, "state", "silent")
+		x.set(silent[vantage], "vantage", vantage, "state", string(event.OutcomeSilent))
 	}
 	return nil
 }
