@@ -28,6 +28,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/hub/judge"
 	"github.com/clawsonar/clawsonar/internal/hub/machine"
 	"github.com/clawsonar/clawsonar/internal/hub/store"
+	"github.com/clawsonar/clawsonar/internal/hub/watch"
 	"github.com/clawsonar/clawsonar/internal/policy"
 	"github.com/clawsonar/clawsonar/internal/stored"
 	"github.com/clawsonar/clawsonar/internal/version"
@@ -197,10 +198,12 @@ func (j *jobs) show(ctx context.Context, name string, wait bool) error {
 const maxNamed = 20
 
 // whole reports whether all vantages of a job that has ended have looked at every target and
-// could judge what was named, by the runs that it gave.
+// could judge what was named, by the runs that it gave: those of another job of its name say
+// nothing of it.
 func whole(ctx context.Context, db *store.Store, x store.Job) (bool, error) {
 	for _, v := range x.Vantages {
-		runs, _, err := db.Runs(ctx, store.RunFilter{Watch: job.Watch(x.Name, v)}, store.Page{Limit: 1})
+		name := job.Watch(x.Name, v)
+		runs, _, err := db.Runs(ctx, store.RunFilter{Watch: name, File: watch.File(name, x.Created)}, store.Page{Limit: 1})
 		if err != nil {
 			return false, err
 		}
@@ -212,6 +215,7 @@ func whole(ctx context.Context, db *store.Store, x store.Job) (bool, error) {
 }
 
 // follow returns a job, with wait once it has ended and what it has found is in the history.
+// One that has not begun has found nothing.
 func follow(ctx context.Context, db *store.Store, name string, wait bool) (store.Job, error) {
 	for {
 		x, err := db.Job(ctx, name)
@@ -220,7 +224,8 @@ func follow(ctx context.Context, db *store.Store, name string, wait bool) (store
 		}
 		name = x.ID // of a name there may be a later one by then
 		all, err := db.Progress(ctx, x.ID, time.Now())
-		if err != nil || !x.Ended.IsZero() && !slices.ContainsFunc(all, func(p store.Progress) bool { return !p.Handed }) {
+		ended := !x.Ended.IsZero() && (x.Units == 0 || !slices.ContainsFunc(all, func(p store.Progress) bool { return !p.Handed }))
+		if err != nil || ended {
 			return x, err
 		}
 		t := time.NewTimer(poll)

@@ -95,3 +95,55 @@ func TestGivenUp(t *testing.T) {
 		t.Error(out)
 	}
 }
+
+// TestNeverBegun: who waits for a job that was stopped before it was handed out is told so,
+// and not what an earlier job of its name saw.
+func TestNeverBegun(t *testing.T) {
+	ctx := t.Context()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "watch.yaml")
+	seen := filepath.Join(dir, "streams", "net@fra", "20260101T000000.000Z.jsonl")
+	if err := os.MkdirAll(filepath.Dir(seen), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const earlier = `{"type":"scan","schema":1,"tool":{"name":"clawsonar-hub","version":"1"},"level":"standard","started":"2026-01-01T00:00:00Z","seed":1,"shard":"1/1","config":"c","watch":"net@fra","vantage":"fra","authorization":{"authorized":false,"contact":""},"data":{}}
+{"type":"summary","finished":"2026-01-01T00:00:01Z","complete":true,"targets":0,"outcomes":{},"auth":{},"findings":{},"suppressed":0,"miss_estimate":{},"notes":[]}
+`
+	for name, text := range map[string]string{file: "workers: {rate-limit: 10, listen: '127.0.0.1:0', url: 'tls://127.0.0.1:1'}\n", seen: earlier} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out, text bytes.Buffer
+	if code := Main([]string{"import", "-config", file}, &out, &text); code != 0 {
+		t.Fatal(text.String())
+	}
+	c, err := config.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := store.Open(ctx, c.Store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if runs, _, err := db.Runs(ctx, store.RunFilter{Watch: "net@fra"}, store.Page{}); err != nil || len(runs) != 1 || !runs[0].Complete {
+		t.Fatalf("%+v, %v", runs, err)
+	}
+	x := store.Job{Name: "net", Created: time.Now(), Vantages: []string{"fra"}, Rate: 1}
+	if err := db.AddJob(ctx, &x); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.WantJob(ctx, x.ID, store.WantStop, "never begun", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	waiting, end := context.WithTimeout(ctx, 10*time.Second)
+	defer end()
+	as, err := follow(waiting, db, "net", true)
+	if err != nil || as.State != store.JobStopped {
+		t.Fatalf("%+v, %v", as, err)
+	}
+	if ok, err := whole(ctx, db, as); err != nil || ok {
+		t.Errorf("whole: %v, %v", ok, err)
+	}
+}

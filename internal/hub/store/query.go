@@ -239,6 +239,7 @@ func (s *Store) Changes(ctx context.Context, f ChangeFilter, p Page) (out []Chan
 // RunFilter chooses runs. What is zero chooses all.
 type RunFilter struct {
 	Watch string
+	File  string // with Watch: the run of this stream, see Run.File
 }
 
 const runColumns = `id, watch, vantage, started, finished, complete, again, level, file, sha256, bytes, targets, gateways, unjudged, auth, miss, data, changes`
@@ -248,6 +249,9 @@ func (s *Store) Runs(ctx context.Context, f RunFilter, p Page) (out []Run, total
 	where, args := "", []any(nil)
 	if f.Watch != "" {
 		where, args = " WHERE watch = $1", []any{f.Watch}
+		if f.File != "" {
+			where, args = where+" AND file = $2", append(args, f.File)
+		}
 	}
 	if err := s.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM run`+where, args...).Scan(&total); err != nil {
 		return nil, 0, err

@@ -75,16 +75,21 @@ func (r *Runner) hand(ctx context.Context, name string) (store.Applied, error) {
 	return applied, os.Remove(name)
 }
 
+// File is the stream of a run that others have made, relative to the directory of streams,
+// with slashes; see Take.
+func File(watch string, began time.Time) string {
+	return watch + "/" + began.UTC().Format(stamp) + packEnd
+}
+
 // Take makes the stream of a run that others have made, as one of a watch that began at a
 // time, and has it taken into the history. Write writes it. Whatever fails is to be done
 // again, with the same watch and time: a stream that is there already is not written again,
 // and one that is in the history changes nothing.
 func (r *Runner) Take(ctx context.Context, watch string, began time.Time, write func(emit func(event.Event) error) error) (store.Applied, error) {
-	dir := filepath.Join(r.Dir, watch)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	packed := filepath.Join(r.Dir, filepath.FromSlash(File(watch, began)))
+	if err := os.MkdirAll(filepath.Dir(packed), 0o700); err != nil {
 		return store.Applied{}, err
 	}
-	packed := filepath.Join(dir, began.UTC().Format(stamp)+packEnd)
 	_, err := os.Lstat(packed)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = writePacked(packed, func(w io.Writer) error {
