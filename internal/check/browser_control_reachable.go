@@ -10,7 +10,8 @@ func browserControlReachable() Check {
 		Needs:    event.NeedsHelpers,
 		When: `The HTTP service through which the gateway controls its browser gave its state
 without a credential. It listens on loopback alone, so from elsewhere something
-forwards to it. Over loopback this is for information only.`,
+forwards to it. Over loopback this is for information only, unless the
+listener is known to be bound, or published, beyond it.`,
 		Files: `The port of the browser control (the gateway's plus 2) is published or forwarded
 beyond loopback of the host.`,
 		Why: `The service opens pages, types and clicks in the agent's browser, with all that

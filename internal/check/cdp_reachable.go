@@ -11,7 +11,7 @@ func cdpReachable() Check {
 		When: `A Chrome DevTools endpoint answered /json/version on a port where agents'
 browsers listen. The protocol has no login, so the answer is the proof; nothing
 was opened or attached to. Over loopback, as intended, this is for information
-only.`,
+only, unless the listener is known to be bound, or published, beyond it.`,
 		Files: `The DevTools port of a browser is published or forwarded beyond loopback of the
 host, or a command binds it to all addresses.`,
 		Why: `Anyone who connects sees and controls the browser with all that it is logged in

@@ -51,6 +51,22 @@ func (s *Subject) gateway() bool { return s.recognised() && !s.Verdict.Helper }
 // loopback reports whether the target was reached over loopback.
 func (s *Subject) loopback() bool { return s.Reach == event.ReachLoopback }
 
+// here reports whether the target was reached over loopback, and is not known to listen
+// for others, too.
+func (s *Subject) here() bool { return s.loopback() && !s.beyond() }
+
+// beyond reports whether the listener is known to be bound, or published, beyond loopback.
+func (s *Subject) beyond() bool { return s.Bound.IsValid() && !s.Bound.Addr().IsLoopback() }
+
+// at is the address at which others reach the target: of a listener that was reached
+// over loopback, what it is bound to.
+func (s *Subject) at() string {
+	if s.loopback() && s.beyond() {
+		return s.Bound.String()
+	}
+	return s.HostPort
+}
+
 // alone reports whether the gateway listens on loopback alone, and nothing that
 // was seen on its machine forwards to it.
 func (s *Subject) alone() bool {
@@ -235,10 +251,10 @@ func onHelper(product, says string) judge {
 		switch p := s.Verdict.Product; {
 		case !s.recognised() || p.ID != product:
 			return nil
-		case s.loopback():
+		case s.here():
 			return c.finding(s, event.Info, p.Because, message.Say("over-loopback"))
 		default:
-			return c.finding(s, event.Critical, p.Because, message.Say(says, message.Of("address", s.HostPort)))
+			return c.finding(s, event.Critical, p.Because, message.Say(says, message.Of("address", s.at())))
 		}
 	}
 }

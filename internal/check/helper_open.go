@@ -14,7 +14,8 @@ func helperOpen() Check {
 		When: `A helper service of agents (models, a browser, payments) gave data without a
 credential: its list of models, its version, its wallet. No model was queried,
 no browser opened, nothing spent. Over loopback, as intended, this is for
-information only.`,
+information only, unless the listener is known to be bound, or published, beyond
+it.`,
 		Files: `A port of a service that asks for nothing by default (a terminal such as ttyd,
 models, a browser) is published or forwarded beyond loopback of the host, or an
 Ingress or a tunnel leads to it, and no login stands in front. Critical where it
@@ -40,7 +41,7 @@ a login in front where it has none.`,
 		if !s.recognised() || !v.Helper || v.Auth.State != event.AuthOpen || v.Advice.Means == "" {
 			return nil
 		}
-		if s.loopback() {
+		if s.here() {
 			return c.finding(s, event.Info, v.Auth.Because, message.Say("over-loopback"))
 		}
 		return c.finding(s, event.High, v.Auth.Because, means(v, message.Text{}))

@@ -37,7 +37,7 @@ switch on gateway.tls.`,
 		FixAny: `Bind it to 127.0.0.1 in its settings and restart it; in a container publish the
 port on 127.0.0.1 only.`,
 	}, judge: func(c *Check, s *Subject) *event.Finding {
-		if !s.gateway() || !s.Bound.IsValid() || s.Bound.Addr().IsLoopback() {
+		if !s.gateway() || !s.beyond() {
 			return nil
 		}
 		args := []message.Arg{message.Of("address", s.Bound.String())}

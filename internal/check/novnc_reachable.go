@@ -15,7 +15,7 @@ func novncReachable() Check {
 sandboxes show their screen. The list of security types tells whether a password
 is required; none was tried and no screen opened. Critical without a password or
 where it is not known whether one is required, else medium; over loopback for
-information.`,
+information, unless the listener is known to be bound, or published, beyond it.`,
 		Files: `A port of VNC or noVNC (5900, 6080) is published or forwarded beyond loopback of
 the host, or an Ingress or a tunnel leads to it. Whether it requires a password
 counts where the files tell.`,
@@ -37,13 +37,13 @@ password (x11vnc -rfbauth) and update OpenClaw and its sandbox image.`,
 			return nil
 		}
 		switch {
-		case s.loopback():
+		case s.here():
 			return c.finding(s, event.Info, s.Verdict.Product.Because, message.Say("over-loopback"))
 		case s.Verdict.Auth.State == event.AuthRequired:
-			return c.finding(s, event.Medium, s.Verdict.Product.Because, message.Say("novnc-reachable.password", message.Of("address", s.HostPort)))
+			return c.finding(s, event.Medium, s.Verdict.Product.Because, message.Say("novnc-reachable.password", message.Of("address", s.at())))
 		case s.Verdict.Auth.State == event.AuthOpen:
-			return c.finding(s, event.Critical, s.Verdict.Product.Because, message.Say("novnc-reachable.open", message.Of("address", s.HostPort)))
+			return c.finding(s, event.Critical, s.Verdict.Product.Because, message.Say("novnc-reachable.open", message.Of("address", s.at())))
 		}
-		return c.finding(s, event.Medium, s.Verdict.Product.Because, message.Say("novnc-reachable.unclear", message.Of("address", s.HostPort)))
+		return c.finding(s, event.Medium, s.Verdict.Product.Because, message.Say("novnc-reachable.unclear", message.Of("address", s.at())))
 	}}
 }

@@ -12,8 +12,8 @@ func plainHTTP() Check {
 		Severity: event.Medium,
 		Needs:    event.NeedsProduct,
 		When: `A recognised product answered over plain HTTP. Over loopback this is for
-information only, unless the operating system says that the listener is bound
-to more.`,
+information only, unless the operating system or a container engine says that
+the listener is bound, or published, beyond it.`,
 		Files: `Others than the gateway's own host reach it without TLS: gateway.tls.enabled is
 not true, and neither a proxy nor a tunnel on the way speaks TLS with clients.`,
 		Why: `The token or password, and all that the agent says and does, crosses the network
@@ -33,7 +33,7 @@ the token.`,
 		if !s.gateway() || s.Observation.Scheme != "http" {
 			return nil
 		}
-		if s.loopback() && s.Bound.IsValid() && !s.Bound.Addr().IsLoopback() {
+		if s.loopback() && s.beyond() {
 			return c.finding(s, event.Medium, nil, message.Say("plain-http.bound", message.Of("address", s.Bound.String())))
 		}
 		if s.loopback() {
