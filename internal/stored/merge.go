@@ -424,6 +424,9 @@ func (m *merger) pass(s Source, x *stream, emit func(event.Event) error) error {
 			m.sum.Remove(t)
 		}
 		merged := g.merge()
+		for _, p := range g.unjudged(merged) {
+			m.sum.AddUnlisted(&event.Unlisted{Count: 1, Targets: []event.Place{p}})
+		}
 		if f := m.vantages.several(g); f != nil {
 			merged.Findings = with(merged.Findings, f)
 		}
@@ -442,6 +445,27 @@ func (g *group) best(i int) int {
 		}
 	}
 	return best
+}
+
+// unjudged names the place once for each vantage that has a line for it and could not judge
+// it, if the line of the group hides that: what is there from that vantage may be worse. Closed and
+// silent are what that vantage sees.
+func (g *group) unjudged(merged *event.Target) (out []event.Place) {
+	if !merged.Judged() || Recognised(merged) && rank(merged) == 0 {
+		return nil
+	}
+	done := map[string]bool{}
+	for i, h := range g.heads {
+		if done[h.Vantage] {
+			continue
+		}
+		done[h.Vantage] = true
+		t := g.lines[g.best(i)]
+		if !t.Judged() && t.Outcome != event.OutcomeClosed && t.Outcome != event.OutcomeSilent {
+			out = append(out, event.Place{Place: t.Target.Place(), Outcome: t.Why()})
+		}
+	}
+	return out
 }
 
 // merge makes one line of a group.

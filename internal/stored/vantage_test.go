@@ -124,6 +124,40 @@ func TestMergeVantages(t *testing.T) {
 	}
 }
 
+// TestMergeVantagesUnjudged: what one vantage could not judge is not hidden by what another
+// one did.
+func TestMergeVantagesUnjudged(t *testing.T) {
+	asks, open := gateway("10.0.0.1", "required", "1"), gateway("10.0.0.1", "open", "1")
+	for _, tt := range []struct {
+		name  string
+		one   string // vantage of the first, and of the second
+		two   string
+		first event.Event
+		other event.Outcome
+		count int64
+	}{
+		{"stopped there", "fra", "sgp", asks, event.OutcomeInterrupted, 1},
+		{"an answer that could not be read", "fra", "sgp", asks, event.OutcomeProtocolError, 1},
+		{"closed there", "fra", "sgp", asks, event.OutcomeClosed, 0},
+		{"silent there", "fra", "sgp", asks, event.OutcomeSilent, 0},
+		{"open is the worst", "fra", "sgp", open, event.OutcomeInterrupted, 0},
+		{"the same vantage has looked again", "fra", "fra", asks, event.OutcomeInterrupted, 0},
+	} {
+		for _, turned := range []bool{false, true} {
+			streams := [][]event.Event{summed(0, from(tt.one, 0, "1/1", ""), tt.first), summed(0, from(tt.two, 1, "1/1", ""), other("10.0.0.1", tt.other))}
+			if turned {
+				streams[0], streams[1] = streams[1], streams[0]
+			}
+			out := merge(t, streams...)
+			var u event.Unjudged
+			u.Summary(out[len(out)-1].(*event.Summary))
+			if want := tt.count; u.Count != want || want > 0 && u.Places[0] != (event.Place{Place: "10.0.0.1:18789", Outcome: string(tt.other)}) {
+				t.Errorf("%s: %+v, want %d", tt.name, u, want)
+			}
+		}
+	}
+}
+
 func TestMergedVantage(t *testing.T) {
 	for want, names := range map[string][]string{"fra": {"fra", "fra"}, "fra+sgp": {"fra", "sgp", "fra"}, "": {"fra", "", "sgp"}} {
 		var streams [][]event.Event
