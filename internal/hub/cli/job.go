@@ -245,27 +245,39 @@ func (j *jobs) text(x machine.Job) error {
 		fmt.Fprintf(out, " (%s)", x.Why)
 	}
 	fmt.Fprintf(out, "\n%d targets at each vantage, in %d units; at most %d connections a second\n\n", x.Targets, x.Units, x.Rate)
+	if slices.ContainsFunc(x.Vantages, func(v machine.JobVantage) bool { return v.Units[store.UnitDone] < x.Units }) {
+		// Else "0 open" reads like a verdict.
+		fmt.Fprint(out, "Found so far, in the units that are done. What is in the others is not known.\n\n")
+	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "VANTAGE\tUNITS DONE\tFAILED\tTARGETS LOOKED AT\tGATEWAYS\tOPEN\tCLAIMABLE\tUNKNOWN\tCOMPLETE\tMISSED")
 	for _, v := range x.Vantages {
 		sum := v.Summary
 		complete := "no"
-		if sum.Complete {
+		switch {
+		case sum.Complete:
 			complete = "yes"
+		case x.Ended == nil && v.Units[store.UnitDone]+v.Units[store.UnitFailed] < x.Units:
+			complete = "not yet"
+		}
+		found := fmt.Sprintf("%d\t%d\t%d\t%d", sum.Outcomes[event.OutcomeIdentified],
+			sum.Auth[event.AuthOpen], sum.Auth[event.AuthClaimable], sum.Auth[event.AuthUnknown]+sum.Auth[event.AuthBlocked])
+		if v.Units[store.UnitDone] == 0 {
+			found = "-\t-\t-\t-" // nobody has looked
 		}
 		missed := "not estimated"
 		if m := sum.MissEstimate; m.Reprobed > 0 {
 			missed = fmt.Sprintf("%d, at most %d", m.Missed, m.MissedAtMost)
 		}
-		fmt.Fprintf(w, "%s\t%d of %d\t%d\t%d\t%d\t%d\t%d\t%d\t%s\t%s\n", v.Vantage, v.Units[store.UnitDone], x.Units, v.Units[store.UnitFailed],
-			sum.Targets, sum.Outcomes[event.OutcomeIdentified], sum.Auth[event.AuthOpen], sum.Auth[event.AuthClaimable], sum.Auth[event.AuthUnknown]+sum.Auth[event.AuthBlocked], complete, missed)
+		fmt.Fprintf(w, "%s\t%d of %d\t%d\t%d of %d\t%s\t%s\t%s\n", v.Vantage, v.Units[store.UnitDone], x.Units, v.Units[store.UnitFailed],
+			sum.Targets, x.Targets, found, complete, missed)
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
 	for _, v := range x.Vantages {
 		for _, f := range v.Failed {
-			fmt.Fprintf(out, "\nunit %d of %s was given up: %s\nnot looked at: %s\n", f.Unit, v.Vantage, f.Error, strings.Join(f.Targets, " "))
+			fmt.Fprintf(out, "\nunit %d of %s was given up: %s\nnot looked at (at most %d are named): %s\n", f.Unit, v.Vantage, f.Error, maxNamed, strings.Join(f.Targets, " "))
 		}
 	}
 	return nil
