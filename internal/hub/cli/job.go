@@ -257,7 +257,7 @@ func (j *jobs) text(x machine.Job) error {
 		switch {
 		case sum.Complete:
 			complete = "yes"
-		case x.Ended == nil && v.Units[store.UnitDone]+v.Units[store.UnitFailed] < x.Units:
+		case x.Ended == nil && v.Units[store.UnitFailed] == 0 && v.Units[store.UnitDone] < x.Units:
 			complete = "not yet"
 		}
 		found := fmt.Sprintf("%d\t%d\t%d\t%d", sum.Outcomes[event.OutcomeIdentified],
