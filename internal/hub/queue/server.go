@@ -136,6 +136,9 @@ func (o *Options) connectTo() (*nats.Conn, error) {
 		}
 	}
 	nc, err := nats.Connect(o.URL, opts...)
+	if errors.Is(err, nats.ErrNoServers) { // the library does not say why
+		err = errors.New("nothing answers there: is the server started, and the address right?")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("workers: nats %s: %w", clean.Text(o.URL), err)
 	}
