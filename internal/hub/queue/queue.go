@@ -268,6 +268,16 @@ func each(ctx context.Context, every time.Duration, wake <-chan struct{}, f func
 	return nil
 }
 
+// pause waits for a while, or until the context ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
 // wake makes a loop look at once.
 func wake(c chan struct{}) {
 	select {

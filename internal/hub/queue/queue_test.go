@@ -314,3 +314,36 @@ func TestJob(t *testing.T) {
 		t.Errorf("said %q", h.said)
 	}
 }
+
+// TestDoneStays: a unit that is done stays in the stream until its worker has acknowledged
+// it, who would wait for an answer in vain; one that is never acknowledged is gone with the
+// job.
+func TestDoneStays(t *testing.T) {
+	h := newHub(t).start()
+	c := h.worker("fra", "w1").connect()
+	j := h.add("all", 100, "fra")
+	m, u, b := c.next()
+	_, u2, b2 := c.next()
+	if o := c.send(job.At{Unit: u, Attempt: b.Attempt}); o.Order != job.Drop {
+		t.Fatalf("%+v", o)
+	}
+	s, err := h.q.stream(t.Context())
+	h.must(err)
+	there := func(u job.Unit) bool {
+		seq, err := find(t.Context(), s, u.Subject())
+		h.must(err)
+		return seq > 0
+	}
+	time.Sleep(refillEvery + refillEvery/2)
+	if !there(u) {
+		t.Error("it was taken out before it was acknowledged")
+	}
+	c.must(m.AckSync())
+	if o := c.send(job.At{Unit: u2, Attempt: b2.Attempt}); o.Order != job.Drop {
+		t.Fatalf("%+v", o)
+	}
+	if _, err := h.ledger.WantJob(t.Context(), j.ID, store.WantStop, "", h.now()); err != nil {
+		t.Fatal(err)
+	}
+	h.wait("the other is taken out", func() bool { return !there(u2) })
+}

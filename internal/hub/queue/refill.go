@@ -16,9 +16,10 @@ import (
 const (
 	maxQueued   = 256 // units of a vantage in the stream
 	refillEvery = time.Second
-	refillTime  = 30 * time.Second // that one round may take
-	idleRounds  = 3                // of a consumer that has messages and hands out none, until they are put in anew
-	stuckAfter  = 3 * job.Lease    // since a unit in the stream was heard of, until it is put in anew
+	refillLeast = 100 * time.Millisecond // from one round to the next, if many units end
+	refillTime  = 30 * time.Second       // that one round may take
+	idleRounds  = 3                      // of a consumer that has messages and hands out none, until they are put in anew
+	stuckAfter  = 3 * job.Lease          // since a unit in the stream was heard of, until it is put in anew
 )
 
 // idle counts the rounds in which a vantage's consumer had nothing to hand out and nothing
@@ -33,6 +34,7 @@ type idle struct {
 func (q *Queue) refill(ctx context.Context) error {
 	idles := map[string]*idle{}
 	return each(ctx, refillEvery, q.refills, func() {
+		defer pause(ctx, refillLeast)
 		ctx, cancel := context.WithTimeout(ctx, refillTime)
 		defer cancel()
 		if err := q.fill(ctx, idles); err != nil && ctx.Err() == nil {
@@ -173,8 +175,13 @@ func (q *Queue) fillVantage(ctx context.Context, s jetstream.Stream, vantage str
 			maps.DeleteFunc(queued, func(u job.Unit, _ bool) bool { return u.Job == j.ID && u.K > last })
 		}
 	}
-	// The rest is done, or its job does not run.
+	// The rest is done, or its job does not run. Of what is done the acknowledgement is on its
+	// way, or it comes again and is dropped: the worker would wait for an answer in vain.
+	acked := c.NumAckPending > 0
 	for u := range queued {
+		if acked && slices.ContainsFunc(jobs, func(j store.Job) bool { return j.ID == u.Job }) {
+			continue
+		}
 		if err := takeOut(ctx, s, u.Subject()); err != nil {
 			return err
 		}

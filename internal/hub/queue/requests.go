@@ -288,14 +288,17 @@ func (q *Queue) begin(ctx context.Context, r request) error {
 	if err != nil {
 		return err
 	}
-	if begun.Order == job.Run {
-		q.mu.Lock()
-		q.live[b.Unit] = &attempt{id: begun.Attempt, worker: r.name, heard: now, noted: now}
-		q.mu.Unlock()
-		q.saw(ctx, r, version, doing(b.Unit))
-		q.refused(ctx, r, "")
+	if begun.Order != job.Run {
+		return r.reply(begun)
 	}
-	return r.reply(begun)
+	q.mu.Lock()
+	q.live[b.Unit] = &attempt{id: begun.Attempt, worker: r.name, heard: now, noted: now}
+	q.mu.Unlock()
+	err = r.reply(begun)
+	// For these the worker need not wait.
+	q.saw(ctx, r, version, doing(b.Unit))
+	q.refused(ctx, r, "")
+	return err
 }
 
 // at returns which worker is at work at a unit; "" if none was heard of for a while.

@@ -140,7 +140,11 @@ func (a *attempt) run(ctx context.Context, group *sync.WaitGroup, h *held, recor
 		}
 		return parts.write(e)
 	}
-	sum, err := scan.Run(ctx, *cfg)
+	run := scan.Run
+	if w.scan != nil {
+		run = w.scan
+	}
+	sum, err := run(ctx, *cfg)
 	a.gate.Clear()
 	if e := parts.close(); err == nil {
 		err = e

@@ -19,6 +19,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/hub/job"
+	"github.com/clawsonar/clawsonar/internal/scan"
 )
 
 // Worker is one that has credentials of a hub.
@@ -34,7 +35,9 @@ type Worker struct {
 	// Say takes a line for the operator, safe to print.
 	Say func(line string)
 
-	lease, reply time.Duration // for tests; 0 for job.Lease and replyTime
+	// For tests.
+	lease, reply time.Duration                                             // 0 for job.Lease and replyTime
+	scan         func(context.Context, scan.Config) (event.Summary, error) // nil for scan.Run
 
 	data    string
 	own     *own
