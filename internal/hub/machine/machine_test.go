@@ -107,7 +107,7 @@ func addJobs(t *testing.T, s *store.Store) {
 		for range job.MaxAttempts {
 			b, err := s.BeginUnit(ctx, job.Unit{Job: j.ID, Vantage: "fra", K: 2}, "w1", now())
 			must(err)
-			_, err = s.FailUnit(ctx, job.At{Unit: job.Unit{Job: j.ID, Vantage: "fra", K: 2}, Attempt: b.Attempt}, "w1", hostile, now())
+			_, err = s.FailUnit(ctx, job.Fail{At: job.At{Unit: job.Unit{Job: j.ID, Vantage: "fra", K: 2}, Attempt: b.Attempt}, Error: hostile}, "w1", now())
 			must(err)
 		}
 		_, err := s.BeginUnit(ctx, job.Unit{Job: j.ID, Vantage: "fra", K: 1}, "w1", now())
