@@ -103,8 +103,8 @@ func newDiff(s streams) *cobra.Command {
 new and gone gateways, changed verdicts and releases, new advisories. A finding
 counts as gone only if the newer scan could have found it. All formats are
 available; -fail-on considers only new findings. Of two scans with different
-vantages (scan -vantage NAME) neither is the older one: what each of them sees is
-said, and -fail-on considers what the second one has alone.`,
+vantages (scan -vantage NAME) neither is the older one: it says what each sees,
+and -fail-on considers what the second one has alone.`,
 		Example: `  clawsonar diff monday.jsonl friday.jsonl
   clawsonar diff main.jsonl branch.jsonl -f markdown -fail-on medium`,
 	}
