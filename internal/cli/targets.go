@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 
@@ -42,7 +43,7 @@ func (o *scanOptions) addTargets(ctx context.Context, s streams, cfg *scan.Confi
 	if !o.stream {
 		for _, file := range files {
 			if err := read(file, t.Put); err != nil {
-				return usage(err)
+				return usage(o.ofList(err))
 			}
 		}
 		if len(files)+len(args) > 0 || o.discover != "" {
@@ -54,7 +55,7 @@ func (o *scanOptions) addTargets(ctx context.Context, s streams, cfg *scan.Confi
 		return usage(err)
 	}
 	cfg.Stream = func(yield func(target.Spec) error) error {
-		return usage(read(files[0], func(spec target.Spec) error { return t.Admit(spec, yield) }))
+		return usage(o.ofList(read(files[0], func(spec target.Spec) error { return t.Admit(spec, yield) })))
 	}
 	return nil
 }
@@ -90,6 +91,17 @@ func (o *scanOptions) addFound(ctx context.Context, s streams, t *audit.Targets,
 		return usage(errors.New("-discover: nothing was found, so there is nothing to scan"))
 	}
 	return nil
+}
+
+// ofList adds to an error that a list has what to do about it.
+func (o *scanOptions) ofList(err error) error {
+	switch {
+	case !errors.Is(err, target.ErrCut):
+		return err
+	case o.stream:
+		return fmt.Errorf("%w: what writes it has ended too early; what came before is in the results, which are incomplete", err)
+	}
+	return fmt.Errorf("%w (-stream scans a list while it is written)", err)
 }
 
 // mayStream refuses options that need the whole list.

@@ -22,7 +22,8 @@ func (e *engine) stream(ctx, probing context.Context) (complete bool, err error)
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
 	read := make(chan error, 1)
-	// Not waited for after an interrupt: it may sit in a read of stdin.
+	// Not waited for after an interrupt, nor when results cannot be written: it may sit
+	// in a read of stdin.
 	go func() {
 		defer close(targets)
 		read <- e.cfg.Stream(func(spec target.Spec) error {
@@ -47,15 +48,19 @@ func (e *engine) stream(ctx, probing context.Context) (complete bool, err error)
 			return nil
 		})
 	}()
-	err = e.work(ctx, math.MaxUint64, func() (bool, error) {
+	err = e.work(reading, math.MaxUint64, func() (bool, error) {
 		select {
 		case t, ok := <-targets:
-			if !ok || ctx.Err() != nil || e.failed.Load() {
+			if !ok || reading.Err() != nil {
 				return false, nil
 			}
-			_, err := e.target(probing, t, new(bool))
-			return true, err
-		case <-ctx.Done():
+			if _, err := e.target(probing, t, new(bool)); err != nil {
+				// Nobody wants the next one, which may be long in coming.
+				stop()
+				return false, err
+			}
+			return true, nil
+		case <-reading.Done():
 			return false, nil
 		}
 	})

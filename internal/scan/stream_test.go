@@ -96,6 +96,42 @@ func TestStreamInterrupted(t *testing.T) {
 	}
 }
 
+// Results that cannot be written end the run, though the stream goes on, and the error is
+// told.
+func TestStreamUnwritten(t *testing.T) {
+	addr := everywhere(t)
+	release := make(chan struct{})
+	defer close(release)
+	cfg := config(t, builtin(t))
+	cfg.Stream = func(yield func(target.Spec) error) error {
+		if err := yield(parsed(t, "127.9.2.1", addr.Port())); err != nil {
+			return err
+		}
+		<-release // as in a read of stdin
+		return nil
+	}
+	gone := errors.New("the reader has gone")
+	cfg.Emit = func(e event.Event) error {
+		if _, ok := e.(*event.Target); ok {
+			return gone
+		}
+		return nil
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := scan.Run(t.Context(), cfg)
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, gone) {
+			t.Errorf("error %v", err)
+		}
+	case <-time.After(plenty):
+		t.Fatal("goes on")
+	}
+}
+
 // TestListed: of what is counted only, those that are chosen have a line all the same, and
 // count once.
 func TestListed(t *testing.T) {

@@ -216,7 +216,7 @@ func (in *objects) next() ([]byte, error) {
 		case err == io.EOF && s.Depth == 0 && in.lists == 0 && in.around == nil:
 			return nil, io.EOF
 		case err == io.EOF:
-			return nil, in.fail(errCut)
+			return nil, in.fail(ErrCut)
 		case err != nil:
 			return nil, in.failed(err)
 		}

@@ -62,8 +62,8 @@ const (
 
 var errPorts = fmt.Errorf("more than %d ports of one host", maxPorts)
 
-// errCut is the end of a list before its end.
-var errCut = errors.New("the list is cut: its end is missing (-stream scans a list while it is written)")
+// ErrCut is the end of a list before its end.
+var ErrCut = errors.New("the list is cut: its end is missing")
 
 // Read yields the entries one by one, as they can be read: r may be a pipe
 // that is still being written to. Errors name list and line.
@@ -230,7 +230,7 @@ func (l *List) readLines(in *input, yield func(Spec) error) error {
 			first = false
 			if header = csvHeader(text); header != nil {
 				if in.unended {
-					return in.fail(errCut)
+					return in.fail(ErrCut)
 				}
 				return nil
 			}
@@ -252,7 +252,7 @@ func (l *List) readLines(in *input, yield func(Spec) error) error {
 		}
 		switch {
 		case scanned != nil && in.unended:
-			return in.fail(errCut)
+			return in.fail(ErrCut)
 		case scanned != nil:
 			return scanned(in, text, yield)
 		}
@@ -272,7 +272,7 @@ func (l *List) readLines(in *input, yield func(Spec) error) error {
 		return yield(spec)
 	})
 	if err == nil && open {
-		err = in.fail(errCut)
+		err = in.fail(ErrCut)
 	}
 	for ; l.unnamed > 0; l.unnamed-- {
 		l.leave(LeftUnnamed)
@@ -390,7 +390,7 @@ func (in *input) csvText(header []string, text string) (string, error) {
 		case err != nil:
 			return "", err
 		case in.unended:
-			return "", in.fail(errCut)
+			return "", in.fail(ErrCut)
 		case recordLike(header, more):
 			return "", at.fail(fmt.Errorf("a quote begins a field that continues over line %d, which looks like a target: remove the quote, or close it", in.line))
 		}

@@ -96,7 +96,7 @@ func (l *List) readXML(in *input, yield func(Spec) error) error {
 			// The decoder has no error of its own for an end within an element.
 			line, _ = d.InputPos()
 			at.line = before + line
-			return at.fail(errCut)
+			return at.fail(ErrCut)
 		default:
 			return fmt.Errorf("%s: %w", in.name, err)
 		}
