@@ -121,10 +121,9 @@ type piped struct {
 	took    time.Duration
 }
 
-// pipe runs a scanner and clawsonar with further arguments in a pipe of the shell, as users
-// do; what clawsonar writes goes through a further program, unless that is "". during is
+// pipe runs a scanner and clawsonar in a pipe of the shell, as users do; what clawsonar writes goes through a further program, unless that is "". during is
 // called every now and then with what the scanner has printed and its process.
-func (s *scannerNet) pipe(t *testing.T, scanner, args, reader string, during func(printed []byte, scanner int)) piped {
+func (s *scannerNet) pipe(t *testing.T, scanner, reader string, during func(printed []byte, scanner int)) piped {
 	t.Helper()
 	dir := t.TempDir()
 	file := func(name string) []byte {
@@ -132,7 +131,7 @@ func (s *scannerNet) pipe(t *testing.T, scanner, args, reader string, during fun
 		return b
 	}
 	script := "sh -c 'echo $$ >scanner.pid; exec " + scanner + " 2>scanner.err' | tee printed | " +
-		"sh -c 'echo $$ >clawsonar.pid; exec \"$CLAWSONAR\" scan -stream -f jsonl " + args + " 2>said'"
+		"sh -c 'echo $$ >clawsonar.pid; exec \"$CLAWSONAR\" scan -stream -f jsonl 2>said'"
 	if reader != "" {
 		script += " | " + reader
 	}
@@ -271,7 +270,7 @@ func TestScannerPipes(t *testing.T) {
 	}
 	t.Run("masscan", func(t *testing.T) {
 		needs(t, "masscan")
-		p := s.pipe(t, s.masscan("--rate 2000 --retries 3"), "", "", nil)
+		p := s.pipe(t, s.masscan("--rate 2000 --retries 3"), "", nil)
 		// What masscan misses is not ours to find: it misses some if it asks once.
 		if printed := masscanAddrs(p.printed); !slices.Equal(p.found, printed) {
 			t.Errorf("masscan printed %d, %d were found", len(printed), len(p.found))
@@ -281,17 +280,17 @@ func TestScannerPipes(t *testing.T) {
 	t.Run("zmap", func(t *testing.T) {
 		needs(t, "zmap")
 		// The list that comes with it excludes private networks.
-		p := s.pipe(t, fmt.Sprintf("zmap -q -b /dev/null -p 18789 -r 1000 -P 2 -c 2 -i link0 -S %s -G %s -o - 10.77.0.0/22", s.Viewer.Addr, s.router), "-p 18789", "", nil)
+		p := s.pipe(t, fmt.Sprintf("zmap -q -b /dev/null -p 18789 -r 1000 -P 2 -c 2 -i link0 -S %s -G %s -f saddr,sport -o - 10.77.0.0/22", s.Viewer.Addr, s.router), "", nil)
 		p.whole(t, s.in("10.77.0.0/22"))
 	})
 	t.Run("nmap", func(t *testing.T) {
 		needs(t, "nmap")
-		p := s.pipe(t, "nmap -n -Pn -sT -T4 -p18789 -oX - 10.77.0.0/24", "", "", nil)
+		p := s.pipe(t, "nmap -n -Pn -sT -T4 -p18789 -oX - 10.77.0.0/24", "", nil)
 		p.whole(t, s.in("10.77.0.0/24"))
 	})
 	t.Run("masscan is killed", func(t *testing.T) {
 		needs(t, "masscan")
-		p := s.pipe(t, "stdbuf -oL "+s.masscan("--rate 300"), "", "", func(printed []byte, scanner int) {
+		p := s.pipe(t, "stdbuf -oL "+s.masscan("--rate 300"), "", func(printed []byte, scanner int) {
 			if len(masscanAddrs(printed)) >= 5 {
 				_ = syscall.Kill(scanner, syscall.SIGKILL)
 			}
@@ -300,7 +299,7 @@ func TestScannerPipes(t *testing.T) {
 	})
 	t.Run("nmap is killed", func(t *testing.T) {
 		needs(t, "nmap")
-		p := s.pipe(t, "nmap -n -Pn -sT --max-rate 50 --max-hostgroup 32 -p18789 -oX - 10.77.0.0/24", "", "", func(printed []byte, scanner int) {
+		p := s.pipe(t, "nmap -n -Pn -sT --max-rate 50 --max-hostgroup 32 -p18789 -oX - 10.77.0.0/24", "", func(printed []byte, scanner int) {
 			if bytes.Contains(printed, []byte(`state="open"`)) {
 				_ = syscall.Kill(scanner, syscall.SIGKILL)
 			}
@@ -317,7 +316,7 @@ func TestScannerPipes(t *testing.T) {
 	t.Run("the reader ends", func(t *testing.T) {
 		needs(t, "masscan")
 		// It would take a minute and a half.
-		p := s.pipe(t, "stdbuf -oL "+s.masscan("--rate 25"), "", "head -n 2", nil)
+		p := s.pipe(t, "stdbuf -oL "+s.masscan("--rate 25"), "head -n 2", nil)
 		t.Logf("ended after %s with %v; %s", p.took.Round(100*time.Millisecond), p.codes, strings.TrimSpace(p.stderr))
 		if len(p.codes) != 4 || p.codes[2] != 1 || !strings.Contains(p.stderr, "write results: stdout: broken pipe") {
 			t.Errorf("exit codes %v; %s", p.codes, p.stderr)
@@ -337,7 +336,7 @@ func TestScannerPipes(t *testing.T) {
 		if err := os.WriteFile(list, b.Bytes(), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		p := s.pipe(t, "cat "+list, "", "", nil)
+		p := s.pipe(t, "cat "+list, "", nil)
 		t.Logf("%s; clawsonar took at most %.0f MiB", p.took.Round(100*time.Millisecond), p.peak)
 		if p.summary == nil || !p.summary.Complete || p.summary.Outcomes[event.OutcomeClosed] != 200_000 || !slices.Equal(p.codes, []int{0, 0, 0}) {
 			t.Errorf("exit codes %v, %s, summary %+v", p.codes, p.stderr, p.summary)
