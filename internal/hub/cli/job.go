@@ -265,6 +265,9 @@ func (j *jobs) text(x machine.Job) error {
 		if v.Units[store.UnitDone] == 0 {
 			found = "-\t-\t-\t-" // nobody has looked
 		}
+		if u := sum.Unlisted; u != nil && u.Count > 0 {
+			complete += fmt.Sprintf(", %d not judged", u.Count)
+		}
 		missed := "not estimated"
 		if m := sum.MissEstimate; m.Reprobed > 0 {
 			missed = fmt.Sprintf("%d, at most %d", m.Missed, m.MissedAtMost)

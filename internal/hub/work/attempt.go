@@ -4,13 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/hub/job"
-	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/pace"
 	"github.com/clawsonar/clawsonar/internal/scan"
 	"github.com/clawsonar/clawsonar/internal/target"
@@ -133,10 +133,10 @@ func (a *attempt) run(ctx context.Context, group *sync.WaitGroup, h *held, recor
 	}
 	group.Go(parts.send)
 	group.Go(func() { a.grants(ctx) })
-	left := listed(cfg, record.Plan.Limits.Scope())
+	mine := listed(cfg, record.Plan.Limits.Scope())
 	cfg.Emit = func(e event.Event) error {
 		if s, ok := e.(*event.Summary); ok {
-			left(s)
+			mine.sum(s)
 		}
 		return parts.write(e)
 	}
@@ -151,6 +151,9 @@ func (a *attempt) run(ctx context.Context, group *sync.WaitGroup, h *held, recor
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if err == nil {
+		err = mine.check()
 	}
 	if err != nil {
 		return err
@@ -169,28 +172,53 @@ func (a *attempt) run(ctx context.Context, group *sync.WaitGroup, h *held, recor
 // maxListed is how many lines a unit has of what the worker itself excludes.
 const maxListed = 10_000
 
-// listed has lines made of what the worker itself excludes, and the hub does not: what is
-// not in the stream was looked at. If that is too much, it has the sum say so.
-func listed(cfg *scan.Config, hub *target.Scope) (sum func(*event.Summary)) {
-	var mu sync.Mutex
-	n := 0
+// mine is what the worker itself excludes of a unit, and the hub does not.
+type mine struct {
+	mu       sync.Mutex
+	n        int
+	unjudged event.Unlisted
+}
+
+// listed has lines made of it: what is not in the stream was looked at.
+func listed(cfg *scan.Config, hub *target.Scope) *mine {
+	m := &mine{unjudged: event.Unlisted{Targets: []event.Place{}}}
 	cfg.Listed = func(t target.Target) bool {
 		if cfg.Scope.CheckTarget(t) == nil || hub.CheckTarget(t) != nil {
 			return false
 		}
-		mu.Lock()
-		defer mu.Unlock()
-		n++
-		return n <= maxListed
-	}
-	return func(s *event.Summary) {
-		mu.Lock()
-		defer mu.Unlock()
-		if n > maxListed {
-			s.Complete = false
-			s.AddNotes(message.Say("work.excluded", message.Number("count", n), message.Number("tried", maxListed)))
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.n++; m.n > maxListed {
+			return false
 		}
+		// Of a member of a range the operator of a scan takes it for an answer that it is
+		// excluded. The operator of the hub did not exclude this one.
+		m.unjudged.Count++
+		if len(m.unjudged.Targets) < event.MaxUnlisted {
+			m.unjudged.Targets = append(m.unjudged.Targets, event.Place{Place: t.HostPort() + t.Base, Outcome: string(event.OutcomeExcluded)})
+		}
+		return true
 	}
+	return m
+}
+
+// sum has the summary say that it could not be judged.
+func (m *mine) sum(s *event.Summary) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.n > 0 {
+		s.AddUnlisted(&m.unjudged)
+	}
+}
+
+// check refuses what is more than there are lines for.
+func (m *mine) check() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.n > maxListed {
+		return fmt.Errorf("this worker must not scan %d of the unit's targets, which the job does not exclude, and at most %d can be named: exclude them in the job, or take the vantage from the job", m.n, maxListed)
+	}
+	return nil
 }
 
 // obey does what the hub orders, which it was asked for at a time.

@@ -68,6 +68,10 @@ func TestUnit(t *testing.T) {
 	if len(lines) != 4+1 {
 		t.Errorf("%d lines, want those that were named, and what the worker itself excludes of the range", len(lines))
 	}
+	// The hub's operator did not exclude it: nobody looked, and it is no answer.
+	if u := sum.Unlisted; u == nil || u.Count != 1 || len(u.Targets) != 1 || u.Targets[0] != (event.Place{Place: mine, Outcome: string(event.OutcomeExcluded)}) {
+		t.Errorf("not judged: %+v", u)
+	}
 	if err := x.end(t); err != nil {
 		t.Error(err)
 	}
