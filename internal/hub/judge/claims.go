@@ -32,9 +32,9 @@ func (m *matter) survey(space *target.Space) (*claims, error) {
 		scope: m.record.Plan.Limits.Scope(), order: target.NewOrder(space.Len(), m.head.Seed), units: m.record.Units,
 		places: map[string][]place{}, told: map[uint64]map[uint64]bool{},
 	}
-	each := func(yield func(a store.UnitStream, t *event.Target)) error {
+	each := func(done bool, yield func(a store.UnitStream, t *event.Target)) error {
 		for _, x := range m.units {
-			if x.Events == nil {
+			if x.Events == nil || !done && x.State == store.UnitDone {
 				continue
 			}
 			ended := false
@@ -55,7 +55,7 @@ func (m *matter) survey(space *target.Space) (*claims, error) {
 		return nil
 	}
 	var addrs []netip.Addr
-	if err := each(func(_ store.UnitStream, t *event.Target) {
+	if err := each(true, func(_ store.UnitStream, t *event.Target) {
 		key, addr := of(t)
 		if _, known := c.places[key]; known {
 			return
@@ -71,10 +71,7 @@ func (m *matter) survey(space *target.Space) (*claims, error) {
 	if err := c.find(space, addrs); err != nil {
 		return nil, err
 	}
-	return c, each(func(x store.UnitStream, t *event.Target) {
-		if x.State == store.UnitDone {
-			return
-		}
+	return c, each(false, func(x store.UnitStream, t *event.Target) {
 		if index, ok := c.index(t, x.K); ok && c.can(t, x.K) {
 			if c.told[x.K] == nil {
 				c.told[x.K] = map[uint64]bool{}
