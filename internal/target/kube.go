@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -262,8 +263,9 @@ func (l *List) kubeIngress(in *input, o *kubeObject, yield func(Spec) error) err
 	for _, r := range o.Spec.Rules {
 		hosts = append(hosts, r.Host)
 	}
-	if len(hosts) == 0 && bool(o.Spec.DefaultBackend) {
-		hosts = []string{""}
+	// It answers for every other host as well.
+	if bool(o.Spec.DefaultBackend) && !slices.Contains(hosts, "") {
+		hosts = append(hosts, "")
 	}
 	// Without hosts it is for all.
 	all := false

@@ -77,6 +77,8 @@ func TestReadTools(t *testing.T) {
 		{"ingress, host that is none", ingress + `{"rules":[{"host":"a b"}]},"status":{"loadBalancer":{"ingress":[{"ip":"192.0.2.1"}]}}}`, "", `l:1: "a b": not an address or host name`},
 		{"ingress, TLS below a domain", ingress + `{"rules":[{"host":"a.example"}],"tls":[{"hosts":["*.example"]}]},"status":{"loadBalancer":{"ingress":[{"ip":"192.0.2.1"}]}}}`,
 			"l:1 192.0.2.1 at 192.0.2.1 name a.example of n/i ports [80] exact\nl:1 192.0.2.1 at 192.0.2.1 name a.example scheme https of n/i ports [443] exact\n", ""},
+		{"ingress, hosts and all others", ingress + `{"defaultBackend":{"service":{"name":"s"}},"rules":[{"host":"a.example"}]},"status":{"loadBalancer":{"ingress":[{"ip":"192.0.2.1"}]}}}`,
+			"l:1 192.0.2.1 at 192.0.2.1 name a.example of n/i ports [80] exact\nl:1 192.0.2.1 at 192.0.2.1 of n/i ports [80] exact\n", ""},
 		{"gateway without routes", gateway + `{"listeners":[{"port":80,"protocol":"HTTP"}]},"status":{"addresses":[{"value":"192.0.2.1"}]}}`, "passed over: 1 " + string(LeftNoRoute) + "\n", ""},
 		{"gateway after its route, other host and port", route + `{"hostnames":["a.example","a.other"],"parentRefs":[{"name":"g","port":8443}]}}` +
 			gateway + `{"listeners":[{"port":80,"protocol":"HTTP"},{"port":8443,"protocol":"HTTPS","hostname":"*.example"}]},"status":{"addresses":[{"type":"Hostname","value":"lb.example"}]}}`,
