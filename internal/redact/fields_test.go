@@ -42,8 +42,8 @@ func fields() map[string]string {
 			MissEstimate.Reprobed MissEstimate.Found MissEstimate.Missed MissEstimate.MissedAtMost
 			Diff.Opened Diff.Closed Diff.Unseen Diff.Changed Diff.Advisories
 			Scan.From Scan.Unlisted Run.From Run.Started Unlisted.Count Place.Outcome SameAs.Confidence SameAs.Because Finding.Step Finding.Release Address.Member Discovery.By Message.ID
-			Geo.Country Posture.Vantage Posture.Declared Posture.Result Summary.Posture Way.Port Way.Through Configured.Bind Configured.Mode Pos.Line Pos.Column`,
-		replaced: `Geo.AS Geo.ASName Scan.Watch Scan.Vantage Compared.Vantage Posture.At Way.Names Pos.File Address.File Address.Gateway Address.Base Location.File Location.Says Finding.Diff
+			Geo.Country Posture.Declared Posture.Result Summary.Posture Way.Port Way.Through Configured.Bind Configured.Mode Pos.Line Pos.Column`,
+		replaced: `Geo.AS Geo.ASName Scan.Watch Scan.Vantage Compared.Vantage Posture.Vantage Posture.At Way.Names Pos.File Address.File Address.Gateway Address.Base Location.File Location.Says Finding.Diff
 			Authorization.Contact Address.Input Address.Source Address.Name Address.IP Address.URL Address.Bound Address.Process Discovery.Announced Discovery.Published
 			TLS.Version TLS.Cipher TLS.Subject TLS.Issuer TLS.Names TLS.NotBefore TLS.NotAfter TLS.SHA256 TLS.VerifyError TLS.NameError TLS.Legacy TLS.HSTS
 			Scan.Config Network.Proxy Network.SourceIP Network.Interface Network.Resolver Network.Headers Place.Place SameAs.URL

@@ -92,7 +92,7 @@ func (r *Redactor) way(w event.Way, x *eraser) event.Way {
 // posture keeps what is not about the operator's own files.
 func (r *Redactor) posture(p *event.Posture, x *eraser) *event.Posture {
 	return &event.Posture{
-		At: source(p.At), Vantage: id(p.Vantage), Declared: ids(p.Declared), Result: id(p.Result),
+		At: source(p.At), Vantage: r.vantage(p.Vantage), Declared: ids(p.Declared), Result: id(p.Result),
 		Noted: event.Noted{Notes: each(p.Notes, x.text), Messages: each(p.Messages, x.message)},
 		Configured: optional(p.Configured, func(c event.Configured) event.Configured {
 			return event.Configured{At: optional(c.At, r.pos), Bind: id(c.Bind), Mode: id(c.Mode), Way: r.way(c.Way, x)}

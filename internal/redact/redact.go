@@ -157,13 +157,16 @@ func hide(s string) string {
 }
 
 // vantage is the pseudonym of a vantage, or of several: two stay two, for what one of them
-// alone sees is neither opened nor fixed.
+// alone sees is neither opened nor fixed. The words of the documentation stay.
 func (r *Redactor) vantage(s string) string {
 	if s == "" {
 		return ""
 	}
 	names := strings.Split(s, "+")
 	for i, name := range names {
+		if slices.Contains([]string{"loopback", "lan", "outside"}, name) {
+			continue
+		}
 		names[i] = "v-" + r.token("vantage", name, 8)
 	}
 	return strings.Join(names, "+")

@@ -28,15 +28,19 @@ type before struct {
 func Diff(older, newer Source, checks []event.CheckInfo, emit func(event.Event) error) error {
 	d := &differ{look: NewLook("", checks), old: map[string]*before{}, sum: newSummary(), emit: emit}
 	d.sum.Diff = &event.Diff{}
-	whole := false
+	whole, first := false, newSummary()
 	err := older.once(func(e event.Event) error {
 		switch e := e.(type) {
 		case *event.Scan:
 			d.compared = &event.Compared{Tool: e.Tool, Started: e.Started, Vantage: e.Vantage}
 		case *event.Target:
 			d.remember(e)
+			if !e.Judged() {
+				first.AddUnlisted(&event.Unlisted{Count: 1, Targets: []event.Place{{Place: e.Target.Place(), Outcome: e.Why()}}})
+			}
 		case *event.Summary:
 			whole = e.Complete
+			first.AddUnlisted(e.Unlisted)
 		}
 		return nil
 	})
@@ -44,6 +48,7 @@ func Diff(older, newer Source, checks []event.CheckInfo, emit func(event.Event) 
 		return err
 	}
 	d.sum.Complete = false
+	across := false
 	err = newer.once(func(e event.Event) error {
 		switch e := e.(type) {
 		case *event.Scan:
@@ -53,11 +58,15 @@ func Diff(older, newer Source, checks []event.CheckInfo, emit func(event.Event) 
 				scan.Compared = &event.Compared{}
 			}
 			d.look.Level, d.begun = scan.Level, true
+			_, _, across = scan.Vantages()
 			return emit(&scan)
 		case *event.Target:
 			return d.compare(e)
 		case *event.Summary:
 			d.sum.Finished, d.sum.Complete, d.sum.Unlisted = e.Finished, whole && e.Complete, e.Unlisted
+			if across { // what the first one could not judge is as unknown as what the second one could not
+				d.sum.AddUnlisted(first.Unlisted)
+			}
 		}
 		return nil
 	})

@@ -187,3 +187,22 @@ func TestMergeVantagesInShards(t *testing.T) {
 		}
 	}
 }
+
+// TestDiffVantagesUnjudged: of two vantages neither is the older one, so what the first one
+// could not judge counts as what the second one could not.
+func TestDiffVantagesUnjudged(t *testing.T) {
+	for _, tt := range []struct {
+		first, second string
+		count         int64
+	}{{"fra", "sgp", 2}, {"fra", "fra", 0}, {"", "sgp", 0}} {
+		old := summed(0, from(tt.first, 0, "1/1", ""), other("10.0.0.1", event.OutcomeProtocolError), gateway("10.0.0.2", "required", "1"))
+		old[len(old)-1].(*event.Summary).AddUnlisted(&event.Unlisted{Count: 1, Targets: []event.Place{{Place: "gw.example", Outcome: "silent"}}})
+		now := summed(0, from(tt.second, 1, "1/1", ""), gateway("10.0.0.2", "required", "1"))
+		out := run(t, func(emit func(event.Event) error) error { return Diff(source(old...), source(now...), nil, emit) })
+		var u event.Unjudged
+		u.Summary(out[len(out)-1].(*event.Summary))
+		if u.Count != tt.count || tt.count > 0 && u.Places[0] != (event.Place{Place: "10.0.0.1:18789", Outcome: "protocol-error"}) {
+			t.Errorf("%q and %q: %+v, want %d", tt.first, tt.second, u, tt.count)
+		}
+	}
+}
