@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/hub/job"
 	"github.com/clawsonar/clawsonar/internal/hub/store"
@@ -284,7 +283,7 @@ func (m *matter) attempt(a attempt) stored.Source {
 			}
 			sum.MissEstimate = event.MissEstimate{Reprobed: last.MissEstimate.Reprobed, Found: last.MissEstimate.Found}
 			sum.MissEstimate.Estimate(sum.Outcomes[event.OutcomeSilent])
-			sum.AddUnlisted(unlisted(last.Unlisted))
+			sum.AddUnlisted(store.UnlistedOf(last))
 			m.seen[a.n] = said{a.Worker, dropped, chosen(last)}
 		}
 		return yield(sum)
@@ -297,24 +296,6 @@ type said struct {
 	dropped int64 // lines
 	chosen  int   // so many addresses of a name were tried, if it had more; 0 if none had
 }
-
-// unlisted is what a worker could not judge, in words that are safe.
-func unlisted(u *event.Unlisted) *event.Unlisted {
-	if u == nil {
-		return nil
-	}
-	out := &event.Unlisted{Count: u.Count, Targets: []event.Place{}}
-	for _, p := range u.Targets[:min(len(u.Targets), event.MaxUnlisted)] {
-		if !slices.Contains(event.Outcomes(), event.Outcome(p.Outcome)) {
-			p.Outcome = string(event.OutcomeUnknown)
-		}
-		out.Targets = append(out.Targets, event.Place{Place: clean.N(p.Place, maxPlace), Outcome: p.Outcome})
-	}
-	return out
-}
-
-// maxPlace is how long the name of a target is at most, in bytes.
-const maxPlace = 300
 
 // chosenNote is the note of a scan that tried only so many addresses of a name. Of what
 // else a worker says in words nothing is passed on.

@@ -55,6 +55,8 @@ func testHostileResults(t *testing.T, s *Store) {
 		{"an unknown outcome", []string{unitHead, unitLine(1), end(`"silent":3`, `"silent":2,"x":1`)}, `1 of "x"`},
 		{"more found than tried", []string{unitHead, unitLine(1), end(`"reprobed":2,"found":1`, `"reprobed":1,"found":2`)}, "1 were tried again and 2 answered"},
 		{"more tried than silent", []string{unitHead, unitLine(1), end(`"reprobed":2`, `"reprobed":9`)}, "9 were tried again"},
+		{"a state that there is not", []string{unitHead, strings.Replace(unitLine(1), `"open"`, `"ajar"`, 1), end(`"open":1`, `"ajar":1`)}, "that there is not"},
+		{"a severity that there is not", []string{unitHead, strings.Replace(finding, `"high"`, `"dire"`, 1), end(`"findings":{}`, `"findings":{"dire":1}`)}, "that there is not"},
 		{"more unlisted than targets", []string{unitHead, unitLine(1), end(`"notes"`, `"unlisted":{"count":5,"targets":[]},"notes"`)}, "5 targets could not be judged"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -268,7 +268,7 @@ func testUnits(t *testing.T, s *Store) {
 	p := j.progress()
 	sum := p[0].Summary
 	if p[0].Units[UnitDone] != 2 || sum.Targets != 8 || sum.Outcomes[event.OutcomeIdentified] != 2 || sum.Outcomes[event.OutcomeSilent] != 6 || sum.Auth[event.AuthOpen] != 2 || sum.Complete ||
-		!slices.Equal(sum.Notes, []string{"a note"}) {
+		len(sum.Notes) > 0 {
 		t.Errorf("%+v", p[0])
 	}
 	// 4 of 8 silent ones were tried again, 2 answered: of 6 - 2 others as many.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/hub/job"
 	"github.com/clawsonar/clawsonar/internal/stored"
@@ -202,12 +203,24 @@ func recount(events stored.Source, least int64) (*event.Summary, error) {
 		return wrong("their summary says %d targets: %d are counted, and the unit has at least %d", sum.Targets, listed.Targets, least)
 	case m.Found < 0 || m.Found > m.Reprobed || m.Reprobed-m.Found > listed.Outcomes[event.OutcomeSilent]:
 		return wrong("their summary says that of %d silent targets %d were tried again and %d answered", listed.Outcomes[event.OutcomeSilent], m.Reprobed, m.Found)
+	case !known(listed.Auth, append(event.AuthStates(), "")), !known(listed.Findings, event.Severities()):
+		return wrong("their lines have a verdict or a severity that there is not")
 	case sum.Unlisted != nil && (sum.Unlisted.Count < int64(len(sum.Unlisted.Targets)) || sum.Unlisted.Count > listed.Targets):
 		return wrong("their summary says that %d targets could not be judged and have no line", sum.Unlisted.Count)
 	}
-	listed.Complete, listed.Finished, listed.Unlisted, listed.Noted = true, sum.Finished, sum.Unlisted, sum.Noted
+	listed.Complete, listed.Finished, listed.Unlisted, listed.Noted = true, sum.Finished, UnlistedOf(sum), sum.Noted
 	listed.MissEstimate = event.MissEstimate{Reprobed: m.Reprobed, Found: m.Found}
 	return listed, nil
+}
+
+// known reports whether a sum counts only what there is: it is kept with those of all units.
+func known[K comparable](sum map[K]int, words []K) bool {
+	for k := range sum {
+		if !slices.Contains(words, k) {
+			return false
+		}
+	}
+	return true
 }
 
 func unionKeys(a, b map[event.Outcome]int) []event.Outcome {
@@ -222,6 +235,26 @@ func unionKeys(a, b map[event.Outcome]int) []event.Outcome {
 	}))
 }
 
+// UnlistedOf is what the summary of a worker says that it could not judge and has no line
+// for, in words that are safe; nil for nothing.
+func UnlistedOf(sum *event.Summary) *event.Unlisted {
+	u := sum.Unlisted
+	if u == nil {
+		return nil
+	}
+	out := &event.Unlisted{Count: u.Count, Targets: []event.Place{}}
+	for _, p := range u.Targets[:min(len(u.Targets), event.MaxUnlisted)] {
+		if !slices.Contains(event.Outcomes(), event.Outcome(p.Outcome)) {
+			p.Outcome = string(event.OutcomeUnknown)
+		}
+		out.Targets = append(out.Targets, event.Place{Place: clean.N(p.Place, maxUnlistedPlace), Outcome: p.Outcome})
+	}
+	return out
+}
+
+// maxUnlistedPlace is how long the name of such a target is at most, in bytes.
+const maxUnlistedPlace = 300
+
 // newTotal is the sum of no units.
 func newTotal() *event.Summary {
 	sum := event.NewSummary()
@@ -229,21 +262,10 @@ func newTotal() *event.Summary {
 	return sum
 }
 
-// maxNotes is how many notes a sum keeps.
-const maxNotes = 20
-
-// addTotal adds what a unit found to the sum of others.
+// addTotal adds what a unit found to the sum of others, but for what its worker says in words.
 func addTotal(total, sum *event.Summary) {
-	notes := total.AllNotes()
-	for _, n := range sum.AllNotes() {
-		if len(notes) < maxNotes && len(n.English) <= maxError && !slices.Contains(total.Notes, n.English) {
-			notes = append(notes, n)
-		}
-	}
 	add := *sum
 	add.Noted = event.Noted{}
 	total.AddSummary(&add)
 	total.AddUnlisted(sum.Unlisted)
-	total.Noted = event.Noted{}
-	total.AddNotes(notes...)
 }
