@@ -11,11 +11,11 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/big"
-	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/clawsonar/clawsonar/internal/hub/job"
 )
 
 // keyFile has the private key and the certificate of the server, in PEM.
@@ -26,12 +26,7 @@ const keyFile = "tls.pem"
 // of them would stop.
 func certificate(dir string, now time.Time) (tls.Certificate, error) {
 	file := filepath.Join(dir, keyFile)
-	text, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		if text, err = makeCertificate(now); err == nil {
-			err = writeNew(file, text)
-		}
-	}
+	text, err := job.Secret(file, func() ([]byte, error) { return makeCertificate(now) })
 	if err != nil {
 		return tls.Certificate{}, err
 	}
@@ -67,18 +62,4 @@ func makeCertificate(now time.Time) ([]byte, error) {
 		pem.Encode(&b, &pem.Block{Type: "PRIVATE KEY", Bytes: private}),
 		pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: cert}))
 	return b.Bytes(), err
-}
-
-// writeNew writes a file that only its owner may read, all of it or nothing.
-func writeNew(file string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*") // 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(text)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), file)
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -163,6 +164,32 @@ func TestKey(t *testing.T) {
 	}
 	if _, err := Pin(dir, time.Now()); err == nil || !strings.Contains(err.Error(), "the credentials of all workers") {
 		t.Error(err)
+	}
+}
+
+// TestPinOfTwo: who makes the key at the same time as others has the pin of the one that stays.
+func TestPinOfTwo(t *testing.T) {
+	dir, pins := t.TempDir(), make(chan string, 8)
+	var group sync.WaitGroup
+	for range cap(pins) {
+		group.Go(func() {
+			pin, err := Pin(dir, time.Now())
+			if err != nil {
+				t.Error(err)
+			}
+			pins <- pin
+		})
+	}
+	group.Wait()
+	close(pins)
+	stays, err := Pin(dir, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pin := range pins {
+		if pin != stays {
+			t.Errorf("a worker was given the pin %s, and the key has %s", pin, stays)
+		}
 	}
 }
 

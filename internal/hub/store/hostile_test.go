@@ -107,6 +107,16 @@ func testHostileParts(t *testing.T, s *Store) {
 	if n := j.count("part"); n != 0 {
 		t.Errorf("%d parts are kept", n)
 	}
+	// Those of a unit that is given back again and again.
+	for range 2 * job.MaxAttempts {
+		a = j.begin(j.unit("fra", 10), "a", job.Run)
+		j.part(a, "a", 0, job.Run, unitHead)
+		o, err := s.FailUnit(j.ctx, job.Fail{At: a, Back: true}, "a", j.now)
+		j.order(o, err, job.Refuse)
+	}
+	if n := j.count("part"); n != job.MaxAttempts {
+		t.Errorf("%d parts are kept of a unit that was given back", n)
+	}
 	// A part that is no zstd, and one whose window is all memory.
 	a = j.begin(j.unit("fra", 8), "a", job.Run)
 	for seq, data := range [][]byte{[]byte("no zstd at all"), {0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xff, 0x01, 0x00, 0x00}} {

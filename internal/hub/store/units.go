@@ -96,7 +96,8 @@ func attempt(ctx context.Context, q querier, a job.At, worker string) (held, err
 func (h *held) works() bool { return h.say.Order == job.Run || h.say.Order == job.Pause }
 
 // BeginUnit begins an attempt at a unit; one that was going on is lost. If the order is
-// not run, none has begun. A unit that was begun job.MaxAttempts times is given up.
+// not run, none has begun. A unit that was begun job.MaxAttempts times is given up. Of so
+// many attempts, the latest, there is what they have sent.
 func (s *Store) BeginUnit(ctx context.Context, u job.Unit, worker string, now time.Time) (out job.Begun, err error) {
 	err = s.together(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		h, err := stands(ctx, tx, u)
@@ -116,6 +117,12 @@ func (s *Store) BeginUnit(ctx context.Context, u job.Unit, worker string, now ti
 		out.Attempt = max(unique(now), h.Attempt+1)
 		if _, err := tx.ExecContext(ctx, `UPDATE unit SET state = $1, attempts = attempts + 1, attempt = $2, worker = $3, begun = $4, heard = $4 WHERE job = $5 AND vantage = $6 AND k = $7`,
 			UnitBegun, out.Attempt, worker, ms(now), h.Job, h.Vantage, int64(h.K)); err != nil {
+			return err
+		}
+		// Those that were given back count as none, and may be many.
+		if _, err := tx.ExecContext(ctx, `DELETE FROM part WHERE job = $1 AND vantage = $2 AND k = $3 AND attempt <=
+			(SELECT DISTINCT attempt FROM part WHERE job = $1 AND vantage = $2 AND k = $3 ORDER BY attempt DESC LIMIT 1 OFFSET $4)`,
+			h.Job, h.Vantage, int64(h.K), job.MaxAttempts-1); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE job_vantage SET begun = begun + $1, first = CASE WHEN first = 0 THEN $2 ELSE first END WHERE job = $3 AND vantage = $4`,

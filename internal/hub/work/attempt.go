@@ -46,7 +46,7 @@ func (w *Worker) attempt(ctx context.Context, u job.Unit) error {
 	if err := w.link.insistOn(ctx, job.AskBegin, job.Begin{Unit: u, Version: w.Tool.Version, Data: w.data}, &begun); err != nil {
 		return err
 	}
-	if begun.Order != job.Run && begun.Order != job.Pause {
+	if begun.Order != job.Run { // with a pause, too, none has begun
 		return &ordered{begun.Ordered}
 	}
 	// It ends when the unit is taken away, or what may be contacted changes.
