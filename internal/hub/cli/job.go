@@ -340,7 +340,9 @@ func addJob(ctx context.Context, db *store.Store, c *config.Config, w *config.Wa
 	if err != nil {
 		return "", err
 	}
-	if err := db.AddJob(ctx, &x); err != nil {
+	if err := db.AddJob(ctx, &x); errors.Is(err, store.ErrJobRuns) {
+		return "", fmt.Errorf("job %s: %w: use another name, or first run: clawsonar-hub job stop %s", w.Name, err, w.Name)
+	} else if err != nil {
 		return "", fmt.Errorf("job %s: %w", w.Name, err)
 	}
 	defer func() {

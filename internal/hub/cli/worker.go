@@ -68,7 +68,11 @@ accounts that its configuration needs, and -pin names the key of its certificate
 			}
 			return addWorker(ctx, s, db, c.Workers, store.Worker{Name: args[1], Vantage: vantage, Made: time.Now()}, pin, out)
 		case "revoke":
-			return usage(db.RevokeWorker(ctx, args[1], time.Now()))
+			err := db.RevokeWorker(ctx, args[1], time.Now())
+			if errors.Is(err, store.ErrNotFound) {
+				err = fmt.Errorf("no worker %q that is not revoked: see \"clawsonar-hub worker list\"", clean.N(args[1], 40))
+			}
+			return usage(err)
 		case "list":
 			return listWorkers(ctx, s, db)
 		case "server-accounts":
@@ -139,6 +143,9 @@ func addWorker(ctx context.Context, s streams, db *store.Store, c *config.Worker
 	w.Key = public
 	if err := db.AddWorker(ctx, w); err != nil {
 		os.Remove(file) // it is good for nothing
+		if errors.Is(err, store.ErrWorkerExists) {
+			err = fmt.Errorf("%w: use another name, or first run: clawsonar-hub worker revoke %s", err, w.Name)
+		}
 		return usage(err)
 	}
 	s.say("worker %s at %s: take %s to its machine, and run: clawsonar-hub work %s", w.Name, w.Vantage, file, file)

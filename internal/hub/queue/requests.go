@@ -205,7 +205,8 @@ func (r request) reply(v any) error {
 // refuse is the answer to what is wrong with a request.
 func (q *Queue) refuse(ctx context.Context, r request, format string, v ...any) job.Ordered {
 	why := clean.N(fmt.Sprintf(format, v...), maxSaid)
-	q.said.once("refuse "+r.name+" "+why, "%s was refused: %s", r.name, why)
+	// By the kind, since it may be different words each time.
+	q.said.once("refuse "+r.name+" "+format, "%s was refused: %s", r.name, why)
 	q.refused(ctx, r, why)
 	return job.Ordered{Order: job.Refuse, Why: why}
 }
