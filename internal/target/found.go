@@ -28,7 +28,7 @@ type Found struct {
 // Spec returns the entry of a space. It fails for what no address or name can be.
 func (f *Found) Spec(source string) (Spec, error) {
 	by := f.Found.By
-	s := Spec{Source: source, Ports: []uint16{f.Port}, Exact: true, Found: &f.Found}
+	s := Spec{Source: source, Ports: []uint16{f.Port}, Exact: true, Found: &f.Found, Process: word(f.Container)}
 	switch {
 	case !slices.Contains(event.Finders(), by):
 		return Spec{}, fmt.Errorf("found by %q: it is one of %s", short(string(by)), strings.Join(event.Words(event.Finders()...), ", "))

@@ -20,13 +20,13 @@ func TestFound(t *testing.T) {
 	l := List{Name: "stdin", Ports: []uint16{18789}, Only: true}
 	err := l.Read(strings.NewReader(in), func(s Spec) error {
 		found, err := json.Marshal(s.Found)
-		got = append(got, fmt.Sprintf("%s %s %v %s %t %s %s %s", s.First, s.Name, s.Ports, s.Scheme, s.Exact, s.Input, s.Source, found))
+		got = append(got, fmt.Sprintf("%s %s %v %s %t %s %s %s %s", s.First, s.Name, s.Ports, s.Scheme, s.Exact, s.Input, s.Source, s.Process, found))
 		return err
 	})
 	want := []string{
-		`fe80::1%eth0 claw.local [9999] https true [fe80::1%eth0]:9999 stdin:1 {"by":"mdns","announced":["role","cliPath"]}`,
-		`127.0.0.1  [5]  true 127.0.0.1:5 stdin:2 {"by":"docker","published":"0.0.0.0:5"}`,
-		`192.0.2.1  [6]  true 192.0.2.1:6 stdin:3 {"by":"mdns"}`,
+		`fe80::1%eth0 claw.local [9999] https true [fe80::1%eth0]:9999 stdin:1  {"by":"mdns","announced":["role","cliPath"]}`,
+		`127.0.0.1  [5]  true 127.0.0.1:5 stdin:2 claw {"by":"docker","published":"0.0.0.0:5"}`,
+		`192.0.2.1  [6]  true 192.0.2.1:6 stdin:3  {"by":"mdns"}`,
 	}
 	if err != nil || strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("error %v, got\n%s\nwant\n%s", err, strings.Join(got, "\n"), strings.Join(want, "\n"))
