@@ -157,16 +157,13 @@ func hide(s string) string {
 }
 
 // vantage is the pseudonym of a vantage, or of several: two stay two, for what one of them
-// alone sees is neither opened nor fixed. The words of the documentation stay.
+// alone sees is neither opened nor fixed.
 func (r *Redactor) vantage(s string) string {
 	if s == "" {
 		return ""
 	}
 	names := strings.Split(s, "+")
 	for i, name := range names {
-		if slices.Contains([]string{"loopback", "lan", "outside"}, name) {
-			continue
-		}
 		names[i] = "v-" + r.token("vantage", name, 8)
 	}
 	return strings.Join(names, "+")
