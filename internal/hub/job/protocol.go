@@ -58,11 +58,12 @@ const (
 	AskPart   Verb = "part"   // see EncodePart; gets Ordered
 	AskDone   Verb = "done"   // Done gets Ordered
 	AskFail   Verb = "fail"   // Fail gets Ordered
+	AskIdle   Verb = "idle"   // Idle gets Ordered
 )
 
 // Verbs are all requests.
 func Verbs() []Verb {
-	return []Verb{AskRecord, AskList, AskBegin, AskGrant, AskPart, AskDone, AskFail}
+	return []Verb{AskRecord, AskList, AskBegin, AskGrant, AskPart, AskDone, AskFail, AskIdle}
 }
 
 // Ask is the subject of a worker's request.
@@ -193,6 +194,11 @@ type Fail struct {
 	At
 	Error string `json:"error"`
 	Back  bool   `json:"back,omitempty"`
+}
+
+// Idle says that a worker is there and has nothing to do.
+type Idle struct {
+	Version string `json:"version"` // of the program
 }
 
 // Ordered is an order and, for people, its reason.

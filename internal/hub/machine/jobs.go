@@ -214,7 +214,7 @@ func (m *machine) fleet(ctx context.Context, e *exposition) error {
 		seen.add(vantage, 1-n)
 		silent.add(vantage, n)
 	}
-	x = e.gauge("clawsonar_workers", "Workers that were heard of within a minute, and those that were not; one that has no unit is silent, too.")
+	x = e.gauge("clawsonar_workers", "Workers that were heard of within 30 seconds, and those that were not.")
 	for _, vantage := range seen.names() {
 		x.set(seen[vantage], "vantage", vantage, "state", "seen")
 		x.set(silent[vantage], "vantage", vantage, "state", string(event.OutcomeSilent))

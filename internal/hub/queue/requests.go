@@ -173,6 +173,8 @@ func (q *Queue) respond(ctx context.Context, r request) error {
 		return q.done(ctx, r)
 	case job.AskFail:
 		return q.fail(ctx, r)
+	case job.AskIdle:
+		return q.idle(ctx, r)
 	}
 	return fmt.Errorf("%.40q is no request", string(r.verb))
 }
@@ -277,7 +279,7 @@ func (q *Queue) begin(ctx context.Context, r request) error {
 	case q.Data != "" && b.Data != q.Data:
 		o = q.refuse(ctx, r, "its fingerprints or advisories are not those of the hub: install the same")
 	}
-	q.saw(ctx, r, version, "")
+	q.saw(ctx, r, version, asBefore)
 	if o.Order != job.Run {
 		return r.reply(job.Begun{Ordered: o})
 	}
@@ -314,15 +316,28 @@ func (q *Queue) at(u job.Unit) string {
 
 func doing(u job.Unit) string { return u.Job + "/" + strconv.FormatUint(u.K, 10) }
 
-// saw notes in the ledger, now and then, that a worker was heard of. What it does is said
-// again if it changed; "" leaves it.
+// idle notes that a worker is there.
+func (q *Queue) idle(ctx context.Context, r request) error {
+	var i job.Idle
+	if err := r.read(&i); err != nil {
+		return r.reply(q.refuse(ctx, r, "its request is no JSON as expected: %v", err))
+	}
+	q.saw(ctx, r, clean.N(i.Version, 40), "")
+	return r.reply(job.Ordered{Order: job.Run})
+}
+
+// asBefore is what a worker does of which nothing new is known.
+const asBefore = "as before"
+
+// saw notes in the ledger, now and then, that a worker was heard of, and what it does: a
+// unit, "" for nothing, or asBefore.
 func (q *Queue) saw(ctx context.Context, r request, version, what string) {
 	now := q.Now()
 	q.mu.Lock()
 	if version != "" {
 		r.worker.Version = version
 	}
-	if what == "" {
+	if what == asBefore {
 		what = r.doing
 	}
 	tell := what != r.doing || now.Sub(r.worker.saw) >= sawEvery

@@ -102,5 +102,5 @@ type Worker struct {
 }
 
 // Silent reports whether a worker that is good was not heard of for so long that a unit
-// would be taken from it. One that has no unit asks for nothing, and is silent, too.
+// would be taken from it.
 func (w *Worker) Silent(now time.Time) bool { return now.Sub(w.Seen) > job.Lease }

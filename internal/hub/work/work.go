@@ -5,6 +5,7 @@ package work
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -133,6 +134,11 @@ func (w *Worker) control(m *nats.Msg) {
 
 // lane takes one unit after the other.
 func (w *Worker) lane(ctx context.Context) {
+	idle, err := json.Marshal(job.Idle{Version: w.Tool.Version})
+	if err != nil {
+		w.say("%v", err)
+		return
+	}
 	for ctx.Err() == nil {
 		if !w.own.ready(ctx) {
 			return
@@ -147,6 +153,9 @@ func (w *Worker) lane(ctx context.Context) {
 			sleep(ctx, retry)
 		case m != nil:
 			w.take(ctx, m)
+		default:
+			// Nobody waits for it: it says that the worker is there.
+			_, _ = w.link.ask(ctx, job.AskIdle, idle)
 		}
 	}
 }
