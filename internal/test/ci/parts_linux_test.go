@@ -452,7 +452,7 @@ exec '`+built+`' "$@"
 	}
 
 	// The script is killed: the hosts stop by themselves.
-	cmd, out = start("gamma", scan...)
+	cmd, _ = start("gamma", scan...)
 	for _, host := range []string{"ada@alpha", "beta"} {
 		appears(t, at(host, "clawsonar/first/journal"))
 	}
