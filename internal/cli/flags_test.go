@@ -216,7 +216,7 @@ func TestFoundConfig(t *testing.T) {
 		"level": "passive", "exclude": "10.0.0.0/8", "exclude-file": "own.txt",
 		"format": "json", "lang": "zh", "view": "nvdb", "redact": "true", "verbose": "true", "no-color": "true",
 		"fail-on": "high", "fail-on-incomplete": "true", "ignore": "own.txt", "baseline": "own.txt", "vex": "own.txt", "advisories": "all",
-		"seed": "7", "jsonl": "true", "expect": "1", "stats": "true", "stats-interval": "1s",
+		"seed": "7", "jsonl": "true", "expect": "1", "stats": "true", "stats-interval": "1s", "vantage": "lan",
 	}
 	mayNot := map[string]string{ // values of those that are refused
 		"concurrency": "101", "retries": "2", "level": "deep", "advisories": "../own.txt",
@@ -246,7 +246,7 @@ func TestFoundConfig(t *testing.T) {
 	any := map[string]string{ // a value that is right
 		"ports": "80", "base-path": "/claw", "allow": "10.0.0.0/8", "exclude-unresolved": "ok", "contact": "me@example.org",
 		"target": "127.0.0.1", "wait": "1s", "severity": "high", "proxy": "http://127.0.0.1:3128", "source-ip": "127.0.0.1", "interface": "lo", "resolver": "127.0.0.1", "header": `"X-Scan: a"`,
-		"output": "jsonl=x.jsonl", "shard": "1/2", "list": "x", "scope": "x", "as-file": "x", "redact-key": "x", "journal": "x", "resume": "x",
+		"output": "jsonl=x.jsonl", "shard": "1/2", "list": "x", "scope": "x", "as-file": "x", "redact-key": "x", "journal": "x", "resume": "x", "discover": "mdns",
 	}
 	for _, g := range new(scanOptions).flags().groups {
 		for _, o := range g.flags {

@@ -91,7 +91,7 @@ func TestGivenUp(t *testing.T) {
 		len(v.Failed[0].Targets) != 4 || !strings.HasPrefix(v.Failed[0].Targets[0], "127.9.0.") || strings.Contains(v.Failed[0].Error, "\x1b") {
 		t.Errorf("code %d\n%s", code, out)
 	}
-	if out, _, _ := run("job", "show", "net"); !strings.Contains(out, "unit 1 of fra was given up: ") || !strings.Contains(out, "not looked at: 127.9.0.") {
+	if out, _, _ := run("job", "show", "net"); !strings.Contains(out, "unit 1 of fra was given up: ") || !strings.Contains(out, "are named): 127.9.0.") {
 		t.Error(out)
 	}
 }
