@@ -85,6 +85,13 @@ func newTab(t *testing.T) *tab {
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
+		// Its helpers write for a moment longer.
+		for range 50 {
+			if os.RemoveAll(dir) == nil {
+				break
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
 	})
 	var pages []struct{ Type, WebSocketDebuggerURL string }
 	for range 300 {
