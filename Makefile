@@ -6,7 +6,7 @@ build: ## bin/clawsonar and bin/clawsonar-hub
 	go build -trimpath -o bin/ ./cmd/clawsonar ./cmd/clawsonar-hub
 
 test: ## unit tests and command scripts
-	go test ./...
+	go test -timeout 20m ./...
 
 e2e: ## against real gateways; needs npm, nginx, Caddy and more, see CONTRIBUTING.md (Linux)
 	go test -tags e2e -count=1 -v -timeout 60m ./internal/test/e2e
