@@ -398,6 +398,12 @@ func TestOrders(t *testing.T) {
 	j := store.Job{Name: "all", Created: h.now(), Vantages: []string{"fra"}, Rate: 1000, Exclude: map[string]string{list: hex.EncodeToString(sum[:])}}
 	h.must(h.ledger.AddJob(t.Context(), &j))
 	_, u, b := c.next()
+	h.wait("the unit is begun", func() bool { // a busy machine reads the ledger late, and all wait
+		if b.Order != job.Run {
+			b = c.begin(u)
+		}
+		return b.Order == job.Run
+	})
 	at := job.At{Unit: u, Attempt: b.Attempt}
 
 	// The last moment of connections that were granted.
@@ -428,10 +434,13 @@ func TestOrders(t *testing.T) {
 	}
 	quiet := func(want job.Order, change func()) {
 		t.Helper()
-		for until = (time.Time{}); until.IsZero(); {
-			grant()
-		}
 		began := time.Now()
+		for until = (time.Time{}); until.IsZero(); {
+			if o := grant(); time.Since(began) > 10*time.Second {
+				t.Fatalf("nothing is granted: %s", o)
+			}
+		}
+		began = time.Now()
 		change()
 		for grant() != want {
 			if time.Since(began) > 3*time.Second {
