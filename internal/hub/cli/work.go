@@ -11,7 +11,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/hub/job"
-	"github.com/clawsonar/clawsonar/internal/hub/work"
+	"github.com/clawsonar/clawsonar/internal/hub/worker"
 	"github.com/clawsonar/clawsonar/internal/version"
 	"github.com/clawsonar/clawsonar/internal/wire"
 )
@@ -36,7 +36,7 @@ A signal ends it in order: units are given back at once.
 Exit codes: 0 ended by a signal · 1 failed, or the hub refuses this worker · 2 usage
 or input error.`,
 	}, 1, func(f *flag.FlagSet) {
-		f.IntVar(&units, "units", units, fmt.Sprintf("work at `N` units at once, at most %d", work.MaxUnits))
+		f.IntVar(&units, "units", units, fmt.Sprintf("work at `N` units at once, at most %d", worker.MaxUnits))
 		f.StringVar(&o.ScopeFile, "scope", "", "contact only what `FILE` lists")
 		f.Func("exclude", "never contact `WHAT`, an address, block, range or name; may be repeated", func(text string) error {
 			o.Exclude = append(o.Exclude, text)
@@ -66,7 +66,7 @@ or input error.`,
 		if err != nil {
 			return err
 		}
-		w := &work.Worker{
+		w := &worker.Worker{
 			Credentials: c, Settings: o, Naming: audit.Naming{Prefix: "-"}, Units: units,
 			Tool: event.Tool{Name: hubName, Version: version.Version}, Set: set,
 			Say: func(line string) { s.say("%s", line) },
@@ -80,8 +80,8 @@ or input error.`,
 
 // checkWork checks what a worker is told.
 func checkWork(o *audit.Settings, units int) error {
-	if units < 1 || units > work.MaxUnits {
-		return fmt.Errorf("-units: use a number from 1 to %d", work.MaxUnits)
+	if units < 1 || units > worker.MaxUnits {
+		return fmt.Errorf("-units: use a number from 1 to %d", worker.MaxUnits)
 	}
 	for name, n := range map[string]int{"rate-limit": o.Rate, "concurrency": o.Concurrency} {
 		if n < 0 || n > 1_000_000 {

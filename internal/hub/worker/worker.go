@@ -1,7 +1,7 @@
-// Package work is a worker of the hub: it takes units of jobs, scans them within what the
+// Package worker is a worker of the hub: it takes units of jobs, scans them within what the
 // hub grants and what it is told itself, and hands in what it saw. It does nothing that the
 // hub has not signed, and opens no connection that the hub has not just granted.
-package work
+package worker
 
 import (
 	"context"
