@@ -30,6 +30,7 @@ type discoverOptions struct {
 	iface   string // "" for all
 	wait    time.Duration
 	silent  bool
+	asked   int // how many could be
 }
 
 // announcedFor is how long answers are waited for: those of a quiet network come within
@@ -69,8 +70,9 @@ What others say are hints. A scan decides by its own scope what to contact.
 Nothing found does not mean that there is nothing: announcements can be off, and
 an engine knows only its own containers.
 
-Exit codes: 0 done, also if nothing was found · 1 failed while running ·
-2 usage error, or nobody could be asked · 130 interrupted.`,
+Exit codes: 0 done, also if nothing was found · 1 failed while running, or one of
+those to be asked could not be · 2 usage error, or nobody could be asked · 130
+interrupted.`,
 		Example: `  clawsonar discover -mdns
   clawsonar discover -docker -mdns | clawsonar scan
   clawsonar scan -discover mdns,docker`,
@@ -89,10 +91,7 @@ Exit codes: 0 done, also if nothing was found · 1 failed while running ·
 		if err != nil {
 			return err
 		}
-		found, err := o.find(ctx, s, set)
-		if err != nil {
-			return err
-		}
+		found, failed := o.find(ctx, s, set)
 		for _, t := range found {
 			line, err := json.Marshal(t)
 			if err != nil {
@@ -102,13 +101,18 @@ Exit codes: 0 done, also if nothing was found · 1 failed while running ·
 				return err
 			}
 		}
-		return nil
+		if failed != nil && o.asked > 0 {
+			return failed // what the other one told is printed
+		}
+		return usage(failed)
 	})
 }
 
-// find asks, and says on stderr what was left out.
+// find asks, and says on stderr what was left out. The error is of all that could not be
+// asked; what the others told is returned beside it.
 func (o *discoverOptions) find(ctx context.Context, s streams, set *fingerprint.Set) ([]target.Found, error) {
 	var found []target.Found
+	var failed []error
 	for _, by := range o.finders {
 		var r discover.Result
 		var err error
@@ -118,9 +122,14 @@ func (o *discoverOptions) find(ctx context.Context, s streams, set *fingerprint.
 		case event.ByDocker:
 			r, err = o.docker(ctx, set)
 		}
-		if err != nil {
-			return nil, usage(err)
+		if ctx.Err() != nil {
+			return found, err
 		}
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		o.asked++
 		found = append(found, r.Found...)
 		if o.silent {
 			continue
@@ -135,7 +144,7 @@ func (o *discoverOptions) find(ctx context.Context, s streams, set *fingerprint.
 			fmt.Fprintf(s.err, "clawsonar: nothing was found: asked was %s\n", clean.Text(r.Asked))
 		}
 	}
-	return found, nil
+	return found, errors.Join(failed...)
 }
 
 func (o *discoverOptions) docker(ctx context.Context, set *fingerprint.Set) (discover.Result, error) {

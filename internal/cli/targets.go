@@ -75,7 +75,7 @@ func (o *scanOptions) addFound(ctx context.Context, s streams, t *audit.Targets,
 	d := discoverOptions{finders: finders, iface: o.Interface, wait: announcedFor, silent: o.silent}
 	found, err := d.find(ctx, s, set)
 	if err != nil {
-		return err
+		return usage(err)
 	}
 	for _, f := range found {
 		spec, err := f.Spec(string(f.Found.By))

@@ -109,7 +109,7 @@ func (t *tally) between(ch event.Change, outcome event.Outcome) (string, bool) {
 	}
 	old, now := clean.N(c.optional(ch.Old, ch.OldMessage), 100), clean.N(c.optional(ch.New, ch.NewMessage), 100)
 	if ch.What == event.ChangedTarget {
-		old, now = cmp.Or(old, c.say("no gateway seen")), cmp.Or(now, t.unseen(outcome))
+		old, now = cmp.Or(old, c.say("no gateway listed")), cmp.Or(now, t.unseen(outcome))
 	}
 	return c.say("from %s: %s; from %s: %s", first, old, second, now), true
 }
