@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/audit"
@@ -115,15 +117,39 @@ func (h *hub) run(ctx context.Context, w *config.Watch) error {
 	if w.Vantages == nil {
 		return h.runner.Run(ctx, w)
 	}
-	// One that an earlier process added goes on.
-	x, err := h.db.Job(ctx, w.Name)
+	// One that an earlier process added goes on; one may be being added.
+	x, err := await(ctx, h.db, w.Name, func(x store.Job) (bool, error) { return x.State != store.JobNew, nil })
 	id := x.ID
 	if errors.Is(err, store.ErrNotFound) || err == nil && !x.Ended.IsZero() {
 		id, err = addJob(ctx, h.db, h.c, w, h.s.say)
+	} else if err == nil {
+		err = h.same(ctx, x, w)
 	}
 	if err != nil {
 		return err
 	}
 	_, err = follow(ctx, h.db, id, true)
 	return err
+}
+
+// same refuses a job of the name of a watch that is another scan: an operator has added it,
+// or it is from before the watch was changed.
+func (h *hub) same(ctx context.Context, x store.Job, w *config.Watch) error {
+	j, err := judgeOf(h.db, h.c, h.runner.Set)
+	if err != nil {
+		return err
+	}
+	record, err := j.Record(ctx, x.ID)
+	if err != nil {
+		return err
+	}
+	plan, cfg, err := h.runner.Builder(w).Plan(ctx, w.Source())
+	if err != nil {
+		return err
+	}
+	cfg.Space.Close()
+	if record.Plan.Config != plan.Config || !slices.Equal(x.Vantages, w.Vantages) {
+		return fmt.Errorf("the job %s %s has not ended, and is another scan than this watch: wait for it, or run clawsonar-hub job stop %s", x.Name, x.ID, x.Name)
+	}
+	return nil
 }

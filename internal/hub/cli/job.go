@@ -3,13 +3,10 @@ package cli
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,6 +25,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/hub/judge"
 	"github.com/clawsonar/clawsonar/internal/hub/machine"
 	"github.com/clawsonar/clawsonar/internal/hub/store"
+	"github.com/clawsonar/clawsonar/internal/hub/stream"
 	"github.com/clawsonar/clawsonar/internal/hub/watch"
 	"github.com/clawsonar/clawsonar/internal/policy"
 	"github.com/clawsonar/clawsonar/internal/stored"
@@ -133,23 +131,51 @@ func (j *jobs) list(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if j.json {
-		out := []machine.Job{}
-		for _, x := range all {
-			shown, err := machine.ListJob(ctx, j.db, &x, time.Now())
-			if err != nil {
-				return err
-			}
-			out = append(out, shown)
+	out := []machine.Job{}
+	for _, x := range all {
+		shown, err := machine.ListJob(ctx, j.db, &x, time.Now())
+		if err != nil {
+			return err
 		}
+		out = append(out, shown)
+	}
+	if j.json {
 		return j.print(out)
 	}
 	w := tabwriter.NewWriter(j.s.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tNAME\tSTATE\tTARGETS\tVANTAGES\tADDED")
-	for _, x := range all {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", x.ID, x.Name, x.State, x.Targets, strings.Join(x.Vantages, " "), x.Created.Format(time.DateTime))
+	fmt.Fprintln(w, "ID\tNAME\tSTATE\tCOMPLETE\tTARGETS\tVANTAGES\tADDED")
+	for i, x := range out {
+		var unjudged int64
+		for _, v := range x.Vantages {
+			unjudged += unlisted(v)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", x.ID, x.Name, x.State, complete(x.Complete, x.Ended == nil, unjudged), x.Targets,
+			strings.Join(all[i].Vantages, " "), all[i].Created.Format(time.DateTime))
 	}
 	return w.Flush()
+}
+
+// complete says whether every target was looked at; with more to come not yet.
+func complete(all, more bool, unjudged int64) string {
+	out := "no"
+	switch {
+	case all:
+		out = "yes"
+	case more:
+		out = "not yet"
+	}
+	if unjudged > 0 {
+		out += fmt.Sprintf(", %d not judged", unjudged)
+	}
+	return out
+}
+
+// unlisted is how many targets a vantage could not judge, of those without a line.
+func unlisted(v machine.JobVantage) int64 {
+	if v.Summary.Unlisted == nil {
+		return 0
+	}
+	return v.Summary.Unlisted.Count
 }
 
 func (j *jobs) print(v any) error {
@@ -202,7 +228,7 @@ const maxNamed = 20
 // nothing of it.
 func whole(ctx context.Context, db *store.Store, x store.Job) (bool, error) {
 	for _, v := range x.Vantages {
-		name := job.Watch(x.Name, v)
+		name := x.Watch(v)
 		runs, _, err := db.Runs(ctx, store.RunFilter{Watch: name, File: watch.File(name, x.Created)}, store.Page{Limit: 1})
 		if err != nil {
 			return false, err
@@ -217,15 +243,24 @@ func whole(ctx context.Context, db *store.Store, x store.Job) (bool, error) {
 // follow returns a job, with wait once it has ended and what it has found is in the history.
 // One that has not begun has found nothing.
 func follow(ctx context.Context, db *store.Store, name string, wait bool) (store.Job, error) {
+	return await(ctx, db, name, func(x store.Job) (bool, error) {
+		if !wait {
+			return true, nil
+		}
+		all, err := db.Progress(ctx, x.ID, time.Now())
+		return !x.Ended.IsZero() && (x.Units == 0 || !slices.ContainsFunc(all, func(p store.Progress) bool { return !p.Handed })), err
+	})
+}
+
+// await looks at a job until something holds of it.
+func await(ctx context.Context, db *store.Store, name string, holds func(store.Job) (bool, error)) (store.Job, error) {
 	for {
 		x, err := db.Job(ctx, name)
-		if err != nil || !wait {
+		if err != nil {
 			return x, err
 		}
 		name = x.ID // of a name there may be a later one by then
-		all, err := db.Progress(ctx, x.ID, time.Now())
-		ended := !x.Ended.IsZero() && (x.Units == 0 || !slices.ContainsFunc(all, func(p store.Progress) bool { return !p.Handed }))
-		if err != nil || ended {
+		if now, err := holds(x); err != nil || now {
 			return x, err
 		}
 		t := time.NewTimer(poll)
@@ -253,27 +288,18 @@ func (j *jobs) text(x machine.Job) error {
 	fmt.Fprintln(w, "VANTAGE\tUNITS DONE\tFAILED\tTARGETS LOOKED AT\tGATEWAYS\tOPEN\tCLAIMABLE\tUNKNOWN\tCOMPLETE\tMISSED")
 	for _, v := range x.Vantages {
 		sum := v.Summary
-		complete := "no"
-		switch {
-		case sum.Complete:
-			complete = "yes"
-		case x.Ended == nil && v.Units[store.UnitFailed] == 0 && v.Units[store.UnitDone] < x.Units:
-			complete = "not yet"
-		}
+		more := x.Ended == nil && v.Units[store.UnitFailed] == 0 && v.Units[store.UnitDone] < x.Units
 		found := fmt.Sprintf("%d\t%d\t%d\t%d", sum.Outcomes[event.OutcomeIdentified],
 			sum.Auth[event.AuthOpen], sum.Auth[event.AuthClaimable], sum.Auth[event.AuthUnknown]+sum.Auth[event.AuthBlocked])
 		if v.Units[store.UnitDone] == 0 {
 			found = "-\t-\t-\t-" // nobody has looked
-		}
-		if u := sum.Unlisted; u != nil && u.Count > 0 {
-			complete += fmt.Sprintf(", %d not judged", u.Count)
 		}
 		missed := "not estimated"
 		if m := sum.MissEstimate; m.Reprobed > 0 {
 			missed = fmt.Sprintf("%d, at most %d", m.Missed, m.MissedAtMost)
 		}
 		fmt.Fprintf(w, "%s\t%d of %d\t%d\t%d of %d\t%s\t%s\t%s\n", v.Vantage, v.Units[store.UnitDone], x.Units, v.Units[store.UnitFailed],
-			sum.Targets, x.Targets, found, complete, missed)
+			sum.Targets, x.Targets, found, complete(sum.Complete, more, unlisted(v)), missed)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -286,24 +312,6 @@ func (j *jobs) text(x machine.Job) error {
 	return nil
 }
 
-// digests are the SHA-256 of files, in hex.
-func digests(files ...string) (map[string]string, error) {
-	out := map[string]string{}
-	for _, name := range files {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, err
-		}
-		h := sha256.New()
-		_, err = io.Copy(h, f)
-		if err := errors.Join(err, f.Close()); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		out[name] = hex.EncodeToString(h.Sum(nil))
-	}
-	return out, nil
-}
-
 // addJob gives a job to the workers.
 func addJob(ctx context.Context, db *store.Store, c *config.Config, w *config.Watch, say func(format string, args ...any)) (id string, err error) {
 	set, err := audit.Fingerprints()
@@ -314,15 +322,20 @@ func addJob(ctx context.Context, db *store.Store, c *config.Config, w *config.Wa
 	if rate == 0 {
 		return "", fmt.Errorf("%s: rate-limit is missing, here and in workers of %s: how many connections a second may all workers make together?", w.Source(), c.File)
 	}
-	x := store.Job{Name: w.Name, Created: time.Now(), Vantages: w.Vantages, Rate: rate}
-	if file := w.Settings.ExcludeFile; file != "" {
-		// Before it is read: if it changes meanwhile, the hub stops the job.
+	x := store.Job{Name: w.Name, Created: time.Now(), Vantages: w.Vantages, Rate: rate, Exclude: map[string]string{}}
+	// Before they are read: if one changes meanwhile, the hub stops the job.
+	for _, file := range []string{w.Settings.ExcludeFile, w.Settings.ASFile} { // what is excluded may be AS numbers
+		if file == "" {
+			continue
+		}
 		if file, err = filepath.Abs(file); err != nil {
 			return "", err
 		}
-		if x.Exclude, err = digests(file); err != nil {
+		now, err := job.File{}.Look(file, x.Created)
+		if err != nil {
 			return "", err
 		}
+		x.Exclude[file] = now.SHA256
 	}
 	tell := func(text string) { say("job %s: %s", w.Name, text) }
 	b := &audit.Builder{
@@ -372,9 +385,25 @@ func (j *jobs) results(ctx context.Context, name string) error {
 	if err != nil {
 		return j.unknown(name, err)
 	}
+	if x.Units == 0 {
+		return usage(fmt.Errorf("job %s is %s, and nothing of it was handed out: there are no results", x.Name, x.State))
+	}
+	progress, err := j.db.Progress(ctx, x.ID, time.Now())
+	if err != nil {
+		return err
+	}
 	var sources []stored.Source
-	for _, v := range x.Vantages {
-		sources = append(sources, func(yield func(event.Event) error) error { return made.Results(ctx, x.ID, v, yield) })
+	for _, p := range progress {
+		if !p.Handed {
+			sources = append(sources, func(yield func(event.Event) error) error { return made.Results(ctx, x.ID, p.Vantage, yield) })
+			continue
+		}
+		// What it saw is kept as a stream alone.
+		taken, err := stream.Open(filepath.Join(j.c.Streams, filepath.FromSlash(watch.File(x.Watch(p.Vantage), x.Created))))
+		if err != nil {
+			return fmt.Errorf("job %s at %s: %w", x.Name, p.Vantage, err)
+		}
+		sources = append(sources, taken.Each)
 	}
 	w := event.NewWriter(j.s.out)
 	return stored.Merge(sources, w.Write)

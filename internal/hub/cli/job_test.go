@@ -34,7 +34,9 @@ func TestGivenUp(t *testing.T) {
 		code := Main(append(args, "-config", watch), &out, &err)
 		return out.String(), err.String(), code
 	}
-	if _, text, code := run("job", "add", write("job.yaml", "name: net\ntargets: [127.9.0.0/29]\nports: [18789]\nvantages: [fra]\nunits: 2\n")); code != 0 {
+	write("never.txt", "AS64500\n")
+	asFile := write("as.txt", "192.0.2.0/24 64500\n")
+	if _, text, code := run("job", "add", write("job.yaml", "name: net\ntargets: [127.9.0.0/29]\nports: [18789]\nvantages: [fra, sgp]\nunits: 2\nexclude-file: never.txt\nas-file: as.txt\n")); code != 0 {
 		t.Fatal(text)
 	}
 	c, err := config.Load(watch)
@@ -50,23 +52,41 @@ func TestGivenUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for k := range x.Units {
-		for range job.MaxAttempts {
-			u := job.Unit{Job: x.ID, Vantage: "fra", K: k + 1}
-			begun, err := db.BeginUnit(ctx, u, "w", time.Now())
-			if err != nil || begun.Order != job.Run {
-				t.Fatalf("%+v, %v", begun, err)
-			}
-			if _, err := db.FailUnit(ctx, job.Fail{At: job.At{Unit: u, Attempt: begun.Attempt}, Error: "no\x1b[2J way"}, "w", time.Now()); err != nil {
-				t.Fatal(err)
+	if len(x.Exclude) != 2 || x.Exclude[asFile] == "" { // a changed one stops the job
+		t.Errorf("%v", x.Exclude)
+	}
+	giveUp := func(vantage string) {
+		for k := range x.Units {
+			for range job.MaxAttempts {
+				u := job.Unit{Job: x.ID, Vantage: vantage, K: k + 1}
+				begun, err := db.BeginUnit(ctx, u, "w", time.Now())
+				if err != nil || begun.Order != job.Run {
+					t.Fatalf("%+v, %v", begun, err)
+				}
+				if _, err := db.FailUnit(ctx, job.Fail{At: job.At{Unit: u, Attempt: begun.Attempt}, Error: "no\x1b[2J way"}, "w", time.Now()); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 	}
-	db.Close()
+	giveUp("fra")
 	// The hub takes what there is into the history.
 	serving, stop := context.WithCancel(ctx)
 	served := make(chan error, 1)
 	go func() { served <- serve(serving, streams{&bytes.Buffer{}, &bytes.Buffer{}}, c, nil) }()
+	for {
+		if p, err := db.Progress(ctx, x.ID, time.Now()); err != nil {
+			t.Fatal(err)
+		} else if p[0].Handed {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	// What is there already is in the results, too.
+	if out, text, code := run("job", "results", "net"); code != 0 || strings.Count(out, `"interrupted"`) != 16 {
+		t.Errorf("%d\n%s%s", code, out, text)
+	}
+	giveUp("sgp")
 	out, text, code := run("job", "show", "net", "-wait", "-json")
 	stop()
 	if err := <-served; err != nil {
@@ -93,6 +113,52 @@ func TestGivenUp(t *testing.T) {
 	}
 	if out, _, _ := run("job", "show", "net"); !strings.Contains(out, "unit 1 of fra was given up: ") || !strings.Contains(out, "are named): 127.9.0.") {
 		t.Error(out)
+	}
+	if out, _, _ := run("job", "list"); !strings.Contains(out, "done   no        8") {
+		t.Error(out)
+	}
+	if out, text, code := run("job", "results", "net"); code != 0 || strings.Count(out, `"interrupted"`) != 16 {
+		t.Errorf("%d\n%s%s", code, out, text)
+	}
+}
+
+// TestJobOfTheWatch: a watch follows a job of its name only if that is its own scan.
+func TestJobOfTheWatch(t *testing.T) {
+	for other, own := range map[string]string{"the same": "", "other targets": "targets: [127.9.0.0/28]", "another vantage": "vantages: [sgp]", "another level": "level: passive"} {
+		t.Run(other, func(t *testing.T) {
+			dir := t.TempDir()
+			settings := map[string]string{"targets": "[127.9.0.0/29]", "vantages": "[fra]", "level": "standard"}
+			text := func(key, before string) string {
+				if strings.HasPrefix(own, key+": ") {
+					return before + own
+				}
+				return before + key + ": " + settings[key]
+			}
+			file, added := filepath.Join(dir, "watch.yaml"), filepath.Join(dir, "job.yaml")
+			for name, text := range map[string]string{
+				file:  "workers: {rate-limit: 10, listen: '127.0.0.1:0', url: 'tls://127.0.0.1:1'}\nwatches:\n  - name: net\n    every: 1h" + text("targets", "\n    ") + text("vantages", "\n    ") + text("level", "\n    ") + "\n",
+				added: "name: net\ntargets: [127.9.0.0/29]\nvantages: [fra]\nlevel: standard\n",
+			} {
+				if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var out, said bytes.Buffer
+			if code := Main([]string{"job", "add", added, "-config", file}, &out, &said); code != 0 {
+				t.Fatal(said.String())
+			}
+			c, err := config.Load(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, end := context.WithTimeout(t.Context(), 5*time.Second)
+			defer end()
+			err = serveOnce(ctx, streams{&out, &said}, c)
+			refused := err != nil && strings.Contains(err.Error(), "another scan than this watch")
+			if refused != (own != "") || (ctx.Err() == nil) != refused { // else it waits for the job
+				t.Errorf("%v\n%s", err, said.String())
+			}
+		})
 	}
 }
 

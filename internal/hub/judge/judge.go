@@ -27,7 +27,7 @@ type Ledger interface {
 	JobRecord(ctx context.Context, id string, offset int64) ([]byte, error)
 	JobList(ctx context.Context, id string, offset int64) ([]byte, error)
 	UnitStreams(ctx context.Context, id, vantage string) ([]store.UnitStream, error)
-	Handed(ctx context.Context, f store.Finished, now time.Time) error
+	Handed(ctx context.Context, f store.Finished, complete bool, now time.Time) error
 }
 
 // Judge makes the results of jobs.
@@ -50,12 +50,13 @@ func (j *Judge) Finish(ctx context.Context, id, vantage string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := j.Take(ctx, job.Watch(m.job.Name, vantage), m.job.Created, func(emit func(event.Event) error) error {
+	taken, err := j.Take(ctx, job.Watch(m.job.Name, vantage), m.job.Created, func(emit func(event.Event) error) error {
 		return m.write(ctx, emit)
-	}); err != nil {
+	})
+	if err != nil {
 		return fmt.Errorf("job %s at %s: %w", m.job.Name, vantage, err)
 	}
-	return j.Ledger.Handed(ctx, store.Finished{Job: m.job.ID, Vantage: vantage}, j.Now())
+	return j.Ledger.Handed(ctx, store.Finished{Job: m.job.ID, Vantage: vantage}, taken.Run.Complete, j.Now())
 }
 
 // Results writes what there is so far of a job's vantage: what is missing makes it
@@ -88,7 +89,7 @@ func (j *Judge) open(ctx context.Context, name, vantage string) (*matter, error)
 	if m.job, err = j.Ledger.Job(ctx, name); err != nil {
 		return nil, err
 	}
-	if m.record, err = j.record(ctx, m.job.ID); err != nil {
+	if m.record, err = j.Record(ctx, m.job.ID); err != nil {
 		return nil, fmt.Errorf("job %s: %w", m.job.Name, err)
 	}
 	if m.units, err = j.Ledger.UnitStreams(ctx, m.job.ID, vantage); err != nil {
@@ -109,8 +110,8 @@ func (j *Judge) open(ctx context.Context, name, vantage string) (*matter, error)
 	return m, nil
 }
 
-// record reads the record of a job.
-func (j *Judge) record(ctx context.Context, id string) (*job.Record, error) {
+// Record reads the record of a job.
+func (j *Judge) Record(ctx context.Context, id string) (*job.Record, error) {
 	packed, err := io.ReadAll(&pieces{ctx: ctx, id: id, next: j.Ledger.JobRecord})
 	if err != nil {
 		return nil, err
@@ -121,7 +122,7 @@ func (j *Judge) record(ctx context.Context, id string) (*job.Record, error) {
 // Targets names the first targets of units of a job, at most so many of each, in the order
 // of the units.
 func (j *Judge) Targets(ctx context.Context, id string, units []uint64, most int) ([][]string, error) {
-	r, err := j.record(ctx, id)
+	r, err := j.Record(ctx, id)
 	if err != nil {
 		return nil, err
 	}

@@ -231,6 +231,11 @@ func TestHostile(t *testing.T) {
 	if sum.Complete || len(ips) != 4 || sum.Targets != 15 || sum.Outcomes[event.OutcomeIdentified] != 4 || strings.Contains(strings.Join(sum.Notes, ""), "well") {
 		t.Errorf("%v, %+v", ips, sum)
 	}
+	// The job does not say that it is complete when its run is not.
+	b.must(b.Finish(t.Context(), b.job.ID, "fra"))
+	if p, err := b.s.Progress(t.Context(), b.job.ID, b.now); err != nil || !p[0].Handed || p[0].Summary.Complete {
+		t.Errorf("%+v, %v", p, err)
+	}
 }
 
 // TestFailed: a unit that was given up makes the whole incomplete; what its attempts have
@@ -320,6 +325,9 @@ func TestFinish(t *testing.T) {
 			if err != nil || len(files) != 1 || files[0].Name() != "20261130T030000.000Z.jsonl.gz" {
 				t.Errorf("%v, %v", files, err)
 			}
+			if p, err := b.s.Progress(t.Context(), b.job.ID, b.now); err != nil || !p[0].Summary.Complete {
+				t.Errorf("%+v, %v", p, err)
+			}
 			if err := b.Results(t.Context(), "all", "fra", func(event.Event) error { return nil }); !errors.Is(err, store.ErrNotFound) {
 				t.Errorf("the parts are still there: %v", err)
 			}
@@ -335,7 +343,9 @@ func (failing) Apply(context.Context, *stream.Stream, string, []event.CheckInfo)
 
 type unmarked struct{ *store.Store }
 
-func (unmarked) Handed(context.Context, store.Finished, time.Time) error { return errors.New("broken") }
+func (unmarked) Handed(context.Context, store.Finished, bool, time.Time) error {
+	return errors.New("broken")
+}
 
 // TestStopped: what a job that was stopped has found opens, and closes nothing.
 func TestStopped(t *testing.T) {

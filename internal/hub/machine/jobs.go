@@ -2,10 +2,12 @@ package machine
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/hub/job"
 	"github.com/clawsonar/clawsonar/internal/hub/store"
 	"github.com/clawsonar/clawsonar/internal/report"
 )
@@ -46,13 +48,13 @@ type JobFailed struct {
 // Ledger is what ShowJob needs of the store.
 type Ledger interface {
 	Progress(ctx context.Context, id string, now time.Time) ([]store.Progress, error)
-	FailedUnits(ctx context.Context, id string, limit int) ([]store.JobUnit, error)
+	FailedUnits(ctx context.Context, id, vantage string, limit int) ([]store.JobUnit, error)
 }
 
 // UnitTargets names the first targets of units of a job, in the order of the units.
 type UnitTargets func(ctx context.Context, job string, units []uint64) ([][]string, error)
 
-// maxFailed is how many units that were given up a job has.
+// maxFailed is how many units that were given up a vantage has.
 const maxFailed = 20
 
 // ListJob is a job as lists have it.
@@ -79,27 +81,29 @@ func ShowJob(ctx context.Context, l Ledger, x *store.Job, now time.Time, named U
 	if err != nil {
 		return out, err
 	}
-	failed, err := l.FailedUnits(ctx, x.ID, maxFailed)
+	var units []uint64
+	for i := range out.Vantages {
+		failed, err := l.FailedUnits(ctx, x.ID, x.Vantages[i], maxFailed)
+		if err != nil {
+			return out, err
+		}
+		out.Vantages[i].Failed = []JobFailed{}
+		for _, u := range failed {
+			out.Vantages[i].Failed = append(out.Vantages[i].Failed, JobFailed{Unit: u.K, Worker: u.Worker, Error: u.Error})
+			units = append(units, u.K)
+		}
+	}
+	if len(units) == 0 {
+		return out, nil
+	}
+	targets, err := named(ctx, x.ID, units)
 	if err != nil {
 		return out, err
 	}
-	targets := make([][]string, len(failed))
-	if len(failed) > 0 {
-		var units []uint64
-		for _, u := range failed {
-			units = append(units, u.K)
-		}
-		if targets, err = named(ctx, x.ID, units); err != nil {
-			return out, err
-		}
-	}
-	for i := range out.Vantages {
-		v := &out.Vantages[i]
-		v.Failed = []JobFailed{}
-		for k, u := range failed {
-			if u.Vantage == x.Vantages[i] {
-				v.Failed = append(v.Failed, report.Clean(JobFailed{u.K, u.Worker, u.Error, targets[k]}))
-			}
+	for _, v := range out.Vantages {
+		for k := range v.Failed {
+			v.Failed[k].Targets, targets = targets[0], targets[1:]
+			v.Failed[k] = report.Clean(v.Failed[k])
 		}
 	}
 	return out, nil
@@ -162,9 +166,9 @@ func (m *machine) named(ctx context.Context, job string, units []uint64) ([][]st
 
 // fleet tells how far jobs are that have not ended, and which workers are heard of.
 func (m *machine) fleet(ctx context.Context, e *exposition) error {
-	type at struct{ job, vantage string }
-	var order []at
-	units := map[at]map[store.UnitState]float64{}
+	type part struct{ job, vantage string }
+	var order []part
+	units := map[part]map[store.UnitState]float64{}
 	jobs, err := m.Data.OpenJobs(ctx, m.Now())
 	if err != nil {
 		return err
@@ -178,9 +182,9 @@ func (m *machine) fleet(ctx context.Context, e *exposition) error {
 			return err
 		}
 		for _, p := range progress {
-			key := at{labelText(j.Name), labelText(p.Vantage)}
+			key := part{labelText(j.Name), labelText(p.Vantage)}
 			if units[key] == nil && len(units) >= maxWatches {
-				key = at{others, others}
+				key = part{others, others}
 			}
 			if units[key] == nil {
 				units[key] = map[store.UnitState]float64{}
@@ -201,23 +205,32 @@ func (m *machine) fleet(ctx context.Context, e *exposition) error {
 	if err != nil {
 		return err
 	}
-	seen, silent := sums{}, sums{}
+	const seen, silent, refused = "seen", "silent", "refused"
+	at := map[string]sums{seen: {}, silent: {}, refused: {}}
 	for _, w := range workers {
 		if !w.Revoked.IsZero() {
 			continue
 		}
 		vantage := labelText(w.Vantage)
-		if _, ok := seen[vantage]; !ok && len(seen) >= maxWatches {
+		if _, ok := at[seen][vantage]; !ok && len(at[seen]) >= maxWatches {
 			vantage = others
 		}
-		n := number(w.Silent(m.Now()))
-		seen.add(vantage, 1-n)
-		silent.add(vantage, n)
+		is := seen
+		switch {
+		case w.Silent(m.Now()):
+			is = silent
+		case w.Why != "":
+			is = refused
+		}
+		for state := range at {
+			at[state].add(vantage, number(state == is))
+		}
 	}
-	x = e.gauge("clawsonar_workers", "Workers that were heard of within 30 seconds, and those that were not.")
-	for _, vantage := range seen.names() {
-		x.set(seen[vantage], "vantage", vantage, "state", "seen")
-		x.set(silent[vantage], "vantage", vantage, "state", string(event.OutcomeSilent))
+	x = e.gauge("clawsonar_workers", fmt.Sprintf("Workers that were heard of within %v, those that were not, and those that the hub refuses.", job.Lease))
+	for _, vantage := range at[seen].names() {
+		for _, state := range []string{seen, silent, refused} {
+			x.set(at[state][vantage], "vantage", vantage, "state", state)
+		}
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -95,6 +96,9 @@ func addJobs(t *testing.T, s *store.Store) {
 	}
 	must(s.SawWorker(ctx, "w1", hostile, "", now()))
 	must(s.RevokeWorker(ctx, "w3", now()))
+	must(s.AddWorker(ctx, store.Worker{Name: "w4", Vantage: "fra", Key: "w4", Made: now()}))
+	must(s.SawWorker(ctx, "w4", "0.1", "", now()))
+	must(s.RefusedWorker(ctx, "w4", "it is another version", now()))
 	for _, name := range []string{"nightly", "adhoc"} {
 		j := store.Job{Name: name, Created: now().Add(-time.Hour), Vantages: []string{"fra", "sgp"}, Rate: 100}
 		must(s.AddJob(ctx, &j))
@@ -104,14 +108,46 @@ func addJobs(t *testing.T, s *store.Store) {
 			must(err)
 			continue
 		}
-		for range job.MaxAttempts {
-			b, err := s.BeginUnit(ctx, job.Unit{Job: j.ID, Vantage: "fra", K: 2}, "w1", now())
-			must(err)
-			_, err = s.FailUnit(ctx, job.Fail{At: job.At{Unit: job.Unit{Job: j.ID, Vantage: "fra", K: 2}, Attempt: b.Attempt}, Error: hostile}, "w1", now())
-			must(err)
-		}
+		giveUp(t, s, job.Unit{Job: j.ID, Vantage: "fra", K: 2})
 		_, err := s.BeginUnit(ctx, job.Unit{Job: j.ID, Vantage: "fra", K: 1}, "w1", now())
 		must(err)
+	}
+}
+
+// giveUp has a unit fail so often that it is given up.
+func giveUp(t *testing.T, s *store.Store, u job.Unit) {
+	t.Helper()
+	for range job.MaxAttempts {
+		b, err := s.BeginUnit(t.Context(), u, "w1", now())
+		if err == nil {
+			_, err = s.FailUnit(t.Context(), job.Fail{At: job.At{Unit: u, Attempt: b.Attempt}, Error: hostile}, "w1", now())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestGivenUpEverywhere: of each vantage some are told, however many another has.
+func TestGivenUpEverywhere(t *testing.T) {
+	f := setUp(t, nil)
+	j := store.Job{Name: "poison", Created: now(), Vantages: []string{"fra", "sgp"}, Rate: 100}
+	if err := errors.Join(f.store.AddJob(t.Context(), &j), f.store.StartJob(t.Context(), j.ID, []byte("record"), []byte("list"), maxFailed+1, 100, now())); err != nil {
+		t.Fatal(err)
+	}
+	for k := range uint64(maxFailed + 1) {
+		giveUp(t, f.store, job.Unit{Job: j.ID, Vantage: "fra", K: k + 1})
+	}
+	giveUp(t, f.store, job.Unit{Job: j.ID, Vantage: "sgp", K: 3})
+	out, err := ShowJob(t.Context(), f.store, &j, now(), func(_ context.Context, _ string, units []uint64) (out [][]string, err error) {
+		for _, k := range units {
+			out = append(out, []string{fmt.Sprint(k)})
+		}
+		return out, nil
+	})
+	if err != nil || len(out.Vantages) != 2 || len(out.Vantages[0].Failed) != maxFailed || len(out.Vantages[1].Failed) != 1 ||
+		out.Vantages[0].Failed[1].Targets[0] != "2" || out.Vantages[1].Failed[0].Targets[0] != "3" {
+		t.Errorf("%+v, %v", out, err)
 	}
 }
 
@@ -301,6 +337,7 @@ func TestMetrics(t *testing.T) {
 		`clawsonar_job_units{job="adhoc",vantage="fra",state="waiting"}`:   "", // it has ended
 		`clawsonar_workers{vantage="fra",state="seen"}`:                    "1",
 		`clawsonar_workers{vantage="fra",state="silent"}`:                  "1",
+		`clawsonar_workers{vantage="fra",state="refused"}`:                 "1", // it is there, and gets no units
 		`clawsonar_watch_interval_seconds{watch="` + strange + `"}`:        "",
 		`clawsonar_gateways{watch="` + strange + `",verdict="no-verdict"}`: "",
 	} {

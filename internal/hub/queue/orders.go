@@ -2,12 +2,8 @@ package queue
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"time"
 
@@ -22,8 +18,7 @@ const (
 	lookAfresh  = 2 * time.Second
 	retryEvery  = 10 * time.Second
 	excludeLook = time.Second
-	remember    = time.Hour   // why a job has ended, for workers that ask late
-	rehash      = time.Minute // a file of exclusions is read again, though it looks the same
+	remember    = time.Hour // why a job has ended, for workers that ask late
 )
 
 // order is what the state of a job means to its workers.
@@ -141,26 +136,19 @@ func (q *Queue) starts(ctx context.Context) error {
 	})
 }
 
-// excluded is a file of exclusions as it was when it was read.
-type excluded struct {
-	info os.FileInfo
-	read time.Time
-	sum  string
-}
-
 // exclusions stops jobs whose lists of what must not be scanned have changed. Until the
 // ledger has that, they are held.
 func (q *Queue) exclusions(ctx context.Context) error {
-	seen := map[string]excluded{}
+	seen := map[string]job.File{}
 	return each(ctx, excludeLook, nil, func() {
 		held := map[string]string{}
 		for _, j := range q.some(store.JobRunning, store.JobPaused) {
 			for file, sum := range j.Exclude {
-				e, err := q.look(file, seen[file])
+				e, err := seen[file].Look(file, q.Now())
 				seen[file] = e
 				if err != nil {
 					held[j.ID] = fmt.Sprintf("what it must not scan cannot be read: %v", err)
-				} else if e.sum != sum {
+				} else if e.SHA256 != sum {
 					held[j.ID] = fmt.Sprintf("%s, which says what it must not scan, has changed", file)
 				}
 			}
@@ -197,28 +185,6 @@ func (q *Queue) order(j store.Job) job.Ordered {
 		o.Order, o.Why = job.Pause, why
 	}
 	return o
-}
-
-// look reads a file, if it does not look as it did.
-func (q *Queue) look(file string, e excluded) (excluded, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return e, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return e, err
-	}
-	now := q.Now()
-	if e.info != nil && os.SameFile(info, e.info) && info.ModTime().Equal(e.info.ModTime()) && info.Size() == e.info.Size() && now.Sub(e.read) < rehash {
-		return e, nil
-	}
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return e, err
-	}
-	return excluded{info: info, read: now, sum: hex.EncodeToString(h.Sum(nil))}, nil
 }
 
 // finish has vantages that are done taken into the history.

@@ -59,7 +59,7 @@ func newHub(t *testing.T, change ...func(*Options)) *hub {
 			h.mu.Lock()
 			h.finished = append(h.finished, vantage)
 			h.mu.Unlock()
-			return s.Handed(ctx, store.Finished{Job: id, Vantage: vantage}, h.now())
+			return s.Handed(ctx, store.Finished{Job: id, Vantage: vantage}, true, h.now())
 		},
 		Say: func(line string) {
 			h.mu.Lock()

@@ -25,7 +25,7 @@ type Applied struct {
 
 // Apply takes the stream of a run that has just ended into the history, all of it or
 // nothing, and has its changes wait for alerts. File is what the index calls it. A
-// stream that is there already changes nothing.
+// stream that is there already changes nothing: Run is the one that it gave.
 func (s *Store) Apply(ctx context.Context, x *stream.Stream, file string, checks []event.CheckInfo) (out Applied, err error) {
 	s.turn.Lock()
 	defer s.turn.Unlock()
@@ -36,9 +36,9 @@ func (s *Store) Apply(ctx context.Context, x *stream.Stream, file string, checks
 	}
 	h := s.history
 	s.history = nil // whatever goes wrong, it is read again
+	known := 0
 	err = s.change(ctx, func(tx *sql.Tx) error {
-		var n int
-		if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM run WHERE sha256 = $1`, x.SHA256).Scan(&n); err != nil || n > 0 {
+		if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM run WHERE sha256 = $1`, x.SHA256).Scan(&known); err != nil || known > 0 {
 			return err
 		}
 		p, err := s.pass(ctx, tx, h, x, file, checks, true)
@@ -62,6 +62,12 @@ func (s *Store) Apply(ctx context.Context, x *stream.Stream, file string, checks
 		}
 		return s.writeRun(ctx, tx, p.run)
 	})
+	if err == nil && known > 0 {
+		var runs []Run
+		if runs, err = s.runs(ctx, ` WHERE sha256 = $1 LIMIT 1`, []any{x.SHA256}); len(runs) > 0 {
+			out.Run = runs[0]
+		}
+	}
 	if err != nil {
 		return Applied{}, fmt.Errorf("%s: take into the history: %w", x.Path, err)
 	}

@@ -297,11 +297,17 @@ func (s *Store) Unhanded(ctx context.Context) (out []Finished, err error) {
 	return out, err
 }
 
-// Handed notes that the stream of a vantage is in the history, and forgets what led to it:
+// Handed notes that the stream of a vantage is in the history, as a run that is complete or
+// not: lines that were not believed are missing in it. It forgets what led to it:
 // the parts, the units but those that were given up, and the list when no vantage has use
 // for it any more: those that were given up are named by it.
-func (s *Store) Handed(ctx context.Context, f Finished, now time.Time) error {
+func (s *Store) Handed(ctx context.Context, f Finished, complete bool, now time.Time) error {
 	return s.change(ctx, func(tx *sql.Tx) error {
+		if !complete {
+			if err := changeTotal(ctx, tx, f.Job, f.Vantage, func(total *event.Summary) { total.Complete = false }); err != nil {
+				return err
+			}
+		}
 		for _, x := range []struct {
 			statement string
 			args      []any

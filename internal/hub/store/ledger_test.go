@@ -290,12 +290,12 @@ func testUnits(t *testing.T, s *Store) {
 	if got, err := s.Job(j.ctx, j.job.ID); err != nil || got.State != JobDone || !got.Ended.Equal(j.now) {
 		t.Errorf("%+v, %v", got, err)
 	}
-	j.must(s.Handed(j.ctx, Finished{j.job.ID, "fra"}, j.now))
+	j.must(s.Handed(j.ctx, Finished{j.job.ID, "fra"}, true, j.now))
 	if b, err := s.JobList(j.ctx, j.job.ID, 0); err != nil || len(b) == 0 {
 		t.Errorf("sgp may need the list: %v", err)
 	}
 	for range 2 {
-		j.must(s.Handed(j.ctx, Finished{j.job.ID, "sgp"}, j.now))
+		j.must(s.Handed(j.ctx, Finished{j.job.ID, "sgp"}, true, j.now))
 	}
 	if j.count("part")+j.count("unit") != 0 || j.count("job_file") != 1 {
 		t.Error("something is left")
@@ -329,9 +329,12 @@ func testUnitFails(t *testing.T, s *Store) {
 		o, err := j.FailUnit(j.ctx, job.Fail{At: a, Error: fmt.Sprint("try ", i+1)}, "a", j.now)
 		j.order(o, err, map[bool]job.Order{false: job.Refuse, true: job.Drop}[i == job.MaxAttempts-1])
 	}
-	failed, err := s.FailedUnits(j.ctx, j.job.ID, 10)
+	failed, err := s.FailedUnits(j.ctx, j.job.ID, "fra", 10)
 	if err != nil || len(failed) != 2 || failed[0].Error != "the worker a was not heard of any more" || failed[1].Error != "try 5" || failed[0].Ended.IsZero() {
 		t.Errorf("%+v, %v", failed, err)
+	}
+	if other, err := s.FailedUnits(j.ctx, j.job.ID, "sgp", 10); err != nil || len(other) != 0 {
+		t.Errorf("%+v, %v", other, err)
 	}
 	if p := j.progress(); p[0].Units[UnitFailed] != 2 || p[0].Units[UnitBegun] != 0 || p[0].Summary.Complete {
 		t.Errorf("%+v", p)
@@ -355,8 +358,8 @@ func testUnitFails(t *testing.T, s *Store) {
 			t.Errorf("%d: %s, %v", i, ips, err)
 		}
 	}
-	j.must(s.Handed(j.ctx, Finished{j.job.ID, "fra"}, j.now))
-	if failed, err := s.FailedUnits(j.ctx, j.job.ID, 1); err != nil || len(failed) != 1 {
+	j.must(s.Handed(j.ctx, Finished{j.job.ID, "fra"}, true, j.now))
+	if failed, err := s.FailedUnits(j.ctx, j.job.ID, "fra", 1); err != nil || len(failed) != 1 {
 		t.Errorf("%+v, %v", failed, err)
 	}
 	if list, err := s.JobList(j.ctx, j.job.ID, 0); err != nil || string(list) != "list" {

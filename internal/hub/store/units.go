@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -38,9 +37,9 @@ func (s *Store) Undone(ctx context.Context, id, vantage string, after uint64, li
 	return s.units(ctx, `job = $1 AND vantage = $2 AND k > $3 AND ended = 0 ORDER BY k LIMIT $4`, id, vantage, bigint(after), limit)
 }
 
-// FailedUnits returns the first units of a job that were given up.
-func (s *Store) FailedUnits(ctx context.Context, id string, limit int) ([]JobUnit, error) {
-	return s.units(ctx, `job = $1 AND state = '`+string(UnitFailed)+`' ORDER BY job, vantage, k LIMIT $2`, id, limit)
+// FailedUnits returns the first units of a job's vantage that were given up.
+func (s *Store) FailedUnits(ctx context.Context, id, vantage string, limit int) ([]JobUnit, error) {
+	return s.units(ctx, `job = $1 AND vantage = $2 AND state = '`+string(UnitFailed)+`' ORDER BY k LIMIT $3`, id, vantage, limit)
 }
 
 // bigint is a number as the tables have it; what a message says may be more than they can.
@@ -253,21 +252,11 @@ func (h *held) done(ctx context.Context, tx *sql.Tx, sum *event.Summary, parts i
 		h.Job, h.Vantage, int64(h.K), h.Attempt, parts); err != nil {
 		return err
 	}
-	var data string
-	if err := tx.QueryRowContext(ctx, `SELECT summary FROM job_vantage WHERE job = $1 AND vantage = $2`, h.Job, h.Vantage).Scan(&data); err != nil {
+	if err := changeTotal(ctx, tx, h.Job, h.Vantage, func(total *event.Summary) { addTotal(total, sum) }); err != nil {
 		return err
 	}
-	total := newTotal()
-	if err := json.Unmarshal([]byte(data), total); err != nil {
-		return err
-	}
-	addTotal(total, sum)
-	packed, err := json.Marshal(total)
-	if err != nil {
-		return err
-	}
-	if _, err := tx.ExecContext(ctx, `UPDATE job_vantage SET done = done + 1, begun = begun - $1, summary = $2 WHERE job = $3 AND vantage = $4`,
-		h.begun(), string(packed), h.Job, h.Vantage); err != nil {
+	if _, err := tx.ExecContext(ctx, `UPDATE job_vantage SET done = done + 1, begun = begun - $1 WHERE job = $2 AND vantage = $3`,
+		h.begun(), h.Job, h.Vantage); err != nil {
 		return err
 	}
 	return endJob(ctx, tx, h.Job, now)

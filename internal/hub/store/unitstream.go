@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -268,4 +269,23 @@ func addTotal(total, sum *event.Summary) {
 	add.Noted = event.Noted{}
 	total.AddSummary(&add)
 	total.AddUnlisted(sum.Unlisted)
+}
+
+// changeTotal changes the sum of the units of a vantage that are done.
+func changeTotal(ctx context.Context, tx *sql.Tx, id, vantage string, change func(*event.Summary)) error {
+	var data string
+	if err := tx.QueryRowContext(ctx, `SELECT summary FROM job_vantage WHERE job = $1 AND vantage = $2`, id, vantage).Scan(&data); err != nil {
+		return err
+	}
+	total := newTotal()
+	if err := json.Unmarshal([]byte(data), total); err != nil {
+		return err
+	}
+	change(total)
+	packed, err := json.Marshal(total)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE job_vantage SET summary = $1 WHERE job = $2 AND vantage = $3`, string(packed), id, vantage)
+	return err
 }

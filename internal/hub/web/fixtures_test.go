@@ -205,8 +205,8 @@ func (f *fake) Progress(_ context.Context, id string, _ time.Time) ([]store.Prog
 	return f.progress[id], f.fail()
 }
 
-func (f *fake) FailedUnits(_ context.Context, id string, limit int) ([]store.JobUnit, error) {
-	list := slices.DeleteFunc(slices.Clone(f.given), func(u store.JobUnit) bool { return u.Job != id })
+func (f *fake) FailedUnits(_ context.Context, id, vantage string, limit int) ([]store.JobUnit, error) {
+	list := slices.DeleteFunc(slices.Clone(f.given), func(u store.JobUnit) bool { return u.Job != id || u.Vantage != vantage })
 	return list[:min(limit, len(list))], f.fail()
 }
 
@@ -260,7 +260,7 @@ func (f *fake) addJobs(say func(string) string) {
 	}
 	f.workers = []store.Worker{
 		{Name: say("w1"), Vantage: say("fra"), Made: at(20), Seen: at(0.0001), Version: say("0.4.0"), Doing: say("0000000000run/12")},
-		{Name: say("w2"), Vantage: say("sgp"), Made: at(20), Seen: at(3), Version: say("0.4.0")},
+		{Name: say("w2"), Vantage: say("sgp"), Made: at(20), Seen: at(3), Version: say("0.4.0"), Refused: at(3), Why: say("it is clawsonar-hub 0.3.0, the hub is 0.4.0: install the same")},
 		{Name: say("w3"), Vantage: say("sgp"), Made: at(20)},
 		{Name: "retired", Vantage: say("fra"), Made: at(90), Revoked: at(10), Seen: at(11)},
 	}

@@ -61,8 +61,8 @@ type (
 )
 
 const (
-	// maxFailed is how many units that were given up a page has.
-	maxFailed = 50
+	// maxFailed is how many units of a vantage that were given up a page has.
+	maxFailed = 20
 	// maxWorkers is how many workers it has.
 	maxWorkers = 500
 )
@@ -132,18 +132,25 @@ func (b *Board) job(w http.ResponseWriter, r *http.Request) error {
 
 // givenUp adds the units that were given up, and what is in them.
 func (b *Board) givenUp(r *http.Request, p *jobPage) error {
-	list, err := b.Data.FailedUnits(r.Context(), p.Whole.ID, maxFailed)
-	if err != nil || len(list) == 0 {
-		return err
+	var list []store.JobUnit
+	var units []uint64
+	for _, v := range p.Whole.Vantages {
+		of, err := b.Data.FailedUnits(r.Context(), p.Whole.ID, v, maxFailed)
+		if err != nil {
+			return err
+		}
+		for _, u := range of {
+			list, units = append(list, u), append(units, u.K)
+		}
+	}
+	if len(list) == 0 {
+		return nil
 	}
 	p.MoreFailed = p.Whole.Failed - min(p.Whole.Failed, uint64(len(list)))
-	var units []uint64
-	for _, u := range list {
-		units = append(units, u.K)
-	}
 	var targets [][]string
 	if b.UnitTargets != nil {
 		// Without them the page still says what was given up.
+		var err error
 		if targets, err = b.UnitTargets(r.Context(), p.Whole.ID, units); err != nil {
 			b.Log.Error("the targets of units that were given up cannot be named", "job", p.Whole.ID, "error", err)
 		}

@@ -313,7 +313,7 @@ func TestJobs(t *testing.T) {
 	}{
 		{"0000000000new", []string{nothing, `headline doubt`}, []string{whole, "<progress", "tiles"}},
 		{"0000000000run", []string{"Running: not every target", `headline doubt`, `<progress max="30" value="12"`, "12 of 30 units done, 1 given up, 2 being made, 15 waiting", "1600 of 4000", "41.2 targets a second",
-			nothing, "the worker w1 was not heard of", "10.1.4.20:18789", "among what was looked at", "silent for 3 days"}, []string{whole, "retired"}},
+			nothing, "the worker w1 was not heard of", "10.1.4.20:18789", "among what was looked at", "silent for 3 days", "refused 3 days ago: <span lang=\"en\">it is clawsonar-hub 0.3.0"}, []string{whole, "retired"}},
 		{"000000000gave", []string{"Incomplete: what it did not see is not closed.", `headline doubt`, whole, `href="/runs?watch=office%40sgp"`, "18 of 1959 retried answered"}, []string{nothing}},
 		{"00000000whole", []string{whole, `headline plain`}, []string{nothing, "doubt\">Incomplete", "Units that were given up"}},
 		{"000000000stop", []string{"Stopped, incomplete", `headline doubt`, "the exclusion list changed", "Nothing was looked at."}, []string{whole, "tiles"}},

@@ -48,7 +48,7 @@ type Data interface {
 	Jobs(ctx context.Context) ([]store.Job, error)
 	Job(ctx context.Context, name string) (store.Job, error)
 	Progress(ctx context.Context, id string, now time.Time) ([]store.Progress, error)
-	FailedUnits(ctx context.Context, id string, limit int) ([]store.JobUnit, error)
+	FailedUnits(ctx context.Context, id, vantage string, limit int) ([]store.JobUnit, error)
 	Workers(ctx context.Context) ([]store.Worker, error)
 }
 

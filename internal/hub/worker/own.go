@@ -2,14 +2,11 @@ package worker
 
 import (
 	"context"
-	"crypto/sha256"
-	"errors"
-	"io"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/audit"
+	"github.com/clawsonar/clawsonar/internal/hub/job"
 	"github.com/clawsonar/clawsonar/internal/target"
 )
 
@@ -19,30 +16,20 @@ type own struct {
 	builder audit.Builder
 	say     func(format string, args ...any)
 	files   []string
-	seen    map[string]seen // by watch alone
+	seen    map[string]job.File // by watch alone
 
 	mu      sync.Mutex
 	scope   *target.Scope // nil while it is not known
 	changed chan struct{} // closed when there is another one
 }
 
-// seen is a file as it was when it was read.
-type seen struct {
-	info os.FileInfo
-	read time.Time
-	sum  [sha256.Size]byte
-}
-
-// How often files are looked at, and read though they look the same.
-const (
-	lookEvery = time.Second
-	readEvery = time.Minute
-)
+// lookEvery is how often files are looked at.
+const lookEvery = time.Second
 
 func newOwn(ctx context.Context, w *Worker) (*own, error) {
 	o := &own{
 		builder: audit.Builder{Settings: &w.Settings, Naming: w.Naming, Say: func(text string) { w.say("%s", text) }},
-		say:     w.say, seen: map[string]seen{}, changed: make(chan struct{}),
+		say:     w.say, seen: map[string]job.File{}, changed: make(chan struct{}),
 	}
 	for _, file := range []string{w.Settings.ScopeFile, w.Settings.ExcludeFile, w.Settings.ASFile} {
 		if file != "" {
@@ -131,31 +118,16 @@ func (o *own) watch(ctx context.Context) {
 	}
 }
 
-// differs reads those files that do not look as they did, and reports whether any has other
-// content.
+// differs looks at the files, and reports whether any has other content.
 func (o *own) differs(now time.Time) (bool, error) {
 	differs := false
 	for _, name := range o.files {
-		f, err := os.Open(name)
+		before := o.seen[name]
+		x, err := before.Look(name, now)
 		if err != nil {
 			return true, err
 		}
-		x, before := seen{read: now}, o.seen[name]
-		x.info, err = f.Stat()
-		if err == nil && before.info != nil && os.SameFile(x.info, before.info) && x.info.Size() == before.info.Size() &&
-			x.info.ModTime().Equal(before.info.ModTime()) && now.Sub(before.read) < readEvery {
-			f.Close()
-			continue
-		}
-		sum := sha256.New()
-		if err == nil {
-			_, err = io.Copy(sum, f)
-		}
-		if err = errors.Join(err, f.Close()); err != nil {
-			return true, err
-		}
-		copy(x.sum[:], sum.Sum(nil))
-		differs = differs || x.sum != before.sum
+		differs = differs || x.SHA256 != before.SHA256
 		o.seen[name] = x
 	}
 	return differs, nil
