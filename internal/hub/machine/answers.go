@@ -58,6 +58,7 @@ type (
 	gatewayDetail struct {
 		gatewayJSON
 		Sights   []sightJSON   `json:"sights"`
+		Unseen   []unseenJSON  `json:"unseen"`
 		Episodes []episodeJSON `json:"episodes"`
 		Notes    []noteJSON    `json:"notes"`
 	}
@@ -73,6 +74,13 @@ type (
 		Last    *time.Time    `json:"last"`
 		Looked  *time.Time    `json:"looked"`
 		Line    *event.Target `json:"line"`
+	}
+	unseenJSON struct {
+		Watch   string      `json:"watch"`
+		Vantage string      `json:"vantage"`
+		Run     string      `json:"run"`
+		Level   event.Level `json:"level"`
+		Looked  *time.Time  `json:"looked"`
 	}
 	episodeJSON struct {
 		Watch    string         `json:"watch"`

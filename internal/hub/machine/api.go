@@ -168,12 +168,16 @@ func (m *machine) gateway(r *http.Request) (int, any, error) {
 	sights, err1 := m.Data.Sights(r.Context(), g.ID)
 	episodes, err2 := m.Data.Episodes(r.Context(), g.ID)
 	notes, err3 := m.Data.Notes(r.Context(), g.Place)
-	if err := errors.Join(err1, err2, err3); err != nil {
+	unseen, err4 := m.Data.Unseen(r.Context(), g.ID)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return 0, nil, err
 	}
-	out := gatewayDetail{gatewayJSON: gatewayOf(report.Clean(g)), Sights: []sightJSON{}, Episodes: []episodeJSON{}, Notes: notesOf(report.Clean(notes))}
+	out := gatewayDetail{gatewayJSON: gatewayOf(report.Clean(g)), Sights: []sightJSON{}, Unseen: []unseenJSON{}, Episodes: []episodeJSON{}, Notes: notesOf(report.Clean(notes))}
 	for _, s := range report.Clean(sights) {
 		out.Sights = append(out.Sights, sightOf(&s))
+	}
+	for _, u := range report.Clean(unseen) {
+		out.Unseen = append(out.Unseen, unseenJSON{Watch: u.Watch, Vantage: u.Vantage, Run: u.Run.String(), Level: u.Level, Looked: moment(u.Looked)})
 	}
 	for _, e := range report.Clean(episodes) {
 		out.Episodes = append(out.Episodes, episodeOf(&e))

@@ -22,6 +22,7 @@ type Data interface {
 	Gateways(ctx context.Context, f store.Filter, p store.Page) (list []store.Gateway, total int, err error)
 	Gateway(ctx context.Context, id store.ID) (*store.Gateway, error)
 	Sights(ctx context.Context, id store.ID) ([]store.Sight, error)
+	Unseen(ctx context.Context, id store.ID) ([]store.Unseen, error)
 	Episodes(ctx context.Context, id store.ID) ([]store.Episode, error)
 	Notes(ctx context.Context, place string) ([]store.Note, error)
 	AddNote(ctx context.Context, n store.Note) error

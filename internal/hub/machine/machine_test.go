@@ -186,7 +186,7 @@ func put(t *testing.T, s *store.Store, dir, watch string, hour int, lines ...*ev
 	w := event.NewWriter(&b)
 	sum := event.NewSummary()
 	sum.Type, sum.Finished, sum.Complete = event.TypeSummary, start.Add(time.Minute), true
-	events := []event.Event{&event.Scan{Type: event.TypeScan, Schema: event.Schema, Started: start, Level: event.LevelStandard, Shard: "1/1", Watch: watch,
+	events := []event.Event{&event.Scan{Type: event.TypeScan, Schema: event.Schema, Started: start, Level: event.LevelStandard, Shard: "1/1", Watch: watch, Vantage: watch,
 		Config: "c", Data: event.Data{AdvisoriesAsOf: "2026-11-20"}}}
 	for _, l := range lines {
 		sum.Add(l)
@@ -592,7 +592,8 @@ func TestAnswers(t *testing.T) {
 	doc := description(t)
 	_, list, _ := f.ask("GET", "/api/v1/gateways", f.view, "")
 	id := regexp.MustCompile(`"id":"([^"]+)","place":"10\.0\.0\.7:18789"`).FindStringSubmatch(list)
-	if id == nil {
+	alone := regexp.MustCompile(`"id":"([^"]+)","place":"10\.0\.0\.9:18789"`).FindStringSubmatch(list)
+	if id == nil || alone == nil {
 		t.Fatal(list)
 	}
 	note := strings.Repeat("n", 4001)
@@ -620,6 +621,8 @@ func TestAnswers(t *testing.T) {
 		{"GET", "/api/v1/gateways", "?limit=501", f.view, "", 400, "1 to 500"},
 		{"GET", "/api/v1/gateways", "?offset=-1", f.view, "", 400, "0 to"},
 		{"GET", "/api/v1/gateways/{id}", id[1], f.view, "", 200, `"sights":[{`},
+		{"GET", "/api/v1/gateways/{id}", id[1], f.view, "", 200, `"unseen":[]`},
+		{"GET", "/api/v1/gateways/{id}", alone[1], f.view, "", 200, `"unseen":[{"watch":"x`},
 		{"GET", "/api/v1/gateways/{id}", id[1] + "?x=1", f.view, "", 400, "unknown parameter"},
 		{"GET", "/api/v1/gateways/{id}", "0000000000000", f.view, "", 404, "nothing of that id"},
 		{"GET", "/api/v1/gateways/{id}", "..%2f", f.view, "", 404, "nothing of that id"},

@@ -98,6 +98,7 @@ func (s *Store) pass(ctx context.Context, tx *sql.Tx, h *history, x *stream.Stre
 		run.Finished, run.Targets, run.Miss = sum.Finished, sum.Targets, sum.MissEstimate
 		run.Complete = sum.Complete && len(stored.Missing(x.Head, nil)) == 0
 	}
+	p.whole = p.wholeOf(x.Summary, x.Head)
 	p.old = func(id ID, watch string) (*event.Target, error) { return s.oldLine(ctx, tx, id, watch) }
 	var unjudged event.Unjudged
 	var encoder event.Encoder
@@ -196,12 +197,12 @@ func (s *Store) load(ctx context.Context) (*history, error) {
 		return nil, err
 	}
 	err = s.each(ctx, `SELECT gateway, watch, vantage, run, level, config, place, addr, addresses, port, name, url, product,
-		verdict, since, proven, missed, release, low, high, released, advisories, advisory_set, first, last, looked, asn, as_name, country FROM sight ORDER BY gateway, watch`, nil, func(r *sql.Rows) error {
+		verdict, since, proven, missed, release, low, high, released, advisories, advisory_set, first, last, looked, swept, asn, as_name, country FROM sight ORDER BY gateway, watch`, nil, func(r *sql.Rows) error {
 		x := &sight{}
 		var id ID
 		var addr []byte
 		if err := r.Scan(&id, &x.watch, &x.vantage, &x.run, &x.level, &x.config, &x.place, &addr, &x.addresses, &x.port, &x.name, &x.url, &x.product,
-			&x.verdict, &x.since, &x.proven, &x.missed, &x.release.text, &x.release.low, &x.release.high, &x.released, &x.advisories, &x.set, &x.first, &x.last, &x.looked, &x.geo.AS, &x.geo.ASName, &x.geo.Country); err != nil {
+			&x.verdict, &x.since, &x.proven, &x.missed, &x.release.text, &x.release.low, &x.release.high, &x.released, &x.advisories, &x.set, &x.first, &x.last, &x.looked, &x.swept, &x.geo.AS, &x.geo.ASName, &x.geo.Country); err != nil {
 			return err
 		}
 		copy(x.addr[:], addr)
@@ -214,6 +215,17 @@ func (s *Store) load(ctx context.Context) (*history, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	err = s.each(ctx, `SELECT `+wholeColumns+` FROM whole w`, nil, func(r *sql.Rows) error {
+		w, err := scanWhole(r)
+		h.wholes[w.watch] = w
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range h.gateways {
+		g.unseen = len(unseen(g.sights, h.wholes)) > 0
 	}
 	return h, s.each(ctx, `SELECT gateway, watch, key, value, severity, opened FROM episode WHERE what = $1 AND closed = 0 ORDER BY gateway, watch, opened, key`, []any{OfFinding}, func(r *sql.Rows) error {
 		var id ID
@@ -267,6 +279,9 @@ func (s *Store) flush(ctx context.Context, tx *sql.Tx, h *history, all bool) err
 	if _, err := tx.ExecContext(ctx, `DELETE FROM daily WHERE n = 0`); err != nil {
 		return err
 	}
+	if err := writeWholes(ctx, tx, h); err != nil {
+		return err
+	}
 	return s.writeGateways(ctx, tx, h)
 }
 
@@ -310,11 +325,11 @@ func (s *Store) writeGateways(ctx context.Context, tx *sql.Tx, h *history) error
 		findings = excluded.findings, advisories = excluded.advisories, first = excluded.first, differs = excluded.differs,
 		asn = excluded.asn, as_name = excluded.as_name, country = excluded.country`}
 	sights := &bulk{tx: tx, before: `INSERT INTO sight (gateway, watch, vantage, run, level, config, place, addr, addresses, port, name, url, product,
-		verdict, since, proven, missed, release, low, high, released, advisories, advisory_set, first, last, looked, asn, as_name, country) VALUES `,
+		verdict, since, proven, missed, release, low, high, released, advisories, advisory_set, first, last, looked, swept, asn, as_name, country) VALUES `,
 		after: ` ON CONFLICT (gateway, watch) DO UPDATE SET vantage = excluded.vantage, run = excluded.run, level = excluded.level, config = excluded.config,
 		place = excluded.place, addr = excluded.addr, addresses = excluded.addresses, port = excluded.port, name = excluded.name, url = excluded.url, product = excluded.product,
 		verdict = excluded.verdict, since = excluded.since, proven = excluded.proven, missed = excluded.missed, release = excluded.release, low = excluded.low, high = excluded.high,
-		released = excluded.released, advisories = excluded.advisories, advisory_set = excluded.advisory_set, last = excluded.last, looked = excluded.looked,
+		released = excluded.released, advisories = excluded.advisories, advisory_set = excluded.advisory_set, last = excluded.last, looked = excluded.looked, swept = excluded.swept,
 		asn = excluded.asn, as_name = excluded.as_name, country = excluded.country`}
 	lines := &bulk{tx: tx, before: `INSERT INTO line (gateway, watch, line) VALUES `, after: ` ON CONFLICT (gateway, watch) DO UPDATE SET line = excluded.line`}
 	for _, id := range slices.Sorted(maps.Keys(h.gateways)) {
@@ -324,7 +339,7 @@ func (s *Store) writeGateways(ctx context.Context, tx *sql.Tx, h *history) error
 				continue
 			}
 			if err := sights.add(ctx, id, x.watch, x.vantage, x.run, x.level, x.config, x.place, x.addr[:], x.addresses, x.port, x.name, x.url, x.product,
-				x.verdict, x.since, x.proven, x.missed, x.release.text, x.release.low, x.release.high, x.released, x.advisories, x.set, x.first, x.last, x.looked, x.geo.AS, x.geo.ASName, x.geo.Country); err != nil {
+				x.verdict, x.since, x.proven, x.missed, x.release.text, x.release.low, x.release.high, x.released, x.advisories, x.set, x.first, x.last, x.looked, number(x.swept), x.geo.AS, x.geo.ASName, x.geo.Country); err != nil {
 				return err
 			}
 			if x.line != nil {

@@ -20,10 +20,13 @@ type history struct {
 	sets  map[string]map[string]bool // ids of advisories, by their digest
 	many  int                        // sets, from which on those that no sight has are forgotten
 
+	wholes map[string]*whole // of each watch, the last one
+
 	// What is to be written.
 	opened, closed []Episode
 	changes        []Change
 	daily          map[day]int
+	renewed        map[string]bool // watches of which the whole run is another one
 }
 
 type day struct {
@@ -42,6 +45,7 @@ type gateway struct {
 	addr    [16]byte
 	label   Network
 	geo     event.Geo // of addr
+	unseen  bool      // a vantage that never saw it looked there, and saw no gateway
 	dirty   bool
 }
 
@@ -58,6 +62,7 @@ type sight struct {
 	port      int
 	name, url string
 	product   string
+	swept     bool      // see swept
 	geo       event.Geo // of addr, as the last line says
 
 	verdict Verdict
@@ -81,6 +86,7 @@ func newHistory() *history {
 	return &history{
 		gateways: map[ID]*gateway{}, daily: map[day]int{}, clock: map[string]int64{},
 		words: map[string]string{}, sets: map[string]map[string]bool{"": {}}, many: maxSets,
+		wholes: map[string]*whole{}, renewed: map[string]bool{},
 	}
 }
 
@@ -134,12 +140,16 @@ type pass struct {
 	config string // what has the same one looks at the same targets; "" if that is not known
 	judge  *stored.Look
 	looks  map[ID]*look
+	whole  *whole                                  // nil if the run is none
 	old    func(ID, string) (*event.Target, error) // the line that is kept
 	live   bool                                    // its changes wait for alerts
 }
 
 // line takes a line of the run. What was neither known nor recognised is passed over.
 func (p *pass) line(t *event.Target, compressed func() []byte) error {
+	if p.whole != nil {
+		p.whole.note(t)
+	}
 	id := MakeID(stored.Place(t.Target))
 	var s *sight
 	if g := p.h.gateways[id]; g != nil {
@@ -215,6 +225,7 @@ func (p *pass) end() {
 			p.judged(id, o, now)
 		}
 	}
+	p.unseen(ids)
 	p.h.forget()
 }
 
@@ -280,7 +291,7 @@ func (p *pass) answered(g *gateway, s *sight, o *look, now int64) (other bool) {
 	s.last, s.line, s.answer = now, o.line, p.run.ID
 	other = s.place != o.place || s.port != o.port || s.name != o.name || s.url != o.url || s.product != o.product || s.advisories != o.advisories
 	s.place, s.addr, s.port, s.name, s.url, s.product = o.place, o.addr, o.port, o.name, o.url, o.product
-	s.geo = o.geo
+	s.geo, s.swept = o.geo, o.swept
 	s.addresses, s.advisories, s.set = max(s.addresses, len(o.addresses)), o.advisories, o.set
 	if s.release.text == o.release.text {
 		return other
@@ -305,7 +316,7 @@ func (p *pass) verdict(g *gateway, s *sight, v Verdict, part bool, now int64, ki
 	if !p.run.Complete && s.verdict != "" && !v.Alarming() && v.rank() >= s.verdict.rank() {
 		return
 	}
-	lost := v == Gone || v == Other
+	lost := v.lost()
 	was := Verdict(s.proven).Alarming()
 	// A gateway that did not answer once is no other one when it does again.
 	same := was && s.missed < maxMissed
@@ -357,7 +368,7 @@ func (p *pass) findings(g *gateway, s *sight, o *look, part bool, now int64, c *
 			return slices.ContainsFunc(x.findings, func(f standing) bool { return f.key == key })
 		})
 	}
-	lost := s.verdict == Gone || s.verdict == Other // an incomplete run does not make it so
+	lost := s.verdict.lost() // an incomplete run does not make it so
 	stay := s.findings[:0:0]
 	open := func(f standing, is bool) {
 		f.opened = now
@@ -552,5 +563,7 @@ func (g *gateway) row() Gateway {
 	for _, v := range byVantage {
 		out.Differs = out.Differs || v != byVantage[w.vantage]
 	}
+	// Where nothing answers any more, one that never saw it sees the same.
+	out.Differs = out.Differs || g.unseen && !w.verdict.lost()
 	return out
 }

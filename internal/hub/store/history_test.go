@@ -24,8 +24,10 @@ func hour(n int) time.Time { return time.Date(2026, 11, 1, n, 0, 0, 0, time.UTC)
 
 // line is a line of a stream, in short: "PLACE STATE [RELEASE] [as=NUMBER] [country=XX]",
 // where a state is one of an authentication or an outcome. Open ones have the finding of it.
+// With " named" at the end a target names it, else it is of a range.
 func line(text string) *event.Target {
 	var geo event.Geo
+	text, named := strings.CutSuffix(text, " named")
 	text, geo.Country, _ = strings.Cut(text, " country=")
 	text, as, _ := strings.Cut(text, " as=")
 	if n, err := fmt.Sscan(as, &geo.AS); n == 1 && err == nil {
@@ -34,13 +36,16 @@ func line(text string) *event.Target {
 	f := append(strings.Fields(text), "")
 	colon := strings.LastIndex(f[0], ":")
 	host, port := f[0][:colon], f[0][colon+1:]
-	name, ip, named := strings.Cut(host, "=")
-	if !named {
+	name, ip, has := strings.Cut(host, "=")
+	if !has {
 		name, ip = "", host
 	}
 	t := &event.Target{Type: event.TypeTarget, Outcome: event.OutcomeIdentified}
 	t.Target = event.Address{Input: f[0], Name: name, IP: ip, URL: "http://" + net.JoinHostPort(cmp.Or(name, ip), port) + "/", Member: event.OfRange}
 	fmt.Sscan(port, &t.Target.Port)
+	if named {
+		t.Target.Member = event.OfNothing
+	}
 	if slices.Contains(event.Outcomes(), event.Outcome(f[1])) && f[1] != string(event.OutcomeUnknown) {
 		t.Outcome = event.Outcome(f[1])
 		return t
@@ -63,7 +68,9 @@ func line(text string) *event.Target {
 }
 
 // run writes a stream of a watch and returns its file: complete unless a line says
-// "incomplete", without a summary if one says "cut", a second look if one says "again".
+// "incomplete", without a summary if one says "cut", a second look if one says "again". It is
+// of other targets with "others" or "unknown targets", leaves out as many as there are
+// "excluded", and stands where "nowhere" or "from a" say.
 func run(t *testing.T, dir, watch string, n int, lines ...string) string {
 	t.Helper()
 	file := filepath.Join(dir, watch, fmt.Sprintf("%04d.jsonl", n))
@@ -83,14 +90,26 @@ func run(t *testing.T, dir, watch string, n int, lines ...string) string {
 		vantage = "from a"
 	}
 	has := func(word string) bool { return slices.Contains(lines, word) }
+	config := "c"
+	switch {
+	case has("nowhere"):
+		vantage = ""
+	case has("others"):
+		config = "d"
+	case has("unknown targets"):
+		config = ""
+	}
 	sum := event.NewSummary()
 	sum.Type, sum.Finished, sum.Complete = event.TypeSummary, hour(n).Add(time.Minute), !has("incomplete")
-	write(&event.Scan{Type: event.TypeScan, Schema: event.Schema, Started: hour(n), Level: event.LevelStandard, Shard: "1/1", Watch: watch, Vantage: vantage, Config: "c", Again: has("again")})
+	write(&event.Scan{Type: event.TypeScan, Schema: event.Schema, Started: hour(n), Level: event.LevelStandard, Shard: "1/1", Watch: watch, Vantage: vantage, Config: config, Again: has("again")})
 	for _, text := range lines {
 		if strings.Contains(text, ":") {
 			x := line(text)
 			sum.Add(x)
 			write(x)
+		}
+		if text == "excluded" {
+			sum.AddOutcome(event.OutcomeExcluded, 1)
 		}
 	}
 	if !has("cut") {

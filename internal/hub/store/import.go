@@ -21,7 +21,7 @@ import (
 
 // indexed are the tables that Import makes again.
 func indexed() []string {
-	return []string{"run", "gateway", "sight", "line", "episode", "change", "daily"}
+	return []string{"run", "gateway", "sight", "line", "episode", "change", "daily", "whole"}
 }
 
 // Imported is what an import gave.
@@ -202,7 +202,7 @@ func (s *Store) Dump(ctx context.Context, w io.Writer) error {
 		columns := ""
 		for _, key := range map[string][]string{
 			"run": {"id"}, "gateway": {"id"}, "sight": {"gateway", "watch"}, "line": {"gateway", "watch"},
-			"episode": {"gateway", "watch", "what", "key", "opened"}, "change": {"run", "gateway"}, "daily": {"day", "verdict"},
+			"episode": {"gateway", "watch", "what", "key", "opened"}, "change": {"run", "gateway"}, "daily": {"day", "verdict"}, "whole": {"watch"},
 		}[table] {
 			columns += ", " + key
 		}

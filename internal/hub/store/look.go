@@ -25,6 +25,7 @@ type look struct {
 	name, url string
 	place     string
 	product   string
+	swept     bool
 	geo       event.Geo
 	release   span
 	answered  bool
@@ -87,6 +88,9 @@ func (v Verdict) Alarming() bool {
 	return v == Verdict(event.AuthOpen) || v == Verdict(event.AuthClaimable)
 }
 
+// lost reports whether there is no gateway any more.
+func (v Verdict) lost() bool { return v == Gone || v == Other }
+
 // Proven reports whether a gateway's answer proved it: of one that is blocked, nobody
 // knows what it would ask.
 func (v Verdict) Proven() bool {
@@ -137,10 +141,10 @@ func (o *look) take(judge *stored.Look, known stored.Known, h *history, t *event
 		return
 	}
 	o.answered, o.verdict, o.line = true, v, line()
-	o.port, o.name, o.url = t.Target.Port, text(t.Target.Name, 300), text(t.Target.URL, 1000)
+	o.port, o.name, o.url = t.Target.Port, text(t.Target.Name, maxHost), text(t.Target.URL, 1000)
 	o.place, o.release = text(t.Target.Place(), 1000), releaseOf(t.Version)
 	o.release.text = h.one(o.release.text)
-	o.addr, o.geo = sortable(t.Target.IP), h.geoOf(t.Geo)
+	o.addr, o.geo, o.swept = sortable(t.Target.IP), h.geoOf(t.Geo), swept(t)
 	if t.Product != nil {
 		o.product = h.one(text(t.Product.Name, 200))
 	}
@@ -173,6 +177,9 @@ func addrOf(b []byte) netip.Addr {
 	}
 	return netip.AddrFrom16([16]byte(b)).Unmap()
 }
+
+// maxHost is how much is kept of a host name, in bytes.
+const maxHost = 300
 
 // maxASName is how much is kept of the name of an AS, in characters.
 const maxASName = 100

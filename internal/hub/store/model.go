@@ -82,7 +82,7 @@ type Gateway struct {
 	// Advisories counts those that concern the gateway's port.
 	Advisories  int
 	First, Last time.Time // seen to answer
-	Differs     bool      // two vantages see different verdicts
+	Differs     bool      // two vantages see different verdicts, or one no gateway at all
 }
 
 // Alarming reports whether anybody can use the gateway, by proof.
@@ -108,6 +108,15 @@ type Sight struct {
 	Looked         time.Time // looked at, whether it answered or not
 	// Line is the line of the stream of the last time that it answered.
 	Line *event.Target
+}
+
+// Unseen is a watch that looked at the place of a gateway from a vantage that has never seen
+// it, and saw no gateway: its last complete run had the targets of one that did.
+type Unseen struct {
+	Watch, Vantage string
+	Run            ID
+	Level          event.Level
+	Looked         time.Time // when the run ended
 }
 
 // What says what an episode is of.

@@ -27,7 +27,7 @@ var schemas embed.FS
 
 // schema is the version of the tables. A database of an earlier one is changed into it, one
 // of a later one is refused.
-const schema = 2
+const schema = 3
 
 // upgrades change the tables of each version into those of the next, from 1 on. What the
 // index then does not know of earlier runs, import finds in their streams.
@@ -38,7 +38,8 @@ func upgrades() [][]string {
 			located = append(located, `ALTER TABLE `+table+` ADD COLUMN `+column)
 		}
 	}
-	return [][]string{located}
+	swept := []string{`ALTER TABLE sight ADD COLUMN swept INTEGER NOT NULL DEFAULT 0`}
+	return [][]string{located, swept}
 }
 
 // ErrNotFound says that there is nothing of that id.

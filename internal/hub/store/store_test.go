@@ -35,6 +35,8 @@ func suite() map[string]func(*testing.T, *Store) {
 		"own":             testOwn,
 		"upgrade":         testUpgrade,
 		"located":         testLocated,
+		"unseen":          testUnseen,
+		"unseen, quiet":   testUnseenChangesNothing,
 		"jobs":            testJobs,
 		"units":           testUnits,
 		"unit fails":      testUnitFails,
@@ -148,7 +150,7 @@ func testUpgrade(t *testing.T, s *Store) {
 	if err := s.AddNote(ctx, Note{Place: "10.0.0.7:18789", Text: "kept"}); err != nil {
 		t.Fatal(err)
 	}
-	old := []string{`DROP INDEX gateway_systems`, `DROP INDEX gateway_countries`, `UPDATE meta SET value = '1' WHERE name = 'schema'`}
+	old := []string{`DROP INDEX gateway_systems`, `DROP INDEX gateway_countries`, `DROP TABLE whole`, `ALTER TABLE sight DROP COLUMN swept`, `UPDATE meta SET value = '1' WHERE name = 'schema'`}
 	for _, table := range []string{"gateway", "sight"} {
 		for _, column := range []string{"asn", "as_name", "country"} {
 			old = append(old, `ALTER TABLE `+table+` DROP COLUMN `+column)
@@ -182,11 +184,11 @@ func testUpgrade(t *testing.T, s *Store) {
 func TestOtherSchema(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "board.db")
 	s := open(t, file)
-	if _, err := s.write.Exec(`UPDATE meta SET value = '3' WHERE name = 'schema'`); err != nil {
+	if _, err := s.write.Exec(`UPDATE meta SET value = '4' WHERE name = 'schema'`); err != nil {
 		t.Fatal(err)
 	}
 	if other, err := Open(context.Background(), file); err == nil {
 		other.Close()
-		t.Error("a database of version 3 was opened")
+		t.Error("a database of version 4 was opened")
 	}
 }

@@ -31,6 +31,7 @@ type fake struct {
 	gateways []store.Gateway
 	lines    map[store.ID]*event.Target
 	sights   map[store.ID][]store.Sight
+	unseen   map[store.ID][]store.Unseen
 	episodes map[store.ID][]store.Episode
 	notes    []store.Note
 	changes  []store.Change
@@ -136,6 +137,10 @@ func (f *fake) Gateway(_ context.Context, id store.ID) (*store.Gateway, error) {
 
 func (f *fake) Sights(_ context.Context, id store.ID) ([]store.Sight, error) {
 	return slices.Clone(f.sights[id]), f.fail()
+}
+
+func (f *fake) Unseen(_ context.Context, id store.ID) ([]store.Unseen, error) {
+	return f.unseen[id], f.fail()
 }
 
 func (f *fake) Episodes(_ context.Context, id store.ID) ([]store.Episode, error) {
@@ -365,6 +370,7 @@ func fleet(t testing.TB, say func(string) string) *fake {
 		return store.Sight{Watch: r.Watch, Vantage: r.Vantage, Run: r.ID, Level: r.Level, Verdict: verdict, Since: g.Since, Release: g.Release, First: g.First, Last: at(last), Looked: at(looked), Line: f.lines[g.ID]}
 	}
 	f.sights[open.ID] = []store.Sight{sight(open, dmz, store.Verdict(event.AuthRequired), 0.4, 0.4), sight(open, last, open.Verdict, 0.1, 0.1)}
+	f.unseen = map[store.ID][]store.Unseen{open.ID: {{Watch: say("office@sgp"), Vantage: say("sgp"), Run: lab.ID, Level: lab.Level, Looked: at(5)}}}
 	f.sights[was.ID] = []store.Sight{sight(was, last, was.Verdict, 0.1, 0.1)}
 	f.sights[gone.ID] = []store.Sight{sight(gone, last, gone.Verdict, 0.1, 2.1)}
 	f.episodes[open.ID] = []store.Episode{

@@ -70,6 +70,7 @@ type (
 		*store.Gateway
 		Alarming, Unresolved bool
 		Sights               []store.Sight
+		Unseen               []store.Unseen
 		Of                   *store.Sight // whose line is shown; nil if there is none
 		Stale                bool         // the line is not of the last look
 		Card                 template.HTML
@@ -104,6 +105,9 @@ func (b *Board) gateway(w http.ResponseWriter, r *http.Request) error {
 	}
 	p := gatewayPage{Gateway: g, Alarming: g.Alarming(), Unresolved: g.Unresolved(), MayWork: may(r, access.Work), Today: day(b.Now())}
 	if p.Sights, err = b.Data.Sights(ctx, g.ID); err != nil {
+		return err
+	}
+	if p.Unseen, err = b.Data.Unseen(ctx, g.ID); err != nil {
 		return err
 	}
 	if p.Of = choose(p.Sights, r.URL.Query().Get("watch"), g.Verdict); p.Of != nil {

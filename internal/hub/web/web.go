@@ -35,6 +35,7 @@ type Data interface {
 	ByOwner(ctx context.Context, f store.Filter, most int, yield func(g *store.Gateway, total int) error) error
 	Gateway(ctx context.Context, id store.ID) (*store.Gateway, error)
 	Sights(ctx context.Context, id store.ID) ([]store.Sight, error)
+	Unseen(ctx context.Context, id store.ID) ([]store.Unseen, error)
 	Episodes(ctx context.Context, id store.ID) ([]store.Episode, error)
 	Notes(ctx context.Context, place string) ([]store.Note, error)
 	AddNote(ctx context.Context, n store.Note) error

@@ -39,9 +39,16 @@ CREATE TABLE IF NOT EXISTS sight (
   verdict TEXT NOT NULL, since BIGINT NOT NULL, proven TEXT NOT NULL, missed INTEGER NOT NULL,
   release TEXT NOT NULL, low BIGINT NOT NULL, high BIGINT NOT NULL, released BIGINT NOT NULL,
   advisories INTEGER NOT NULL, advisory_set TEXT NOT NULL,
-  first BIGINT NOT NULL, last BIGINT NOT NULL, looked BIGINT NOT NULL,
+  first BIGINT NOT NULL, last BIGINT NOT NULL, looked BIGINT NOT NULL, swept INTEGER NOT NULL,
   asn BIGINT NOT NULL, as_name TEXT NOT NULL, country TEXT NOT NULL,
   PRIMARY KEY (gateway, watch)
+);
+
+-- The last complete run of each watch: what it says of places without a line. Ids, of 8
+-- bytes each, are in order.
+CREATE TABLE IF NOT EXISTS whole (
+  watch TEXT PRIMARY KEY, run BIGINT NOT NULL, vantage TEXT NOT NULL, config TEXT NOT NULL,
+  excluded BIGINT NOT NULL, doubts BYTEA NOT NULL, clear BYTEA NOT NULL
 );
 
 -- The line of the stream of the last time that a gateway answered, compressed.
