@@ -185,6 +185,7 @@ func queries(b *testing.B, s *Store) {
 		"finding":  func() error { _, _, err := s.Gateways(ctx, filter("finding:auth-missing"), Page{}); return err },
 		"word":     func() error { _, _, err := s.Gateways(ctx, filter("99.1"), Page{}); return err },
 		"gateway":  func() error { _, err := s.Sights(ctx, one); return err },
+		"unseen":   func() error { _, err := s.Unseen(ctx, one); return err },
 		"episodes": func() error { _, err := s.Episodes(ctx, one); return err },
 		"changes":  func() error { _, _, err := s.Changes(ctx, ChangeFilter{Episodes: true}, Page{}); return err },
 		"changes a week": func() error {

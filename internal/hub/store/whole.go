@@ -96,7 +96,7 @@ func unseen(sights []*sight, wholes map[string]*whole) (out []*whole) {
 			own := wholes[s.watch]
 			return s.vantage != "" && s.config == w.config && own != nil && own.config == w.config && own.excluded == w.excluded
 		}
-		if w.vantage == "" || slices.ContainsFunc(sights, func(s *sight) bool { return s.vantage == w.vantage || s.watch == w.watch }) {
+		if w.vantage == "" || slices.ContainsFunc(sights, func(s *sight) bool { return s.vantage == w.vantage }) {
 			continue
 		}
 		if slices.ContainsFunc(sights, func(s *sight) bool { return same(s) && w.none(s) }) {

@@ -53,6 +53,8 @@ func testUnseen(t *testing.T, s *Store) {
 		{"an incomplete run sees it", steps{w(g + " required"), v(), v(g+" required", "incomplete")}, ""},
 		{"a complete run leaves it open", steps{w(g + " open"), v(), v(g + " tls-error")}, ""},
 		{"a complete run of other targets", steps{w(g + " open"), v(), v("others")}, ""},
+		{"other targets here, by now", steps{w(g + " open"), w("others"), v()}, ""},
+		{"the watch was moved there", steps{w(g + " open"), w("from a")}, ""},
 		{"the later run counts", steps{w(g + " open"), v(), v()}, "v from v at run 3, differs"},
 		{"gone here, too", steps{w(g + " open"), v(), w()}, "v from v at run 2"},
 		{"back here", steps{w(g + " open"), v(), w(), w(g + " required")}, "v from v at run 2, differs"},
