@@ -211,6 +211,20 @@ func bare(text string) string {
 	return strings.TrimSpace(text)
 }
 
+// tableOf refuses the first line of a table for people, and says how its program writes for
+// others.
+func tableOf(line string) error {
+	for _, t := range []struct{ words, instead string }{
+		{"CONTAINER ID", `docker ps --format "{{json .}}", or podman ps --format json`},
+		{"NAMESPACE NAME", "kubectl get ... -o json"},
+	} {
+		if strings.HasPrefix(strings.Join(strings.Fields(line), " "), t.words) {
+			return fmt.Errorf("this is a table for people, which may leave out what it has no space for: use %s", t.instead)
+		}
+	}
+	return nil
+}
+
 // readLines reads formats of which each line stands for itself. Which one a
 // line is of it says itself.
 func (l *List) readLines(in *input, yield func(Spec) error) error {
@@ -228,6 +242,9 @@ func (l *List) readLines(in *input, yield func(Spec) error) error {
 	}, func(text string) error {
 		if first {
 			first = false
+			if err := tableOf(text); err != nil {
+				return in.fail(err)
+			}
 			if header = csvHeader(text); header != nil {
 				if in.unended {
 					return in.fail(ErrCut)

@@ -276,6 +276,8 @@ func TestReadLines(t *testing.T) {
 		{"JSON, no name", "{\"host\":\"a b\"}", nil, `l.txt:1: "a b" is not an address or host name`},
 		{"JSON, secret", "{\"url\":\"http://a:S3CRET@h/\"}", nil, "l.txt:1: target URL holds a user name or password"},
 		{"masscan", "open tcp\n", nil, "l.txt:1: not a line of masscan"},
+		{"a table of docker ps", "CONTAINER ID   IMAGE     PORTS\nab12   claw   0.0.0.0:18789->18789/tcp\n", nil, "l.txt:1: this is a table for people, which may leave out what it has no space for: use docker ps --format"},
+		{"a table of kubectl", "NAMESPACE   NAME   TYPE\nclaw   gw   LoadBalancer\n", nil, "l.txt:1: this is a table for people, which may leave out what it has no space for: use kubectl get ... -o json"},
 		{"CSV", "saddr,sport\n10.0.0.1,80\n10.0.0.1,x\n", []string{"l.txt:2 10.0.0.1"}, `l.txt:3: "x" is not a port`},
 		{"CSV, field over lines", "saddr,title\n10.0.0.1,\"a, b\nc\"\n10.0.0.2,x\n", []string{"l.txt:2 10.0.0.1", "l.txt:4 10.0.0.2"}, ""},
 		{"CSV, stray quote", "saddr,title\n10.0.0.1,\"x\n10.0.0.2,y\n10.0.0.3,z\n", nil, "l.txt:2: a quote begins a field that continues over line 3, which looks like a target"},
