@@ -96,13 +96,16 @@ func Advisories() (*advisory.DB, error) { return Builtin(advisoryFile, advisory.
 
 // DataDigest is a digest of all data that comes with the program: what has the same one
 // judges alike.
-func DataDigest() (string, error) {
+func DataDigest() (string, error) { return digest(fingerprints.FS) }
+
+// digest is that of all files of a directory, with their names.
+func digest(dir fs.FS) (string, error) {
 	sum := sha256.New()
-	err := fs.WalkDir(fingerprints.FS, ".", func(name string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(dir, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		data, err := fs.ReadFile(fingerprints.FS, name)
+		data, err := fs.ReadFile(dir, name)
 		fmt.Fprintf(sum, "%q %d\n", name, len(data))
 		sum.Write(data)
 		return err

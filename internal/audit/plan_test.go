@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/event"
@@ -150,11 +151,29 @@ func TestPlanRefuses(t *testing.T) {
 	}
 }
 
-// TestDataDigest: it is the same at any time.
+// TestDataDigest: other data have another one, also if only the border of files is elsewhere.
 func TestDataDigest(t *testing.T) {
-	a, err := DataDigest()
-	b, err2 := DataDigest()
-	if a != b || len(a) != 64 || err != nil || err2 != nil {
-		t.Errorf("%s, then %s: %v %v", a, b, err, err2)
+	own, err := DataDigest()
+	if err != nil || len(own) != 64 {
+		t.Fatal(own, err)
+	}
+	seen := map[string]string{own: "that of the program"}
+	for name, files := range map[string]map[string]string{
+		"two files":          {"a": "one", "d/b": "two"},
+		"another name":       {"a": "one", "d/c": "two"},
+		"another place":      {"a": "one", "b": "two"},
+		"another content":    {"a": "one", "d/b": "twO"},
+		"the border of them": {"a": "onet", "d/b": "wo"},
+		"a file less":        {"a": "one"},
+	} {
+		dir := fstest.MapFS{}
+		for file, text := range files {
+			dir[file] = &fstest.MapFile{Data: []byte(text)}
+		}
+		got, err := digest(dir)
+		if err != nil || seen[got] != "" {
+			t.Errorf("%s: as %q, %v", name, seen[got], err)
+		}
+		seen[got] = name
 	}
 }

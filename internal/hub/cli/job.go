@@ -52,7 +52,7 @@ confirm and vantage, and the vantages that make it:
 
 A name, or an ID, is that of a job; of a name, the latest. Paused workers keep what they
 have begun and open no connection. What a stopped job has found is kept, as a run that is
-not complete. The results of one that still runs are those of its units that are done.
+not complete. The results of one that still runs are what was found so far.
 
 Exit codes: 0 done · 1 failed · 2 usage or input error · with -wait also 4, not every
 target was looked at, or not all that was named could be judged, and 130, interrupted: the

@@ -44,7 +44,8 @@ func newServe(s streams) *cobra.Command {
 		Long: `Run the watches of FILE (default watch.yaml) at their times, send its alerts,
 and show the history as pages. Without a watch.yaml this machine is watched.
 
-A signal ends it in order: a run that is being made counts as incomplete.
+A signal ends it in order: a run that is being made counts as incomplete. What workers
+make goes on when it is started again.
 
 Exit codes: 0 done · 1 failed while running · 2 configuration error; with -once also
 4, a run was not complete or could not judge all that its watch names, and 130,

@@ -40,7 +40,7 @@ accounts that its configuration needs, and -pin names the key of its certificate
 		f.StringVar(&file, "config", "", "read this `FILE` instead of watch.yaml")
 		f.StringVar(&vantage, "vantage", "", "where it stands: a `NAME` of a-z, 0-9 and -, such as fra")
 		f.StringVar(&out, "o", "", "write the credentials to this `FILE` (default NAME.worker.yaml)")
-		f.StringVar(&pin, "pin", "", "SHA-256 in hex of the public key of a NATS server of your own")
+		f.StringVar(&pin, "pin", "", "the `SHA256`, in hex, of the public key of a NATS server of your own")
 	}, func(ctx context.Context, args []string) error {
 		if len(args) == 0 || (args[0] == "list" || args[0] == "server-accounts") != (len(args) == 1) {
 			return usage(errors.New("use " + workerUse))

@@ -124,7 +124,7 @@ const (
 	MaxPart     = 512 << 10   // bytes of a packed part
 	MaxUnpacked = 16 << 20    // bytes of its lines
 	MaxGrant    = time.Second // how long a grant counts from when it was asked for
-	MaxAttempts = 5           // that begin and do not end, until a unit is given up
+	MaxAttempts = 5           // that neither end nor are given back, until a unit is given up
 )
 
 // Lease is how long a unit is a worker's after it was last heard of, and Beat how often it

@@ -205,8 +205,8 @@ func (m *machine) fleet(ctx context.Context, e *exposition) error {
 	if err != nil {
 		return err
 	}
-	const seen, silent, refused = "seen", "silent", "refused"
-	at := map[string]sums{seen: {}, silent: {}, refused: {}}
+	const seen, unheard, refused = "seen", "unheard", "refused"
+	at := map[string]sums{seen: {}, unheard: {}, refused: {}}
 	for _, w := range workers {
 		if !w.Revoked.IsZero() {
 			continue
@@ -218,7 +218,7 @@ func (m *machine) fleet(ctx context.Context, e *exposition) error {
 		is := seen
 		switch {
 		case w.Silent(m.Now()):
-			is = silent
+			is = unheard
 		case w.Why != "":
 			is = refused
 		}
@@ -228,7 +228,7 @@ func (m *machine) fleet(ctx context.Context, e *exposition) error {
 	}
 	x = e.gauge("clawsonar_workers", fmt.Sprintf("Workers that were heard of within %v, those that were not, and those that the hub refuses.", job.Lease))
 	for _, vantage := range at[seen].names() {
-		for _, state := range []string{seen, silent, refused} {
+		for _, state := range []string{seen, unheard, refused} {
 			x.set(at[state][vantage], "vantage", vantage, "state", state)
 		}
 	}

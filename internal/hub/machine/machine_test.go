@@ -336,7 +336,7 @@ func TestMetrics(t *testing.T) {
 		`clawsonar_job_units{job="nightly",vantage="sgp",state="done"}`:    "0",
 		`clawsonar_job_units{job="adhoc",vantage="fra",state="waiting"}`:   "", // it has ended
 		`clawsonar_workers{vantage="fra",state="seen"}`:                    "1",
-		`clawsonar_workers{vantage="fra",state="silent"}`:                  "1",
+		`clawsonar_workers{vantage="fra",state="unheard"}`:                 "1",
 		`clawsonar_workers{vantage="fra",state="refused"}`:                 "1", // it is there, and gets no units
 		`clawsonar_watch_interval_seconds{watch="` + strange + `"}`:        "",
 		`clawsonar_gateways{watch="` + strange + `",verdict="no-verdict"}`: "",
@@ -459,7 +459,7 @@ func TestMetricsAreBounded(t *testing.T) {
 	if n := len(got); n > 5000 {
 		t.Errorf("%d samples", n)
 	}
-	sum, unknown, done, silent := 0, 0, 0, 0
+	sum, unknown, done, unheard := 0, 0, 0, 0
 	for name, value := range got {
 		var n int
 		fmt.Sscan(value, &n)
@@ -472,12 +472,12 @@ func TestMetricsAreBounded(t *testing.T) {
 		if strings.HasSuffix(name, `state="done"}`) {
 			done += n
 		}
-		if strings.HasSuffix(name, `state="silent"}`) {
-			silent += n
+		if strings.HasSuffix(name, `state="unheard"}`) {
+			unheard += n
 		}
 	}
-	if sum != 1000 || unknown != 1000 || done != 1000 || silent != 1000 {
-		t.Errorf("of 1000 each: %d open gateways and %d unknown ones, %d units, %d workers", sum, unknown, done, silent)
+	if sum != 1000 || unknown != 1000 || done != 1000 || unheard != 1000 {
+		t.Errorf("of 1000 each: %d open gateways and %d unknown ones, %d units, %d workers", sum, unknown, done, unheard)
 	}
 	for sample, want := range map[string]string{`{release="unknown"}`: "2", `{release="other"}`: "4", `{release="a"}`: "2"} {
 		if got["clawsonar_releases"+sample] != want {

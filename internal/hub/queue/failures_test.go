@@ -560,7 +560,7 @@ func TestGivenBack(t *testing.T) {
 		}
 	}
 	h.wait("the units of both jobs are queued", messages(6))
-	if o := ask[job.Ordered](c, job.AskFail, job.Fail{At: job.At{Unit: unit, Attempt: b.Attempt}, Error: "the worker was stopped"}); o.Order != job.Refuse {
+	if o := ask[job.Ordered](c, job.AskFail, job.Fail{At: job.At{Unit: unit, Attempt: b.Attempt}, Error: "the worker was stopped", Back: true}); o.Order != job.Refuse {
 		t.Fatalf("%+v", o)
 	}
 	h.must(c.nc.Publish(back.Reply, []byte("-NAK")))

@@ -67,7 +67,7 @@ type JobUnit struct {
 	Job, Vantage string
 	K            uint64
 	State        UnitState
-	Attempts     int       // that were begun
+	Attempts     int       // that were begun, and not given back
 	Attempt      int64     // the last one; 0 if there was none
 	Worker       string    // that began it
 	Begun        time.Time // the last time

@@ -95,8 +95,9 @@ func attempt(ctx context.Context, q querier, a job.At, worker string) (held, err
 func (h *held) works() bool { return h.say.Order == job.Run || h.say.Order == job.Pause }
 
 // BeginUnit begins an attempt at a unit; one that was going on is lost. If the order is
-// not run, none has begun. A unit that was begun job.MaxAttempts times is given up. Of so
-// many attempts, the latest, there is what they have sent.
+// not run, none has begun. A unit that was begun job.MaxAttempts times, and each time neither
+// ended nor was given back, is given up. Of so many attempts, the latest, there is what they
+// have sent.
 func (s *Store) BeginUnit(ctx context.Context, u job.Unit, worker string, now time.Time) (out job.Begun, err error) {
 	err = s.together(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		h, err := stands(ctx, tx, u)

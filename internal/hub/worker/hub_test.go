@@ -59,6 +59,7 @@ type hub struct {
 	begins  []job.Begin
 	mute    map[job.Verb]int // so many requests are heard and not answered; -1 for all
 	granted int
+	idle    int // so often a worker said that it has nothing to do
 	// grant answers a request for connections; by default it grants all for the next 100 ms.
 	grant func(job.Want) job.Grant
 }
@@ -231,6 +232,8 @@ func (h *hub) reply(verb job.Verb, data []byte) []byte {
 		read(&f)
 		h.fails = append(h.fails, f.Error)
 		o.Order = job.Refuse
+	case job.AskIdle:
+		h.idle++
 	}
 	text, err := json.Marshal(out)
 	if err != nil {

@@ -143,6 +143,10 @@ func TestRealQueue(t *testing.T) {
 			t.Errorf("%s has %d lines", ip, n)
 		}
 	}
+	// Each target is connected to at least once.
+	if n := float64(e.all.Load()); n < 1500 || n > rate*(took.Seconds()+1) {
+		t.Errorf("%.0f connections in %v, of %d a second", n, took, rate)
+	}
 	t.Logf("%d connections in %v, %.0f a second", e.all.Load(), took, float64(e.all.Load())/took.Seconds())
 	if err := db.RevokeWorker(t.Context(), "worker-1", time.Now()); err != nil {
 		t.Fatal(err)

@@ -154,8 +154,10 @@ func (w *Worker) lane(ctx context.Context) {
 		case m != nil:
 			w.take(ctx, m)
 		default:
-			// Nobody waits for it: it says that the worker is there.
-			_, _ = w.link.ask(ctx, job.AskIdle, idle)
+			// It says that the worker is there. A hub that was killed just then never answers.
+			one, end := context.WithTimeout(ctx, retry)
+			_, _ = w.link.ask(one, job.AskIdle, idle)
+			end()
 		}
 	}
 }

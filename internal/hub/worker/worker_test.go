@@ -261,6 +261,18 @@ func TestRepliesLost(t *testing.T) {
 	}
 }
 
+// TestIdleUnheard: a worker that has nothing to do, and is not answered that it is there, as
+// of a hub that was killed then, takes units again.
+func TestIdleUnheard(t *testing.T) {
+	h := startHub(t)
+	e := listenOn(t, "127.0.0.1")
+	h.lock(func() { h.mute[job.AskIdle] = -1 })
+	h.work(nil)
+	wait(t, "that it says so", func() (said bool) { h.lock(func() { said = h.idle > 0 }); return said })
+	h.add("job1", func(s *audit.Settings) { s.Targets = []string{e.addrs[0].String()} }, nil)
+	wait(t, "a unit that is done", func() bool { _, ok := h.isDone(unit("job1")); return ok })
+}
+
 // TestLease: a worker that could not say for the time of a lease that it is at work drops
 // the unit and sends nothing more.
 func TestLease(t *testing.T) {
