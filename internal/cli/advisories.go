@@ -20,6 +20,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
+	"github.com/clawsonar/clawsonar/internal/explain"
 	"github.com/clawsonar/clawsonar/internal/release"
 	"github.com/clawsonar/clawsonar/internal/report"
 	"github.com/clawsonar/clawsonar/internal/results"
@@ -121,36 +122,9 @@ func newAdvisoriesShow(s streams) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		showAdvisory(s.out, a, t)
+		explain.Advisory(s.out, a, t)
 		return nil
 	})
-}
-
-func showAdvisory(w io.Writer, a *advisory.Advisory, t report.Texts) {
-	row := func(name, value string) {
-		if value != "" {
-			fmt.Fprintf(w, "%s %s\n", report.Pad(name, 11), clean.Text(value))
-		}
-	}
-	fmt.Fprintf(w, "%s\n%s\n\n", t.Say("%s (%s)", a.ID, t.Severity(a.Grade())), clean.Text(a.Summary))
-	row("CVE", a.CVE)
-	row(t.Say("Published"), a.Published+map[string]string{"upper-bound": t.Say(" at the latest"), "cve": t.Say(" (CVE record)"), "vendor-batch": t.Say(" (vendor's list)")}[a.DateOf])
-	for _, score := range a.Scores {
-		if n, err := score.Base(); err == nil {
-			row(t.Say("Score"), strings.TrimSpace(t.Say("%s by %s %s", fmt.Sprintf("%.1f", n), score.Source, cmp.Or(score.Vector, score.Version))))
-		}
-	}
-	row("CWE", strings.Join(a.CWEs, ", "))
-	row(t.Say("Package"), strings.Join(append([]string{a.Package}, a.Also...), ", "))
-	for _, r := range a.Ranges {
-		row(t.Say("Affected"), r.String())
-	}
-	row(t.Say("Concerns"), t.Say("%s (through the gateway's port: %s)", a.Surface, a.Gateway))
-	row(t.Say("Credential"), t.Word(string(a.Credential)))
-	for _, n := range a.Notes {
-		row(t.Say("Note"), n)
-	}
-	row(t.Say("See"), a.URL())
 }
 
 func newAdvisoriesCheck(s streams) *cobra.Command {

@@ -9,7 +9,9 @@ import (
 	"testing"
 
 	"github.com/clawsonar/clawsonar/fingerprints"
+	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/check"
+	"github.com/clawsonar/clawsonar/internal/explain"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/report"
@@ -128,7 +130,7 @@ func TestExplainInChinese(t *testing.T) {
 	halfWidth := regexp.MustCompile(`\p{Han}[,;:!?()]|[,;:!?()]\p{Han}`)
 	for _, id := range ids {
 		var b bytes.Buffer
-		if err := explain(&b, set, id, texts); err != nil {
+		if err := explain.Write(&b, set, audit.Advisories, id, texts); err != nil {
 			t.Fatal(err)
 		}
 		for i, line := range slices.Collect(strings.Lines(b.String())) {
