@@ -108,7 +108,7 @@ func (o *inspectOptions) inspect(ctx context.Context, s streams, args []string) 
 	names = append(names, o.env...)
 	return o.run(ctx, s, set, names, func(emit func(event.Event) error) error {
 		err := emit(&event.Scan{
-			Type: event.TypeScan, Schema: event.Schema, Tool: event.Tool{Name: "clawsonar", Version: version.Version},
+			Type: event.TypeScan, Schema: event.Schema, Tool: event.Tool{Name: "clawsonar", Version: version.String()},
 			Started: now(), Level: event.LevelPassive, Kind: event.TargetFiles, Shard: "1/1", Data: data,
 		})
 		if err != nil {

@@ -5,8 +5,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"github.com/clawsonar/clawsonar/internal/version"
 )
 
 // Manual returns the man pages of all commands, by file name such as
@@ -32,7 +30,7 @@ func Manual() map[string]string {
 func manPage(cmd *cobra.Command, f *flags) string {
 	var b strings.Builder
 	name := strings.ReplaceAll(cmd.CommandPath(), " ", "-")
-	fmt.Fprintf(&b, ".TH %s 1 \"\" \"clawsonar %s\"\n", strings.ToUpper(roff(name)), version.Version)
+	fmt.Fprintf(&b, ".TH %s 1 \"\" clawsonar\n", strings.ToUpper(roff(name)))
 	fmt.Fprintf(&b, ".SH NAME\n%s \\- %s\n", roff(name), roff(cmd.Short))
 	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B %s\n", roff(cmd.UseLine()))
 	text := cmd.Long

@@ -253,7 +253,7 @@ func (o *scanOptions) prepare(ctx context.Context, s streams, set *fingerprint.S
 // builder makes the configuration out of these options.
 func (o *scanOptions) builder(s streams, set *fingerprint.Set) *audit.Builder {
 	b := &audit.Builder{
-		Settings: &o.Settings, Naming: flagNames(), Tool: event.Tool{Name: "clawsonar", Version: version.Version}, Set: set,
+		Settings: &o.Settings, Naming: flagNames(), Tool: event.Tool{Name: "clawsonar", Version: version.String()}, Set: set,
 		Offline: o.dryRun, // that looks nothing up
 		Warn:    warn(s.err),
 	}

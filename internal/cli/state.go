@@ -72,7 +72,7 @@ func (o *scanOptions) openJournal(cfg *scan.Config) (*results.JournalFile, error
 	if o.redact && o.redactKey == "" {
 		return nil, fmt.Errorf("%s: with -redact each run has pseudonyms of its own, and the results of two runs could not be merged: give -redact-key FILE", flag)
 	}
-	want := results.Journal{Tool: version.Version, Config: cfg.Head.Config, Shard: cfg.Head.Shard, Targets: cfg.Targets()}
+	want := results.Journal{Tool: version.String(), Config: cfg.Head.Config, Shard: cfg.Head.Shard, Targets: cfg.Targets()}
 	if o.dryRun {
 		_, err := results.ReadJournal(path, want)
 		if err != nil && (o.resume != "" || !missing(err)) {

@@ -35,7 +35,7 @@ func newVersion(s streams) *cobra.Command {
 			return err
 		}
 		d := audit.Dates(set, advisories)
-		_, err = fmt.Fprintf(s.out, "clawsonar %s%s, %s\n%s\n%s\n", version.Version, version.Revision(), runtime.Version(),
+		_, err = fmt.Fprintf(s.out, "clawsonar %s, %s\n%s\n%s\n", version.String(), runtime.Version(),
 			t.Say("%d OpenClaw releases up to %s, as of %s", d.Releases, d.NewestRelease, d.ReleasesAsOf),
 			t.Say("%d advisories, as of %s", d.Advisories, d.AdvisoriesAsOf))
 		return err

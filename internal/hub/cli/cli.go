@@ -87,7 +87,7 @@ Watch only what you run yourself or are authorised to scan.`,
 }
 
 func sayVersion(s streams) error {
-	_, err := fmt.Fprintf(s.out, "clawsonar-hub %s%s, %s\n", version.Version, version.Revision(), runtime.Version())
+	_, err := fmt.Fprintf(s.out, "clawsonar-hub %s, %s\n", version.String(), runtime.Version())
 	return err
 }
 

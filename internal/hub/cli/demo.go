@@ -208,7 +208,7 @@ func pastDays(ctx context.Context, s streams, c *config.Config, f *fleet) error 
 		if err := f.turn(n); err != nil {
 			return err
 		}
-		b := &audit.Builder{Settings: &w.Settings, Naming: w.Naming(), Tool: event.Tool{Name: hubName, Version: version.Version}, Set: set}
+		b := &audit.Builder{Settings: &w.Settings, Naming: w.Naming(), Tool: event.Tool{Name: hubName, Version: version.String()}, Set: set}
 		cfg, err := b.Build(ctx, w.Source())
 		if err != nil {
 			return err

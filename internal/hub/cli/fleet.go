@@ -47,7 +47,7 @@ func (h *hub) openQueue(ctx context.Context) error {
 	}
 	h.queue, err = queue.Open(ctx, queue.Options{
 		Dir: w.Dir, Listen: w.Listen, URL: w.NATS, Credentials: w.Credentials, CA: w.CA,
-		Rate: w.Rate, Version: version.Version, Data: data, Ledger: h.db,
+		Rate: w.Rate, Version: version.String(), Data: data, Ledger: h.db,
 		Start: h.giveUp, Finish: h.finish,
 		Say: func(line string) { h.s.say("%s", line) }, Now: time.Now,
 	})
@@ -65,7 +65,7 @@ func judgeOf(db *store.Store, c *config.Config, set *fingerprint.Set) (*judge.Ju
 		return nil, err
 	}
 	return &judge.Judge{
-		Ledger: db, Key: key.Public().(ed25519.PublicKey), Tool: event.Tool{Name: hubName, Version: version.Version},
+		Ledger: db, Key: key.Public().(ed25519.PublicKey), Tool: event.Tool{Name: hubName, Version: version.String()},
 		Data: audit.Dates(set, advisories), Now: time.Now,
 	}, nil
 }

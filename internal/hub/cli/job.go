@@ -339,7 +339,7 @@ func addJob(ctx context.Context, db *store.Store, c *config.Config, w *config.Wa
 	}
 	tell := func(text string) { say("job %s: %s", w.Name, text) }
 	b := &audit.Builder{
-		Settings: &w.Settings, Naming: w.Naming(), Tool: event.Tool{Name: hubName, Version: version.Version}, Set: set, Say: tell, Warn: tell,
+		Settings: &w.Settings, Naming: w.Naming(), Tool: event.Tool{Name: hubName, Version: version.String()}, Set: set, Say: tell, Warn: tell,
 	}
 	plan, cfg, err := b.Plan(ctx, w.Source())
 	if err != nil {

@@ -93,7 +93,7 @@ func open(ctx context.Context, s streams, c *config.Config) (h *hub, err error) 
 		return nil, err
 	}
 	h.runner = &watch.Runner{
-		Dir: c.Streams, Store: h.db, Set: set, Checks: check.Infos(), Tool: event.Tool{Name: hubName, Version: version.Version},
+		Dir: c.Streams, Store: h.db, Set: set, Checks: check.Infos(), Tool: event.Tool{Name: hubName, Version: version.String()},
 		Geo: files, Now: time.Now, Say: h.sayOf,
 	}
 	for _, w := range c.Watches {
@@ -257,7 +257,7 @@ func (h *hub) handler(ctx context.Context, site *url.URL) (*access.Hub, error) {
 	if err != nil {
 		return nil, err
 	}
-	tool := event.Tool{Name: hubName, Version: version.Version}
+	tool := event.Tool{Name: hubName, Version: version.String()}
 	board, err := web.New(web.Config{
 		Data: h.db, Tool: tool, Checks: check.Infos(), Watches: watches,
 		Streams: h.c.Streams, URL: h.c.URL, Public: h.c.Public, Workers: h.c.Workers != nil, UnitTargets: h.unitTargets, Now: time.Now, Log: log,

@@ -68,7 +68,7 @@ or input error.`,
 		}
 		w := &worker.Worker{
 			Credentials: c, Settings: o, Naming: audit.Naming{Prefix: "-"}, Units: units,
-			Tool: event.Tool{Name: hubName, Version: version.Version}, Set: set,
+			Tool: event.Tool{Name: hubName, Version: version.String()}, Set: set,
 			Say: func(line string) { s.say("%s", line) },
 		}
 		if err := w.Check(ctx); err != nil {
