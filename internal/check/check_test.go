@@ -238,7 +238,7 @@ func cases() []struct {
 		{"novnc-reachable", "VNC without a password", helper("vnc", event.AuthOpen), event.Critical},
 		{"novnc-reachable", "noVNC without a password", helper("novnc", event.AuthOpen), event.Critical},
 		{"novnc-reachable", "with a password", helper("vnc", event.AuthRequired), event.Medium},
-		{"novnc-reachable", "not known", helper("novnc", event.AuthUnknown), event.Medium},
+		{"novnc-reachable", "not known", helper("novnc", event.AuthUnknown), event.High},
 		{"novnc-reachable", "over loopback", with(helper("vnc", event.AuthOpen), loopback), event.Info},
 		{"novnc-reachable", "over loopback, published on all", with(helper("vnc", event.AuthOpen), bound("0.0.0.0:5900", "")), event.Critical},
 		{"novnc-reachable", "another helper", helper("cdp", event.AuthOpen), ""},

@@ -13,9 +13,10 @@ func novncReachable() Check {
 		Needs:    event.NeedsHelpers,
 		When: `A VNC server, or noVNC's page in front of one, answered on a port where agents'
 sandboxes show their screen. The list of security types tells whether a password
-is required; none was tried and no screen opened. Critical without a password or
-where it is not known whether one is required, else medium; over loopback for
-information, unless the listener is known to be bound, or published, beyond it.`,
+is required; none was tried and no screen opened. Critical without a password,
+high where it is not known whether one is required, medium with one; over
+loopback for information, unless the listener is known to be bound, or
+published, beyond it.`,
 		Files: `A port of VNC or noVNC (5900, 6080) is published or forwarded beyond loopback of
 the host, or an Ingress or a tunnel leads to it. Whether it requires a password
 counts where the files tell.`,
@@ -44,6 +45,6 @@ password (x11vnc -rfbauth) and update OpenClaw and its sandbox image.`,
 		case s.Verdict.Auth.State == event.AuthOpen:
 			return c.finding(s, event.Critical, s.Verdict.Product.Because, message.Say("novnc-reachable.open", message.Of("address", s.at())))
 		}
-		return c.finding(s, event.Medium, s.Verdict.Product.Because, message.Say("novnc-reachable.unclear", message.Of("address", s.at())))
+		return c.finding(s, event.High, s.Verdict.Product.Because, message.Say("novnc-reachable.unclear", message.Of("address", s.at())))
 	}}
 }
