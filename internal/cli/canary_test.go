@@ -419,7 +419,7 @@ func (g *garden) show(t *testing.T, where, text string, cores ...string) {
 // outputsTo is every format as a flag, with a name for its file.
 func outputsTo(dir, prefix string) []string {
 	var out []string
-	for _, f := range []string{"table", "jsonl", "json", "csv", "markdown", "html", "sarif", "junit"} {
+	for _, f := range []string{"table", "jsonl", "json", "csv", "markdown", "html", "sarif", "junit", "codequality"} {
 		out = append(out, "-o", f+"="+filepath.Join(dir, prefix+"."+f))
 	}
 	return out
@@ -551,7 +551,7 @@ func TestOldStream(t *testing.T) {
 	sum := sha256.Sum256([]byte("739184"))
 	g := &garden{sums: map[string]bool{hex.EncodeToString(sum[:8]): true}}
 	for _, command := range [][]string{{"report", old}, {"report", old, "-redact"}, {"diff", old, old}} {
-		for _, f := range []string{"table", "jsonl", "json", "csv", "markdown", "html", "sarif", "junit"} {
+		for _, f := range []string{"table", "jsonl", "json", "csv", "markdown", "html", "sarif", "junit", "codequality"} {
 			cmd := exec.Command("clawsonar", append(slices.Clone(command), "-v", "-f", f)...)
 			cmd.Env = append(os.Environ(), "HOME="+dir)
 			out, err := cmd.CombinedOutput()

@@ -49,7 +49,7 @@ func checkOutputs(t *testing.T, dir, address string, except ...string) {
 			continue
 		}
 		end := map[string]string{
-			"table": "DATA", "json": "}\n", "html": "</html>\n", "sarif": "}\n", "junit": "</testsuites>\n", "jsonl": "}\n",
+			"table": "DATA", "json": "}\n", "html": "</html>\n", "sarif": "}\n", "junit": "</testsuites>\n", "codequality": "]\n", "jsonl": "}\n",
 		}[f]
 		if !bytes.Contains(data, []byte(address)) || f != "table" && !bytes.HasSuffix(data, []byte(end)) {
 			t.Errorf("%s does not tell of %s, or is not whole: …%q", f, address, data[max(0, len(data)-80):])

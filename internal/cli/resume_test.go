@@ -21,7 +21,7 @@ import (
 
 // wholeFormats are those whose file is there as a whole or not at all.
 func wholeFormats() []string {
-	return []string{"table", "json", "csv", "markdown", "html", "sarif", "junit"}
+	return []string{"table", "json", "csv", "markdown", "html", "sarif", "junit", "codequality"}
 }
 
 // A scan that is killed and interrupted, three times each, and continued, into

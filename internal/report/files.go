@@ -128,9 +128,10 @@ func diffLines(f *event.Finding) []string {
 	return strings.Split(f.Diff, "\n")
 }
 
-// artifact names a file of a deployment for SARIF: relative to the directory of the
-// run, if it is in that. Root is that directory, "" if it is not known.
-func artifact(t *event.Target, file, root string) sarifArtifact {
+// repositoryName names a file of a deployment relative to the directory of the run, if it
+// is in that, else below the root of the machine. Root is that directory, "" if it is not
+// known.
+func repositoryName(t *event.Target, file, root string) string {
 	name := path.Clean(strings.ReplaceAll(t.Target.Path(file), "\\", "/"))
 	if root != "" {
 		full := filepath.FromSlash(name)
@@ -141,11 +142,17 @@ func artifact(t *event.Target, file, root string) sarifArtifact {
 			name = pick(filepath.IsLocal(rel), filepath.ToSlash(rel), filepath.ToSlash(full))
 		}
 	}
-	if path.IsAbs(name) {
-		return sarifArtifact{URI: (&url.URL{Scheme: "file", Path: name}).String()}
-	}
 	for strings.HasPrefix(name, "../") {
 		name = strings.TrimPrefix(name, "../")
+	}
+	return name
+}
+
+// artifact is repositoryName for SARIF.
+func artifact(t *event.Target, file, root string) sarifArtifact {
+	name := repositoryName(t, file, root)
+	if path.IsAbs(name) {
+		return sarifArtifact{URI: (&url.URL{Scheme: "file", Path: name}).String()}
 	}
 	return sarifArtifact{URI: escapedPath(name), URIBaseID: "%SRCROOT%"}
 }

@@ -230,7 +230,7 @@ func TestSeverities(t *testing.T) {
 			t.Errorf("%s: a critical finding is not shown, or nothing says that others are not", format)
 		}
 	}
-	for _, format := range []string{"jsonl", "json", "csv", "sarif", "junit"} {
+	for _, format := range []string{"jsonl", "json", "csv", "sarif", "junit", "codequality"} {
 		if render(t, format, Options{}, mixed()...) != render(t, format, o, mixed()...) {
 			t.Errorf("%s differs", format)
 		}

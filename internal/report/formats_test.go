@@ -66,7 +66,7 @@ func TestFormatsGolden(t *testing.T) {
 		o              Options
 	}
 	var looks []look
-	for format, ext := range map[string]string{"table": ".txt", "json": ".json", "csv": ".csv", "markdown": ".md", "html": ".html", "sarif": ".sarif", "junit": ".junit.xml"} {
+	for format, ext := range map[string]string{"table": ".txt", "json": ".json", "csv": ".csv", "markdown": ".md", "html": ".html", "sarif": ".sarif", "junit": ".junit.xml", "codequality": ".codequality"} {
 		looks = append(looks, look{ext, format, Options{Checks: fixtureChecks()}})
 	}
 	for format, ext := range map[string]string{"table": "-zh.txt", "markdown": "-zh.md", "html": "-zh.html"} {
@@ -141,7 +141,7 @@ func TestHostile(t *testing.T) {
 	head := *events[0].(*event.Scan)
 	head.Vantage, head.Compared = nastyText("vantage", 1<<20), &event.Compared{Vantage: nastyText("other", 1<<20)}
 	sides[0] = &head
-	for _, f := range []string{"csv", "markdown", "html", "sarif", "junit"} {
+	for _, f := range []string{"csv", "markdown", "html", "sarif", "junit", "codequality"} {
 		for _, o := range []Options{{Checks: fixtureChecks()}, {Checks: fixtureChecks(), Verbose: true, Lang: "zh"}, {Checks: fixtureChecks(), View: "nvdb"}, {Checks: fixtureChecks(), Lang: "sides"}} {
 			events := events
 			if o.Lang == "sides" {
@@ -178,9 +178,9 @@ func TestHostile(t *testing.T) {
 				hostileMarkdown(t, out)
 			case "html":
 				hostileHTML(t, out)
-			case "sarif":
+			case "sarif", "codequality":
 				if !json.Valid([]byte(out)) {
-					t.Error("sarif: no JSON")
+					t.Errorf("%s: no JSON", f)
 				}
 			case "junit":
 				if err := wellFormed(out); err != nil {
@@ -546,11 +546,12 @@ func TestUngraded(t *testing.T) {
 		}), summaryEvent(event.Summary{Targets: 1, Outcomes: map[event.Outcome]int{"identified": 1}, Auth: map[event.AuthState]int{"required": 1},
 			Findings: map[event.Severity]int{word: 1, "info": 1}, Complete: true})}
 		for format, want := range map[string][]string{
-			"table":    {"1 unknown, 1 info"},
-			"markdown": {"1 unknown finding"},
-			"html":     {`class="bad"`, `<article class="finding critical">`},
-			"sarif":    {`"ruleId":"of-tomorrow","ruleIndex":8,"level":"error"`, `"ruleId":"GHSA-2222-3333-4444","ruleIndex":9,"level":"error"`, `"security-severity":"9.5"`},
-			"junit":    {`failures="1"`},
+			"table":       {"1 unknown, 1 info"},
+			"markdown":    {"1 unknown finding"},
+			"html":        {`class="bad"`, `<article class="finding critical">`},
+			"sarif":       {`"ruleId":"of-tomorrow","ruleIndex":8,"level":"error"`, `"ruleId":"GHSA-2222-3333-4444","ruleIndex":9,"level":"error"`, `"security-severity":"9.5"`},
+			"junit":       {`failures="1"`},
+			"codequality": {`"check_name":"of-tomorrow","fingerprint":"k","severity":"blocker"`, `"check_name":"GHSA-2222-3333-4444"`},
 		} {
 			for _, with := range [][]event.Event{events, events[:2]} {
 				out := render(t, format, Options{Checks: fixtureChecks()}, with...)

@@ -42,7 +42,7 @@ type Options struct {
 	Checks []event.CheckInfo
 	Lang   string // of table, markdown and html, see Languages; "" is English
 	View   string // of markdown, see Views; "" is the usual one
-	// Root is the directory of the run, to which sarif makes names of files relative; "" if
+	// Root is the directory of the run, to which sarif and codequality make names of files relative; "" if
 	// that is not known.
 	Root string
 	// Severities of the findings that table, markdown and html spell out; none for
@@ -67,6 +67,7 @@ func formats() []format {
 		{"html", ".html .htm", newHTML},
 		{"sarif", ".sarif", newSARIF},
 		{"junit", ".xml", newJUnit},
+		{"codequality", "", newCodeQuality},
 	}
 }
 
@@ -120,8 +121,8 @@ func formatOf(path string) (string, error) {
 // Views returns the names of the views that markdown has besides the usual one.
 func Views() []string { return []string{"nvdb"} }
 
-// New returns a sink that writes the named format to w. jsonl, json, csv and
-// junit write each event at once; table, markdown, html and sarif, which put the
+// New returns a sink that writes the named format to w. jsonl, json, csv,
+// junit and codequality write each event at once; table, markdown, html and sarif, which put the
 // worst first and have a limit, in Flush.
 func New(format string, w io.Writer, o Options) (Sink, error) {
 	if o.View != "" && !slices.Contains(Views(), o.View) {

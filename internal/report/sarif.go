@@ -229,7 +229,7 @@ func compact(v any) ([]byte, error) {
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
-		return nil, fmt.Errorf("write sarif report: %w", err)
+		return nil, fmt.Errorf("write report: %w", err)
 	}
 	return bytes.TrimSpace(b.Bytes()), nil
 }
@@ -367,16 +367,25 @@ func ruleProperties(s event.Severity, precision string, controls []string) map[s
 // sourceLine matches where a list named a target, "hosts.txt:3".
 var sourceLine = regexp.MustCompile(`^(.+):([0-9]{1,9})$`)
 
-// location is the line that named the target, if it is in a file beside the
-// reader's checkout; code scanning wants a file for every result.
-func location(t *event.Target) []sarifLocation {
-	file, line := "targets.txt", 1
-	if in, n, ok := cutLine(t.Target.Source); ok && in != "stdin" {
+// someFile is where a target is said to be that no file beside the reader's checkout
+// names: code scanning and GitLab want a file for everything.
+const someFile = "targets.txt"
+
+// namedAt is the line that named the target, if it is in a file beside the reader's
+// checkout.
+func namedAt(t *event.Target) (file string, line int) {
+	if in, n, ok := cutLine(t.Target.Source); ok && in != "stdin" && in != "beside" && !strings.HasPrefix(in, "beside ") {
 		name := path.Clean(strings.ReplaceAll(in, "\\", "/"))
 		if !path.IsAbs(name) && !strings.HasPrefix(name, "..") && !strings.Contains(name, ":") {
-			file, line = name, n
+			return name, n
 		}
 	}
+	return someFile, 1
+}
+
+// location is namedAt for SARIF.
+func location(t *event.Target) []sarifLocation {
+	file, line := namedAt(t)
 	return []sarifLocation{{
 		Physical: sarifPhysical{sarifArtifact{(&url.URL{Path: file}).EscapedPath(), "%SRCROOT%"}, sarifRegion{StartLine: line}},
 		Logical:  []sarifLogical{{where(t.Target), "resource"}},

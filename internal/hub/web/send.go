@@ -58,7 +58,7 @@ func contentType(format string) string {
 	switch format {
 	case "csv":
 		return "text/csv; charset=utf-8"
-	case "json":
+	case "json", "codequality":
 		return "application/json"
 	case "jsonl", "intelmq":
 		return "application/jsonl"
@@ -83,6 +83,8 @@ func ending(format string) string {
 		return ".intelmq.jsonl"
 	case "junit":
 		return ".xml"
+	case "codequality":
+		return ".codequality.json"
 	case "table":
 		return ".txt"
 	}
