@@ -69,21 +69,36 @@ Watch only what you run yourself or are authorised to scan.`,
 	}
 	root.SetOut(s.out)
 	root.SetErr(s.err)
-	root.CompletionOptions.DisableDefaultCmd = true
-	root.RunE = func(cmd *cobra.Command, args []string) error {
+	// Only the completion scripts use cobra's own flags.
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usage(fmt.Errorf("%w: see \"%s -h\"", err, cmd.CommandPath()))
+	})
+	root.AddCommand(newServe(s), newImport(s), newToken(s), newJob(s), newWorker(s), newWork(s), newDemo(s), command(&cobra.Command{
+		Use: "version", Short: "Print the version", Long: "Print the version.",
+	}, 0, nil, func(context.Context, []string) error { return sayVersion(s) }))
+	root.InitDefaultCompletionCmd()
+	holder(s, root)
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" {
+			holder(s, cmd)
+		}
+	}
+	return root
+}
+
+// holder makes a command that only has subcommands refuse anything else.
+func holder(s streams, cmd *cobra.Command) {
+	cmd.DisableFlagParsing = true
+	cmd.Args = cobra.ArbitraryArgs // cobra itself exits with 1 on those
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 || slices.Contains([]string{"-h", "-help", "--help"}, args[0]) {
 			return cmd.Help()
 		}
-		if slices.Contains([]string{"-version", "--version"}, args[0]) {
+		if !cmd.HasParent() && slices.Contains([]string{"-version", "--version"}, args[0]) {
 			return sayVersion(s)
 		}
 		return usage(unknown(cmd, args[0]))
 	}
-	root.Args = cobra.ArbitraryArgs
-	root.AddCommand(newServe(s), newImport(s), newToken(s), newJob(s), newWorker(s), newWork(s), newDemo(s), command(&cobra.Command{
-		Use: "version", Short: "Print the version", Long: "Print the version.",
-	}, 0, nil, func(context.Context, []string) error { return sayVersion(s) }))
-	return root
 }
 
 func sayVersion(s streams) error {
@@ -109,6 +124,8 @@ func command(cmd *cobra.Command, most int, add func(*flag.FlagSet), run func(ctx
 		add(set)
 	}
 	cmd.DisableFlagParsing = true
+	cmd.DisableFlagsInUseLine = true
+	cmd.Flags().AddGoFlagSet(set) // for completion and the man pages
 	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
 		fmt.Fprintf(cmd.OutOrStdout(), "%s\n\nUsage:\n  %s\n", strings.TrimSpace(cmd.Long), cmd.UseLine())
 		if add != nil {
@@ -135,6 +152,19 @@ func command(cmd *cobra.Command, most int, add func(*flag.FlagSet), run func(ctx
 			return usage(fmt.Errorf("%q is one argument too many: see \"%s -h\"", clean.N(rest[most], 40), cmd.CommandPath()))
 		}
 		return run(cmd.Context(), rest)
+	}
+	verbs := cmd.ValidArgs
+	cmd.ValidArgs = nil // cobra would complete nothing else
+	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, toComplete string) (out []string, _ cobra.ShellCompDirective) {
+		if len(args) > 0 || verbs == nil {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		for _, verb := range verbs {
+			if strings.HasPrefix(verb, toComplete) {
+				out = append(out, verb)
+			}
+		}
+		return out, cobra.ShellCompDirectiveNoFileComp
 	}
 	return cmd
 }

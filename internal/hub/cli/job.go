@@ -38,8 +38,9 @@ func newJob(s streams) *cobra.Command {
 	var file string
 	var wait, asJSON bool
 	return command(&cobra.Command{
-		Use:   jobUse,
-		Short: "Have workers make a scan, follow it, pause or stop it",
+		Use:       jobUse,
+		ValidArgs: []string{"add", "list", "show", "pause", "resume", "stop", "results"},
+		Short:     "Have workers make a scan, follow it, pause or stop it",
 		Long: `Have the workers of several vantages make a scan, through the database of the hub,
 which need not run yet. FILE has the keys of one watch of a watch.yaml, without every,
 confirm and vantage, and the vantages that make it:

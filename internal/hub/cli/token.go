@@ -28,8 +28,9 @@ func newToken(s streams) *cobra.Command {
 		return store.Open(ctx, c.Store)
 	}
 	return command(&cobra.Command{
-		Use:   "token new NAME [-role ROLE] | token list | token revoke NAME",
-		Short: "Make, list and revoke tokens for people and programs",
+		Use:       "token new NAME [-role ROLE] | token list | token revoke NAME",
+		ValidArgs: []string{"new", "list", "revoke"},
+		Short:     "Make, list and revoke tokens for people and programs",
 		Long: `Make a token, which is printed once and of which the database keeps a digest;
 list the tokens, or revoke one. A token is given as "Authorization: Bearer TOKEN", or
 on the login page. With the first one the hub asks everybody for a login.`,

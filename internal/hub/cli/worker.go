@@ -27,8 +27,9 @@ const workerUse = "worker new NAME -vantage VANTAGE | worker list | worker revok
 func newWorker(s streams) *cobra.Command {
 	var file, vantage, out, pin string
 	return command(&cobra.Command{
-		Use:   workerUse,
-		Short: "Make, list and revoke workers",
+		Use:       workerUse,
+		ValidArgs: []string{"new", "list", "revoke", "server-accounts"},
+		Short:     "Make, list and revoke workers",
 		Long: `Make a worker: a file of credentials, which is all that "clawsonar-hub work" needs on
 another machine, and which nobody else is to have. It may take units of its own vantage and
 hand in their results, and nothing else. A worker that is revoked is disconnected within
