@@ -29,17 +29,18 @@ func newCodeQuality(w io.Writer, o Options, _ *catalogue) Sink {
 	return &codeQuality{w: w, root: o.Root}
 }
 
-// The words of severity that GitLab has.
+// The words of severity that GitLab has. Two of them are also ours, and critical is not
+// the same: the worst is a blocker.
 const (
-	issueInfo     = "info"
+	issueInfo     = string(event.Info)
 	issueMinor    = "minor"
 	issueMajor    = "major"
-	issueCritical = "critical"
+	issueCritical = string(event.Critical)
 	issueBlocker  = "blocker"
 )
 
 // notJudged is the check of what could not be judged, which could be anything.
-const notJudged = "not-judged"
+const notJudged = "unjudged"
 
 type (
 	issue struct {

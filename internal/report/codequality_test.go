@@ -100,14 +100,14 @@ func TestCodeQuality(t *testing.T) {
 		{"a list elsewhere", []event.Event{required("/etc/gateways.txt:7", graded(event.High)), whole}, []string{"a-check critical targets.txt:1"}},
 		{"beside a gateway", []event.Event{required("beside 10.0.0.7:18789", graded(event.High)), whole}, []string{"a-check critical targets.txt:1"}},
 		{"suppressed, gone and not seen again", []event.Event{required("args", suppressed, closed, unseen), whole}, []string{"a-check critical targets.txt:1"}},
-		{"authentication is unknown", []event.Event{of("unknown"), whole}, []string{"not-judged major targets.txt:1"}},
-		{"a word of tomorrow", []event.Event{of("ajar"), whole}, []string{"not-judged major targets.txt:1"}},
+		{"authentication is unknown", []event.Event{of("unknown"), whole}, []string{"unjudged major targets.txt:1"}},
+		{"a word of tomorrow", []event.Event{of("ajar"), whole}, []string{"unjudged major targets.txt:1"}},
 		{"a name that does not resolve", []event.Event{required("list.txt:3"), &event.Target{Type: "target", Target: event.Address{Input: "no.example", Name: "no.example", Source: "list.txt:4"}, Outcome: event.OutcomeDNSError}, whole},
-			[]string{"not-judged major list.txt:4"}},
+			[]string{"unjudged major list.txt:4"}},
 		{"without a line", []event.Event{required("list.txt:3"), summaryEvent(event.Summary{Complete: true, Unlisted: &event.Unlisted{Count: 3, Targets: []event.Place{{Place: "10.0.0.3:18789", Outcome: "error"}}}})},
-			[]string{"not-judged major list.txt:3", "not-judged major list.txt:3"}},
-		{"not complete", []event.Event{required("args"), summaryEvent(event.Summary{})}, []string{"not-judged major targets.txt:1"}},
-		{"cut off", []event.Event{required("args")}, []string{"not-judged major targets.txt:1"}},
+			[]string{"unjudged major list.txt:3", "unjudged major list.txt:3"}},
+		{"not complete", []event.Event{required("args"), summaryEvent(event.Summary{})}, []string{"unjudged major targets.txt:1"}},
+		{"cut off", []event.Event{required("args")}, []string{"unjudged major targets.txt:1"}},
 	} {
 		var issues []issue
 		if err := json.Unmarshal([]byte(render(t, "codequality", Options{}, append([]event.Event{scanEvent()}, tt.events...)...)), &issues); err != nil {
