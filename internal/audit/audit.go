@@ -82,6 +82,8 @@ type Builder struct {
 	// Within, if set, is a further scope that has to allow what is contacted. It is no
 	// part of what the scan is, nor of its digest.
 	Within *target.Scope
+	// Fixed, if set, is the scope, worked out earlier: nothing is read or looked up for it.
+	Fixed *target.Limits
 	// Offline: names of the scope are not looked up, since that is contact. Unknown then
 	// counts them.
 	Offline bool
@@ -89,9 +91,8 @@ type Builder struct {
 	// Say takes what the user should know, Warn what is odd about a file; nil for nobody.
 	Say, Warn func(text string)
 
-	planned *target.Limits // the scope of a plan: nothing is read
-	limits  target.Limits  // of the scope that was prepared
-	here    string         // the first line of a list that means this machine; "" for none
+	limits target.Limits // of the scope that was prepared
+	here   string        // the first line of a list that means this machine; "" for none
 }
 
 func (b *Builder) say(format string, args ...any) {

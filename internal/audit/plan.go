@@ -134,7 +134,7 @@ func (p *Plan) Build(ctx context.Context, b Builder, space *target.Space) (*scan
 	if p.AllAdvisories {
 		s.Advisories = []string{AllAdvisories}
 	}
-	b.Settings, b.planned = s, &p.Limits
+	b.Settings, b.Fixed = s, &p.Limits
 	cfg, err := b.Prepare(ctx)
 	if err != nil {
 		return nil, err

@@ -36,8 +36,8 @@ func (b *Builder) Limits(ctx context.Context) (target.Limits, error) {
 // scope reads everything that says what may be contacted. What cannot be
 // read, or understood, stops the run: it might be what is not to be contacted.
 func (b *Builder) scope(ctx context.Context, resolver *wire.Resolver) (l target.Limits, err error) {
-	if b.planned != nil {
-		return *b.planned, nil
+	if b.Fixed != nil {
+		return *b.Fixed, nil
 	}
 	bounds := target.Bounds{Public: b.MayPublic(), Unresolved: b.Unresolved == UnresolvedOK}
 	if bounds.Allow, err = b.entries("allow", b.Allow, "scope", b.ScopeFile); err != nil {

@@ -64,6 +64,7 @@ Watch only what you run yourself or are authorised to scan.`,
   clawsonar-hub work fra-1.worker.yaml        on another machine
   clawsonar-hub job add job.yaml      have the workers make a scan
   clawsonar-hub import streams        make the index again from the stored streams
+  clawsonar-hub mcp -scope scope.txt  let an agent look at gateways
   clawsonar-hub demo                  a fleet of replicas with a history`,
 		SilenceErrors: true, SilenceUsage: true, DisableFlagParsing: true,
 	}
@@ -73,7 +74,7 @@ Watch only what you run yourself or are authorised to scan.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage(fmt.Errorf("%w: see \"%s -h\"", err, cmd.CommandPath()))
 	})
-	root.AddCommand(newServe(s), newImport(s), newToken(s), newJob(s), newWorker(s), newWork(s), newDemo(s), command(&cobra.Command{
+	root.AddCommand(newServe(s), newImport(s), newToken(s), newJob(s), newWorker(s), newWork(s), newMCP(s), newDemo(s), command(&cobra.Command{
 		Use: "version", Short: "Print the version", Long: "Print the version.",
 	}, 0, nil, func(context.Context, []string) error { return sayVersion(s) }))
 	root.InitDefaultCompletionCmd()

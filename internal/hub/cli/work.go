@@ -37,14 +37,7 @@ Exit codes: 0 ended by a signal · 1 failed, or the hub refuses this worker · 2
 or input error.`,
 	}, 1, func(f *flag.FlagSet) {
 		f.IntVar(&units, "units", units, fmt.Sprintf("work at `N` units at once, at most %d", worker.MaxUnits))
-		f.StringVar(&o.ScopeFile, "scope", "", "contact only what `FILE` lists")
-		f.Func("exclude", "never contact `WHAT`, an address, block, range or name; may be repeated", func(text string) error {
-			o.Exclude = append(o.Exclude, text)
-			return nil
-		})
-		f.StringVar(&o.ExcludeFile, "exclude-file", "", "never contact what `FILE` lists")
-		f.StringVar(&o.Unresolved, "exclude-unresolved", o.Unresolved, "what to do if a name to exclude does not exist: `fail|ok`")
-		f.StringVar(&o.ASFile, "as-file", "", "`FILE` with the blocks of AS numbers")
+		scopeFlags(f, &o.Scope)
 		f.IntVar(&o.Rate, "rate-limit", 0, "open at most `N` connections a second; 0 for as many as the hub grants")
 		f.IntVar(&o.Concurrency, "concurrency", 0, "have at most `N` targets of a unit in flight; 0 for as many as the job says")
 		f.StringVar(&o.Proxy, "proxy", "", "connect through a proxy: `URL` is socks5://HOST:PORT or http://HOST:PORT")
@@ -88,8 +81,8 @@ func checkWork(o *audit.Settings, units int) error {
 			return fmt.Errorf("-%s: use a number from 0 to 1000000", name)
 		}
 	}
-	if o.Unresolved != audit.UnresolvedFails && o.Unresolved != audit.UnresolvedOK {
-		return fmt.Errorf("-exclude-unresolved: %.40q is not known: use %s or %s", o.Unresolved, audit.UnresolvedFails, audit.UnresolvedOK)
+	if err := checkScope(&o.Scope); err != nil {
+		return err
 	}
 	return checkNetwork(&o.Network)
 }

@@ -128,7 +128,7 @@ func TestLean(t *testing.T) {
 	}
 	heavy := func(path string) bool {
 		for _, prefix := range []string{
-			module + "internal/hub/", "github.com/ncruces/", "github.com/jackc/", "github.com/nicholas-fedor/", "github.com/coreos/", "golang.org/x/oauth2",
+			module + "internal/hub/", "github.com/ncruces/", "github.com/jackc/", "github.com/nicholas-fedor/", "github.com/coreos/", "golang.org/x/oauth2", "github.com/modelcontextprotocol/",
 		} {
 			if strings.HasPrefix(path, prefix) {
 				return true

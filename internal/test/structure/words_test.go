@@ -30,6 +30,7 @@ func homonyms() map[string][]string {
 		"internal/hub/config":  {"name"},                                                                                     // key of watch.yaml
 		"internal/hub/web":     {"closed", "opened", "other", "public", "release", "verdict"},                                // columns, keys of queries, a taxonomy, a page
 		"internal/hub/machine": {"release", "target", "verdict"},                                                             // labels of metrics, a parameter
+		"internal/hub/mcp":     {"scan"},                                                                                     // name of a tool
 		"internal/hub/store":   {"closed", "high", "none", "open", "opened", "other", "release", "unknown", "verdict"},       // of what an episode is and why it ended, kinds of changes, queries, columns
 		"internal/local":       {"docker", "loopback"},                                                                       // name and flag of an interface
 		"internal/message":     {"elsewhere", "host", "name", "other", "possible", "reachable", "release"},                   // names and kinds of arguments, a plural form
