@@ -1,6 +1,6 @@
 # Everything a developer or CI does. Go alone builds, tests and runs the demo;
 # e2e and captures need npm, nginx and Caddy as well.
-.PHONY: build test e2e e2e-install e2e-family e2e-report bench lint demo demo-hub generate captures fuzz help
+.PHONY: build test e2e e2e-install e2e-family e2e-report bench lint demo demo-hub generate captures fuzz release-tools release-snapshot release-sums help
 
 build: ## bin/clawsonar and bin/clawsonar-hub
 	go build -trimpath -o bin/ ./cmd/clawsonar ./cmd/clawsonar-hub
@@ -64,5 +64,31 @@ fuzz: ## every fuzz target for FUZZTIME (default 30s)
 		done; \
 	done
 
+# A release is of the newest version in CHANGELOG.md, and everything in it has that date. A
+# snapshot is the same but for the version.
+VERSION ?= 0.0.0-snapshot
+newest := $(shell sed -n 's/^## \[\([0-9][^]]*\)\] - \([-0-9]*\)$$/\1 \2/p' CHANGELOG.md | head -n 1)
+release-env = export PATH="$(CURDIR)/.cache/release/bin:$$PATH" VERSION=$(VERSION) \
+	SOURCE_DATE=$(lastword $(newest))T00:00:00Z SOURCE_DATE_EPOCH=$$(date -u -d $(lastword $(newest)) +%s) \
+	GOTOOLCHAIN=go1.26.8 GOENV=off GOFLAGS=-trimpath GOEXPERIMENT= GOFIPS140=off CGO_ENABLED=0
+
+release-tools: ## the pinned tools of a release into .cache/release/bin
+	packaging/tools.sh
+
+release-snapshot: release-tools ## archives, packages, images and the rest of a release, into dist (Linux); VERSION=x.y.z
+	$(release-env); goreleaser release --snapshot --clean --skip=publish,announce
+	$(release-env); go run ./internal/tools/release recipes dist $(VERSION)
+	$(release-env); packaging/images.sh $(VERSION)
+	$(release-env); packaging/collect.sh $(VERSION)
+
+# The commit of a release has the digests of its archives in it, see docs/releasing.md.
+release-sums: ## ci/sums.txt and flake.nix for the newest version in CHANGELOG.md (Linux)
+	$(MAKE) release-snapshot VERSION=$(firstword $(newest))
+	{ echo '# SHA-256 of the archives of clawsonar of the release that this commit is, as sha256sum'; \
+	  echo '# writes them; written by "make release-sums".'; \
+	  grep '  clawsonar_.*\(tar\.gz\|zip\)$$' dist/SHA256SUMS; } >dist/sums.txt
+	mv dist/sums.txt ci/sums.txt
+	cp dist/flake.nix flake.nix
+
 help: ## this list
-	@awk -F ':.* ## ' '/^[a-z0-9-]+:.* ## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.* ## ' '/^[a-z0-9-]+:.* ## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile

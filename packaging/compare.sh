@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Fails unless the archives of clawsonar in dist are those of ci/sums.txt, all and no
+# others, and flake.nix is the one that was generated: the action, the GitLab component and
+# the flake of this commit install what is published, or nothing is published.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+if ! diff <(grep -v '^#' ci/sums.txt) <(grep '  clawsonar_.*\(tar\.gz\|zip\)$' dist/SHA256SUMS) ||
+	! diff flake.nix dist/flake.nix; then
+	echo "what is built is not what the commit says: run \"make release-sums\", commit, and tag that" >&2
+	exit 1
+fi
