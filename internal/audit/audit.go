@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/check"
+	"github.com/clawsonar/clawsonar/internal/data"
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/pace"
 	"github.com/clawsonar/clawsonar/internal/probe"
 	"github.com/clawsonar/clawsonar/internal/scan"
@@ -75,8 +75,8 @@ func (n Naming) At(setting string) string {
 type Builder struct {
 	*Settings
 	Naming
-	Tool event.Tool
-	Set  *fingerprint.Set
+	Tool  event.Tool
+	Known *data.Known
 	// Limiter, if set, is that of other runs with the same settings, which share the rate.
 	Limiter *pace.Limiter
 	// Within, if set, is a further scope that has to allow what is contacted. It is no
@@ -148,7 +148,7 @@ func (b *Builder) Prepare(ctx context.Context) (*scan.Config, error) {
 	if b.Within != nil {
 		scope = scope.Within(b.Within)
 	}
-	advisories, err := b.Data.Load(b.Naming, b.Warn)
+	advisories, err := b.Data.Load(b.Known, b.Naming, b.Warn)
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +158,7 @@ func (b *Builder) Prepare(ctx context.Context) (*scan.Config, error) {
 	}
 	inFlight := b.inFlight()
 	places := pace.NewInFlight(inFlight)
-	set := b.Set
+	set := b.Known.Set
 	if b.Family {
 		set = set.Everywhere()
 	}
@@ -188,7 +188,7 @@ func (b *Builder) Prepare(ctx context.Context) (*scan.Config, error) {
 			Type: event.TypeScan, Schema: event.Schema,
 			Tool:    b.Tool,
 			Started: time.Now().UTC().Truncate(time.Millisecond),
-			Level:   event.Level(b.Level), Shard: "1/1", Data: Dates(set, advisories.DB),
+			Level:   event.Level(b.Level), Shard: "1/1", Data: b.Known.About(advisories.DB),
 			Authorization: event.Authorization{Authorized: b.Authorized, Contact: b.Contact},
 			Network:       network,
 		},

@@ -6,13 +6,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clawsonar/clawsonar/internal/data"
 	"github.com/clawsonar/clawsonar/internal/event"
 )
 
 // build makes a configuration as a file would, in which setting s is in line len(s).
 func build(t *testing.T, change func(*Settings)) (*Builder, event.Scan, error) {
 	t.Helper()
-	set, err := Fingerprints()
+	known, err := data.Builtin()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -20,7 +21,7 @@ func build(t *testing.T, change func(*Settings)) (*Builder, event.Scan, error) {
 	s.Targets = []string{"127.0.0.1:18789"}
 	change(&s)
 	b := &Builder{
-		Settings: &s, Tool: event.Tool{Name: "test", Version: "1"}, Set: set,
+		Settings: &s, Tool: event.Tool{Name: "test", Version: "1"}, Known: known,
 		Naming: Naming{Place: func(setting string) string { return "w.yaml:" + string(rune('0'+len(setting))) + ": " }},
 	}
 	cfg, err := b.Build(t.Context(), "w.yaml:1")

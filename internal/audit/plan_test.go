@@ -7,23 +7,23 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
+	"github.com/clawsonar/clawsonar/internal/data"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/target"
 )
 
 func planner(t *testing.T, change func(*Settings)) *Builder {
 	t.Helper()
-	set, err := Fingerprints()
+	known, err := data.Builtin()
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := Defaults()
 	s.Targets = []string{"127.0.0.1:18789", "10.0.0.0/24", "gw.example"}
 	change(&s)
-	return &Builder{Settings: &s, Tool: event.Tool{Name: "test", Version: "1"}, Set: set, Naming: Naming{Prefix: "-"}}
+	return &Builder{Settings: &s, Tool: event.Tool{Name: "test", Version: "1"}, Known: known, Naming: Naming{Prefix: "-"}}
 }
 
 // TestPlan: what another machine makes of a plan that was written down is the same scan,
@@ -79,7 +79,7 @@ func TestPlan(t *testing.T) {
 			}
 			own := &Settings{Concurrency: 2, Network: Network{SourceIP: "127.0.0.1", Headers: []string{"X-Other: no"}}}
 			fence := target.NewScope(nil, []netip.Prefix{netip.MustParsePrefix("10.0.0.9/32")}, true)
-			got, err := again.Build(t.Context(), Builder{Settings: own, Tool: b.Tool, Set: b.Set, Within: fence}, &space)
+			got, err := again.Build(t.Context(), Builder{Settings: own, Tool: b.Tool, Known: b.Known, Within: fence}, &space)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -102,7 +102,7 @@ func TestPlan(t *testing.T) {
 				}
 			}
 			again.Limits.Deny = append(again.Limits.Deny, netip.MustParsePrefix("10.0.0.8/32"))
-			if _, err := again.Build(t.Context(), Builder{Settings: own, Tool: b.Tool, Set: b.Set}, &space); err == nil {
+			if _, err := again.Build(t.Context(), Builder{Settings: own, Tool: b.Tool, Known: b.Known}, &space); err == nil {
 				t.Error("a scan that is not the hub's is built")
 			}
 		})
@@ -148,32 +148,5 @@ func TestPlanRefuses(t *testing.T) {
 		if change(&bad); bad.Check() == nil || p.Check() != nil {
 			t.Errorf("%s: %v, unchanged %v", name, bad.Check(), p.Check())
 		}
-	}
-}
-
-// TestDataDigest: other data have another one, also if only the border of files is elsewhere.
-func TestDataDigest(t *testing.T) {
-	own, err := DataDigest()
-	if err != nil || len(own) != 64 {
-		t.Fatal(own, err)
-	}
-	seen := map[string]string{own: "that of the program"}
-	for name, files := range map[string]map[string]string{
-		"two files":          {"a": "one", "d/b": "two"},
-		"another name":       {"a": "one", "d/c": "two"},
-		"another place":      {"a": "one", "b": "two"},
-		"another content":    {"a": "one", "d/b": "twO"},
-		"the border of them": {"a": "onet", "d/b": "wo"},
-		"a file less":        {"a": "one"},
-	} {
-		dir := fstest.MapFS{}
-		for file, text := range files {
-			dir[file] = &fstest.MapFile{Data: []byte(text)}
-		}
-		got, err := digest(dir)
-		if err != nil || seen[got] != "" {
-			t.Errorf("%s: as %q, %v", name, seen[got], err)
-		}
-		seen[got] = name
 	}
 }

@@ -95,10 +95,10 @@ type Targets struct {
 
 // Into returns what adds targets to a configuration.
 func (b *Builder) Into(cfg *scan.Config) (*Targets, error) {
-	t := &Targets{b: b, cfg: cfg, Own: b.Set.Ports(b.Family, b.Helpers)}
+	t := &Targets{b: b, cfg: cfg, Own: b.Known.Set.Ports(b.Family, b.Helpers)}
 	t.Ports = append(slices.Clone(t.Own), WebPorts()...)
 	if b.Ports != "" {
-		p, err := b.namedPorts(b.Set)
+		p, err := b.namedPorts(b.Known.Set)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", b.At("ports"), err)
 		}

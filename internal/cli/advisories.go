@@ -19,15 +19,13 @@ import (
 	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/clean"
+	"github.com/clawsonar/clawsonar/internal/data"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/explain"
 	"github.com/clawsonar/clawsonar/internal/release"
 	"github.com/clawsonar/clawsonar/internal/report"
 	"github.com/clawsonar/clawsonar/internal/results"
 )
-
-// releaseFile is where the built-in table of releases is.
-const releaseFile = "releases/openclaw.json"
 
 // advisoryFlags adds the flags that say what to match against.
 func advisoryFlags(f *flags, o *audit.Data) {
@@ -46,11 +44,19 @@ func checkFileName(s string) error {
 }
 
 // loadData reads the advisories and the statements about them. Warnings go to stderr.
-func loadData(o *audit.Data, s streams) (*check.Advisories, error) {
-	return o.Load(flagNames(), warn(s.err))
+func loadData(known *data.Known, o *audit.Data, s streams) (*check.Advisories, error) {
+	return o.Load(known, flagNames(), warn(s.err))
 }
 
-func builtinReleases() (*release.Table, error) { return audit.Builtin(releaseFile, release.Load) }
+// matched is what is known, and the advisories that a command matches.
+func matched(o *audit.Data, s streams) (*data.Known, *check.Advisories, error) {
+	known, err := openData()
+	if err != nil {
+		return nil, nil, err
+	}
+	against, err := loadData(known, o, s)
+	return known, against, usage(err)
+}
 
 func newAdvisories(s streams) *cobra.Command {
 	cmd := &cobra.Command{
@@ -69,9 +75,9 @@ func newAdvisoriesList(s streams) *cobra.Command {
 	advisoryFlags(f, &o)
 	cmd := &cobra.Command{Use: "list [flags]", Short: "List the known advisories, one a line"}
 	return f.attach(s, cmd, func(_ context.Context, args []string) error {
-		known, err := loadData(&o, s)
+		_, known, err := matched(&o, s)
 		if err != nil {
-			return usage(err)
+			return err
 		}
 		for _, a := range known.DB.All() {
 			advisoryLine(s.out, a, "")
@@ -110,9 +116,9 @@ func newAdvisoriesShow(s streams) *cobra.Command {
 		if len(args) != 1 {
 			return usage(errors.New("advisories show takes one id: see \"clawsonar advisories list\""))
 		}
-		known, err := loadData(&o, s)
+		_, known, err := matched(&o, s)
 		if err != nil {
-			return usage(err)
+			return err
 		}
 		a := known.DB.Find(args[0])
 		if a == nil {
@@ -161,14 +167,11 @@ is affected, one that applies to some is possible.`,
 			}
 			subject.Versions = append(subject.Versions, v)
 		}
-		known, err := loadData(&o, s)
+		all, known, err := matched(&o, s)
 		if err != nil {
-			return usage(err)
-		}
-		if subject.Releases, err = builtinReleases(); err != nil {
 			return err
 		}
-		subject.VEX = known.VEX
+		subject.Releases, subject.VEX = all.Releases(), known.VEX
 		t, err := lang.texts()
 		if err != nil {
 			return err
@@ -276,9 +279,9 @@ commands with -advisories FILE.`,
 		if err := results.Distinct(records, named(results.Named{Flag: "-output", Path: output})); err != nil {
 			return usage(err)
 		}
-		known, err := loadData(&o, s)
+		all, known, err := matched(&o, s)
 		if err != nil {
-			return usage(err)
+			return err
 		}
 		var u advisory.Update
 		for _, name := range args {
@@ -286,7 +289,7 @@ commands with -advisories FILE.`,
 				return usage(fmt.Errorf("advisories update: %s", clean.Text(err.Error())))
 			}
 		}
-		return update(s, known.DB, &u, output, asOf)
+		return update(s, all.Releases(), known.DB, &u, output, asOf)
 	})
 }
 
@@ -347,7 +350,7 @@ func addFile(u *advisory.Update, name string) error {
 }
 
 // update prints what changes and, if wanted, writes it.
-func update(s streams, db *advisory.DB, u *advisory.Update, output, asOf string) error {
+func update(s streams, table *release.Table, db *advisory.DB, u *advisory.Update, output, asOf string) error {
 	c := u.Apply(db)
 	for _, line := range c.Lines {
 		fmt.Fprintln(s.out, clean.Text(line))
@@ -361,10 +364,6 @@ func update(s streams, db *advisory.DB, u *advisory.Update, output, asOf string)
 		stated, err := time.Parse(time.DateOnly, asOf)
 		if err != nil {
 			return usage(err)
-		}
-		table, err := builtinReleases()
-		if err != nil {
-			return err
 		}
 		if stated.After(day) {
 			day = stated
@@ -380,11 +379,11 @@ func update(s streams, db *advisory.DB, u *advisory.Update, output, asOf string)
 		fmt.Fprintln(s.out, "nothing written: use -o FILE to write")
 		return nil
 	}
-	data, err := advisory.Encode(day, newest, c.All)
+	text, err := advisory.Encode(day, newest, c.All)
 	if err != nil {
 		return fmt.Errorf("advisories update: %w", err)
 	}
-	if err := results.Replace(output, data); err != nil {
+	if err := results.Replace(output, text); err != nil {
 		return fmt.Errorf("advisories update: %w", err)
 	}
 	fmt.Fprintf(s.out, "written to %s: use it with -advisories %s\n", output, output)

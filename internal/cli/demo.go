@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
@@ -69,7 +68,7 @@ program could be run, else they were made by hand.`,
 }
 
 func runDemo(ctx context.Context, s streams, o scanOptions) error {
-	set, err := audit.Fingerprints()
+	known, err := openData()
 	if err != nil {
 		return err
 	}
@@ -77,7 +76,7 @@ func runDemo(ctx context.Context, s streams, o scanOptions) error {
 	if err != nil {
 		return fmt.Errorf("built-in captures: %w", err)
 	}
-	cfg, gate, err := o.prepare(ctx, s, set)
+	cfg, gate, err := o.prepare(ctx, s, known)
 	if err != nil {
 		return usage(err)
 	}
@@ -85,7 +84,7 @@ func runDemo(ctx context.Context, s streams, o scanOptions) error {
 	var targets []string
 	cases := demoCases()
 	if o.Family {
-		cases = familyCases(set, all)
+		cases = familyCases(known.Set, all)
 	}
 	for _, name := range cases {
 		c, ok := all[name]
@@ -102,7 +101,7 @@ func runDemo(ctx context.Context, s streams, o scanOptions) error {
 			fmt.Fprintf(s.err, "replica on %s: %s%s%s\n", r.Addr, c.Program, inMode(c.Mode), behind(c.Front))
 		}
 	}
-	if err := o.addTargets(ctx, s, cfg, set, targets); err != nil {
+	if err := o.addTargets(ctx, s, cfg, known, targets); err != nil {
 		return err
 	}
 	if err := o.distinct(s, targets); err != nil {

@@ -13,13 +13,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/clawsonar/clawsonar/fingerprints"
-	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/clean"
+	"github.com/clawsonar/clawsonar/internal/data"
 	"github.com/clawsonar/clawsonar/internal/discover"
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/fingerprint"
-	"github.com/clawsonar/clawsonar/internal/local"
 	"github.com/clawsonar/clawsonar/internal/target"
 )
 
@@ -87,11 +84,11 @@ interrupted.`,
 		if len(o.finders) == 0 {
 			return usage(errors.New("discover: say who is to be asked: -mdns, -docker, or both"))
 		}
-		set, err := audit.Fingerprints()
+		known, err := openData()
 		if err != nil {
 			return err
 		}
-		found, failed := o.find(ctx, s, set)
+		found, failed := o.find(ctx, s, known)
 		for _, t := range found {
 			line, err := json.Marshal(t)
 			if err != nil {
@@ -110,7 +107,7 @@ interrupted.`,
 
 // find asks, and says on stderr what was left out. The error is of all that could not be
 // asked; what the others told is returned beside it.
-func (o *discoverOptions) find(ctx context.Context, s streams, set *fingerprint.Set) ([]target.Found, error) {
+func (o *discoverOptions) find(ctx context.Context, s streams, known *data.Known) ([]target.Found, error) {
 	var found []target.Found
 	var failed []error
 	for _, by := range o.finders {
@@ -120,7 +117,7 @@ func (o *discoverOptions) find(ctx context.Context, s streams, set *fingerprint.
 		case event.ByMDNS:
 			r, err = discover.MDNS(ctx, o.iface, o.wait)
 		case event.ByDocker:
-			r, err = o.docker(ctx, set)
+			r, err = o.docker(ctx, known)
 		}
 		if ctx.Err() != nil {
 			return found, err
@@ -147,12 +144,12 @@ func (o *discoverOptions) find(ctx context.Context, s streams, set *fingerprint.
 	return found, errors.Join(failed...)
 }
 
-func (o *discoverOptions) docker(ctx context.Context, set *fingerprint.Set) (discover.Result, error) {
-	known, err := local.Load(fingerprints.FS)
+func (o *discoverOptions) docker(ctx context.Context, known *data.Known) (discover.Result, error) {
+	listeners, err := known.Listeners()
 	if err != nil {
-		return discover.Result{}, fmt.Errorf("built-in list of listeners: %w", err)
+		return discover.Result{}, err
 	}
-	return discover.Docker(ctx, discover.Engines{Socket: o.socket, Getenv: os.Getenv}, discover.Rules{LeftAlone: known.LeftAlone, Own: set.Ports(true, true)})
+	return discover.Docker(ctx, discover.Engines{Socket: o.socket, Getenv: os.Getenv}, discover.Rules{LeftAlone: listeners.LeftAlone, Own: known.Set.Ports(true, true)})
 }
 
 // parseFinders reads a list of finders, with commas between.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/explain"
 	"github.com/clawsonar/clawsonar/internal/report"
 )
@@ -19,12 +18,12 @@ func newExplain(s streams) *cobra.Command {
 		Use:   "explain [ID]",
 		Short: "Explain a finding, auth state, product or advisory, and the fix",
 		ValidArgsFunction: func(_ *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
-			set, err := audit.Fingerprints()
+			known, err := openData()
 			if err != nil {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
 			var ids []string
-			for _, x := range explain.Topics(set, report.Texts{}) {
+			for _, x := range explain.Topics(known.Set, report.Texts{}) {
 				if strings.HasPrefix(x.ID, toComplete) {
 					ids = append(ids, x.ID+"\t"+x.Title)
 				}
@@ -40,7 +39,7 @@ func newExplain(s streams) *cobra.Command {
 		if len(args) > 1 {
 			return usage(errors.New("explain takes one id: see \"clawsonar explain\" for the list"))
 		}
-		set, err := audit.Fingerprints()
+		known, err := openData()
 		if err != nil {
 			return err
 		}
@@ -49,10 +48,10 @@ func newExplain(s streams) *cobra.Command {
 			return err
 		}
 		if len(args) == 0 {
-			list(s.out, explain.Topics(set, t))
+			list(s.out, explain.Topics(known.Set, t))
 			return nil
 		}
-		err = explain.Write(s.out, set, audit.Advisories, args[0], t)
+		err = explain.Write(s.out, known.Set, known.Advisories, args[0], t)
 		if none := (*explain.Unknown)(nil); errors.As(err, &none) {
 			return usage(fmt.Errorf("%w: see \"clawsonar explain\" for the list", err))
 		}

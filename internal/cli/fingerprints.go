@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/clawsonar/clawsonar/fingerprints"
-	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/evidence"
@@ -41,10 +40,11 @@ func newFingerprintsList(s streams) *cobra.Command {
 	f.boolean(&releases, "releases", "", "list the known OpenClaw releases instead")
 	cmd := &cobra.Command{Use: "list [flags]", Short: "List the built-in fingerprints, or the known releases"}
 	return f.attach(s, cmd, func(_ context.Context, args []string) error {
-		set, err := audit.Fingerprints()
+		known, err := openData()
 		if err != nil {
 			return err
 		}
+		set := known.Set
 		if releases {
 			for r := range set.Releases("openclaw").Releases() {
 				date := "-"
@@ -103,13 +103,16 @@ open or claimable needs one in which it decides. Other rules that decide in no
 capture are listed.`,
 	}
 	return ownFingerprints(s, "test", cmd, func(args, confirmed []string) error {
-		set, err := audit.Fingerprints()
-		if len(args) > 0 {
-			set, err = loadFingerprints(args[0], confirmed)
-			args = args[1:]
-		}
+		known, err := openData()
 		if err != nil {
-			return usage(err)
+			return err
+		}
+		set := known.Set
+		if len(args) > 0 {
+			if set, err = loadFingerprints(args[0], confirmed); err != nil {
+				return usage(err)
+			}
+			args = args[1:]
 		}
 		all, err := loadCaptures(args)
 		if err != nil {

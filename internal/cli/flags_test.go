@@ -10,9 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/clawsonar/clawsonar/fingerprints"
 	"github.com/clawsonar/clawsonar/internal/bounded"
-	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/data"
 )
 
 // values is one flag of each kind.
@@ -180,7 +179,7 @@ func TestScanFlags(t *testing.T) {
 // Ports that are named are the only ones: the helpers' are tried beside a gateway only
 // without -ports, or when they were asked for.
 func TestHelperFlags(t *testing.T) {
-	set, err := fingerprint.Load(fingerprints.FS)
+	known, err := data.Builtin()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +197,7 @@ func TestHelperFlags(t *testing.T) {
 		if _, err := o.flags().parse(strings.Fields(c.args), none, func() (string, bool) { return "nowhere.yaml", false }); err != nil {
 			t.Fatal(err)
 		}
-		cfg, _, err := o.prepare(t.Context(), streams{err: io.Discard}, set)
+		cfg, _, err := o.prepare(t.Context(), streams{err: io.Discard}, known)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -86,7 +86,7 @@ type deployment struct {
 
 func (o *inspectOptions) inspect(ctx context.Context, s streams, args []string) error {
 	holdMemory()
-	set, err := audit.Fingerprints()
+	known, err := openData()
 	if err != nil {
 		return err
 	}
@@ -94,19 +94,19 @@ func (o *inspectOptions) inspect(ctx context.Context, s streams, args []string) 
 	if err != nil {
 		return usage(err)
 	}
-	judge, data, err := o.judge(s, set)
+	judge, data, err := o.judge(s, known)
 	if err != nil {
 		return usage(err)
 	}
 	if o.compare != "" {
-		return o.comparison(s, all, judge)
+		return o.comparison(s, known, all, judge)
 	}
 	names := slices.Clone(args)
 	for _, in := range readAsData(&o.Data) {
 		names = append(names, in.Path)
 	}
 	names = append(names, o.env...)
-	return o.run(ctx, s, set, names, func(emit func(event.Event) error) error {
+	return o.run(ctx, s, known.Set, names, func(emit func(event.Event) error) error {
 		err := emit(&event.Scan{
 			Type: event.TypeScan, Schema: event.Schema, Tool: event.Tool{Name: "clawsonar", Version: version.String()},
 			Started: now(), Level: event.LevelPassive, Kind: event.TargetFiles, Shard: "1/1", Data: data,

@@ -5,33 +5,30 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/clean"
+	"github.com/clawsonar/clawsonar/internal/data"
 	"github.com/clawsonar/clawsonar/internal/exposure"
 	"github.com/clawsonar/clawsonar/internal/report"
 )
 
-// auditFile says how the findings of the official audit relate to ours.
-const auditFile = "config/audit.yaml"
-
 // comparison prints how the findings of the official audit relate to ours, one a line.
-func (o *inspectOptions) comparison(s streams, all []deployment, judge judging) error {
+func (o *inspectOptions) comparison(s streams, known *data.Known, all []deployment, judge judging) error {
 	switch {
 	case len(all) != 1:
 		return usage(errors.New("-compare takes one deployment: an audit is of one configuration"))
 	case len(o.output) > 0:
 		return usage(errors.New("-compare prints a comparison instead of a report: leave out -output"))
 	}
-	data, err := bounded.File(o.compare, exposure.MaxAudit)
+	text, err := bounded.File(o.compare, exposure.MaxAudit)
 	if err != nil {
 		return usage(fmt.Errorf("-compare: %w", err))
 	}
-	official, err := exposure.ReadAudit(o.compare, data)
+	official, err := exposure.ReadAudit(o.compare, text)
 	if err != nil {
 		return usage(fmt.Errorf("-compare: %w", err))
 	}
-	relation, err := audit.Builtin(auditFile, exposure.LoadAudit)
+	relation, err := known.Audit()
 	if err != nil {
 		return err
 	}

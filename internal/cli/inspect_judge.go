@@ -5,26 +5,24 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/bounded"
+	"github.com/clawsonar/clawsonar/internal/data"
 	"github.com/clawsonar/clawsonar/internal/deploy"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/exposure"
 	"github.com/clawsonar/clawsonar/internal/filetree"
-	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/inspect"
-	"github.com/clawsonar/clawsonar/internal/openclaw"
 	"github.com/clawsonar/clawsonar/internal/release"
 )
 
 // judge loads what the judging needs.
-func (o *inspectOptions) judge(s streams, set *fingerprint.Set) (judging, event.Data, error) {
+func (o *inspectOptions) judge(s streams, known *data.Known) (judging, event.Data, error) {
 	var none event.Data
-	advisories, err := loadData(&o.Data, s)
+	advisories, err := loadData(known, &o.Data, s)
 	if err != nil {
 		return nil, none, err
 	}
-	keys, err := openclaw.BuiltinKeys()
+	keys, err := known.Keys()
 	if err != nil {
 		return nil, none, err
 	}
@@ -36,11 +34,11 @@ func (o *inspectOptions) judge(s streams, set *fingerprint.Set) (judging, event.
 	}
 	env := map[string]deploy.Value{}
 	for _, name := range o.env {
-		data, err := bounded.File(name, inspect.MaxFile)
+		text, err := bounded.File(name, inspect.MaxFile)
 		if err != nil {
 			return nil, none, fmt.Errorf("-env: %w", err)
 		}
-		for variable, v := range inspect.Variables(name, data) {
+		for variable, v := range inspect.Variables(name, text) {
 			env[variable] = v
 		}
 	}
@@ -51,11 +49,11 @@ func (o *inspectOptions) judge(s streams, set *fingerprint.Set) (judging, event.
 		}
 		d := inspect.Read(tree, options)
 		return d.Model, exposure.Judge(d.Model, exposure.Options{
-			Input: a.Input, Read: d.Read, Load: d.Load, Line: d.Line, Release: stated, Releases: set.Releases("openclaw"),
+			Input: a.Input, Read: d.Read, Load: d.Load, Line: d.Line, Release: stated, Releases: known.Releases(),
 			Advisories: advisories, Keys: keys,
 		})
 	}
-	return judge, audit.Dates(set, advisories.DB), nil
+	return judge, known.About(advisories.DB), nil
 }
 
 // stateDirIn is the state directory as the tree of a deployment names it; "" if nothing

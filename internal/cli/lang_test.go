@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/clawsonar/clawsonar/fingerprints"
-	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/check"
+	"github.com/clawsonar/clawsonar/internal/data"
 	"github.com/clawsonar/clawsonar/internal/explain"
 	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/message"
@@ -105,7 +105,7 @@ func TestLocaleLanguage(t *testing.T) {
 // TestExplainInChinese: nothing that explain prints is left in English, for all it
 // explains: no sentence, and no word that is neither a name nor a command's.
 func TestExplainInChinese(t *testing.T) {
-	set, err := fingerprint.Load(fingerprints.FS)
+	known, err := data.Builtin()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,17 +120,17 @@ func TestExplainInChinese(t *testing.T) {
 	for _, d := range check.States() {
 		ids = append(ids, string(d.State))
 	}
-	for _, p := range set.Products() {
+	for _, p := range known.Set.Products() {
 		ids = append(ids, p.ID)
 	}
-	for _, u := range set.Unseen() {
+	for _, u := range known.Set.Unseen() {
 		ids = append(ids, u.ID)
 	}
 	english := regexp.MustCompile(`\b(the|is|are|of|not|and|be|with|for|its|that)\b`)
 	halfWidth := regexp.MustCompile(`\p{Han}[,;:!?()]|[,;:!?()]\p{Han}`)
 	for _, id := range ids {
 		var b bytes.Buffer
-		if err := explain.Write(&b, set, audit.Advisories, id, texts); err != nil {
+		if err := explain.Write(&b, known.Set, known.Advisories, id, texts); err != nil {
 			t.Fatal(err)
 		}
 		for i, line := range slices.Collect(strings.Lines(b.String())) {

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/clawsonar/clawsonar/fingerprints"
 	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/clean"
+	"github.com/clawsonar/clawsonar/internal/data"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/local"
 	"github.com/clawsonar/clawsonar/internal/message"
@@ -29,10 +29,10 @@ type machine struct {
 }
 
 // addLocal adds this machine: what listens on it, and the known ports.
-func (o *scanOptions) addLocal(ctx context.Context, s streams, cfg *scan.Config, t *audit.Targets) error {
-	rules, err := local.Load(fingerprints.FS)
+func (o *scanOptions) addLocal(ctx context.Context, s streams, known *data.Known, cfg *scan.Config, t *audit.Targets) error {
+	rules, err := known.Listeners()
 	if err != nil {
-		return fmt.Errorf("built-in list of listeners: %w", err)
+		return err
 	}
 	listeners, err := local.Listeners(ctx)
 	if err != nil && !o.silent {

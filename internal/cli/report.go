@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/event"
@@ -133,11 +132,11 @@ func (o *storedOptions) command(s streams, cmd *cobra.Command, name string, run 
 	o.geoFlag(f)
 	o.gateOptions.flags(f)
 	return f.attach(s, cmd, func(ctx context.Context, args []string) error {
-		set, err := audit.Fingerprints()
+		known, err := openData()
 		if err != nil {
 			return err
 		}
-		return run(ctx, set, args)
+		return run(ctx, known.Set, args)
 	})
 }
 

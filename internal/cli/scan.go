@@ -11,9 +11,9 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/clean"
+	"github.com/clawsonar/clawsonar/internal/data"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/exit"
-	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/policy"
 	"github.com/clawsonar/clawsonar/internal/results"
@@ -203,19 +203,19 @@ Exit codes: 0 done · 1 failed while running · 2 usage or input error ·
 }
 
 func runScan(ctx context.Context, s streams, o scanOptions, args []string) error {
-	set, err := audit.Fingerprints()
+	known, err := openData()
 	if err != nil {
 		return err
 	}
-	cfg, gate, err := o.prepare(ctx, s, set)
+	cfg, gate, err := o.prepare(ctx, s, known)
 	if err != nil {
 		return usage(err)
 	}
 	defer cfg.Space.Close()
-	if err := o.addTargets(ctx, s, cfg, set, args); err != nil {
+	if err := o.addTargets(ctx, s, cfg, known, args); err != nil {
 		return err
 	}
-	if err := o.applyState(s, cfg); err != nil {
+	if err := o.applyState(s, known, cfg); err != nil {
 		return usage(err)
 	}
 	if err := o.distinct(s, args); err != nil {
@@ -235,12 +235,12 @@ func runScan(ctx context.Context, s streams, o scanOptions, args []string) error
 
 // prepare turns options into a configuration, without targets yet. What it
 // refuses is the user's to fix.
-func (o *scanOptions) prepare(ctx context.Context, s streams, set *fingerprint.Set) (*scan.Config, *policy.Gate, error) {
+func (o *scanOptions) prepare(ctx context.Context, s streams, known *data.Known) (*scan.Config, *policy.Gate, error) {
 	gate, err := o.gate()
 	if err != nil {
 		return nil, nil, err
 	}
-	b := o.builder(s, set)
+	b := o.builder(s, known)
 	cfg, err := b.Prepare(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -251,9 +251,9 @@ func (o *scanOptions) prepare(ctx context.Context, s streams, set *fingerprint.S
 }
 
 // builder makes the configuration out of these options.
-func (o *scanOptions) builder(s streams, set *fingerprint.Set) *audit.Builder {
+func (o *scanOptions) builder(s streams, known *data.Known) *audit.Builder {
 	b := &audit.Builder{
-		Settings: &o.Settings, Naming: flagNames(), Tool: event.Tool{Name: "clawsonar", Version: version.String()}, Set: set,
+		Settings: &o.Settings, Naming: flagNames(), Tool: event.Tool{Name: "clawsonar", Version: version.String()}, Known: known,
 		Offline: o.dryRun, // that looks nothing up
 		Warn:    warn(s.err),
 	}

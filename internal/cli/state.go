@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/audit"
+	"github.com/clawsonar/clawsonar/internal/data"
 	"github.com/clawsonar/clawsonar/internal/results"
 	"github.com/clawsonar/clawsonar/internal/scan"
 	"github.com/clawsonar/clawsonar/internal/target"
@@ -49,7 +50,7 @@ func (o *stateOptions) journalFile() (path, flag string, err error) {
 
 // applyState applies shard and seed to the configuration, whose targets are
 // complete, and sets the digest of the scan.
-func (o *scanOptions) applyState(s streams, cfg *scan.Config) error {
+func (o *scanOptions) applyState(s streams, known *data.Known, cfg *scan.Config) error {
 	if o.shard != "" {
 		shard, err := parseShard(o.shard)
 		if err != nil {
@@ -58,7 +59,7 @@ func (o *scanOptions) applyState(s streams, cfg *scan.Config) error {
 		cfg.Shard, cfg.Head.Shard = shard, fmt.Sprintf("%d/%d", shard.K, shard.N)
 	}
 	cfg.Head.Vantage = o.vantage
-	o.builder(s, cfg.Prober.Set).Finish(cfg)
+	o.builder(s, known).Finish(cfg)
 	return nil
 }
 

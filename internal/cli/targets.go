@@ -8,15 +8,15 @@ import (
 	"os"
 
 	"github.com/clawsonar/clawsonar/internal/audit"
-	"github.com/clawsonar/clawsonar/internal/fingerprint"
+	"github.com/clawsonar/clawsonar/internal/data"
 	"github.com/clawsonar/clawsonar/internal/scan"
 	"github.com/clawsonar/clawsonar/internal/target"
 )
 
 // addTargets fills the space from arguments, list, stdin or this machine, or sets
 // up reading the list while the scan runs.
-func (o *scanOptions) addTargets(ctx context.Context, s streams, cfg *scan.Config, set *fingerprint.Set, args []string) error {
-	t, err := o.builder(s, set).Into(cfg)
+func (o *scanOptions) addTargets(ctx context.Context, s streams, cfg *scan.Config, known *data.Known, args []string) error {
+	t, err := o.builder(s, known).Into(cfg)
 	if err != nil {
 		return usage(err)
 	}
@@ -26,7 +26,7 @@ func (o *scanOptions) addTargets(ctx context.Context, s streams, cfg *scan.Confi
 		}
 	}
 	if o.discover != "" {
-		if err := o.addFound(ctx, s, t, set); err != nil {
+		if err := o.addFound(ctx, s, t, known); err != nil {
 			return err
 		}
 	}
@@ -49,7 +49,7 @@ func (o *scanOptions) addTargets(ctx context.Context, s streams, cfg *scan.Confi
 		if len(files)+len(args) > 0 || o.discover != "" {
 			return nil
 		}
-		return o.addLocal(ctx, s, cfg, t)
+		return o.addLocal(ctx, s, known, cfg, t)
 	}
 	if err := o.mayStream(files, args); err != nil {
 		return usage(err)
@@ -61,7 +61,7 @@ func (o *scanOptions) addTargets(ctx context.Context, s streams, cfg *scan.Confi
 }
 
 // addFound adds what is found, entries like those of a list.
-func (o *scanOptions) addFound(ctx context.Context, s streams, t *audit.Targets, set *fingerprint.Set) error {
+func (o *scanOptions) addFound(ctx context.Context, s streams, t *audit.Targets, known *data.Known) error {
 	switch {
 	case o.dryRun:
 		return usage(errors.New("-discover: what is found cannot be known without asking: pipe \"clawsonar discover\" into \"clawsonar scan -dry-run\""))
@@ -73,7 +73,7 @@ func (o *scanOptions) addFound(ctx context.Context, s streams, t *audit.Targets,
 		return usage(err)
 	}
 	d := discoverOptions{finders: finders, iface: o.Interface, wait: announcedFor, silent: o.silent}
-	found, err := d.find(ctx, s, set)
+	found, err := d.find(ctx, s, known)
 	if err != nil {
 		return usage(err)
 	}

@@ -15,9 +15,9 @@ import (
 	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/check"
 	"github.com/clawsonar/clawsonar/internal/clean"
+	"github.com/clawsonar/clawsonar/internal/data"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/exit"
-	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/policy"
 	"github.com/clawsonar/clawsonar/internal/posture"
@@ -94,7 +94,7 @@ interrupted.`,
 
 // verify scans what a posture names and compares.
 func (o *verifyOptions) verify(ctx context.Context, s streams, file string) error {
-	set, err := audit.Fingerprints()
+	known, err := openData()
 	if err != nil {
 		return err
 	}
@@ -102,16 +102,16 @@ func (o *verifyOptions) verify(ctx context.Context, s streams, file string) erro
 	if err != nil {
 		return usage(err)
 	}
-	files, err := o.configured(s, set)
+	files, err := o.configured(s, known)
 	if err != nil {
 		return usage(err)
 	}
-	cfg, gate, err := o.prepare(ctx, s, set)
+	cfg, gate, err := o.prepare(ctx, s, known)
 	if err != nil {
 		return usage(err)
 	}
 	defer cfg.Space.Close()
-	if err := o.addPosture(s, cfg, set, declared); err != nil {
+	if err := o.addPosture(s, cfg, known, declared); err != nil {
 		return usage(err)
 	}
 	inputs := append(o.read(s, []string{file}), named(results.Named{Flag: "posture", Path: file})...)
@@ -161,10 +161,10 @@ func (o *verifyOptions) load(file string) (*posture.Posture, error) {
 }
 
 // addPosture adds what a posture names, and nothing else.
-func (o *verifyOptions) addPosture(s streams, cfg *scan.Config, set *fingerprint.Set, declared *posture.Posture) error {
+func (o *verifyOptions) addPosture(s streams, cfg *scan.Config, known *data.Known, declared *posture.Posture) error {
 	cfg.Helpers, cfg.ListAll = false, true
-	usual := append(set.Ports(false, true), audit.WebPorts()...)
-	b := o.builder(s, set)
+	usual := append(known.Set.Ports(false, true), audit.WebPorts()...)
+	b := o.builder(s, known)
 	for _, spec := range declared.Specs(usual) {
 		err := b.MayProbe(cfg.Scope, spec)
 		if err == nil {
@@ -200,18 +200,18 @@ func (o *verifyOptions) result(s streams, judge *posture.Judge) error {
 }
 
 // configured is what files of the deployment say.
-func (o *verifyOptions) configured(s streams, set *fingerprint.Set) ([]*event.Target, error) {
+func (o *verifyOptions) configured(s streams, known *data.Known) ([]*event.Target, error) {
 	var out []*event.Target
 	for _, name := range o.files {
 		if !isStream(name) {
-			found, err := inspected(s, set, name)
+			found, err := inspected(s, known, name)
 			if err != nil {
 				return nil, fmt.Errorf("-files: %w", err)
 			}
 			out = append(out, found...)
 			continue
 		}
-		all, err := sources(s, set, name)
+		all, err := sources(s, known.Set, name)
 		if err != nil {
 			return nil, fmt.Errorf("-files: %w", err)
 		}
@@ -231,13 +231,13 @@ func (o *verifyOptions) configured(s streams, set *fingerprint.Set) ([]*event.Ta
 }
 
 // inspected is what inspect says of a deployment.
-func inspected(s streams, set *fingerprint.Set, name string) ([]*event.Target, error) {
+func inspected(s streams, known *data.Known, name string) ([]*event.Target, error) {
 	var o inspectOptions
 	all, err := o.deployments(s, []string{name})
 	if err != nil {
 		return nil, err
 	}
-	judge, _, err := o.judge(s, set)
+	judge, _, err := o.judge(s, known)
 	if err != nil {
 		return nil, err
 	}
@@ -263,15 +263,15 @@ func isStream(name string) bool {
 
 // generate writes a posture of streams, or of a scan.
 func (o *verifyOptions) generate(ctx context.Context, s streams, args []string) error {
-	set, err := audit.Fingerprints()
+	known, err := openData()
 	if err != nil {
 		return err
 	}
 	g := &posture.Generator{Vantage: o.vantage, Reason: o.reason}
 	if slices.ContainsFunc(args, isStream) {
-		err = readStreams(s, set, args, g)
+		err = readStreams(s, known, args, g)
 	} else {
-		err = o.look(ctx, s, set, args, g)
+		err = o.look(ctx, s, known, args, g)
 	}
 	if err != nil {
 		return err
@@ -284,8 +284,8 @@ func (o *verifyOptions) generate(ctx context.Context, s streams, args []string) 
 	return err
 }
 
-func readStreams(s streams, set *fingerprint.Set, names []string, g *posture.Generator) error {
-	all, err := sources(s, set, names...)
+func readStreams(s streams, known *data.Known, names []string, g *posture.Generator) error {
+	all, err := sources(s, known.Set, names...)
 	if err != nil {
 		return usage(err)
 	}
@@ -298,14 +298,14 @@ func readStreams(s streams, set *fingerprint.Set, names []string, g *posture.Gen
 }
 
 // look scans targets, and writes no results.
-func (o *verifyOptions) look(ctx context.Context, s streams, set *fingerprint.Set, args []string, g *posture.Generator) error {
-	cfg, _, err := o.prepare(ctx, s, set)
+func (o *verifyOptions) look(ctx context.Context, s streams, known *data.Known, args []string, g *posture.Generator) error {
+	cfg, _, err := o.prepare(ctx, s, known)
 	if err != nil {
 		return usage(err)
 	}
 	defer cfg.Space.Close()
 	o.Helpers = true // their ports are tried of a host, as verify will
-	if err := o.addTargets(ctx, s, cfg, set, args); err != nil {
+	if err := o.addTargets(ctx, s, cfg, known, args); err != nil {
 		return err
 	}
 	cfg.Helpers, cfg.ListAll = false, true

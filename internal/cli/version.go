@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/version"
 )
 
@@ -22,11 +21,11 @@ func newVersion(s streams) *cobra.Command {
 	f.group("Output")
 	o.flag(f, "language")
 	return f.attach(s, cmd, func(_ context.Context, args []string) error {
-		set, err := audit.Fingerprints()
+		known, err := openData()
 		if err != nil {
 			return err
 		}
-		advisories, err := audit.Advisories()
+		advisories, err := known.Advisories()
 		if err != nil {
 			return err
 		}
@@ -34,7 +33,7 @@ func newVersion(s streams) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		d := audit.Dates(set, advisories)
+		d := known.About(advisories)
 		_, err = fmt.Fprintf(s.out, "clawsonar %s, %s\n%s\n%s\n", version.String(), runtime.Version(),
 			t.Say("%d OpenClaw releases up to %s, as of %s", d.Releases, d.NewestRelease, d.ReleasesAsOf),
 			t.Say("%d advisories, as of %s", d.Advisories, d.AdvisoriesAsOf))

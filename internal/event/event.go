@@ -94,8 +94,11 @@ type Tool struct {
 	Version string `json:"version"`
 }
 
-// Data says how fresh the built-in knowledge is.
+// Data says how fresh what is known is, and whose it is.
 type Data struct {
+	Version        string `json:"version,omitempty"` // a day and a number, YYYYMMDDNN
+	File           string `json:"file,omitempty"`    // its name, without a folder; "" for the built-in data
+	Key            string `json:"key,omitempty"`     // that signed the file, as minisign names it
 	Releases       int    `json:"releases"`
 	NewestRelease  string `json:"newest_release"`
 	ReleasesAsOf   string `json:"releases_as_of,omitempty"` // RFC 3339 date

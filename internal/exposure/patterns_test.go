@@ -54,7 +54,11 @@ func releases(t testing.TB) *release.Table {
 
 func keys(t testing.TB) *openclaw.Keys {
 	t.Helper()
-	k, err := openclaw.BuiltinKeys()
+	text, err := fingerprints.FS.ReadFile(openclaw.KeysFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := openclaw.ParseKeys(text)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package fingerprint
 
 import (
-	"cmp"
 	"flag"
 	"fmt"
 	"maps"
@@ -54,26 +53,6 @@ func TestRequestsReviewed(t *testing.T) {
 	if b.String() != string(want) {
 		t.Errorf("the requests are\n%s\nbut the reviewed ones\n%s\nrefresh with -update and review", b.String(), want)
 	}
-}
-
-// line is all that a request sends, and when.
-func (r *requestSpec) line() string {
-	out := fmt.Sprintf("%s %s %s (%s)", cmp.Or(r.Level, event.LevelPassive), r.method(), r.Path, r.ID)
-	for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
-		out += fmt.Sprintf(" %s: %s", name, r.Headers[name])
-	}
-	for _, part := range []struct {
-		is   bool
-		text string
-	}{
-		{r.Body != "", " body " + r.Body}, {r.WebSocket, " websocket"}, {r.Reply != "", " say " + r.Reply},
-		{r.Fresh, " fresh"}, {r.SpeaksFirst, " first"}, {r.Secret, " secret"},
-	} {
-		if part.is {
-			out += part.text
-		}
-	}
-	return out
 }
 
 // own is a fingerprint of a user's own, with one line to be replaced.

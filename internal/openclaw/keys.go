@@ -8,9 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 
-	"github.com/clawsonar/clawsonar/fingerprints"
 	"github.com/clawsonar/clawsonar/internal/release"
 )
 
@@ -41,19 +39,8 @@ type keyNode struct {
 // maxReleases is how many releases fit.
 const maxReleases = 64
 
-// KeysFile is where the built-in table is, in the module and in fingerprints.FS.
+// KeysFile is where the table is in fingerprints.FS.
 const KeysFile = "config/keys.txt"
-
-// BuiltinKeys returns the table that is built in. It is read once, when first asked for.
-func BuiltinKeys() (*Keys, error) { return builtinKeys() }
-
-var builtinKeys = sync.OnceValues(func() (*Keys, error) {
-	data, err := fingerprints.FS.ReadFile(KeysFile)
-	if err != nil {
-		return nil, err
-	}
-	return ParseKeys(data)
-})
 
 // openBelow are keys below which others add their own: plug-ins, channels, providers.
 // "**" stands for any number of keys.

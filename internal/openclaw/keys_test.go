@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clawsonar/clawsonar/fingerprints"
 	"github.com/clawsonar/clawsonar/internal/json5"
 	"github.com/clawsonar/clawsonar/internal/message"
 	"github.com/clawsonar/clawsonar/internal/release"
@@ -14,7 +15,11 @@ import (
 
 func keys(t testing.TB) *Keys {
 	t.Helper()
-	k, err := BuiltinKeys()
+	text, err := fingerprints.FS.ReadFile(KeysFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := ParseKeys(text)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func fields() map[string]string {
 	for fate, names := range map[string]string{
 		kept: `Scan.Kind Address.Kind Location.Line Location.Column Files.Reach Files.Starts Files.Generated Files.Bind Files.Port Files.Read Way.Reach Way.Auth Way.Port Way.Through Pos.Line Pos.Column
 			Scan.Ports Scan.Again Scan.Type Scan.Schema Scan.Started Scan.Level Scan.Seed Scan.Shard Tool.Name Tool.Version Compared.Started
-			Data.Releases Data.NewestRelease Data.ReleasesAsOf Data.Advisories Data.AdvisoriesAsOf Authorization.Authorized
+			Data.Version Data.Releases Data.NewestRelease Data.ReleasesAsOf Data.Advisories Data.AdvisoriesAsOf Authorization.Authorized
 			Target.Type Target.Outcome Target.Requests Target.Connections Target.DurationMS Change.What Address.Port Address.Reach
 			Product.ID Product.Brand Product.Confidence Product.Because Version.Build Version.Source Version.Confidence
 			Version.Exact Version.Candidates Auth.State Auth.Mode Auth.Because Front.Kind Front.Because
@@ -46,7 +46,7 @@ func fields() map[string]string {
 		replaced: `Geo.AS Geo.ASName Scan.Watch Scan.Vantage Compared.Vantage Posture.Vantage Posture.At Way.Names Pos.File Address.File Address.Gateway Address.Base Location.File Location.Says Finding.Diff
 			Authorization.Contact Address.Input Address.Source Address.Name Address.IP Address.URL Address.Bound Address.Process Discovery.Announced Discovery.Published
 			TLS.Version TLS.Cipher TLS.Subject TLS.Issuer TLS.Names TLS.NotBefore TLS.NotAfter TLS.SHA256 TLS.VerifyError TLS.NameError TLS.Legacy TLS.HSTS
-			Scan.Config Network.Proxy Network.SourceIP Network.Interface Network.Resolver Network.Headers Place.Place SameAs.URL
+			Data.File Data.Key Scan.Config Network.Proxy Network.SourceIP Network.Interface Network.Resolver Network.Headers Place.Place SameAs.URL
 			Finding.Key Finding.Suppressed Advisory.Suppressed Evidence.SHA256 Evidence.Facts Summary.Notes Summary.Messages FindingMessages.Suppressed Message.Args`,
 		erased: `Posture.Notes Target.Notes Target.Error Change.Old Change.New Product.Name Surface.Path Finding.Title Finding.Detail Finding.Remediation
 			Finding.References Advisory.ScoreSource Advisory.Summary Evidence.Request Evidence.Error`,

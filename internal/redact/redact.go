@@ -122,6 +122,7 @@ func (r *Redactor) scan(in *event.Scan) *event.Scan {
 		Type: event.TypeScan, Schema: in.Schema, Tool: tool(in.Tool), Started: in.Started,
 		Level: id(in.Level), Kind: id(in.Kind), Seed: in.Seed, Shard: id(in.Shard), Ports: slices.Clone(in.Ports),
 		Data: event.Data{
+			Version: id(in.Data.Version), File: hide(in.Data.File), Key: r.again("key", in.Data.Key),
 			Releases: in.Data.Releases, NewestRelease: id(in.Data.NewestRelease), ReleasesAsOf: id(in.Data.ReleasesAsOf),
 			Advisories: in.Data.Advisories, AdvisoriesAsOf: id(in.Data.AdvisoriesAsOf),
 		},

@@ -193,7 +193,7 @@ watches:
 // pastDays scans the fleet some times. The streams say that it was once a day: that is
 // what the demo makes up, nothing else.
 func pastDays(ctx context.Context, s streams, c *config.Config, f *fleet) error {
-	set, err := audit.Fingerprints()
+	known, err := openData()
 	if err != nil {
 		return err
 	}
@@ -208,7 +208,7 @@ func pastDays(ctx context.Context, s streams, c *config.Config, f *fleet) error 
 		if err := f.turn(n); err != nil {
 			return err
 		}
-		b := &audit.Builder{Settings: &w.Settings, Naming: w.Naming(), Tool: event.Tool{Name: hubName, Version: version.String()}, Set: set}
+		b := &audit.Builder{Settings: &w.Settings, Naming: w.Naming(), Tool: event.Tool{Name: hubName, Version: version.String()}, Known: known}
 		cfg, err := b.Build(ctx, w.Source())
 		if err != nil {
 			return err

@@ -9,9 +9,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/clawsonar/clawsonar/internal/audit"
+	"github.com/clawsonar/clawsonar/internal/data"
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/hub/config"
 	"github.com/clawsonar/clawsonar/internal/hub/job"
 	"github.com/clawsonar/clawsonar/internal/hub/judge"
@@ -41,13 +40,13 @@ func (h *hub) openQueue(ctx context.Context) error {
 	if err := os.MkdirAll(w.Dir, 0o700); err != nil {
 		return err
 	}
-	data, err := audit.DataDigest()
+	digest, err := h.runner.Known.Digest()
 	if err != nil {
 		return err
 	}
 	h.queue, err = queue.Open(ctx, queue.Options{
 		Dir: w.Dir, Listen: w.Listen, URL: w.NATS, Credentials: w.Credentials, CA: w.CA,
-		Rate: w.Rate, Version: version.String(), Data: data, Ledger: h.db,
+		Rate: w.Rate, Version: version.String(), Data: digest, Ledger: h.db,
 		Start: h.giveUp, Finish: h.finish,
 		Say: func(line string) { h.s.say("%s", line) }, Now: time.Now,
 	})
@@ -55,18 +54,18 @@ func (h *hub) openQueue(ctx context.Context) error {
 }
 
 // judgeOf makes the results of jobs.
-func judgeOf(db *store.Store, c *config.Config, set *fingerprint.Set) (*judge.Judge, error) {
+func judgeOf(db *store.Store, c *config.Config, known *data.Known) (*judge.Judge, error) {
 	key, err := job.Key(c.Workers.Dir)
 	if err != nil {
 		return nil, err
 	}
-	advisories, err := audit.Advisories()
+	advisories, err := known.Advisories()
 	if err != nil {
 		return nil, err
 	}
 	return &judge.Judge{
 		Ledger: db, Key: key.Public().(ed25519.PublicKey), Tool: event.Tool{Name: hubName, Version: version.String()},
-		Data: audit.Dates(set, advisories), Now: time.Now,
+		Data: known.About(advisories), Now: time.Now,
 	}, nil
 }
 
@@ -75,7 +74,7 @@ func (h *hub) unitTargets(ctx context.Context, id string, units []uint64) ([][]s
 	if h.c.Workers == nil {
 		return nil, errors.New("there is no workers in the configuration, and so no key of records")
 	}
-	j, err := judgeOf(h.db, h.c, h.runner.Set)
+	j, err := judgeOf(h.db, h.c, h.runner.Known)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +83,7 @@ func (h *hub) unitTargets(ctx context.Context, id string, units []uint64) ([][]s
 
 // finish takes what a vantage of a job saw into the history.
 func (h *hub) finish(ctx context.Context, id, vantage string) error {
-	j, err := judgeOf(h.db, h.c, h.runner.Set)
+	j, err := judgeOf(h.db, h.c, h.runner.Known)
 	if err != nil {
 		return err
 	}
@@ -135,7 +134,7 @@ func (h *hub) run(ctx context.Context, w *config.Watch) error {
 // same refuses a job of the name of a watch that is another scan: an operator has added it,
 // or it is from before the watch was changed.
 func (h *hub) same(ctx context.Context, x store.Job, w *config.Watch) error {
-	j, err := judgeOf(h.db, h.c, h.runner.Set)
+	j, err := judgeOf(h.db, h.c, h.runner.Known)
 	if err != nil {
 		return err
 	}

@@ -315,7 +315,11 @@ func (j *jobs) text(x machine.Job) error {
 
 // addJob gives a job to the workers.
 func addJob(ctx context.Context, db *store.Store, c *config.Config, w *config.Watch, say func(format string, args ...any)) (id string, err error) {
-	set, err := audit.Fingerprints()
+	known, err := openData()
+	if err != nil {
+		return "", err
+	}
+	digest, err := known.Digest()
 	if err != nil {
 		return "", err
 	}
@@ -340,7 +344,7 @@ func addJob(ctx context.Context, db *store.Store, c *config.Config, w *config.Wa
 	}
 	tell := func(text string) { say("job %s: %s", w.Name, text) }
 	b := &audit.Builder{
-		Settings: &w.Settings, Naming: w.Naming(), Tool: event.Tool{Name: hubName, Version: version.String()}, Set: set, Say: tell, Warn: tell,
+		Settings: &w.Settings, Naming: w.Naming(), Tool: event.Tool{Name: hubName, Version: version.String()}, Known: known, Say: tell, Warn: tell,
 	}
 	plan, cfg, err := b.Plan(ctx, w.Source())
 	if err != nil {
@@ -364,7 +368,7 @@ func addJob(ctx context.Context, db *store.Store, c *config.Config, w *config.Wa
 			_, _ = db.WantJob(context.WithoutCancel(ctx), x.ID, store.WantStop, "it could not be started", time.Now())
 		}
 	}()
-	record, list, err := job.New(x.ID, x.Name, x.Created, x.Vantages, rate, w.Units, plan, cfg)
+	record, list, err := job.New(x.ID, x.Name, x.Created, x.Vantages, rate, w.Units, digest, plan, cfg)
 	if err != nil {
 		return "", err
 	}
@@ -412,11 +416,11 @@ func (j *jobs) results(ctx context.Context, name string) error {
 
 // judge makes the results of jobs.
 func (j *jobs) judge() (*judge.Judge, error) {
-	set, err := audit.Fingerprints()
+	known, err := openData()
 	if err != nil {
 		return nil, err
 	}
-	return judgeOf(j.db, j.c, set)
+	return judgeOf(j.db, j.c, known)
 }
 
 // unknown says that there is no job of a name.

@@ -47,7 +47,11 @@ Exit codes: 0 ended · 1 failed · 2 usage or input error.`,
 			}
 		}
 		tool := event.Tool{Name: hubName, Version: version.String()}
-		server, err := mcp.New(ctx, o, audit.Naming{Prefix: "-"}, tool, func(text string) { s.say("%s", text) })
+		known, err := openData()
+		if err != nil {
+			return err
+		}
+		server, err := mcp.New(ctx, o, audit.Naming{Prefix: "-"}, tool, known, func(text string) { s.say("%s", text) })
 		if err != nil {
 			return usage(err)
 		}

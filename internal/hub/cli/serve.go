@@ -81,7 +81,7 @@ type hub struct {
 // open makes the hub's parts. What it refuses is the user's to fix.
 func open(ctx context.Context, s streams, c *config.Config) (h *hub, err error) {
 	h = &hub{s: s, c: c}
-	set, err := audit.Fingerprints()
+	known, err := openData()
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func open(ctx context.Context, s streams, c *config.Config) (h *hub, err error) 
 		return nil, err
 	}
 	h.runner = &watch.Runner{
-		Dir: c.Streams, Store: h.db, Set: set, Checks: check.Infos(), Tool: event.Tool{Name: hubName, Version: version.String()},
+		Dir: c.Streams, Store: h.db, Known: known, Checks: check.Infos(), Tool: event.Tool{Name: hubName, Version: version.String()},
 		Geo: files, Now: time.Now, Say: h.sayOf,
 	}
 	for _, w := range c.Watches {
@@ -253,7 +253,7 @@ func (h *hub) handler(ctx context.Context, site *url.URL) (*access.Hub, error) {
 			measured = append(measured, machine.Watch{Name: name, Every: w.Every})
 		}
 	}
-	advisories, err := audit.Advisories()
+	advisories, err := h.runner.Known.Advisories()
 	if err != nil {
 		return nil, err
 	}
@@ -290,7 +290,7 @@ func (h *hub) handler(ctx context.Context, site *url.URL) (*access.Hub, error) {
 		return nil, ""
 	})
 	routes := machine.Routes(machine.Options{
-		Data: h.db, Tool: tool, Watches: measured, AdvisoriesAsOf: audit.Dates(h.runner.Set, advisories).AdvisoriesAsOf,
+		Data: h.db, Tool: tool, Watches: measured, AdvisoriesAsOf: h.runner.Known.About(advisories).AdvisoriesAsOf,
 		Prober: prober, UnitTargets: h.unitTargets, Now: time.Now, Log: log,
 	})
 	return access.New(ctx, append(board.Routes(), routes...), o)

@@ -55,13 +55,13 @@ or input error.`,
 		if err != nil {
 			return usage(err)
 		}
-		set, err := audit.Fingerprints()
+		known, err := openData()
 		if err != nil {
 			return err
 		}
 		w := &worker.Worker{
 			Credentials: c, Settings: o, Naming: audit.Naming{Prefix: "-"}, Units: units,
-			Tool: event.Tool{Name: hubName, Version: version.String()}, Set: set,
+			Tool: event.Tool{Name: hubName, Version: version.String()}, Known: known,
 			Say: func(line string) { s.say("%s", line) },
 		}
 		if err := w.Check(ctx); err != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/audit"
+	"github.com/clawsonar/clawsonar/internal/data"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/hub/job"
 	"github.com/clawsonar/clawsonar/internal/test/schema"
@@ -310,12 +311,12 @@ func TestExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, err := audit.Fingerprints()
+	known, err := data.Builtin()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, w := range c.Watches {
-		b := &audit.Builder{Settings: &w.Settings, Naming: w.Naming(), Set: set, Offline: true}
+		b := &audit.Builder{Settings: &w.Settings, Naming: w.Naming(), Known: known, Offline: true}
 		cfg, err := b.Build(t.Context(), w.Source())
 		if err != nil {
 			t.Fatal(err)

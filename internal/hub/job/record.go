@@ -45,7 +45,7 @@ type Record struct {
 	Rate     int       `json:"rate"`    // connections a second, of all workers together
 	// Recheck is how many silent members of ranges each unit tries again.
 	Recheck int    `json:"recheck"`
-	Data    string `json:"data"` // see audit.DataDigest
+	Data    string `json:"data"` // see data.Known.Digest
 	List    Digest `json:"list"`
 	// Plan has what is asked, what may be contacted, who states the right to do so, and the
 	// digest of the scan.
@@ -69,12 +69,8 @@ func Units(targets uint64, rate int) uint64 {
 }
 
 // New makes the record of a job, and its packed list, of a plan and the configuration that
-// was made with it. Of units 0 are as many as Units says.
-func New(id, name string, created time.Time, vantages []string, rate int, units uint64, plan *audit.Plan, cfg *scan.Config) (*Record, []byte, error) {
-	data, err := audit.DataDigest()
-	if err != nil {
-		return nil, nil, err
-	}
+// was made with it. Of units 0 are as many as Units says; data is a digest, see Record.
+func New(id, name string, created time.Time, vantages []string, rate int, units uint64, data string, plan *audit.Plan, cfg *scan.Config) (*Record, []byte, error) {
 	list, err := Pack(cfg.Space)
 	if err != nil {
 		return nil, nil, err

@@ -17,6 +17,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/clawsonar/clawsonar/internal/audit"
+	"github.com/clawsonar/clawsonar/internal/data"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/scan"
 	"github.com/clawsonar/clawsonar/internal/target"
@@ -24,7 +25,7 @@ import (
 
 func builder(t testing.TB, change func(*audit.Settings)) audit.Builder {
 	t.Helper()
-	set, err := audit.Fingerprints()
+	known, err := data.Builtin()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +33,7 @@ func builder(t testing.TB, change func(*audit.Settings)) audit.Builder {
 	if change != nil {
 		change(&s)
 	}
-	return audit.Builder{Settings: &s, Tool: event.Tool{Name: "test", Version: "1"}, Set: set}
+	return audit.Builder{Settings: &s, Tool: event.Tool{Name: "test", Version: "1"}, Known: known}
 }
 
 func record(t testing.TB, change func(*audit.Settings)) (*Record, []byte, *scan.Config) {
@@ -43,7 +44,7 @@ func record(t testing.TB, change func(*audit.Settings)) (*Record, []byte, *scan.
 		t.Fatal(err)
 	}
 	t.Cleanup(cfg.Space.Close)
-	r, list, err := New("0000000000001", "sweep", time.Now(), []string{"fra", "sgp"}, 100, 0, plan, cfg)
+	r, list, err := New("0000000000001", "sweep", time.Now(), []string{"fra", "sgp"}, 100, 0, strings.Repeat("d", 64), plan, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/check"
+	"github.com/clawsonar/clawsonar/internal/data"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/hub/job"
 	"github.com/clawsonar/clawsonar/internal/hub/store"
@@ -47,11 +48,13 @@ func begin(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{t: t, now: time.Date(2026, 11, 30, 3, 0, 0, 0, time.UTC)}
 	key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, 32))
-	set, err := audit.Fingerprints()
+	known, err := data.Builtin()
 	b.must(err)
 	s := audit.Defaults()
 	s.Targets, s.Ports, s.Seed, s.Exclude = []string{"10.0.0.0/28"}, fmt.Sprint(port), 3, []string{"10.0.0.9"}
-	maker := audit.Builder{Settings: &s, Tool: event.Tool{Name: "test", Version: "1"}, Set: set}
+	digest, err := known.Digest()
+	b.must(err)
+	maker := audit.Builder{Settings: &s, Tool: event.Tool{Name: "test", Version: "1"}, Known: known}
 	plan, cfg, err := maker.Plan(t.Context(), "job.yaml:1")
 	b.must(err)
 	t.Cleanup(cfg.Space.Close)
@@ -61,7 +64,7 @@ func begin(t *testing.T) *bench {
 	t.Cleanup(func() { b.s.Close() })
 	b.job = store.Job{Name: "all", Created: b.now, Vantages: []string{"fra", "sgp"}, Rate: 100}
 	b.must(b.s.AddJob(t.Context(), &b.job))
-	r, list, err := job.New(b.job.ID, "all", b.now, b.job.Vantages, 100, units, plan, cfg)
+	r, list, err := job.New(b.job.ID, "all", b.now, b.job.Vantages, 100, units, digest, plan, cfg)
 	b.must(err)
 	signed, err := job.Sign(key, r)
 	b.must(err)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/clawsonar/clawsonar/internal/audit"
+	"github.com/clawsonar/clawsonar/internal/data"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/replica"
@@ -42,7 +43,7 @@ func served(t *testing.T) string {
 // of returns a prober of one watch, named office, with these settings.
 func of(t *testing.T, change func(*audit.Settings)) *WatchProber {
 	t.Helper()
-	set, err := audit.Fingerprints()
+	known, err := data.Builtin()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +54,7 @@ func of(t *testing.T, change func(*audit.Settings)) *WatchProber {
 		s := audit.Defaults()
 		s.Timeout = 5 * time.Second
 		change(&s)
-		return &audit.Builder{Settings: &s, Tool: event.Tool{Name: "test", Version: "1"}, Set: set, Naming: audit.Naming{Place: func(string) string { return "watch.yaml:7: " }}}, "watch.yaml:7"
+		return &audit.Builder{Settings: &s, Tool: event.Tool{Name: "test", Version: "1"}, Known: known, Naming: audit.Naming{Place: func(string) string { return "watch.yaml:7: " }}}, "watch.yaml:7"
 	})
 }
 

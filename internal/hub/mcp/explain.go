@@ -10,7 +10,6 @@ import (
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/clawsonar/clawsonar/internal/advisory"
-	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/explain"
 	"github.com/clawsonar/clawsonar/internal/release"
@@ -31,7 +30,7 @@ func (s *Server) addExplain(x *sdk.Server) {
 		Annotations: looks("Explain a finding", false), InputSchema: oneWord[explainArgs]("id"),
 	}, func(_ context.Context, _ *sdk.CallToolRequest, in explainArgs) (*sdk.CallToolResult, any, error) {
 		var b strings.Builder
-		if err := explain.Write(&b, s.set, audit.Advisories, in.ID, report.Texts{}); err != nil {
+		if err := explain.Write(&b, s.known.Set, s.known.Advisories, in.ID, report.Texts{}); err != nil {
 			return nil, nil, err
 		}
 		return &sdk.CallToolResult{Content: text(b.String())}, nil, nil
@@ -82,12 +81,12 @@ func (s *Server) checkRelease(_ context.Context, _ *sdk.CallToolRequest, in chec
 	if err != nil {
 		return nil, checked{}, err
 	}
-	known, err := s.settings.Load(s.naming, nil)
+	known, err := s.settings.Load(s.known, s.naming, nil)
 	if err != nil {
 		return nil, checked{}, err
 	}
 	known.All = true
-	table := s.set.Releases("openclaw")
+	table := s.known.Releases()
 	access := map[event.AuthState]advisory.Access{event.AuthOpen: advisory.Open, event.AuthGated: advisory.Fronted}[event.AuthState(in.Auth)]
 	a := known.DB.Assess(advisory.Subject{Query: advisory.Query{Versions: []release.Version{v}}, Access: access, Releases: table})
 	out := checked{

@@ -19,8 +19,8 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/clean"
+	"github.com/clawsonar/clawsonar/internal/data"
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/pace"
 	"github.com/clawsonar/clawsonar/internal/target"
 )
@@ -39,7 +39,7 @@ type Server struct {
 	settings audit.Settings
 	naming   audit.Naming
 	tool     event.Tool
-	set      *fingerprint.Set
+	known    *data.Known
 	scope    target.Limits
 	limiter  *pace.Limiter // of all scans
 	limit    time.Duration // of one scan
@@ -50,17 +50,14 @@ type Server struct {
 // New returns a server that contacts what the settings allow. They must have a scope,
 // which is worked out here, once: neither a file nor a name that changes later widens it.
 // Say takes lines for the person who started it. What it refuses is the user's to fix.
-func New(ctx context.Context, o audit.Settings, n audit.Naming, tool event.Tool, say func(text string)) (*Server, error) {
+func New(ctx context.Context, o audit.Settings, n audit.Naming, tool event.Tool, known *data.Known, say func(text string)) (*Server, error) {
 	if o.ScopeFile == "" {
 		return nil, fmt.Errorf("%s: name a file with the addresses, blocks or names that the agent may have scanned, one a line", n.At("scope"))
 	}
-	set, err := audit.Fingerprints()
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{settings: o, naming: n, tool: tool, set: set, limiter: pace.New(o.Rate, o.HostRate), limit: maxScan, busy: make(chan struct{}, 1), logf: say}
+	s := &Server{settings: o, naming: n, tool: tool, known: known, limiter: pace.New(o.Rate, o.HostRate), limit: maxScan, busy: make(chan struct{}, 1), logf: say}
 	b := s.builder(&o)
 	b.Fixed = nil
+	var err error
 	if s.scope, err = b.Limits(ctx); err != nil {
 		return nil, err
 	}
@@ -69,7 +66,7 @@ func New(ctx context.Context, o audit.Settings, n audit.Naming, tool event.Tool,
 
 // builder makes the configuration of a scan.
 func (s *Server) builder(o *audit.Settings) *audit.Builder {
-	return &audit.Builder{Settings: o, Naming: s.naming, Tool: s.tool, Set: s.set, Limiter: s.limiter, Fixed: &s.scope, Say: s.logf, Warn: s.logf}
+	return &audit.Builder{Settings: o, Naming: s.naming, Tool: s.tool, Known: s.known, Limiter: s.limiter, Fixed: &s.scope, Say: s.logf, Warn: s.logf}
 }
 
 // BadInput says that what a client sent is no message of the protocol.

@@ -33,6 +33,7 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/clean"
+	"github.com/clawsonar/clawsonar/internal/data"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/replica"
@@ -42,6 +43,15 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // newServer has a scope of these lines.
+func builtin(t *testing.T) *data.Known {
+	t.Helper()
+	k, err := data.Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
 func newServer(t *testing.T, scope string, change ...func(*audit.Settings)) *Server {
 	t.Helper()
 	o := audit.Defaults()
@@ -52,7 +62,7 @@ func newServer(t *testing.T, scope string, change ...func(*audit.Settings)) *Ser
 	for _, c := range change {
 		c(&o)
 	}
-	s, err := New(t.Context(), o, audit.Naming{Prefix: "-"}, event.Tool{Name: "clawsonar-hub", Version: "1"}, func(line string) { t.Log(line) })
+	s, err := New(t.Context(), o, audit.Naming{Prefix: "-"}, event.Tool{Name: "clawsonar-hub", Version: "1"}, builtin(t), func(line string) { t.Log(line) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -591,7 +601,7 @@ func TestNoScope(t *testing.T) {
 	for file, want := range map[string]string{"": "-scope: name a file", empty: "allows nothing", empty + "x": "no such file"} {
 		o := audit.Defaults()
 		o.ScopeFile = file
-		if _, err := New(t.Context(), o, audit.Naming{Prefix: "-"}, event.Tool{}, nil); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := New(t.Context(), o, audit.Naming{Prefix: "-"}, event.Tool{}, builtin(t), nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", file, err)
 		}
 	}

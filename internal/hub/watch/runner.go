@@ -14,8 +14,8 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/clean"
+	"github.com/clawsonar/clawsonar/internal/data"
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/geo"
 	"github.com/clawsonar/clawsonar/internal/hub/config"
 	"github.com/clawsonar/clawsonar/internal/hub/store"
@@ -38,7 +38,7 @@ type Store interface {
 type Runner struct {
 	Dir    string // of the streams; a run's is in DIR/WATCH
 	Store  Store
-	Set    *fingerprint.Set
+	Known  *data.Known
 	Checks []event.CheckInfo
 	Tool   event.Tool
 	Geo    *geo.Files // what streams say of addresses; nil: nothing
@@ -86,7 +86,7 @@ func (r *Runner) Check(ctx context.Context, w *config.Watch) error {
 // targets: all that it makes share the rate of the watch.
 func (r *Runner) Builder(w *config.Watch) *audit.Builder {
 	say := func(text string) { r.say(w.Name, text) }
-	return &audit.Builder{Settings: &w.Settings, Naming: w.Naming(), Tool: r.Tool, Set: r.Set, Say: say, Warn: say, Limiter: r.limiter(w)}
+	return &audit.Builder{Settings: &w.Settings, Naming: w.Naming(), Tool: r.Tool, Known: r.Known, Say: say, Warn: say, Limiter: r.limiter(w)}
 }
 
 // limiter is that of a watch with these rates.

@@ -18,8 +18,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/check"
+	"github.com/clawsonar/clawsonar/internal/data"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/geo"
@@ -58,12 +58,12 @@ func child(dir string) {
 }
 
 func runner(c *config.Config, s Store) *Runner {
-	set, err := audit.Fingerprints()
+	known, err := data.Builtin()
 	if err != nil {
 		panic(err)
 	}
 	return &Runner{
-		Dir: c.Streams, Store: s, Set: set, Checks: check.Infos(), Tool: event.Tool{Name: "clawsonar-hub", Version: "1"},
+		Dir: c.Streams, Store: s, Known: known, Checks: check.Infos(), Tool: event.Tool{Name: "clawsonar-hub", Version: "1"},
 		Now: time.Now, Say: func(watch, line string) { fmt.Fprintln(os.Stderr, watch, line) },
 	}
 }

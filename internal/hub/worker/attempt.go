@@ -120,7 +120,7 @@ func (a *attempt) run(ctx context.Context, group *sync.WaitGroup, h *held, recor
 	}
 	a.rate = record.Rate
 	cfg, err := record.Unit(ctx, a.at.Unit, audit.Builder{
-		Settings: &w.Settings, Naming: w.Naming, Tool: w.Tool, Set: w.Set, Within: scope,
+		Settings: &w.Settings, Naming: w.Naming, Tool: w.Tool, Known: w.Known, Within: scope,
 		Limiter: pace.By(&a.gate, record.Plan.HostRate), Say: func(text string) { w.say("%s", text) },
 	}, space)
 	if err != nil {

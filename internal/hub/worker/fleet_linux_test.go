@@ -159,20 +159,16 @@ func newFleet(b *testing.B, rate int, units uint64) *fleet {
 	b.Cleanup(func() { f.db.Close() })
 	key, err := job.Key(f.dir)
 	must(err)
-	data, err := audit.DataDigest()
-	must(err)
 
 	f.job = store.Job{Name: "eight", Created: time.Now(), Vantages: []string{testVantage}, Rate: rate}
 	must(f.db.AddJob(b.Context(), &f.job))
 	tool := event.Tool{Name: "hub", Version: "1"}
-	set, err := audit.Fingerprints()
-	must(err)
 	s := audit.Defaults()
 	s.Targets, s.Ports, s.Seed = []string{fleetSpace}, strconv.Itoa(fleetPort), 3
-	plan, cfg, err := (&audit.Builder{Settings: &s, Tool: tool, Set: set}).Plan(b.Context(), "job.yaml:1")
+	plan, cfg, err := (&audit.Builder{Settings: &s, Tool: tool, Known: known(b)}).Plan(b.Context(), "job.yaml:1")
 	must(err)
 	defer cfg.Space.Close()
-	r, list, err := job.New(f.job.ID, f.job.Name, f.job.Created, f.job.Vantages, rate, units, plan, cfg)
+	r, list, err := job.New(f.job.ID, f.job.Name, f.job.Created, f.job.Vantages, rate, units, digest(b), plan, cfg)
 	must(err)
 	signed, err := job.Sign(key, r)
 	must(err)
@@ -181,7 +177,7 @@ func newFleet(b *testing.B, rate int, units uint64) *fleet {
 	runner := &watch.Runner{Dir: filepath.Join(f.dir, "streams"), Store: f.db, Checks: check.Infos(), Now: time.Now}
 	f.judge = &judge.Judge{Ledger: f.db, Take: runner.Take, Key: key.Public().(ed25519.PublicKey), Tool: tool, Now: time.Now}
 	q, err := queue.Open(b.Context(), queue.Options{
-		Dir: f.dir, Listen: "127.0.0.1:0", Ledger: f.db, Version: "1", Data: data,
+		Dir: f.dir, Listen: "127.0.0.1:0", Ledger: f.db, Version: "1", Data: digest(b),
 		Start:  func(context.Context, store.Job) error { return nil },
 		Finish: func(context.Context, string, string) error { return nil }, // it is measured by itself
 		Say:    func(line string) { b.Log(line) }, Now: time.Now,
@@ -318,7 +314,7 @@ func TestFleetWorkers(t *testing.T) {
 		}
 		w := &Worker{
 			Credentials: c, Settings: audit.Defaults(), Naming: audit.Naming{Prefix: "-"}, Units: 1,
-			Tool: event.Tool{Name: "hub", Version: "1"}, Set: fingerprints(t), Say: func(line string) {
+			Tool: event.Tool{Name: "hub", Version: "1"}, Known: known(t), Say: func(line string) {
 				if !strings.HasPrefix(line, "job ") && !strings.HasPrefix(line, "worker ") {
 					fmt.Fprintln(os.Stderr, c.Worker, line)
 				}

@@ -28,8 +28,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/clawsonar/clawsonar/internal/audit"
+	"github.com/clawsonar/clawsonar/internal/data"
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/hub/job"
 )
 
@@ -261,13 +261,13 @@ func (h *hub) add(id string, settings func(*audit.Settings), change func(*job.Re
 	s := audit.Defaults()
 	s.Seed, s.Timeout = 3, 2*time.Second
 	settings(&s)
-	b := audit.Builder{Settings: &s, Tool: event.Tool{Name: "hub", Version: "1"}, Set: fingerprints(h.t)}
+	b := audit.Builder{Settings: &s, Tool: event.Tool{Name: "hub", Version: "1"}, Known: known(h.t)}
 	plan, cfg, err := b.Plan(h.t.Context(), "job.yaml:1")
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	defer cfg.Space.Close()
-	r, list, err := job.New(id, "sweep", time.Now(), []string{testVantage, "sgp"}, 1000, 0, plan, cfg)
+	r, list, err := job.New(id, "sweep", time.Now(), []string{testVantage, "sgp"}, 1000, 0, digest(h.t), plan, cfg)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -326,15 +326,24 @@ func (h *hub) stream(attempt int64) (out []event.Event) {
 	return out
 }
 
-var set = sync.OnceValues(audit.Fingerprints)
+var builtin = sync.OnceValues(data.Builtin)
 
-func fingerprints(t *testing.T) *fingerprint.Set {
+func known(t testing.TB) *data.Known {
 	t.Helper()
-	s, err := set()
+	k, err := builtin()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	return k
+}
+
+func digest(t testing.TB) string {
+	t.Helper()
+	d, err := known(t).Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }
 
 // running is a worker that runs.
@@ -353,7 +362,7 @@ func (h *hub) work(change func(*Worker)) *running {
 	s.Concurrency = 0
 	c := *h.creds
 	x.Worker = &Worker{
-		Credentials: &c, Settings: s, Naming: audit.Naming{Prefix: "-"}, Units: 1, Tool: event.Tool{Name: "clawsonar-hub", Version: "1"}, Set: fingerprints(h.t),
+		Credentials: &c, Settings: s, Naming: audit.Naming{Prefix: "-"}, Units: 1, Tool: event.Tool{Name: "clawsonar-hub", Version: "1"}, Known: known(h.t),
 		Say: func(line string) {
 			h.t.Log("worker: ", line)
 			x.mu.Lock()

@@ -37,13 +37,13 @@ func TestRealQueue(t *testing.T) {
 		s := audit.Defaults()
 		s.Seed = 3
 		many(e, 1500)(&s)
-		b := audit.Builder{Settings: &s, Tool: event.Tool{Name: "clawsonar-hub", Version: "1"}, Set: fingerprints(t)}
+		b := audit.Builder{Settings: &s, Tool: event.Tool{Name: "clawsonar-hub", Version: "1"}, Known: known(t)}
 		plan, cfg, err := b.Plan(ctx, "job.yaml:1")
 		if err != nil {
 			return err
 		}
 		defer cfg.Space.Close()
-		r, list, err := job.New(j.ID, j.Name, j.Created, j.Vantages, j.Rate, 6, plan, cfg)
+		r, list, err := job.New(j.ID, j.Name, j.Created, j.Vantages, j.Rate, 6, digest(t), plan, cfg)
 		if err != nil {
 			return err
 		}
@@ -55,16 +55,12 @@ func TestRealQueue(t *testing.T) {
 	}
 	finished := make(chan struct{})
 	finish := sync.OnceFunc(func() { close(finished) })
-	data, err := audit.DataDigest()
-	if err != nil {
-		t.Fatal(err)
-	}
 	fleet := filepath.Join(dir, "fleet")
 	if err := os.Mkdir(fleet, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	q, err := queue.Open(t.Context(), queue.Options{
-		Dir: fleet, Listen: "127.0.0.1:0", Version: "1", Data: data, Ledger: db, Start: start,
+		Dir: fleet, Listen: "127.0.0.1:0", Version: "1", Data: digest(t), Ledger: db, Start: start,
 		Finish: func(context.Context, string, string) error { finish(); return nil },
 		Say:    func(line string) { t.Log("hub: ", line) }, Now: time.Now,
 	})

@@ -17,8 +17,8 @@ import (
 
 	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/clean"
+	"github.com/clawsonar/clawsonar/internal/data"
 	"github.com/clawsonar/clawsonar/internal/event"
-	"github.com/clawsonar/clawsonar/internal/fingerprint"
 	"github.com/clawsonar/clawsonar/internal/hub/job"
 	"github.com/clawsonar/clawsonar/internal/scan"
 )
@@ -32,7 +32,7 @@ type Worker struct {
 	audit.Naming
 	Units int // at once, at least 1
 	Tool  event.Tool
-	Set   *fingerprint.Set
+	Known *data.Known
 	// Say takes a line for the operator, safe to print.
 	Say func(line string)
 
@@ -80,7 +80,7 @@ func (w *Worker) Check(ctx context.Context) (err error) {
 // any more. A hub that cannot be reached is waited for.
 func (w *Worker) Run(ctx context.Context) error {
 	var err error
-	if w.data, err = audit.DataDigest(); err != nil {
+	if w.data, err = w.Known.Digest(); err != nil {
 		return err
 	}
 	if n := w.Settings.Rate; n > 0 {
