@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Comments on a pull request, or replaces the comment of an earlier run.
+# Comments on a pull request, or replaces the comment of an earlier run: with the report of
+# the scan and, if it fits (65,536 characters), the comparison with the posture.
 set -euo pipefail
 
 case $PULL_REQUEST in
@@ -11,10 +12,22 @@ esac
 
 marker='<!-- clawsonar report -->'
 body=$RUNNER_TEMP/clawsonar-comment.md
-{
-	echo "$marker"
-	cat "$REPORTS/report.md"
-} >"$body"
+echo "$marker" >"$body"
+said=
+for report in "$REPORTS/report.md" "$REPORTS/verify.md"; do
+	[ -s "$report" ] || continue
+	if [ -n "$said" ] && [ "$(cat "$body" "$report" | wc -c)" -gt 65000 ]; then
+		printf '\nThe comparison with the posture is in the summary of the job.\n' >>"$body"
+		continue
+	fi
+	[ -z "$said" ] || echo >>"$body"
+	cat "$report" >>"$body"
+	said=true
+done
+if [ -z "$said" ]; then
+	echo "clawsonar: there is no report to comment with" >&2
+	exit 0 # the step that makes it has failed
+fi
 
 comments=repos/$GITHUB_REPOSITORY/issues/$PULL_REQUEST/comments
 old=$(gh api --paginate "$comments" --jq ".[] | select(.body | startswith(\"$marker\")) | .id" | head -n 1)

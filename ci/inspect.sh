@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
-# The inspection step of the action: INSPECT (one a line) says which directories and
+# The inspection step of the action: INSPECT_PATH (one a line) says which directories and
 # files of the repository to read, before anything is started. The gate's exit code
 # becomes an output, so that the scan still runs.
 set -euo pipefail
 
 reports=$RUNNER_TEMP/clawsonar-reports
-mkdir -p "$reports"
 
 paths=()
 while IFS= read -r path; do
 	[ -z "$path" ] || paths+=("$path")
-done <<<"$INSPECT"
+done <<<"$INSPECT_PATH"
+if [ "${#paths[@]}" -eq 0 ]; then
+	echo "clawsonar: inspect-path names nothing" >&2
+	exit 2
+fi
 
 # How many gateways there must be is about the scan.
 code=0
@@ -23,7 +26,4 @@ case $code in
 esac
 
 cat "$reports/inspect.md" >>"$GITHUB_STEP_SUMMARY"
-{
-	echo "inspect-exit-code=$code"
-	echo "inspect-reports=$reports"
-} >>"$GITHUB_OUTPUT"
+echo "exit-code=$code" >>"$GITHUB_OUTPUT"

@@ -1,23 +1,32 @@
 #!/usr/bin/env bash
 # The scan step of the action: TARGETS (one a line) or LIST (a file) say what to
-# scan; the flags come from the environment as CLAWSONAR_... . The gate's exit code
-# becomes an output, so that the reports are uploaded before the build fails.
+# scan, ARGS (one a line) are more arguments; the flags come from the environment as
+# CLAWSONAR_... . The gate's exit code becomes an output, so that the reports are
+# uploaded before the build fails.
 set -euo pipefail
 
 reports=$RUNNER_TEMP/clawsonar-reports
-mkdir -p "$reports"
 
 if [ -z "${LIST:-}" ]; then
 	LIST=$reports/targets.txt
 	printf '%s\n' "${TARGETS:-}" >"$LIST"
 	if ! grep -q '[^[:space:]]' "$LIST"; then
-		if [ -z "${COMPOSE_FILE:-}" ]; then
-			echo "clawsonar: there is nothing to scan: set targets, list or compose-file" >&2
+		if [ -n "${COMPOSE_FILE:-}" ]; then
+			echo 127.0.0.1:18789 >"$LIST"
+		elif [ -n "${VERIFY:-}" ]; then
+			rm "$LIST"
+			exit 0 # the posture says what to look at
+		else
+			echo "clawsonar: there is nothing to scan: set targets, list, compose-file or verify" >&2
 			exit 2
 		fi
-		echo 127.0.0.1:18789 >"$LIST"
 	fi
 fi
+
+args=()
+while IFS= read -r arg; do
+	[ -z "$arg" ] || args+=("$arg")
+done <<<"${ARGS:-}"
 
 # A gateway takes up to 80 s to answer after it was started.
 case ${WAIT:-180s} in
@@ -26,17 +35,15 @@ case ${WAIT:-180s} in
 esac
 export CLAWSONAR_EXPECT=${CLAWSONAR_EXPECT:-1}
 
+# An empty array counts as unset in the bash of macOS.
 code=0
 "$RUNNER_TEMP/clawsonar-bin/clawsonar" scan -list "$LIST" \
 	-o "jsonl=$reports/scan.jsonl" -o "sarif=$reports/report.sarif" -o "markdown=$reports/report.md" \
-	-o "html=$reports/report.html" -o "junit=$reports/junit.xml" || code=$?
+	-o "html=$reports/report.html" -o "junit=$reports/junit.xml" ${args[@]+"${args[@]}"} || code=$?
 case $code in
 0 | 3 | 4) ;;
 *) exit "$code" ;; # nothing was scanned, or not written: there is no report
 esac
 
 cat "$reports/report.md" >>"$GITHUB_STEP_SUMMARY"
-{
-	echo "exit-code=$code"
-	echo "reports=$reports"
-} >>"$GITHUB_OUTPUT"
+echo "exit-code=$code" >>"$GITHUB_OUTPUT"

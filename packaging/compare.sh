@@ -5,7 +5,10 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-if ! diff <(grep -v '^#' ci/sums.txt) <(grep '  clawsonar_.*\(tar\.gz\|zip\)$' dist/SHA256SUMS) ||
+component=$(sha256sum templates/scan.yml)
+ci/embed.sh
+if [ "$(sha256sum templates/scan.yml)" != "$component" ] ||
+	! diff <(grep -v '^#' ci/sums.txt) <(grep '  clawsonar_.*\(tar\.gz\|zip\)$' dist/SHA256SUMS) ||
 	! diff flake.nix dist/flake.nix; then
 	echo "what is built is not what the commit says: run \"make release-sums\", commit, and tag that" >&2
 	exit 1

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -66,10 +67,11 @@ func load(t *testing.T, name string, v any) {
 
 // run is one run of a template's shell steps.
 type run struct {
-	t                              *testing.T
-	dir, bin, temp, output, detail string
-	env                            []string
-	log                            strings.Builder
+	t                      *testing.T
+	dir, bin, temp, detail string
+	env                    []string
+	log                    strings.Builder
+	used                   []string // other actions
 }
 
 // newRun prepares a runner: a folder to work in, and programs that stand in for
@@ -80,21 +82,22 @@ func newRun(t *testing.T) *run {
 		t.Skip("SKIPPED: there is no bash: the shell steps were not run")
 	}
 	r := &run{t: t, dir: t.TempDir(), bin: t.TempDir(), temp: t.TempDir()}
-	r.output, r.detail = filepath.Join(r.temp, "output"), filepath.Join(r.temp, "summary.md")
+	r.detail = filepath.Join(r.temp, "summary.md")
 	for _, name := range []string{"docker", "gh", "curl"} {
 		r.program(name, `printf '%s' "`+name+`" >>"$CALLS"; for a; do printf ' <%s>' "$a" >>"$CALLS"; done; echo >>"$CALLS"
 case "$*" in *--jq*) printf '%s' "${OLD_COMMENT:-}" ;; esac`)
 	}
-	// Go builds, "installs" and names what is built already.
-	r.program("go", `case $1 in build) mkdir -p "${4%/*}" && cp "`+built+`" "$4" ;; env) echo "`+filepath.Dir(filepath.Dir(built))+`" ;; install) ;; *) exit 1 ;; esac`)
+	// Go builds and "installs" what is built already.
+	r.program("go", `case $1 in build) to=$4 ;; install) echo "go $2" >>"$CALLS"; to=$GOBIN/clawsonar ;; *) exit 1 ;; esac
+mkdir -p "${to%/*}" && cp "`+built+`" "$to"`)
 	action, err := filepath.Abs(root)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.env = append(os.Environ(),
 		"PATH="+r.bin+string(os.PathListSeparator)+os.Getenv("PATH"), "CALLS="+filepath.Join(r.temp, "calls"),
-		"RUNNER_TEMP="+r.temp, "GITHUB_ACTION_PATH="+action, "GITHUB_OUTPUT="+r.output, "GITHUB_STEP_SUMMARY="+r.detail,
-		"GITHUB_REPOSITORY=someone/something")
+		"RUNNER_TEMP="+r.temp, "GITHUB_ACTION_PATH="+action, "GITHUB_STEP_SUMMARY="+r.detail,
+		"GITHUB_REPOSITORY=someone/something", "GITHUB_EVENT_NAME=push", "GITHUB_ACTOR=someone")
 	return r
 }
 
@@ -108,7 +111,12 @@ func (r *run) program(name, script string) {
 // bash runs a script as the runner would and returns its exit code.
 func (r *run) bash(script string, env map[string]string) int {
 	r.t.Helper()
-	cmd := exec.Command("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script)
+	return r.shell([]string{"bash", "--noprofile", "--norc", "-eo", "pipefail", "-c"}, script, env)
+}
+
+func (r *run) shell(with []string, script string, env map[string]string) int {
+	r.t.Helper()
+	cmd := exec.Command(with[0], append(with[1:], script)...)
 	cmd.Dir, cmd.Env = r.dir, r.env
 	for k, v := range env {
 		cmd.Env = append(cmd.Env, k+"="+v)
@@ -152,21 +160,26 @@ func (r *run) read(name string) string {
 
 func (r *run) calls() string { return r.read(filepath.Join(r.temp, "calls")) }
 
-// outputs are those of the scan step.
-func (r *run) outputs() map[string]string {
+// reports is the folder that the first step of the action names.
+func (r *run) reports() string { return r.outputs("start")["reports"] }
+
+// outputs are those of a step.
+func (r *run) outputs(step string) map[string]string {
 	out := map[string]string{}
-	for line := range strings.Lines(r.read(r.output)) {
+	for line := range strings.Lines(r.read(r.outputFile(step))) {
 		k, v, _ := strings.Cut(strings.TrimSpace(line), "=")
 		out[k] = v
 	}
 	return out
 }
 
+func (r *run) outputFile(step string) string { return filepath.Join(r.temp, "output-"+step) }
+
 var expression = regexp.MustCompile(`\$\{\{ *([^}]*?) *\}\}`)
 
 // action runs the shell steps of action.yml in order, those that a runner would
 // run, and returns the code of the first that fails. Steps that use other actions
-// are left out.
+// are left out, but said in the log of calls. If no version is given, it is built.
 func (r *run) action(inputs, context map[string]string) int {
 	r.t.Helper()
 	var a action
@@ -179,12 +192,24 @@ func (r *run) action(inputs, context map[string]string) int {
 			if v, ok := inputs[in]; ok {
 				return v
 			}
-			return a.Inputs[in].Default
-		}
-		for _, step := range []string{"scan", "inspect"} {
-			if out, ok := strings.CutPrefix(name, "steps."+step+".outputs."); ok {
-				return r.outputs()[out]
+			if in == "version" {
+				return "source"
 			}
+			d, ok := a.Inputs[in]
+			if !ok {
+				r.t.Errorf("there is no input %s", in)
+			}
+			return d.Default
+		}
+		if of, ok := strings.CutPrefix(name, "steps."); ok {
+			id, out, ok := strings.Cut(of, ".outputs.")
+			if !ok || !slices.ContainsFunc(a.Runs.Steps, func(s step) bool { return s.ID == id }) {
+				r.t.Errorf("there is no %s", name)
+			}
+			return r.outputs(id)[out]
+		}
+		if !strings.HasPrefix(name, "github.") {
+			r.t.Errorf("what is %s?", name)
 		}
 		return ""
 	}
@@ -209,10 +234,15 @@ func (r *run) action(inputs, context map[string]string) int {
 	}
 	code := 0
 	for _, s := range a.Runs.Steps {
-		if s.Run == "" || code != 0 && !strings.Contains(s.If, "always()") || !holds(s.If) {
+		if code != 0 && !strings.Contains(s.If, "always()") || !holds(s.If) {
 			continue
 		}
-		env := map[string]string{}
+		if s.Uses != "" {
+			name, _, _ := strings.Cut(s.Uses, "@")
+			r.used = append(r.used, name)
+			continue
+		}
+		env := map[string]string{"GITHUB_OUTPUT": r.outputFile(s.ID)}
 		for k, v := range s.Env {
 			env[k] = expression.ReplaceAllStringFunc(v, func(e string) string { return value(expression.FindStringSubmatch(e)[1]) })
 		}
@@ -289,9 +319,8 @@ func TestAction(t *testing.T) {
 		if code := r.action(map[string]string{"targets": open + "\n" + asks, "comment": "true"}, pull); code != 3 {
 			t.Fatalf("exit code %d\n%s", code, r.log.String())
 		}
-		out := r.outputs()
 		for _, name := range []string{"scan.jsonl", "report.html", "report.md", "report.sarif", "junit.xml"} {
-			if r.read(filepath.Join(out["reports"], name)) == "" {
+			if r.read(filepath.Join(r.reports(), name)) == "" {
 				t.Errorf("no %s", name)
 			}
 		}
@@ -305,32 +334,34 @@ func TestAction(t *testing.T) {
 		if body := r.read(filepath.Join(r.temp, "clawsonar-comment.md")); !regexp.MustCompile(`^<!-- clawsonar report -->\n## clawsonar: [0-9]+ critical finding`).MatchString(body) {
 			t.Errorf("the comment is %.200q", body)
 		}
+		if want := []string{"actions/setup-go", "actions/upload-artifact", "github/codeql-action/upload-sarif", "github/codeql-action/upload-sarif"}; !slices.Equal(r.used, want) {
+			t.Errorf("used %q, want %q", r.used, want)
+		}
 		commands(t, r.log.String())
 	})
 	t.Run("inspection", func(t *testing.T) {
 		r := newRun(t)
 		r.put("deploy/openclaw.json", openFiles)
-		if code := r.action(map[string]string{"inspect": "deploy", "targets": asks}, nil); code != 3 {
+		if code := r.action(map[string]string{"inspect-path": "deploy", "targets": asks}, nil); code != 3 {
 			t.Fatalf("exit code %d\n%s", code, r.log.String())
 		}
-		out := r.outputs()
 		for _, name := range []string{"inspect.jsonl", "inspect.html", "inspect.md", "inspect.sarif", "inspect-junit.xml", "scan.jsonl"} {
-			if r.read(filepath.Join(out["reports"], name)) == "" {
+			if r.read(filepath.Join(r.reports(), name)) == "" {
 				t.Errorf("no %s", name)
 			}
 		}
-		if sarif := r.read(filepath.Join(out["reports"], "inspect.sarif")); !strings.Contains(sarif, `"uri":"deploy/openclaw.json","uriBaseId":"%SRCROOT%"},"region":{"startLine":3`) {
+		if sarif := r.read(filepath.Join(r.reports(), "inspect.sarif")); !strings.Contains(sarif, `"uri":"deploy/openclaw.json","uriBaseId":"%SRCROOT%"},"region":{"startLine":3`) {
 			t.Error("no finding points at the line")
 		}
-		if out["exit-code"] != "0" || out["inspect-exit-code"] != "3" {
-			t.Errorf("%v", out)
+		if scan, files := r.outputs("scan")["exit-code"], r.outputs("inspect")["exit-code"]; scan != "0" || files != "3" {
+			t.Errorf("%s, %s", scan, files)
 		}
 		r = newRun(t)
-		if code := r.action(map[string]string{"inspect": "", "targets": asks}, nil); code != 0 || strings.Contains(r.log.String(), "nothing was contacted") {
+		if code := r.action(map[string]string{"inspect-path": "", "targets": asks}, nil); code != 0 || strings.Contains(r.log.String(), "nothing was contacted") {
 			t.Errorf("exit code %d\n%s", code, r.log.String())
 		}
 		r = newRun(t)
-		if code := r.action(map[string]string{"inspect": "no such folder", "targets": asks}, nil); code != 2 {
+		if code := r.action(map[string]string{"inspect-path": "no such folder", "targets": asks}, nil); code != 2 {
 			t.Errorf("exit code %d\n%s", code, r.log.String())
 		}
 	})
@@ -363,7 +394,7 @@ func TestAction(t *testing.T) {
 		if code := r.action(map[string]string{"list": "gateways.txt", "ignore": "known.yaml"}, nil); code != 0 {
 			t.Fatalf("exit code %d\n%s", code, r.log.String())
 		}
-		if sarif := r.read(filepath.Join(r.outputs()["reports"], "report.sarif")); !strings.Contains(sarif, `"uri":"gateways.txt","uriBaseId":"%SRCROOT%"},"region":{"startLine":2}`) {
+		if sarif := r.read(filepath.Join(r.reports(), "report.sarif")); !strings.Contains(sarif, `"uri":"gateways.txt","uriBaseId":"%SRCROOT%"},"region":{"startLine":2}`) {
 			t.Error("the finding does not point at the list's line")
 		}
 	})
@@ -379,14 +410,14 @@ func TestAction(t *testing.T) {
 	})
 	t.Run("nothing to scan", func(t *testing.T) {
 		r := newRun(t)
-		if code := r.action(map[string]string{"targets": " \n"}, nil); code != 2 || !strings.Contains(r.log.String(), "there is nothing to scan: set targets, list or compose-file") {
+		if code := r.action(map[string]string{"targets": " \n"}, nil); code != 2 || !strings.Contains(r.log.String(), "there is nothing to scan: set targets, list, compose-file or verify") {
 			t.Errorf("exit code %d\n%s", code, r.log.String())
 		}
 	})
 	t.Run("hostile", func(t *testing.T) {
 		r := newRun(t)
 		inputs := map[string]string{
-			"targets": hostile(t) + "\n$(touch owned)", "ignore": "`touch owned`", "lang": "en; touch owned", "baseline": "\n::error::owned", "comment": "true",
+			"targets": hostile(t) + "\n$(touch owned)", "ignore": "`touch owned`", "lang": "en; touch owned", "baseline": "\n::error::owned", "comment": "true", "version": "$(touch owned)",
 		}
 		if code := r.action(inputs, map[string]string{"github.event.pull_request.number": "7; touch owned"}); code == 0 {
 			t.Error("nonsense passed")
@@ -397,8 +428,8 @@ func TestAction(t *testing.T) {
 		}
 		commands(t, r.log.String())
 		commands(t, r.read(r.detail))
-		commands(t, r.read(r.output))
-		if got := r.outputs()["exit-code"]; got != "0" {
+		commands(t, r.read(r.outputFile("scan")))
+		if got := r.outputs("scan")["exit-code"]; got != "0" {
 			t.Errorf("exit-code is %q", got)
 		}
 		for _, dir := range []string{r.dir, r.temp} {
@@ -453,124 +484,4 @@ func later(t *testing.T, delay time.Duration, to string) string {
 		}
 	})
 	return at
-}
-
-// TestNoExpressionInShell: what stands in a script as ${{ }} is pasted into it
-// before the shell reads it, and so can be a command.
-func TestNoExpressionInShell(t *testing.T) {
-	var a action
-	load(t, "action.yml", &a)
-	n := 0
-	for _, s := range a.Runs.Steps {
-		if s.Run == "" {
-			continue
-		}
-		n++
-		if strings.Contains(s.Run, "${{") || s.Shell != "bash" {
-			t.Errorf("step %q: an expression in the script, or another shell", s.Name)
-		}
-	}
-	if n < 5 {
-		t.Errorf("only %d shell steps", n)
-	}
-	scripts, err := filepath.Glob(root + "/ci/*.sh")
-	if err != nil || len(scripts) < 3 {
-		t.Fatalf("scripts: %v, %v", scripts, err)
-	}
-	for _, name := range scripts {
-		info, err := os.Stat(name)
-		if err != nil || info.Mode()&0o111 == 0 {
-			t.Errorf("%s cannot be run: %v", name, err)
-		}
-	}
-}
-
-func TestGitLab(t *testing.T) {
-	var file struct {
-		Clawsonar struct {
-			Script    []string
-			Variables map[string]string
-			Artifacts struct{ Reports struct{ Junit string } }
-		}
-	}
-	load(t, "ci/gitlab.yml", &file)
-	job := file.Clawsonar
-	open, asks := gateway(t, "openclaw-2026.9.6-none"), gateway(t, "openclaw-2026.9.6-token")
-	for _, tt := range []struct {
-		name string
-		env  map[string]string
-		want int
-		call string
-	}{
-		{"findings", map[string]string{"TARGETS": open + " " + asks, "CLAWSONAR_NOTE_TOKEN": "t", "CI_MERGE_REQUEST_IID": "3", "CI_API_V4_URL": "https://gitlab.example.org/api/v4", "CI_PROJECT_ID": "9"}, 3,
-			"<body@clawsonar-reports/report.md> <https://gitlab.example.org/api/v4/projects/9/merge_requests/3/notes>"},
-		{"passes", map[string]string{"TARGETS": asks}, 0, ""},
-		{"compose", map[string]string{"TARGETS": asks, "COMPOSE_FILE": "compose.yaml"}, 0, "docker <compose> <up> <--detach> <--wait>\ndocker <compose> <down> <--volumes>\n"},
-		{"hostile", map[string]string{"TARGETS": hostile(t) + " $(touch owned)"}, 2, ""},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			r := newRun(t)
-			env := map[string]string{}
-			for k, v := range job.Variables {
-				env[k] = v
-			}
-			for k, v := range tt.env {
-				env[k] = v
-			}
-			// The runner runs the lines of a script in one shell.
-			if code := r.bash(strings.Join(job.Script, "\n"), env); code != tt.want {
-				t.Fatalf("exit code %d, want %d\n%s", code, tt.want, r.log.String())
-			}
-			if calls := r.calls(); tt.call == "" && calls != "" || !strings.Contains(calls, tt.call) {
-				t.Errorf("calls: %s", calls)
-			}
-			if found, err := filepath.Glob(filepath.Join(r.dir, job.Artifacts.Reports.Junit)); tt.want != 2 && (err != nil || len(found) != 2 || !strings.Contains(r.read(found[1]), "<testsuites>")) {
-				t.Errorf("not two JUnit reports where the job says they are: %q", found)
-			}
-			if _, err := os.Stat(filepath.Join(r.dir, "owned")); err == nil {
-				t.Error("a target was run by the shell")
-			}
-			commands(t, r.log.String())
-		})
-	}
-}
-
-// TestExamples: the examples name inputs, files and jobs that there are.
-func TestExamples(t *testing.T) {
-	var a action
-	load(t, "action.yml", &a)
-	var workflow struct {
-		Jobs map[string]struct {
-			Steps []struct {
-				Uses string
-				With map[string]string
-			}
-		}
-	}
-	load(t, "examples/github-workflow.yml", &workflow)
-	n := 0
-	for _, job := range workflow.Jobs {
-		for _, s := range job.Steps {
-			if !strings.HasPrefix(s.Uses, "clawsonar/clawsonar@") {
-				continue
-			}
-			n++
-			for in := range s.With {
-				if _, ok := a.Inputs[in]; !ok {
-					t.Errorf("the example uses the input %q, which there is not", in)
-				}
-			}
-		}
-	}
-	if n == 0 {
-		t.Error("the example does not use the action")
-	}
-	var pipeline struct {
-		Include   []struct{ Remote string }
-		Clawsonar struct{ Variables map[string]string }
-	}
-	load(t, "examples/gitlab-ci.yml", &pipeline)
-	if len(pipeline.Include) != 1 || !strings.HasSuffix(pipeline.Include[0].Remote, "/ci/gitlab.yml") || pipeline.Clawsonar.Variables["TARGETS"] == "" {
-		t.Errorf("the example of GitLab: %+v", pipeline)
-	}
 }
