@@ -106,6 +106,31 @@ type Data struct {
 	AdvisoriesAsOf string `json:"advisories_as_of,omitempty"` // RFC 3339 date
 }
 
+// StaleAfter is the age from which data counts as old: releases and advisories come every
+// few days.
+const StaleAfter = 14 * 24 * time.Hour
+
+// Stale reports whether releases or advisories are old at a time, or it is not known of
+// when they are.
+func (d *Data) Stale(at time.Time) bool {
+	for _, day := range []string{d.ReleasesAsOf, d.AdvisoriesAsOf} {
+		if days, ok := Age(day, at); !ok || time.Duration(days)*24*time.Hour > StaleAfter {
+			return true
+		}
+	}
+	return false
+}
+
+// Age is how many days old data of a day is at a time. It is not ok where the day is not
+// known.
+func Age(day string, at time.Time) (days int, ok bool) {
+	d, err := time.Parse(time.DateOnly, day[:min(len(time.DateOnly), len(day))])
+	if err != nil || at.IsZero() {
+		return 0, false
+	}
+	return int(at.Sub(d).Hours() / 24), true
+}
+
 // Authorization repeats what the operator stated about the right to probe.
 type Authorization struct {
 	Authorized bool   `json:"authorized"`

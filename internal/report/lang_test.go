@@ -86,7 +86,7 @@ func TestNoEnglishIsLeft(t *testing.T) {
 			x.Advisories, x.Evidence = nil, nil // published, and answered, in English
 		}
 	}
-	names := strings.Fields("OpenClaw clawsonar scan UTC HTTP TLS HTTPS SSH VPN SHA token mode none standard caddy alive advisories show explain ID http latest assets root blocked nginx NVDB CNCERT OWASP npm install IP auth config tools-get tools")
+	names := strings.Fields("OpenClaw clawsonar scan UTC HTTP TLS HTTPS SSH VPN SHA token mode none standard caddy alive advisories show explain ID http latest assets root blocked nginx NVDB CNCERT OWASP npm install IP auth config tools-get tools data update")
 	for format, o := range map[string]Options{"table": {Lang: "zh", Verbose: true, Width: 200}, "markdown": {Lang: "zh"}, "html": {Lang: "zh"}} {
 		out := render(t, format, o, events...)
 		out = regexp.MustCompile(`(?s)<(style|script|head)>.*?</(style|script|head)>|<[^>]*>|`+"`[^`]*`").ReplaceAllString(out, " ")

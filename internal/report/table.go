@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -37,7 +36,6 @@ const (
 	minWidth     = 60  // four columns need it
 	proseWidth   = 100 // longer lines of prose are hard to read
 	gutter       = 10  // "critical" and two spaces
-	staleAfter   = 60 * 24 * time.Hour
 )
 
 // table writes what an operator needs in an emergency: an overview of the

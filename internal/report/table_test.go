@@ -43,6 +43,8 @@ func TestTableGolden(t *testing.T) {
 	quiet := func(s event.Summary) []event.Event { return []event.Event{scanEvent(), summaryEvent(s)} }
 	stale := scanEvent()
 	stale.(*event.Scan).Data.AdvisoriesAsOf, stale.(*event.Scan).Shard = "2026-07-01", "2/4"
+	d := &stale.(*event.Scan).Data
+	d.Version, d.File, d.Key = "2026100501", "acme.json.gz", "2E18169FD30468F0"
 	findings := gateway("10.0.0.1", func(t *event.Target) {
 		t.Auth = &event.Auth{State: "open"}
 		t.Target.Bound, t.Target.Process = "0.0.0.0", "openclaw-gateway"

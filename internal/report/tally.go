@@ -537,33 +537,43 @@ func (t *tally) provenance() []fact {
 	} else if old := t.scan.Compared; old != nil {
 		out = append(out, fact{c.say("Compared"), c.say("with the scan of %s, %s", minute(old.Started), t.tool(old.Tool)), plain})
 	}
-	d := t.scan.Data
-	mood := plain
-	dated := func(text, asOf string) string {
-		if asOf == "" {
-			return ""
+	return append(out, t.data())
+}
+
+// data says which data was used, and of when it was.
+func (t *tally) data() fact {
+	c, d := t.c, t.scan.Data
+	var parts []string
+	switch {
+	case d.File != "":
+		parts = append(parts, c.say("data %s of %s, signed by the key %s", t.clean(d.Version, 20), t.clean(d.File, 80), t.clean(d.Key, 40)))
+	case d.Version != "":
+		parts = append(parts, c.say("built-in data %s", t.clean(d.Version, 20)))
+	}
+	dated := func(text, day string) string {
+		if day == "" {
+			return text
 		}
+		text += c.say(" as of %s", t.clean(day, 30))
 		// By the scan's own clock: a stored report must not change with age.
-		day, err := time.Parse(time.DateOnly, asOf[:min(10, len(asOf))])
-		if err == nil && t.scan.Started.Sub(day) > staleAfter {
-			mood = doubt
-			text += c.say(" (%d days old then)", int(t.scan.Started.Sub(day).Hours()/24))
+		if days, ok := event.Age(day, t.scan.Started); ok && days > int(event.StaleAfter.Hours()/24) {
+			text += c.say(" (%d days old then)", days)
 		}
 		return text
 	}
-	data := c.count(d.Releases, "%d release", "%d releases")
+	releases := c.count(d.Releases, "%d release", "%d releases")
 	if d.NewestRelease != "" {
-		data += c.say(" up to %s", t.clean(d.NewestRelease, 40))
+		releases += c.say(" up to %s", t.clean(d.NewestRelease, 40))
 	}
-	data += dated(c.say(" as of %s", t.clean(d.ReleasesAsOf, 30)), d.ReleasesAsOf)
+	parts = append(parts, dated(releases, d.ReleasesAsOf))
 	if d.Advisories > 0 {
-		data += c.say(", ") + c.count(d.Advisories, "%d advisory", "%d advisories")
-		data += dated(c.say(" as of %s", t.clean(d.AdvisoriesAsOf, 30)), d.AdvisoriesAsOf)
+		parts = append(parts, dated(c.count(d.Advisories, "%d advisory", "%d advisories"), d.AdvisoriesAsOf))
 	}
-	if mood == doubt {
-		data += c.say(": update clawsonar to get newer ones")
+	text := strings.Join(parts, c.say(", "))
+	if !d.Stale(t.scan.Started) {
+		return fact{c.say("Data"), text, plain}
 	}
-	return append(out, fact{c.say("Data"), data, mood})
+	return fact{c.say("Data"), c.join(c.say("%s.", text), c.say("That is old: newer releases are not known by name, newer advisories are not reported, and an update to the newest release named here may itself be outdated. Get newer data: %s", "clawsonar data update")), doubt}
 }
 
 // way says how connections were made, where that was not left to the system.

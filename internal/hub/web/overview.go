@@ -11,9 +11,6 @@ import (
 	"github.com/clawsonar/clawsonar/internal/hub/store"
 )
 
-// staleAfter is the age from which the advisories count as old.
-const staleAfter = 30 * 24 * time.Hour
-
 // severeQuery finds the gateways with serious findings that the overview does not list
 // already, and severeSize is how many of them it does.
 const (
@@ -114,10 +111,7 @@ func (b *Board) overview(w http.ResponseWriter, r *http.Request) error {
 			newest, p.Data = x.Last.Started, &x.Last.Data
 		}
 	}
-	if p.Data != nil {
-		asOf, err := time.Parse(time.DateOnly, p.Data.AdvisoriesAsOf)
-		p.DataOld = err != nil || now.Sub(asOf) > staleAfter
-	}
+	p.DataOld = p.Data != nil && p.Data.Stale(now)
 	b.show(w, r, http.StatusOK, l.Say("Overview"), "overview", p)
 	return nil
 }
