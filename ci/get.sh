@@ -15,7 +15,7 @@
 set -eu
 
 fail() {
-	printf 'clawsonar: %s\n' "$(printf %s "$1" | tr '\n\r\t' '   ' | tr -cd '[:print:]')" >&2
+	printf 'clawsonar: %s\n' "$(printf %s "$1" | LC_ALL=C tr -c '\040-\176' ' ')" >&2
 	exit 1
 }
 
