@@ -1,7 +1,7 @@
 // Release makes what the archives and packages of a release need beside the programs, and
 // what other package managers need to install them. "make release-snapshot" runs it.
 //
-//	go run ./internal/tools/release files DIR
+//	go run ./internal/tools/release contents DIR
 //
 // writes for each program its man pages (man, and packed in man.gz), completions and the
 // licences of the libraries in it, and the certificate authorities for the images.
@@ -30,10 +30,10 @@ func main() {
 
 func run(args []string) error {
 	switch {
-	case len(args) == 2 && args[0] == "files":
+	case len(args) == 2 && args[0] == "contents":
 		return writeFiles(args[1])
 	case len(args) == 3 && args[0] == "recipes":
 		return writeRecipes(args[1], args[2])
 	}
-	return errors.New("use files DIR, or recipes DIST VERSION")
+	return errors.New("use contents DIR, or recipes DIST VERSION")
 }
