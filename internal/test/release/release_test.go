@@ -67,6 +67,7 @@ func TestRelease(t *testing.T) {
 	t.Run("archives", d.archives)
 	t.Run("sboms", d.sboms)
 	t.Run("deb", d.debs)
+	t.Run("systemd", d.systemd)
 	t.Run("rpm", d.rpms)
 	t.Run("apk", d.apks)
 	t.Run("images", d.images)
