@@ -3,6 +3,7 @@ package release
 import (
 	"archive/tar"
 	"archive/zip"
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
@@ -480,11 +481,43 @@ func (d dist) apks(t *testing.T) {
 	}
 }
 
+const crane = top + "/.cache/release/bin/crane"
+
+// startRegistry serves images on loopback until the test ends, and returns where.
+func startRegistry(t *testing.T) string {
+	t.Helper()
+	cmd := exec.Command(crane, "registry", "serve", "--address", "127.0.0.1:0")
+	log, err := cmd.StderrPipe()
+	check(t, err)
+	check(t, cmd.Start())
+	t.Cleanup(func() {
+		check(t, cmd.Process.Kill())
+		_ = cmd.Wait() // was killed
+	})
+	line, err := bufio.NewReader(log).ReadString('\n')
+	_, port, ok := strings.Cut(strings.TrimSpace(line), "serving on port ")
+	if !ok {
+		t.Fatalf("crane said %q, %v", line, err)
+	}
+	go io.Copy(io.Discard, log)
+	return "127.0.0.1:" + port
+}
+
 // images: each has the very program of the archive, certificate authorities, and nothing
 // else; unpacked it runs as a user without a name.
 func (d dist) images(t *testing.T) {
 	dir := t.TempDir()
 	do(t, "tar", "-xf", filepath.Join(d.dir, "images.tar"), "-C", dir)
+	registry := startRegistry(t)
+	for line := range strings.Lines(file(t, d.dir, "IMAGES")) {
+		// As release.yml does.
+		sum, program, _ := strings.Cut(strings.TrimSpace(line), "  ")
+		ref := registry + "/" + program + ":" + version
+		do(t, crane, "push", filepath.Join(dir, "images", program), ref)
+		if got := strings.TrimSpace(do(t, crane, "digest", ref)); got != sum {
+			t.Errorf("%s is pushed as %s, IMAGES says %s", program, got, sum)
+		}
+	}
 	for _, program := range programs {
 		for _, p := range platforms[:2] {
 			at := filepath.Join(dir, program+"-"+p.arch)
