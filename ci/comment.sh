@@ -29,8 +29,12 @@ if [ -z "$said" ]; then
 	exit 0 # the step that makes it has failed
 fi
 
+# Only what a robot or a member of the repository wrote is replaced: anybody can begin a
+# comment so, and what stands in it then is theirs to change.
 comments=repos/$GITHUB_REPOSITORY/issues/$PULL_REQUEST/comments
-old=$(gh api --paginate "$comments" --jq ".[] | select(.body | startswith(\"$marker\")) | .id" | head -n 1)
+ours="(.user.type == \"Bot\" or (.author_association | IN(\"OWNER\", \"MEMBER\", \"COLLABORATOR\"))) and (.body | startswith(\"$marker\"))"
+old=$(gh api --paginate "$comments" --jq ".[] | select($ours) | .id")
+old=${old%%$'\n'*}
 if [ -n "$old" ]; then
 	gh api --silent --method PATCH "repos/$GITHUB_REPOSITORY/issues/comments/$old" --field "body=@$body"
 else

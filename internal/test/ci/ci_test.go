@@ -85,7 +85,7 @@ func newRun(t *testing.T) *run {
 	r.detail = filepath.Join(r.temp, "summary.md")
 	for _, name := range []string{"docker", "gh", "curl"} {
 		r.program(name, `printf '%s' "`+name+`" >>"$CALLS"; for a; do printf ' <%s>' "$a" >>"$CALLS"; done; echo >>"$CALLS"
-case "$*" in *--jq*) printf '%s' "${OLD_COMMENT:-}" ;; esac`)
+case "$*" in *--jq*) if command -v jq >/dev/null; then printf '%s' "${COMMENTS:-[]}" | jq "${!#}"; fi ;; esac`)
 	}
 	// Go builds and "installs" what is built already.
 	r.program("go", `case $1 in build) to=$4 ;; install) echo "go $2" >>"$CALLS"; to=$GOBIN/clawsonar ;; *) exit 1 ;; esac
@@ -367,7 +367,14 @@ func TestAction(t *testing.T) {
 	})
 	t.Run("comment again", func(t *testing.T) {
 		r := newRun(t)
-		r.env = append(r.env, "OLD_COMMENT=4711")
+		if _, err := exec.LookPath("jq"); err != nil {
+			t.Skip("SKIPPED: there is no jq to stand in for that of gh")
+		}
+		r.env = append(r.env, `COMMENTS=[
+			{"id":1,"user":{"type":"User"},"author_association":"NONE","body":"<!-- clawsonar report -->\nall is well"},
+			{"id":2,"user":{"type":"Bot"},"author_association":"NONE","body":"coverage <!-- clawsonar report -->"},
+			{"id":4711,"user":{"type":"Bot"},"author_association":"NONE","body":"<!-- clawsonar report -->\n## old"},
+			{"id":4712,"user":{"type":"User"},"author_association":"MEMBER","body":"<!-- clawsonar report -->\n## older"}]`)
 		if code := r.action(map[string]string{"targets": asks, "comment": "true"}, pull); code != 0 {
 			t.Fatalf("exit code %d\n%s", code, r.log.String())
 		}
