@@ -157,7 +157,7 @@ func (n *nginxFile) include(list []*nginxDirective, level int) []*nginxDirective
 		}
 		files := n.find(pattern, path.Dir(d.pos.File))
 		switch {
-		case len(files) == 0 && nginxHarmless.MatchString(pattern):
+		case len(files) == 0 && (nginxHarmless.MatchString(pattern) || n.none(pattern, path.Dir(d.pos.File))):
 		case len(files) == 0 && path.Base(pattern) == "proxy_params":
 			params, _ := parseNginx(d.pos.File, []byte(nginxProxyParams))
 			for _, p := range params {
@@ -190,13 +190,35 @@ func (n *nginxFile) include(list []*nginxDirective, level int) []*nginxDirective
 	return out
 }
 
-// find returns the files of the tree that an include names: under the directory that
-// stands for nginx's own, beside the file, or from the root of the tree.
+// find returns the files of the tree that an include names.
 func (n *nginxFile) find(pattern, dir string) []string {
 	if n.tree == nil {
 		return nil
 	}
-	var ways []string
+	for _, way := range n.ways(pattern, dir) {
+		found := globFiles(n.tree, way)
+		if len(found) > 0 {
+			return found
+		}
+	}
+	return nil
+}
+
+// none reports whether an include that matches no file may match none: its directory is in
+// the tree. nginx then includes nothing, as of the conf.d that Debian installs.
+func (n *nginxFile) none(pattern, dir string) bool {
+	if n.tree == nil || !strings.ContainsAny(path.Base(pattern), "*?[") {
+		return false
+	}
+	return slices.ContainsFunc(n.ways(pattern, dir), func(way string) bool {
+		info, ok := n.tree.Stat(path.Dir(way))
+		return ok && info.Mode.IsDir()
+	})
+}
+
+// ways are where the tree may have what an include names: under the directory that stands
+// for nginx's own, beside the file, or from the root of the tree.
+func (n *nginxFile) ways(pattern, dir string) (ways []string) {
 	if rest, ok := strings.CutPrefix(pattern, "/"); ok {
 		ways = append(ways, path.Clean(rest))
 		for _, own := range []string{"/etc/nginx/", "/usr/local/nginx/conf/", "/usr/local/etc/nginx/", "/opt/homebrew/etc/nginx/"} {
@@ -207,13 +229,7 @@ func (n *nginxFile) find(pattern, dir string) []string {
 	} else {
 		ways = append(ways, path.Join(n.prefix, pattern), path.Join(dir, pattern))
 	}
-	for _, way := range ways {
-		found := globFiles(n.tree, way)
-		if len(found) > 0 {
-			return found
-		}
-	}
-	return nil
+	return ways
 }
 
 // main reads a whole configuration.
