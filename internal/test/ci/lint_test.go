@@ -14,12 +14,12 @@ import (
 )
 
 // These tests look at every workflow, the action, the component and the examples for what
-// has let others take over a pipeline. They are not zizmor, which can not be had from the
-// registries that these tests are made with; they cover what its main audits do:
-// unpinned-uses, ref-version-mismatch (a version beside each pin, one pin a version),
-// template-injection, artipacked, excessive-permissions, dangerous-triggers,
-// cache-poisoning, github-env, secrets-inherit, secrets-outside-env, overprovisioned-secrets
-// and unpinned-images.
+// has let others take over a pipeline. They are not zizmor, which is neither in Debian nor
+// in npm nor a Go module, but look for what most of its audits find without a network:
+// unpinned-uses, a version beside each pin and one pin for each action, template-injection,
+// artipacked, excessive-permissions, undocumented-permissions, dangerous-triggers,
+// cache-poisoning, github-env, insecure-commands, bot-conditions, self-hosted-runner,
+// secrets-inherit, secrets-outside-env, overprovisioned-secrets and unpinned-images.
 
 // pipelines are the files that these tests are about.
 func pipelines(t *testing.T) map[string]*yaml.Node {
@@ -118,6 +118,10 @@ func problems(name string, top *yaml.Node) (out []string) {
 		jobs := entry(top, "jobs")
 		for i := 1; jobs != nil && i < len(jobs.Content); i += 2 {
 			job := jobs.Content[i]
+			if r := entry(job, "runs-on"); r != nil && strings.Contains(flat(r), "self-hosted") && slices.Contains(triggers, "pull_request") &&
+				(entry(job, "if") == nil || !regexp.MustCompile(`^github\.event_name == '(schedule|push|workflow_dispatch)'$`).MatchString(entry(job, "if").Value)) {
+				say(r, "a pull request runs on a machine of one's own")
+			}
 			if entry(job, "permissions") == nil {
 				say(job, "the job does not say its permissions")
 			}
@@ -180,6 +184,12 @@ func problems(name string, top *yaml.Node) (out []string) {
 			if m := regexp.MustCompile(`go (?:install|run) \S+@(\S+)`).FindStringSubmatch(text); m != nil && !regexp.MustCompile(`^v[0-9]+\.[0-9]+\.[0-9]+$|^\$CLAWSONAR_CI_SOURCE"?$`).MatchString(m[1]) {
 				say(v, "Go installs %s", m[1])
 			}
+		case "if":
+			if strings.Contains(v.Value, "github.actor") {
+				say(v, "who acted last is not who wrote it")
+			}
+		case "ACTIONS_ALLOW_UNSECURE_COMMANDS":
+			say(v, "commands in the output are obeyed")
 		case "secrets":
 			say(v, "secrets are handed on")
 		case "continue-on-error":
@@ -312,6 +322,9 @@ jobs:
 		{"    runs-on: ubuntu-24.04\n", "    runs-on: ubuntu-24.04\n    services: {db: {image: postgres}}\n", "is not pinned by its digest"},
 		{"    runs-on: ubuntu-24.04\n", "    runs-on: ubuntu-24.04\n    continue-on-error: true\n", "may fail"},
 		{"    runs-on: ubuntu-24.04\n", "    runs-on: ubuntu-24.04\n    secrets: inherit\n", "handed on"},
+		{"    runs-on: ubuntu-24.04\n", "    runs-on: ubuntu-24.04\n    if: github.actor == 'dependabot[bot]'\n", "is not who wrote it"},
+		{"env: {TOKEN", "env: {ACTIONS_ALLOW_UNSECURE_COMMANDS: 1, TOKEN", "are obeyed"},
+		{"on: {push: {tags: [\"v*\"]}}\npermissions: {}\njobs:\n  a:\n    runs-on: ubuntu-24.04", "on: [push, pull_request]\npermissions: {}\njobs:\n  a:\n    runs-on: [self-hosted]", "a machine of one's own"},
 	} {
 		text := strings.Replace(good, tt.old, tt.new, 1)
 		if text == good {
