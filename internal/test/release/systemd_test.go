@@ -49,7 +49,7 @@ seen: 1
 upgraded: active active
 kept: active
 removed: inactive inactive, disabled disabled
-history: 2
+history: 1
 wrong: failed, 0 restarts
 `
 
