@@ -95,7 +95,7 @@ trap 'exit 1' HUP INT TERM
 url=$base/v$version/$name
 # GitHub answers with a redirect to another host. The limits are far above an archive and
 # below what fills a disk.
-said=$(curl --proto "$protocols" --proto-redir "$protocols" --fail --silent --show-error --location --max-redirs 5 \
+said=$(curl --proto "$protocols" --fail --silent --show-error --location --max-redirs 5 \
 	--connect-timeout 30 --max-time 600 --max-filesize 200000000 --retry 2 --retry-max-time 120 \
 	--output "$part/archive" "$url" 2>&1) || fail "$url cannot be downloaded: $(printf '%s\n' "$said" | grep '^curl: (' | tail -n 1)"
 [ -f "$part/archive" ] || fail "$url cannot be downloaded: nothing came"

@@ -74,6 +74,21 @@ type run struct {
 	used                   []string // other actions
 }
 
+// opened opens the scripts: a result of go test is cached as long as the files that a test
+// itself opens are the same, and shells open these.
+func opened(t *testing.T) {
+	t.Helper()
+	scripts, err := filepath.Glob(root + "/ci/*")
+	if err != nil || len(scripts) == 0 {
+		t.Fatal(err)
+	}
+	for _, name := range scripts {
+		if _, err := os.ReadFile(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // newRun prepares a runner: a folder to work in, and programs that stand in for
 // docker, gh, curl and go and write down what they were called with.
 func newRun(t *testing.T) *run {
@@ -81,6 +96,7 @@ func newRun(t *testing.T) *run {
 	if _, err := exec.LookPath("bash"); err != nil {
 		t.Skip("SKIPPED: there is no bash: the shell steps were not run")
 	}
+	opened(t)
 	r := &run{t: t, dir: t.TempDir(), bin: t.TempDir(), temp: t.TempDir()}
 	r.detail = filepath.Join(r.temp, "summary.md")
 	for _, name := range []string{"docker", "gh", "curl"} {

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -92,7 +93,11 @@ func serve(t *testing.T, h http.HandlerFunc) *mirror {
 // the names of what it leaves behind.
 func get(t *testing.T, env []string, sums, version string, before ...string) (code int, out, said string, left []string) {
 	t.Helper()
+	opened(t)
 	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "to"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	list := filepath.Join(dir, "sums.txt")
 	if err := os.WriteFile(list, []byte(sums), 0o600); err != nil {
 		t.Fatal(err)
@@ -110,8 +115,7 @@ func get(t *testing.T, env []string, sums, version string, before ...string) (co
 		t.Fatal(err)
 	}
 	_ = filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && p != list {
-			rel, _ := filepath.Rel(dir, p)
+		if rel, _ := filepath.Rel(dir, p); err == nil && p != list && rel != "." && rel != "to" {
 			left = append(left, rel)
 		}
 		return nil
@@ -185,7 +189,7 @@ func TestGet(t *testing.T) {
 			}
 			switch code {
 			case 0:
-				if said != "" || len(left) != 1 || left[0] != "to/bin/clawsonar" || strings.Count(out, "\n") != 1 || m.path != "/dl/v"+release+"/"+name {
+				if said != "" || !slices.Equal(left, []string{"to/bin", "to/bin/clawsonar"}) || strings.Count(out, "\n") != 1 || m.path != "/dl/v"+release+"/"+name {
 					t.Errorf("%q, %q, left %q, asked for %s", out, said, left, m.path)
 				}
 			case 1:
