@@ -5,7 +5,7 @@
 #
 # SUMS is a file of lines as sha256sum writes them, VERSION a release that it lists, or
 # empty for the one that it lists. FOLDER/clawsonar is the program, on Windows
-# clawsonar.exe. CLAWSONAR_DOWNLOADS is where archives are instead of GitHub, such as a
+# clawsonar.exe. GET_CLAWSONAR_FROM is where archives are instead of GitHub, such as a
 # mirror: https://mirror.example.org/clawsonar, below which are v1.2.3/NAME.
 #
 # Exit codes: 0 done · 1 failed, with one line on stderr and nothing left behind · 10 there
@@ -23,7 +23,7 @@ if [ "$#" -ne 3 ]; then
 	fail 'get.sh takes a list of sums, a version and a folder'
 fi
 sums=$1 version=${2#v} folder=$3
-base=${CLAWSONAR_DOWNLOADS:-https://github.com/clawsonar/clawsonar/releases/download}
+base=${GET_CLAWSONAR_FROM:-https://github.com/clawsonar/clawsonar/releases/download}
 
 [ -r "$sums" ] || fail "$sums cannot be read"
 if [ "$version" = source ]; then
@@ -81,7 +81,7 @@ sha256() {
 case $base in
 https://*) protocols='=https' ;;
 http://*) protocols='=http,https' ;; # a mirror of one's own: the sum decides
-*) fail "CLAWSONAR_DOWNLOADS must begin with https:// or http://" ;;
+*) fail "GET_CLAWSONAR_FROM must begin with https:// or http://" ;;
 esac
 command -v curl >/dev/null || fail 'curl is missing'
 

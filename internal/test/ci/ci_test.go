@@ -315,12 +315,16 @@ func hostile(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// commands fails if a line of a log is a command to the runner.
+// commands fails if a line of a log is a command to the runner, or says that a variable of
+// ours is taken for a flag.
 func commands(t *testing.T, log string) {
 	t.Helper()
 	for line := range strings.Lines(log) {
 		if strings.HasPrefix(strings.TrimSpace(line), "::") || strings.Contains(line, "##[") || strings.Contains(line, "\x1b") {
 			t.Errorf("the log holds a command: %q", line)
+		}
+		if strings.Contains(line, "is not a setting") {
+			t.Error(line)
 		}
 	}
 }

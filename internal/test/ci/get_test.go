@@ -85,7 +85,7 @@ func serve(t *testing.T, h http.HandlerFunc) *mirror {
 	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: m.Certificate().Raw}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m.env = []string{"CLAWSONAR_DOWNLOADS=" + m.URL + "/dl", "CURL_CA_BUNDLE=" + ca}
+	m.env = []string{"GET_CLAWSONAR_FROM=" + m.URL + "/dl", "CURL_CA_BUNDLE=" + ca}
 	return m
 }
 
@@ -214,7 +214,7 @@ func TestGetUntrusted(t *testing.T) {
 	if code, _, said, left := get(t, m.env[:1], sumLine(good, archiveName()), ""); code != 1 || !strings.Contains(said, "curl: (60)") || len(left) != 0 || m.path != "" {
 		t.Errorf("exit code %d, %q, left %q, asked for %q", code, said, left, m.path)
 	}
-	if code, _, said, _ := get(t, []string{"CLAWSONAR_DOWNLOADS=file:///etc"}, sumLine(good, archiveName()), ""); code != 1 || !strings.Contains(said, "must begin with https://") {
+	if code, _, said, _ := get(t, []string{"GET_CLAWSONAR_FROM=file:///etc"}, sumLine(good, archiveName()), ""); code != 1 || !strings.Contains(said, "must begin with https://") {
 		t.Errorf("exit code %d, %q", code, said)
 	}
 }

@@ -149,7 +149,7 @@ func TestComponentInputs(t *testing.T) {
 		}
 	}
 	name, job, err := component(t, "", map[string]any{"job-name": "look: at it", "stage": "verify", "targets": `"$(touch owned)" # \n {}`})
-	if err != nil || name != "look: at it" || job.Stage != "verify" || job.Variables["CLAWSONAR_CI_TARGETS"] != `"$(touch owned)" # \n {}` {
+	if err != nil || name != "look: at it" || job.Stage != "verify" || job.Variables["CI_CLAWSONAR_TARGETS"] != `"$(touch owned)" # \n {}` {
 		t.Errorf("%v, %q, %q", err, name, job.Variables)
 	}
 }
@@ -158,7 +158,7 @@ func TestGitLab(t *testing.T) {
 	open, asks := gateway(t, "openclaw-2026.9.6-none"), gateway(t, "openclaw-2026.9.6-token")
 	good := archive(t, program(t))
 	sums := sumLine(good, archiveName())
-	note := map[string]string{"CLAWSONAR_CI_NOTE_TOKEN": "t", "CI_MERGE_REQUEST_IID": "3", "CI_API_V4_URL": "https://gitlab.example.org/api/v4", "CI_PROJECT_ID": "9"}
+	note := map[string]string{"CI_CLAWSONAR_NOTE_TOKEN": "t", "CI_MERGE_REQUEST_IID": "3", "CI_API_V4_URL": "https://gitlab.example.org/api/v4", "CI_PROJECT_ID": "9"}
 	posture := "version: 1\nvantage: loopback\nendpoints:\n  - target: " + open + "\n    from: {loopback: [required]}\n"
 	for _, tt := range []struct {
 		name   string
@@ -203,7 +203,7 @@ func TestGitLab(t *testing.T) {
 				t.Fatal(err)
 			}
 			env := job.Variables
-			for _, more := range []map[string]string{tt.env, {"CLAWSONAR_DOWNLOADS": strings.TrimPrefix(m.env[0], "CLAWSONAR_DOWNLOADS="), "CURL_CA_BUNDLE": strings.TrimPrefix(m.env[1], "CURL_CA_BUNDLE=")}} {
+			for _, more := range []map[string]string{tt.env, {"GET_CLAWSONAR_FROM": strings.TrimPrefix(m.env[0], "GET_CLAWSONAR_FROM="), "CURL_CA_BUNDLE": strings.TrimPrefix(m.env[1], "CURL_CA_BUNDLE=")}} {
 				for k, v := range more {
 					env[k] = v
 				}

@@ -181,7 +181,7 @@ func problems(name string, top *yaml.Node) (out []string) {
 			if regexp.MustCompile(`GITHUB_(ENV|PATH)\b`).MatchString(text) {
 				say(v, "sets the environment of later steps")
 			}
-			if m := regexp.MustCompile(`go (?:install|run) \S+@(\S+)`).FindStringSubmatch(text); m != nil && !regexp.MustCompile(`^v[0-9]+\.[0-9]+\.[0-9]+$|^\$CLAWSONAR_CI_SOURCE"?$`).MatchString(m[1]) {
+			if m := regexp.MustCompile(`go (?:install|run) \S+@(\S+)`).FindStringSubmatch(text); m != nil && !regexp.MustCompile(`^v[0-9]+\.[0-9]+\.[0-9]+$|^\$CI_CLAWSONAR_SOURCE"?$`).MatchString(m[1]) {
 				say(v, "Go installs %s", m[1])
 			}
 		case "if":
