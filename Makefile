@@ -82,13 +82,14 @@ release-snapshot: release-tools ## archives, packages, images and the rest of a 
 	$(release-env); packaging/collect.sh $(VERSION)
 
 # The commit of a release has the digests of its archives in it, see docs/releasing.md.
-release-sums: ## ci/sums.txt, templates/scan.yml and flake.nix for the newest version in CHANGELOG.md (Linux)
+release-sums: ## ci/sums.txt, templates/scan.yml, flake.nix and the skill for the newest version in CHANGELOG.md (Linux)
 	$(MAKE) release-snapshot VERSION=$(firstword $(newest))
 	{ echo '# SHA-256 of the archives of clawsonar of the release that this commit is, as sha256sum'; \
 	  echo '# writes them; written by "make release-sums".'; \
 	  grep '  clawsonar_.*\(tar\.gz\|zip\)$$' dist/SHA256SUMS; } >dist/sums.txt
 	mv dist/sums.txt ci/sums.txt
 	ci/embed.sh
+	go run ./internal/tools/skill
 	cp dist/flake.nix flake.nix
 
 help: ## this list

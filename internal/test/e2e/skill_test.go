@@ -223,3 +223,66 @@ func TestSkill(t *testing.T) {
 		})
 	}
 }
+
+// TestSkillPinned: the gateway takes the archives that a release puts into the skill, those
+// of its own system, with their digests.
+func TestSkillPinned(t *testing.T) {
+	l, ctx := openLab(t, "lab", "the skill of a release", "npm", "netns")
+	const release = "2026.9.6"
+	if err := l.Install(ctx, "openclaw", release); err != nil {
+		t.Fatal(err)
+	}
+	n, err := lab.NewNet()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	g := &lab.Gateway{Config: lab.Config{Package: "openclaw", Version: release}, Home: t.TempDir(), Lab: l}
+	// The layout of the repository, with sums.
+	skills, sums := filepath.Join(g.Home, ".openclaw", "skills"), ""
+	for _, archive := range []string{"linux_amd64.tar.gz", "linux_arm64.tar.gz", "darwin_arm64.tar.gz", "windows_amd64.zip"} {
+		sums += strings.Repeat("0a", 32) + "  clawsonar_1.2.3_" + archive + "\n"
+	}
+	data, err := os.ReadFile(skillFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"skills/clawsonar/SKILL.md": string(data), "ci/sums.txt": sums} {
+		file := filepath.Join(g.Home, ".openclaw", name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tool := filepath.Join(t.TempDir(), "skill")
+	if out, err := exec.Command("go", "build", "-o", tool, "github.com/clawsonar/clawsonar/internal/tools/skill").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	pin := exec.Command(tool)
+	pin.Dir = filepath.Dir(skills)
+	if out, err := pin.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	cmd := n.Viewer.Command(l.Node(), g.Entry(), "skills", "info", "clawsonar", "--json")
+	cmd.Env, cmd.Dir = append(g.Environ(), "PATH="+filepath.Dir(l.Node())+":/usr/bin:/bin"), g.Home
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	var s struct {
+		Eligible bool
+		Install  []struct{ ID, Kind string }
+	}
+	if err := json.Unmarshal(out, &s); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	var ids []string
+	for _, x := range s.Install {
+		ids = append(ids, x.ID)
+	}
+	if want := []string{"download-linux-amd64", "download-linux-arm64"}; s.Eligible || !slices.Equal(ids, want) {
+		t.Errorf("%s\nwant %q", out, want)
+	}
+}
