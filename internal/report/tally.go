@@ -550,6 +550,7 @@ func (t *tally) data() fact {
 	case d.Version != "":
 		parts = append(parts, c.say("built-in data %s", t.clean(d.Version, 20)))
 	}
+	old := false
 	dated := func(text, day string) string {
 		if day == "" {
 			return text
@@ -558,6 +559,7 @@ func (t *tally) data() fact {
 		// By the scan's own clock: a stored report must not change with age.
 		if days, ok := event.Age(day, t.scan.Started); ok && days > int(event.StaleAfter.Hours()/24) {
 			text += c.say(" (%d days old then)", days)
+			old = true
 		}
 		return text
 	}
@@ -573,7 +575,11 @@ func (t *tally) data() fact {
 	if !d.Stale(t.scan.Started) {
 		return fact{c.say("Data"), text, plain}
 	}
-	return fact{c.say("Data"), c.join(c.say("%s.", text), c.say("That is old: newer releases are not known by name, newer advisories are not reported, and an update to the newest release named here may itself be outdated. Get newer data: %s", "clawsonar data update")), doubt}
+	age := c.say("How old that is, is not known.")
+	if old {
+		age = c.say("That is old.")
+	}
+	return fact{c.say("Data"), c.join(c.join(c.say("%s.", text), age), c.say("Newer releases are not known by name, newer advisories are not reported, and an update to the newest release named here may itself be outdated. Get newer data: %s", "clawsonar data update")), doubt}
 }
 
 // way says how connections were made, where that was not left to the system.
