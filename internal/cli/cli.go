@@ -15,6 +15,7 @@ import (
 	"github.com/projectdiscovery/goflags"
 	"github.com/spf13/cobra"
 
+	"github.com/clawsonar/clawsonar/internal/data"
 	"github.com/clawsonar/clawsonar/internal/exit"
 	"github.com/clawsonar/clawsonar/internal/suggest"
 )
@@ -92,6 +93,7 @@ Scan only what you run yourself or are authorised to scan.`,
 		newExplain(s),
 		newFingerprints(s),
 		newAdvisories(s),
+		newData(s),
 		newDemo(s),
 		newVersion(s),
 	)
@@ -175,7 +177,7 @@ func newHelp() *cobra.Command {
 // unknownEnv returns a warning for each variable that looks like a setting but is
 // not one of any command.
 func unknownEnv(sets map[*cobra.Command]*flags, environ []string) []string {
-	var known []string
+	known := []string{data.Variable}
 	for _, f := range sets {
 		for o := range f.every {
 			known = append(known, variable(o.long))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/clawsonar/clawsonar/internal/clean"
 	"github.com/clawsonar/clawsonar/internal/version"
 )
 
@@ -34,7 +35,11 @@ func newVersion(s streams) *cobra.Command {
 			return err
 		}
 		d := known.About(advisories)
-		_, err = fmt.Fprintf(s.out, "clawsonar %s, %s\n%s\n%s\n", version.String(), runtime.Version(),
+		from := t.Say("built-in data %s", d.Version)
+		if d.File != "" {
+			from = t.Say("data %s of %s, signed by the key %s", d.Version, clean.Text(d.File), d.Key)
+		}
+		_, err = fmt.Fprintf(s.out, "clawsonar %s, %s\n%s\n%s\n%s\n", version.String(), runtime.Version(), from,
 			t.Say("%d OpenClaw releases up to %s, as of %s", d.Releases, d.NewestRelease, d.ReleasesAsOf),
 			t.Say("%d advisories, as of %s", d.Advisories, d.AdvisoriesAsOf))
 		return err

@@ -61,7 +61,7 @@ func Builtin() (*Known, error) {
 
 func builtinVersion() (Version, error) {
 	day := time.Time{}
-	for _, file := range []string{releaseFile, advisoryFile} {
+	for _, file := range Tables() {
 		text, err := fs.ReadFile(fingerprints.FS, file)
 		if err != nil {
 			return "", err

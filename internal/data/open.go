@@ -69,23 +69,25 @@ func home() string {
 // that the value of Variable says. A file that is there and cannot be trusted or read is
 // an error, which is the user's to fix.
 func Open(value string) (*Known, error) {
-	own, err := Builtin()
+	file, err := PlaceOf(value).find()
 	if err != nil {
 		return nil, err
 	}
-	file, err := PlaceOf(value).find()
-	if file == "" || err != nil {
-		return own, err
+	if file == "" {
+		return Builtin()
 	}
 	k, err := Load(file, "")
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, fmt.Errorf("%w: install data again with \"clawsonar data update\", or remove %s to use the built-in data", err, file)
-	case !k.Version.Newer(own.Version):
-		own.Passed = file
-		return own, nil
 	}
-	return k, nil
+	if own, err := builtinVersion(); err == nil && k.Version.Newer(own) {
+		return k, nil
+	}
+	k, err = Builtin()
+	if err == nil {
+		k.Passed = file
+	}
+	return k, err
 }
 
 // find returns the file at a place; "" if there is none.
