@@ -21,6 +21,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/clawsonar/clawsonar/internal/cli"
+	"github.com/clawsonar/clawsonar/internal/data"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/replica"
 	"github.com/clawsonar/clawsonar/internal/test/mmdb"
@@ -33,6 +34,8 @@ var update = flag.Bool("update", false, "write what is printed into the scripts 
 
 // The scripts run this test binary under the name clawsonar.
 func TestMain(m *testing.M) {
+	// What this machine has installed is not what is tested.
+	os.Setenv(data.Variable, data.OnlyBuiltin)
 	testscript.Main(m, map[string]func(){"clawsonar": func() {
 		net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: nowhere}
 		if addr := os.Getenv(nameServerEnv); addr != "" {

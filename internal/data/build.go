@@ -52,7 +52,7 @@ func Unsigned(packed []byte) (*Known, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.known("", &key{}, false)
+	return d.known("the data", &key{}, false)
 }
 
 // Tables are the files of data that grow every day.

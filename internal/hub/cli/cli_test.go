@@ -11,6 +11,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
 
+	"github.com/clawsonar/clawsonar/internal/data"
 	"github.com/clawsonar/clawsonar/internal/evidence"
 	"github.com/clawsonar/clawsonar/internal/replica"
 	"github.com/clawsonar/clawsonar/internal/test/mmdb"
@@ -19,6 +20,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// What this machine has installed is not what is tested.
+	os.Setenv(data.Variable, data.OnlyBuiltin)
 	testscript.Main(leakless{m}, map[string]func(){
 		"hub": func() { os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr)) },
 	})
