@@ -34,9 +34,7 @@ var update = flag.Bool("update", false, "write what is printed into the scripts 
 
 // The scripts run this test binary under the name clawsonar.
 func TestMain(m *testing.M) {
-	// What this machine has installed is not what is tested.
-	os.Setenv(data.Variable, data.OnlyBuiltin)
-	testscript.Main(m, map[string]func(){"clawsonar": func() {
+	testscript.Main(builtinOnly{m}, map[string]func(){"clawsonar": func() {
 		net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: nowhere}
 		if addr := os.Getenv(nameServerEnv); addr != "" {
 			net.DefaultResolver.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
@@ -47,6 +45,15 @@ func TestMain(m *testing.M) {
 		tellPeak()
 		os.Exit(code)
 	}})
+}
+
+// builtinOnly runs tests with the built-in data, whatever this machine has installed.
+// Scripts have a home folder of their own.
+type builtinOnly struct{ *testing.M }
+
+func (m builtinOnly) Run() int {
+	os.Setenv(data.Variable, data.OnlyBuiltin)
+	return m.M.Run()
 }
 
 // TestScripts runs testdata/cli: what a user types, and what comes of it.

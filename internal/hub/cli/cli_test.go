@@ -20,8 +20,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// What this machine has installed is not what is tested.
-	os.Setenv(data.Variable, data.OnlyBuiltin)
 	testscript.Main(leakless{m}, map[string]func(){
 		"hub": func() { os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr)) },
 	})
@@ -30,6 +28,8 @@ func TestMain(m *testing.M) {
 type leakless struct{ *testing.M }
 
 func (m leakless) Run() int {
+	// What this machine has installed is not what is tested.
+	os.Setenv(data.Variable, data.OnlyBuiltin)
 	code := m.M.Run()
 	if err := goleak.Find(); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)
