@@ -252,7 +252,7 @@ func (d dist) archives(t *testing.T) {
 				"completions/" + program + ".bash", "completions/" + program + ".zsh", "completions/" + program + ".fish",
 			}
 			if program == "clawsonar-hub" {
-				want = append(want, "watch.yaml", "systemd/clawsonar-hub.service", "systemd/clawsonar-hub-worker@.service")
+				want = append(want, "examples/watch.yaml", "systemd/clawsonar-hub.service", "systemd/clawsonar-hub-worker@.service")
 			}
 			for _, page := range pages {
 				if base := filepath.Base(page); program == "clawsonar-hub" || !strings.HasPrefix(base, "clawsonar-hub") {
