@@ -16,4 +16,6 @@ cp dist/SHA256SUMS dist/release/assets/
 tar --format=ustar --sort=name --mtime="@$SOURCE_DATE_EPOCH" --mode=u=rwX,go=rX --numeric-owner --owner=0 --group=0 \
 	-C dist -cf dist/release/images.tar images
 cp -r dist/IMAGES dist/flake.nix dist/homebrew dist/scoop dist/winget dist/release/
+# goreleaser takes the day on which it runs.
+find dist/release/winget -name '*.installer.yaml' -exec sed -i "s/^ReleaseDate: .*/ReleaseDate: \"${SOURCE_DATE%T*}\"/" {} +
 awk -v heading="## [$version] " '/^## / { on = index($0, heading) == 1; next } on' CHANGELOG.md >dist/release/NOTES.md
