@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The scan step of the action: TARGETS (one a line) or LIST (a file) say what to
+# The scan step of the action: TARGETS (one a line) and LIST (a file) say what to
 # scan, ARGS (one a line) are more arguments; the flags come from the environment as
 # CLAWSONAR_... . The gate's exit code becomes an output, so that the reports are
 # uploaded before the build fails.
@@ -7,20 +7,23 @@ set -euo pipefail
 
 reports=$RUNNER_TEMP/clawsonar-reports
 
-if [ -z "${LIST:-}" ]; then
-	LIST=$reports/targets.txt
-	printf '%s\n' "${TARGETS:-}" >"$LIST"
-	if ! grep -q '[^[:space:]]' "$LIST"; then
-		if [ -n "${COMPOSE_FILE:-}" ]; then
-			echo 127.0.0.1:18789 >"$LIST"
-		elif [ -n "${VERIFY:-}" ]; then
-			rm "$LIST"
-			exit 0 # the posture says what to look at
-		else
-			echo "clawsonar: there is nothing to scan: set targets, list, compose-file or verify" >&2
-			exit 2
-		fi
-	fi
+lists=()
+[ -z "${LIST:-}" ] || lists+=(-list "$LIST")
+given=$reports/targets.txt
+printf '%s\n' "${TARGETS:-}" >"$given"
+if grep -q '[^[:space:]]' "$given"; then
+	lists+=(-list "$given")
+elif [ -n "${LIST:-}" ]; then
+	rm "$given"
+elif [ -n "${COMPOSE_FILE:-}" ]; then
+	echo 127.0.0.1:18789 >"$given"
+	lists+=(-list "$given")
+elif [ -n "${VERIFY:-}" ]; then
+	rm "$given"
+	exit 0 # the posture says what to look at
+else
+	echo "clawsonar: there is nothing to scan: set targets, list, compose-file or verify" >&2
+	exit 2
 fi
 
 args=()
@@ -37,7 +40,7 @@ export CLAWSONAR_EXPECT=${CLAWSONAR_EXPECT:-1}
 
 # An empty array counts as unset in the bash of macOS.
 code=0
-"$RUNNER_TEMP/clawsonar-bin/clawsonar" scan -list "$LIST" \
+"$RUNNER_TEMP/clawsonar-bin/clawsonar" scan "${lists[@]}" \
 	-o "jsonl=$reports/scan.jsonl" -o "sarif=$reports/report.sarif" -o "markdown=$reports/report.md" \
 	-o "html=$reports/report.html" -o "junit=$reports/junit.xml" ${args[@]+"${args[@]}"} || code=$?
 case $code in

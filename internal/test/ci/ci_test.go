@@ -390,16 +390,31 @@ func TestAction(t *testing.T) {
 		if _, err := exec.LookPath("jq"); err != nil {
 			t.Skip("SKIPPED: there is no jq to stand in for that of gh")
 		}
-		r.env = append(r.env, `COMMENTS=[
+		comments := `COMMENTS=[
 			{"id":1,"user":{"type":"User"},"author_association":"NONE","body":"<!-- clawsonar report -->\nall is well"},
 			{"id":2,"user":{"type":"Bot"},"author_association":"NONE","body":"coverage <!-- clawsonar report -->"},
 			{"id":4711,"user":{"type":"Bot"},"author_association":"NONE","body":"<!-- clawsonar report -->\n## old"},
-			{"id":4712,"user":{"type":"User"},"author_association":"MEMBER","body":"<!-- clawsonar report -->\n## older"}]`)
+			{"id":4712,"user":{"type":"User"},"author_association":"MEMBER","body":"<!-- clawsonar report -->\n## older"}]`
+		r.env = append(r.env, comments)
 		if code := r.action(map[string]string{"targets": asks, "comment": "true"}, pull); code != 0 {
 			t.Fatalf("exit code %d\n%s", code, r.log.String())
 		}
 		if calls := r.calls(); !strings.Contains(calls, "<PATCH> <repos/someone/something/issues/comments/4711>") {
 			t.Errorf("the comment was not replaced: %s", calls)
+		}
+		// What an earlier run said does not stand for one that looked at nothing.
+		r = newRun(t)
+		r.env = append(r.env, comments)
+		r.put("deploy/openclaw.json", openFiles)
+		if code := r.action(map[string]string{"targets": "", "inspect-path": "deploy", "comment": "true"}, pull); code != 2 {
+			t.Fatalf("exit code %d\n%s", code, r.log.String())
+		}
+		body := r.read(filepath.Join(r.temp, "clawsonar-comment.md"))
+		if !strings.Contains(r.calls(), "<PATCH>") || !strings.HasPrefix(body, "<!-- clawsonar report -->\n**The scan failed: nothing is known from it.**") {
+			t.Errorf("the comment is %.300s, by %s", body, r.calls())
+		}
+		if !strings.Contains(body, strings.TrimSpace(r.read(filepath.Join(r.reports(), "inspect.md")))) {
+			t.Errorf("the comment does not have the inspection: %.300s", body)
 		}
 	})
 	t.Run("compose", func(t *testing.T) {
@@ -423,6 +438,13 @@ func TestAction(t *testing.T) {
 		}
 		if sarif := r.read(filepath.Join(r.reports(), "report.sarif")); !strings.Contains(sarif, `"uri":"gateways.txt","uriBaseId":"%SRCROOT%"},"region":{"startLine":2}`) {
 			t.Error("the finding does not point at the list's line")
+		}
+	})
+	t.Run("targets beside a list", func(t *testing.T) {
+		r := newRun(t)
+		r.put("gateways.txt", asks+"\n")
+		if code := r.action(map[string]string{"list": "gateways.txt", "targets": open}, nil); code != 3 {
+			t.Errorf("exit code %d\n%s", code, r.log.String())
 		}
 	})
 	t.Run("still starting", func(t *testing.T) {

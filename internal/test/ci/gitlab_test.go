@@ -178,6 +178,10 @@ func TestGitLab(t *testing.T) {
 		{"arguments", sums, map[string]any{"targets": asks, "args": "-header=X-Team:*  -silent"}, nil, 0, "", "", 2},
 		{"posture alone", sums, map[string]any{"verify": "posture.yaml", "inspect-path": ""}, nil, 3, "", "", 1},
 		{"posture beside a scan that passes", sums, map[string]any{"verify": "posture.yaml", "targets": asks}, nil, 3, "", "", 3},
+		{"targets beside a list", sums, map[string]any{"list": "list.txt", "targets": open}, nil, 3, "", "", 2},
+		{"a list alone", sums, map[string]any{"list": "list.txt"}, nil, 0, "", "", 2},
+		{"arguments that scan nothing", sums, map[string]any{"targets": open, "args": "-dry-run"}, nil, 1, "", "nothing was scanned", 1},
+		{"blank paths", sums, map[string]any{"targets": asks, "inspect-path": " "}, nil, 2, "", "inspect-path names nothing", 0},
 		{"nothing to scan", sums, map[string]any{}, nil, 2, "", "there is nothing to scan: set targets, list or verify", 0},
 		{"nothing there", sums, map[string]any{"targets": later(t, 1<<40, open), "wait": "0s"}, nil, 4, "", "", 2},
 		{"hostile", sums, map[string]any{"targets": hostile(t) + " $(touch owned)", "args": "`touch owned`"}, nil, 2, "", "", 0},
@@ -191,6 +195,7 @@ func TestGitLab(t *testing.T) {
 			t.Parallel()
 			r := newRun(t)
 			r.put("posture.yaml", posture)
+			r.put("list.txt", asks+"\n")
 			curl, err := exec.LookPath("curl")
 			if err != nil {
 				t.Skip("SKIPPED: there is no curl")
