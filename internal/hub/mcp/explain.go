@@ -103,6 +103,7 @@ func (s *Server) checkRelease(_ context.Context, _ *sdk.CallToolRequest, in chec
 	if a.Reason.ID != "" {
 		out.Notes = append(out.Notes, a.Reason.English)
 	}
+	out.Notes = s.aged(out.Notes, s.known.About(known.DB))
 	return &sdk.CallToolResult{Content: text(out.text(v))}, out, nil
 }
 

@@ -45,6 +45,7 @@ type Server struct {
 	limit    time.Duration // of one scan
 	busy     chan struct{} // has a place for one scan
 	logf     func(text string)
+	now      func() time.Time
 }
 
 // New returns a server that contacts what the settings allow. They must have a scope,
@@ -54,7 +55,7 @@ func New(ctx context.Context, o audit.Settings, n audit.Naming, tool event.Tool,
 	if o.ScopeFile == "" {
 		return nil, fmt.Errorf("%s: name a file with the addresses, blocks or names that the agent may have scanned, one a line", n.At("scope"))
 	}
-	s := &Server{settings: o, naming: n, tool: tool, known: known, limiter: pace.New(o.Rate, o.HostRate), limit: maxScan, busy: make(chan struct{}, 1), logf: say}
+	s := &Server{settings: o, naming: n, tool: tool, known: known, limiter: pace.New(o.Rate, o.HostRate), limit: maxScan, busy: make(chan struct{}, 1), logf: say, now: time.Now}
 	b := s.builder(&o)
 	b.Fixed = nil
 	var err error
@@ -125,6 +126,14 @@ func cleanErrors(next sdk.MethodHandler) sdk.MethodHandler {
 // looks are the annotations of a tool. Only one that contacts targets is of the open world.
 func looks(title string, open bool) *sdk.ToolAnnotations {
 	return &sdk.ToolAnnotations{Title: title, ReadOnlyHint: true, OpenWorldHint: &open}
+}
+
+// aged adds to notes what the age of the data can hide.
+func (s *Server) aged(notes []string, d event.Data) []string {
+	if !d.Stale(s.now()) {
+		return notes
+	}
+	return append(notes, fmt.Sprintf("The data is old (releases as of %s, advisories as of %s): newer releases are not known, and newer advisories are not reported. Ask the owner to install newer data with \"clawsonar data update\" and to start this server again.", d.ReleasesAsOf, d.AdvisoriesAsOf))
 }
 
 func text(s string) []sdk.Content { return []sdk.Content{&sdk.TextContent{Text: s}} }

@@ -42,7 +42,6 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// newServer has a scope of these lines.
 func builtin(t *testing.T) *data.Known {
 	t.Helper()
 	k, err := data.Builtin()
@@ -52,6 +51,7 @@ func builtin(t *testing.T) *data.Known {
 	return k
 }
 
+// newServer has a scope of these lines, and the clock of the day of its data.
 func newServer(t *testing.T, scope string, change ...func(*audit.Settings)) *Server {
 	t.Helper()
 	o := audit.Defaults()
@@ -66,7 +66,18 @@ func newServer(t *testing.T, scope string, change ...func(*audit.Settings)) *Ser
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.now = func() time.Time { return day(t, s) }
 	return s
+}
+
+// day is that of the advisories.
+func day(t *testing.T, s *Server) time.Time {
+	t.Helper()
+	db, err := s.known.Advisories()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db.AsOf()
 }
 
 // serve serves, and returns what a client writes to and reads from, and how it ended.
@@ -627,5 +638,25 @@ func TestCheckRelease(t *testing.T) {
 	// Of a release that is not known it is not said that nothing applies.
 	if odd := of("2039.1.1"); odd.Known || len(odd.Notes) == 0 {
 		t.Errorf("%+v", odd)
+	}
+}
+
+// TestOldData: what old data can hide is said where it decides, and nowhere else.
+func TestOldData(t *testing.T) {
+	r := gateway(t, open)
+	for days, old := range map[int]bool{14: false, 15: true} {
+		s := newServer(t, "127.0.0.1\n")
+		s.now = func() time.Time { return day(t, s).AddDate(0, 0, days) }
+		c := connect(t, s)
+		scan, _ := scanOf(t, c, r.Addr.String())
+		for tool, a := range map[string]answer{"scan": scan, "check_release": call(t, c, "check_release", map[string]any{"version": "2026.3.13"})} {
+			raw, err := json.Marshal(a.StructuredContent)
+			if err != nil || a.IsError {
+				t.Fatal(a.raw, err)
+			}
+			if got := strings.Contains(a.text, "newer advisories are not reported"); got != old || strings.Contains(string(raw), "newer advisories are not reported") != old {
+				t.Errorf("%s, data that is %d days old: %t\n%s", tool, days, got, a.text)
+			}
+		}
 	}
 }

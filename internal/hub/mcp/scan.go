@@ -103,7 +103,9 @@ func (s *Server) look(ctx context.Context, in scanArgs) (scanned, error) {
 	if ctx.Err() != nil {
 		return scanned{}, ctx.Err()
 	}
-	return c.result(), nil
+	out := c.result()
+	out.Notes = s.aged(out.Notes, cfg.Head.Data)
+	return out, nil
 }
 
 // name adds the targets, each once, and returns them.
