@@ -1,6 +1,6 @@
 # Everything a developer or CI does. Go alone builds, tests and runs the demo;
 # e2e and captures need npm, nginx and Caddy as well.
-.PHONY: build test e2e e2e-install e2e-family e2e-report bench lint demo demo-hub generate captures fuzz release-tools release-snapshot release-sums help
+.PHONY: build test e2e e2e-install e2e-family e2e-report bench lint demo demo-hub generate data captures fuzz release-tools release-snapshot release-sums help
 
 build: ## bin/clawsonar and bin/clawsonar-hub
 	go build -trimpath -o bin/ ./cmd/clawsonar ./cmd/clawsonar-hub
@@ -51,6 +51,9 @@ demo-hub: build ## build, show the history of a fleet of replicas at http://127.
 generate: ## add new releases to the release table, installed ones to the keys; needs npm
 	go run ./internal/tools/releases
 	go run ./internal/tools/configkeys
+
+data: ## the data file that "clawsonar data update" installs, to be signed with minisign
+	go run ./internal/tools/data
 
 captures: ## record the real gateways again into testdata/captures; needs what e2e needs
 	go run ./internal/tools/captures

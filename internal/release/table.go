@@ -148,8 +148,8 @@ func Encode(asOf time.Time, releases []Release) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// AsOf is the day, in UTC, on which the table last took a release in. What was
-// published later is not in it, nor what the registry asked did not list on that day.
+// AsOf is the day, in UTC, up to which the table has all releases that the registry
+// listed which was asked.
 func (t *Table) AsOf() time.Time { return t.asOf }
 
 // Len is the number of known releases, prereleases included.

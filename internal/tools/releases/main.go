@@ -8,8 +8,9 @@
 // It asks the npm client, so it uses the registry that client is set up for,
 // and writes no name of it anywhere. A package is read as it streams past and only
 // until its facts are complete; nothing of it is kept. The table is saved after
-// every release, so a run that was cut short is continued by the next, and a run
-// with nothing new changes nothing.
+// every release, so a run that was cut short is continued by the next. The day of the
+// table is the one up to which nothing is missing: today, or that of -as-of where npm is
+// set up for a registry that lags behind.
 //
 // The exit code is 0 when the table knows everything npm lists, 1 when not.
 package main
@@ -44,10 +45,16 @@ const atOnce = 2
 
 func main() {
 	file := flag.String("o", filepath.FromSlash("fingerprints/releases/openclaw.json"), "the table to bring up to date")
+	asOf := flag.String("as-of", time.Now().UTC().Format(time.DateOnly), "the day up to which npm lists all releases")
 	flag.Parse()
+	day, err := time.Parse(time.DateOnly, *asOf)
+	if err != nil || day.After(time.Now()) {
+		fmt.Fprintln(os.Stderr, "releases: -as-of takes a day that has begun, YYYY-MM-DD")
+		os.Exit(1)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, os.Stdout, *file, npm{}); err != nil {
+	if err := run(ctx, os.Stdout, *file, day, npm{}); err != nil {
 		fmt.Fprintln(os.Stderr, "releases:", err)
 		os.Exit(1)
 	}
@@ -68,7 +75,7 @@ type job struct {
 }
 
 // run brings the table in file up to date and says on out what it did.
-func run(ctx context.Context, out io.Writer, file string, src source) error {
+func run(ctx context.Context, out io.Writer, file string, day time.Time, src source) error {
 	began := time.Now()
 	t, err := load(file)
 	if err != nil {
@@ -121,19 +128,20 @@ func run(ctx context.Context, out io.Writer, file string, src source) error {
 		return fmt.Errorf("%d of %d releases could not be read, run again to try them once more: %w",
 			len(failed), len(jobs), errors.Join(failed...))
 	}
-	return nil
+	return t.complete(day)
 }
 
 // table is the file being brought up to date.
 type table struct {
 	file     string
 	releases []release.Release
+	asOf     time.Time // nothing is missing up to then
 	added    int
 }
 
 // load reads the table; a file that is not there is an empty one.
 func load(file string) (*table, error) {
-	t := &table{file: file}
+	t := &table{file: file, asOf: time.Unix(0, 0)} // nothing is known to be complete
 	data, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return t, nil
@@ -145,22 +153,38 @@ func load(file string) (*table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w; repair it, or delete it to start over", err)
 	}
-	t.releases = slices.Collect(known.Releases())
+	t.releases, t.asOf = slices.Collect(known.Releases()), known.AsOf()
 	return t, nil
 }
 
 // add takes one release in and saves the table, all or nothing.
 func (t *table) add(r release.Release) error {
 	releases := append(slices.Clip(t.releases), r)
-	data, err := release.Encode(time.Now(), releases)
+	if err := t.save(releases); err != nil {
+		return err
+	}
+	t.releases = releases
+	t.added++
+	return nil
+}
+
+// complete notes that the table has all that there is up to a day.
+func (t *table) complete(day time.Time) error {
+	if !day.After(t.asOf) || len(t.releases) == 0 {
+		return nil
+	}
+	t.asOf = day
+	return t.save(t.releases)
+}
+
+func (t *table) save(releases []release.Release) error {
+	data, err := release.Encode(t.asOf, releases)
 	if err != nil {
 		return err
 	}
 	if err := results.Replace(t.file, data); err != nil {
 		return fmt.Errorf("saving the table (is this the top of the module?): %w", err)
 	}
-	t.releases = releases
-	t.added++
 	return nil
 }
 

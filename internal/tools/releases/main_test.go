@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/clawsonar/clawsonar/internal/release"
 )
@@ -163,11 +164,12 @@ func TestRun(t *testing.T) {
 		},
 	}
 	name := filepath.Join(t.TempDir(), "table.json")
+	day := time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)
 	step := func(wantErr, wantOut string, wantOpened int) string {
 		t.Helper()
 		src.opened = nil
 		var out strings.Builder
-		err := run(t.Context(), &out, name, src)
+		err := run(t.Context(), &out, name, day, src)
 		if text := errorText(err); (text == "") != (wantErr == "") || !strings.Contains(text, wantErr) {
 			t.Errorf("error %q, want %q", text, wantErr)
 		}
@@ -184,13 +186,23 @@ func TestRun(t *testing.T) {
 		return string(data)
 	}
 
-	step("1 of 4 releases could not be read, run again to try them once more: openclaw 2026.3.22: the package says it is 2026.3.21",
-		"table.json: 3 releases, 3 of them new", 4)
+	if table := step("1 of 4 releases could not be read, run again to try them once more: openclaw 2026.3.22: the package says it is 2026.3.21",
+		"table.json: 3 releases, 3 of them new", 4); !strings.Contains(table, `"as_of":"1970-01-01T`) {
+		t.Errorf("a table that lacks a release is complete: %.60s", table)
+	}
 	src.files["2026.3.22"] = pack(t, 0, infoOf("2026.3.22"))
 	first := step("", "table.json: 4 releases, 1 of them new", 1)
 	second := step("", "table.json: 4 releases, 0 of them new", 0)
 	if first != second {
 		t.Errorf("a run with nothing new changed the table from\n%sto\n%s", first, second)
+	}
+	day = day.AddDate(0, 0, -1)
+	if third := step("", "0 of them new", 0); third != first {
+		t.Errorf("the day went back: %.60s", third)
+	}
+	day = day.AddDate(0, 0, 2)
+	if third := step("", "0 of them new", 0); third != strings.Replace(first, "2026-11-25", "2026-11-26", 1) || third == first {
+		t.Errorf("a run with nothing new gave %swant the next day", third)
 	}
 	var order []string
 	table, err := release.Load("f", []byte(second))
@@ -219,7 +231,7 @@ func TestRunInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	src := &registry{list: map[string][]string{"openclaw": {"2026.9.6"}}}
-	err := run(ctx, io.Discard, filepath.Join(t.TempDir(), "table.json"), src)
+	err := run(ctx, io.Discard, filepath.Join(t.TempDir(), "table.json"), time.Now(), src)
 	if err == nil || err.Error() != "interrupted; run again to continue" || len(src.opened) > 0 {
 		t.Errorf("got %v, fetched %v", err, src.opened)
 	}
