@@ -71,7 +71,7 @@ func (p Place) supersedes(s *Signed, v Version) error {
 	case installed.Newer(v):
 		return fmt.Errorf("%s: version %s is older than the installed data, %s: nothing was installed", s.name, v, installed)
 	}
-	if _, err := Load(file, ""); err != nil {
+	if _, err := p.load(file); err != nil {
 		return nil
 	}
 	packed, err := bounded.File(file, MaxFile)

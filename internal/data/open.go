@@ -69,14 +69,15 @@ func home() string {
 // that the value of Variable says. A file that is there and cannot be trusted or read is
 // an error, which is the user's to fix.
 func Open(value string) (*Known, error) {
-	file, err := PlaceOf(value).find()
+	place := PlaceOf(value)
+	file, err := place.find()
 	if err != nil {
 		return nil, err
 	}
 	if file == "" {
 		return Builtin()
 	}
-	k, err := Load(file, "")
+	k, err := place.load(file)
 	if err != nil {
 		return nil, fmt.Errorf("%w: install data again with \"clawsonar data update\", or remove %s to use the built-in data", err, file)
 	}
@@ -121,9 +122,21 @@ func versionOf(name string) (Version, bool) {
 	return v, ok && whole && err == nil
 }
 
-// Load reads a data file and the signature beside it. It is verified by the keys of
-// keyFile if that is not "", else by those that were installed beside it, else by the
-// project's.
+// load loads a file that find returned. Keys of the user's own count only where Install has
+// put them: a key that merely lies beside a file comes from whoever made the file.
+func (p Place) load(file string) (*Known, error) {
+	own := ""
+	if p.Folder != "" {
+		own = file + keyEnding
+		if _, err := os.Lstat(own); errors.Is(err, fs.ErrNotExist) {
+			own = ""
+		}
+	}
+	return Load(file, own)
+}
+
+// Load reads a data file and the signature beside it, and verifies it by the keys of
+// keyFile, or by the project's if that is "".
 func Load(file, keyFile string) (*Known, error) {
 	s, err := Read(file, keyFile)
 	if err != nil {
@@ -152,11 +165,7 @@ func Read(file, keyFile string) (*Signed, error) {
 	}
 	s := &Signed{name: file, packed: packed, signature: string(signature)}
 	if keyFile != "" {
-		return s, s.trust(keyFile)
-	}
-	err = s.trust(file + keyEnding)
-	if errors.Is(err, fs.ErrNotExist) {
-		s.keyName, err = "", nil
+		err = s.trust(keyFile)
 	}
 	return s, err
 }
