@@ -63,6 +63,9 @@ func get(ctx context.Context, client *http.Client, u *url.URL, ending, agent str
 		return nil, err
 	}
 	req.Header.Set("User-Agent", agent)
+	// The bytes of the file are what was signed. Many servers say of a .gz that its content is
+	// encoded, and a client that asked for that by itself would unpack it.
+	req.Header.Set("Accept-Encoding", "identity")
 	resp, err := client.Do(req)
 	if err != nil {
 		var failed *url.Error

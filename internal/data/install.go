@@ -25,12 +25,12 @@ func (p Place) Install(s *Signed) (*Known, error) {
 	if err := k.all(); err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", s.name, err, errNewer)
 	}
-	own, err := builtinVersion()
+	older, err := k.older()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", s.name, err)
 	}
-	if !k.Version.Newer(own) {
-		return nil, fmt.Errorf("%s: version %s is not newer than the built-in data, %s: nothing was installed", s.name, k.Version, own)
+	if older != "" {
+		return nil, fmt.Errorf("%s: %s: nothing was installed", s.name, older)
 	}
 	if err := p.supersedes(s, k.Version); err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
@@ -75,6 +76,30 @@ func builtinVersion() (Version, error) {
 		}
 	}
 	return Version(day.Format(versionDay) + builtInFirst), nil
+}
+
+// older says in what k is not newer than the built-in data; "" for nothing. A version is of
+// the newest table of several, so each is compared as well.
+func (k *Known) older() (string, error) {
+	own, err := builtinVersion()
+	if err != nil {
+		return "", err
+	}
+	if !k.Version.Newer(own) {
+		return fmt.Sprintf("version %s is not newer than the built-in data, %s", k.Version, own), nil
+	}
+	for _, name := range Tables() {
+		mine, err1 := fs.ReadFile(k.FS, name)
+		builtin, err2 := fs.ReadFile(fingerprints.FS, name)
+		newer, err3 := NewerTable(builtin, mine)
+		if err := errors.Join(err1, err2, err3); err != nil {
+			return "", fmt.Errorf("%s: %w", name, err)
+		}
+		if newer {
+			return name + " is older than the built-in one", nil
+		}
+	}
+	return "", nil
 }
 
 // asOf reads the day of a table, which stands in its first line, and no more.

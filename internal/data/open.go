@@ -81,7 +81,15 @@ func Open(value string) (*Known, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: install data again with \"clawsonar data update\", or remove %s to use the built-in data", err, file)
 	}
-	if own, err := builtinVersion(); err == nil && k.Version.Newer(own) {
+	// The newest is found by its name, which nobody has signed.
+	if v, ok := versionOf(filepath.Base(file)); ok && v != k.Version {
+		return nil, fmt.Errorf("%s: it is version %s, and its name says another: remove it, or give it its name", file, k.Version)
+	}
+	older, err := k.older()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if older == "" {
 		return k, nil
 	}
 	k, err = Builtin()
