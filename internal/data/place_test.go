@@ -44,15 +44,16 @@ func TestRenamed(t *testing.T) {
 // TestOlderTable: data of which one table is older than the built-in one is not used for the
 // sake of the other.
 func TestOlderTable(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "new"+fileEnd)
+	dir := t.TempDir()
+	file := filepath.Join(dir, nameOf("2027010101"))
 	signed(t, file, func(dir fstest.MapFS) {
 		_, rest, _ := strings.Cut(string(dir[advisoryFile].Data), ",")
 		dir[advisoryFile].Data = []byte(`{"as_of":"2026-09-30",` + rest)
 	})
-	if k, err := Open(file); err != nil || k.File != "" || k.Passed != file {
+	if k, err := Open(dir); err != nil || k.File != "" || k.Passed != file {
 		t.Errorf("%+v, %v", k, err)
 	}
-	s, err := Read(file, "")
+	s, err := Read(file, file+keyEnding)
 	if err != nil {
 		t.Fatal(err)
 	}
