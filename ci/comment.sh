@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Comments on a pull request, or replaces the comment of an earlier run: with the report of
+# Comments on a pull request, or replaces the comment of an earlier run of this NAME: with the report of
 # the scan and, as far as they fit (65,536 characters), the comparison with the posture and
 # the inspection. A look that was wanted and has no result is named first: what an earlier
 # run said is not left standing for it.
@@ -12,7 +12,7 @@ case $PULL_REQUEST in
 	;;
 esac
 
-marker='<!-- clawsonar report -->'
+marker="<!-- $NAME report -->"
 body=$RUNNER_TEMP/clawsonar-comment.md
 failed='' said=''
 : >"$body"

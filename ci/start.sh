@@ -4,6 +4,13 @@
 # read: what needs more is left out, said once, and the gate decides as ever.
 set -euo pipefail
 
+case $NAME in
+'' | *[!A-Za-z0-9.-]*)
+	echo "clawsonar: the input name takes letters, digits, dots and hyphens" >&2
+	exit 2
+	;;
+esac
+
 reports=$RUNNER_TEMP/clawsonar-reports
 rm -rf "$reports" # of an earlier run of the action in this job
 mkdir -p "$reports"

@@ -47,6 +47,7 @@ func TestMain(m *testing.M) {
 type step struct {
 	ID, Name, If, Uses, Shell, Run string
 	Env                            map[string]string
+	With                           map[string]any
 }
 
 type action struct {
@@ -402,6 +403,12 @@ func TestAction(t *testing.T) {
 		if calls := r.calls(); !strings.Contains(calls, "<PATCH> <repos/someone/something/issues/comments/4711>") {
 			t.Errorf("the comment was not replaced: %s", calls)
 		}
+		// That of another use in the workflow stays.
+		r = newRun(t)
+		r.env = append(r.env, comments)
+		if code := r.action(map[string]string{"targets": asks, "comment": "true", "name": "other"}, pull); code != 0 || !strings.Contains(r.calls(), "<POST>") || strings.Contains(r.calls(), "<PATCH>") {
+			t.Errorf("exit code %d, calls: %s", code, r.calls())
+		}
 		// What an earlier run said does not stand for one that looked at nothing.
 		r = newRun(t)
 		r.env = append(r.env, comments)
@@ -415,6 +422,28 @@ func TestAction(t *testing.T) {
 		}
 		if !strings.Contains(body, strings.TrimSpace(r.read(filepath.Join(r.reports(), "inspect.md")))) {
 			t.Errorf("the comment does not have the inspection: %.300s", body)
+		}
+	})
+	t.Run("names", func(t *testing.T) {
+		var a action
+		load(t, "action.yml", &a)
+		n := 0
+		for _, s := range a.Runs.Steps {
+			for _, key := range []string{"name", "category"} {
+				if v, ok := s.With[key].(string); ok {
+					n++
+					if !strings.HasPrefix(v, "${{ inputs.name }}") {
+						t.Errorf("two uses of the action share %s", v)
+					}
+				}
+			}
+		}
+		if n != 4 {
+			t.Errorf("%d names, want those of the artifact and of three uploads", n)
+		}
+		r := newRun(t)
+		if code := r.action(map[string]string{"targets": asks, "name": "a --> \"b"}, nil); code != 2 || !strings.Contains(r.log.String(), "the input name takes letters") {
+			t.Errorf("exit code %d\n%s", code, r.log.String())
 		}
 	})
 	t.Run("compose", func(t *testing.T) {
