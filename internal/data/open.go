@@ -131,7 +131,7 @@ func versionOf(name string) (Version, bool) {
 }
 
 // load loads a file that find returned. Keys of the user's own count only where Install has
-// put them: a key that merely lies beside a file comes from whoever made the file.
+// put them: a key that merely lies beside a file comes from anyone who made the file.
 func (p Place) load(file string) (*Known, error) {
 	own := ""
 	if p.Folder != "" {
