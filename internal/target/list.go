@@ -218,11 +218,23 @@ func tableOf(line string) error {
 		{"CONTAINER ID", `docker ps --format "{{json .}}", or podman ps --format json`},
 		{"NAMESPACE NAME", "kubectl get ... -o json"},
 	} {
-		if strings.HasPrefix(strings.Join(strings.Fields(line), " "), t.words) {
+		if strings.HasPrefix(strings.Join(firstFields(line, 2), " "), t.words) {
 			return fmt.Errorf("this is a table for people, which may leave out what it has no space for: use %s", t.instead)
 		}
 	}
 	return nil
+}
+
+// firstFields are the first fields of a line, n at most: a line may have a million.
+func firstFields(line string, n int) []string {
+	out := make([]string, 0, n)
+	for field := range strings.FieldsSeq(line) {
+		if len(out) == n {
+			break
+		}
+		out = append(out, field)
+	}
+	return out
 }
 
 // readLines reads formats of which each line stands for itself. Which one a

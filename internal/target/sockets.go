@@ -25,7 +25,7 @@ func socketWords(word, text string) bool {
 // socketLine reads a line of ss -ltnp: state, two queues, local address and port, those
 // of the peer, and perhaps the processes. Of other states nothing listens.
 func (l *List) socketLine(in *input, text string, yield func(Spec) error) error {
-	f := strings.Fields(text)
+	f := firstFields(text, 6) // what is behind the peer is not taken apart
 	if f[0] == "Netid" || f[0] == "State" {
 		return nil
 	}
