@@ -301,7 +301,7 @@ func TestBombs(t *testing.T) {
 			cmd := exec.CommandContext(ctx, "clawsonar", args...)
 			cmd.Dir = dir
 			peak := filepath.Join(dir, "peak")
-			// A setting of whoever runs the tests is not what users have.
+			// What is measured is what users have, who set nothing.
 			cmd.Env = append(os.Environ(), peakFile+"="+peak, "HOME="+dir, "GOGC=100")
 			var stderr bytes.Buffer
 			cmd.Stderr = &stderr
