@@ -62,9 +62,9 @@ func showData(w io.Writer, k *data.Known, t report.Texts) error {
 	}
 	row(t.Say("Data"), d.Version)
 	if k.File == "" {
-		row(t.Say("From"), t.Say("built in"))
+		row(t.Say("Source"), t.Say("built in"))
 	} else {
-		row(t.Say("From"), k.File)
+		row(t.Say("Source"), k.File)
 		by := t.Say("%s (clawsonar's)", k.Key)
 		if k.OwnKey {
 			by = t.Say("%s (a key that you trust)", k.Key)

@@ -30,6 +30,7 @@ const (
 type Place struct {
 	File   string // one file, which the user names
 	Folder string // what Install writes to; "" for a machine without a home folder
+	usual  bool   // nobody has named the folder
 }
 
 // PlaceOf says where data is, of the value of Variable.
@@ -42,7 +43,7 @@ func PlaceOf(value string) Place {
 	case value != "":
 		return Place{Folder: value}
 	}
-	return Place{Folder: home()}
+	return Place{Folder: home(), usual: true}
 }
 
 // home is the folder of the user's data, as the system has it; "" if there is none.
@@ -105,7 +106,11 @@ func (p Place) find() (string, error) {
 		return p.File, nil
 	}
 	all, err := os.ReadDir(p.Folder)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case err == nil, errors.Is(err, fs.ErrNotExist):
+	case p.usual && errors.Is(err, fs.ErrPermission):
+		// HOME is another user's, as sudo may leave it: nothing is installed for this one.
+	default:
 		return "", fmt.Errorf("installed data: %w", err)
 	}
 	var newest Version

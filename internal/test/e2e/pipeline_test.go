@@ -36,8 +36,8 @@ func TestPipeline(t *testing.T) {
 		t.Fatal(err)
 	}
 	output := filepath.Join(temp, "output")
-	cmd := exec.Command("bash", "../../../ci/scan.sh")
-	cmd.Env = append(os.Environ(), "RUNNER_TEMP="+temp, "GITHUB_OUTPUT="+output, "GITHUB_STEP_SUMMARY="+filepath.Join(temp, "summary.md"),
+	cmd := exec.Command("bash", "-c", "../../../ci/start.sh && ../../../ci/scan.sh")
+	cmd.Env = append(os.Environ(), "NAME=clawsonar", "GITHUB_REPOSITORY=o/r", "RUNNER_TEMP="+temp, "GITHUB_OUTPUT="+output, "GITHUB_STEP_SUMMARY="+filepath.Join(temp, "summary.md"),
 		"TARGETS="+g.Addr.String(), "CLAWSONAR_FAIL_ON=high", "CLAWSONAR_FAIL_ON_INCOMPLETE=true")
 	begun := time.Now()
 	log, err := cmd.CombinedOutput()
