@@ -37,6 +37,30 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// TestNoPrograms: "go build" of one package leaves its program in the folder it is run in,
+// and nobody sees that it is committed.
+func TestNoPrograms(t *testing.T) {
+	files, err := os.ReadDir(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if !f.Type().IsRegular() {
+			continue
+		}
+		file, err := os.Open(filepath.Join(root, f.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		begin := make([]byte, 512)
+		n, _ := file.Read(begin)
+		file.Close()
+		if strings.ContainsRune(string(begin[:n]), 0) {
+			t.Errorf("%s is no text: a program that was built? Remove it", f.Name())
+		}
+	}
+}
+
 // TestMakeHelp: "make help" names every target.
 func TestMakeHelp(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(root, "Makefile"))
