@@ -81,7 +81,7 @@ func showData(w io.Writer, k *data.Known, t report.Texts) error {
 		row(t.Say("Updates go"), folder)
 	}
 	if d.Stale(time.Now()) {
-		fmt.Fprintf(w, "\n%s\n", t.Say("This data is old: newer releases are not known by name, newer advisories are not reported. Get newer data: %s", "clawsonar data update"))
+		fmt.Fprintf(w, "\n%s\n", t.Say("This data is old: newer releases are not known by name, newer advisories are not reported. Get newer data: %s", data.UpdateCommand(os.Getenv(data.Variable))+" -fetch "+data.Published))
 	}
 	return nil
 }
@@ -116,7 +116,7 @@ clawsonar fetches data only when told so with -fetch, and never by itself.`,
 		case fetch == "" && len(args) == 1:
 			signed, err = data.Read(args[0], key)
 		default:
-			err = errors.New("it takes one file, or -fetch URL")
+			err = errors.New("it takes one file, or -fetch URL: new data is at " + data.Published)
 		}
 		if err != nil {
 			return wrong(fmt.Errorf("data update: %w", err))

@@ -338,3 +338,15 @@ func FuzzVerify(f *testing.F) {
 		}
 	})
 }
+
+// TestUpdateCommand: data is installed where it is read.
+func TestUpdateCommand(t *testing.T) {
+	for value, want := range map[string]string{
+		"": "clawsonar data update", OnlyBuiltin: "clawsonar data update", "x.json.gz": "clawsonar data update",
+		"/var/lib/clawsonar": "CLAWSONAR_DATA=/var/lib/clawsonar clawsonar data update",
+	} {
+		if got := UpdateCommand(value); got != want {
+			t.Errorf("%q: %s", value, got)
+		}
+	}
+}

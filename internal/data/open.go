@@ -19,6 +19,9 @@ const Variable = "CLAWSONAR_DATA"
 // OnlyBuiltin is its word for the built-in data.
 const OnlyBuiltin = "builtin"
 
+// Published is where the project publishes the data of each day: docs/data.md.
+const Published = "https://raw.githubusercontent.com/clawsonar/clawsonar/data/clawsonar-data.json.gz"
+
 // Endings of names: of installed data VERSION stands between them.
 const (
 	fileBegin = "clawsonar-data-"
@@ -44,6 +47,16 @@ func PlaceOf(value string) Place {
 		return Place{Folder: value}
 	}
 	return Place{Folder: home(), usual: true}
+}
+
+// UpdateCommand is what installs data where who has this value of Variable reads it. It is
+// for people to read, not for a shell.
+func UpdateCommand(value string) string {
+	p := PlaceOf(value)
+	if p.Folder == "" || p.usual {
+		return "clawsonar data update"
+	}
+	return Variable + "=" + p.Folder + " clawsonar data update"
 }
 
 // home is the folder of the user's data, as the system has it; "" if there is none.

@@ -22,6 +22,14 @@ const defaultConfig = "watch.yaml"
 // builtIn stands for the name of the configuration that load has where there is none.
 const builtIn = "(built in)"
 
+// loadNamed reads the configuration that -config names; "" is as no file of load.
+func loadNamed(file string) (*config.Config, error) {
+	if file == "" {
+		return load(nil)
+	}
+	return load([]string{file})
+}
+
 // load reads the configuration; without a file, that of a hub that watches this machine.
 func load(args []string) (*config.Config, error) {
 	file := defaultConfig
@@ -68,11 +76,7 @@ index · 2 usage or input error.`,
 	}, 1, func(f *flag.FlagSet) {
 		f.StringVar(&file, "config", "", "read this `FILE` instead of watch.yaml")
 	}, func(ctx context.Context, args []string) error {
-		var named []string
-		if file != "" {
-			named = []string{file}
-		}
-		c, err := load(named)
+		c, err := loadNamed(file)
 		if err != nil {
 			return err
 		}

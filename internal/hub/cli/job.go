@@ -67,12 +67,8 @@ job goes on.`,
 			return usage(errors.New("use " + jobUse))
 		}
 		j := &jobs{s: s, json: asJSON}
-		var named []string
-		if file != "" {
-			named = []string{file}
-		}
 		var err error
-		if j.c, err = load(named); err != nil {
+		if j.c, err = loadNamed(file); err != nil {
 			return err
 		}
 		if j.c.Workers == nil {

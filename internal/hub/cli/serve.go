@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/clawsonar/clawsonar/internal/audit"
 	"github.com/clawsonar/clawsonar/internal/bounded"
 	"github.com/clawsonar/clawsonar/internal/check"
+	"github.com/clawsonar/clawsonar/internal/data"
 	"github.com/clawsonar/clawsonar/internal/event"
 	"github.com/clawsonar/clawsonar/internal/exit"
 	"github.com/clawsonar/clawsonar/internal/geo"
@@ -261,6 +263,7 @@ func (h *hub) handler(ctx context.Context, site *url.URL) (*access.Hub, error) {
 	board, err := web.New(web.Config{
 		Data: h.db, Tool: tool, Checks: check.Infos(), Watches: watches,
 		Streams: h.c.Streams, URL: h.c.URL, Public: h.c.Public, Workers: h.c.Workers != nil, UnitTargets: h.unitTargets, Now: time.Now, Log: log,
+		DataUpdate: data.UpdateCommand(os.Getenv(data.Variable)),
 	})
 	if err != nil {
 		return nil, err

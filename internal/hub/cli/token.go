@@ -17,11 +17,7 @@ import (
 func newToken(s streams) *cobra.Command {
 	var file, role string
 	open := func(ctx context.Context) (*store.Store, error) {
-		var named []string
-		if file != "" {
-			named = []string{file}
-		}
-		c, err := load(named)
+		c, err := loadNamed(file)
 		if err != nil {
 			return nil, err
 		}

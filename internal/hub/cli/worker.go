@@ -46,11 +46,7 @@ accounts that its configuration needs, and -pin names the key of its certificate
 		if len(args) == 0 || (args[0] == "list" || args[0] == "server-accounts") != (len(args) == 1) {
 			return usage(errors.New("use " + workerUse))
 		}
-		var named []string
-		if file != "" {
-			named = []string{file}
-		}
-		c, err := load(named)
+		c, err := loadNamed(file)
 		if err != nil {
 			return err
 		}

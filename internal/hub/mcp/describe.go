@@ -2,7 +2,6 @@ package mcp
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/clawsonar/clawsonar/internal/clean"
@@ -59,11 +58,8 @@ type vulnerability struct {
 // describe passes on what is known of a line.
 func describe(t *event.Target) result {
 	out := result{
-		Place: clean.N(t.Target.Place(), maxTarget), Judged: t.Judged(), Outcome: string(t.Outcome),
+		Place: clean.N(t.Target.Place(), maxTarget), Address: t.Target.IP, Judged: t.Judged(), Outcome: string(t.Outcome),
 		Release: t.Version.Said().English, Findings: []finding{}, Notes: ofOurs(t.Noted), SaidByTarget: said(t),
-	}
-	if t.Target.IP != "" {
-		out.Address = t.Target.IP
 	}
 	if p := t.Product; p != nil {
 		out.Product, out.Name, out.Confidence = p.ID, p.Name, string(p.Confidence)
@@ -185,8 +181,10 @@ func (r *result) text() string {
 	for _, f := range r.Findings {
 		fmt.Fprintf(&b, "  %s %s: %s\n", f.Severity, f.ID, f.Title)
 	}
-	if slices.ContainsFunc(r.Advisories, func(a vulnerability) bool { return a.Reach == string(event.Reachable) }) {
-		fmt.Fprintf(&b, "  published vulnerabilities that need no credential: %s\n", r.Advisories[0].ID)
+	for _, a := range r.Advisories {
+		if a.Reach == string(event.Reachable) {
+			fmt.Fprintf(&b, "  %s %s, needs no credential: %s\n", a.Status, a.ID, a.Summary)
+		}
 	}
 	return b.String()
 }

@@ -2,6 +2,7 @@ package mcp
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"regexp"
 	"slices"
@@ -101,5 +102,24 @@ func TestSentences(t *testing.T) {
 		if text, whole := sentences(f.Said().Detail); text != tt.want || whole != tt.whole {
 			t.Errorf("%s: %q, %t", name, text, whole)
 		}
+	}
+}
+
+// TestText: the short text says what is only possible as that, and counts all that is not
+// judged, also what it does not name.
+func TestText(t *testing.T) {
+	r := result{Place: "p", Advisories: []vulnerability{
+		{ID: "GHSA-1", Status: string(event.StatusPossible), Reach: string(event.Reachable), Summary: "s"},
+		{ID: "GHSA-2", Status: string(event.StatusAffected), Reach: string(event.Elsewhere)},
+	}}
+	if got := r.text(); !strings.Contains(got, "possible GHSA-1, needs no credential: s") || strings.Contains(got, "GHSA-2") {
+		t.Errorf("%s", got)
+	}
+	out := scanned{Judged: 1}
+	for i := range maxNotJudged + 7 {
+		out.notJudged(fmt.Sprint("place ", i), string(event.OutcomeClosed))
+	}
+	if got := out.text(); !strings.Contains(got, fmt.Sprintf("Not judged: %d.", maxNotJudged+7)) || !strings.Contains(got, "7 more are not judged") || len(out.NotJudged) != maxNotJudged {
+		t.Errorf("%s", got)
 	}
 }

@@ -110,7 +110,7 @@ func (s *Server) checkRelease(_ context.Context, _ *sdk.CallToolRequest, in chec
 func (c *checked) text(v release.Version) string {
 	lines := []string{fmt.Sprintf("openclaw %s, as of %s: published vulnerabilities that need no credential: %d; that need one: %d; not through the gateway's port: %d.", v, c.AsOf, c.Reachable, c.Behind, c.Elsewhere)}
 	for _, a := range c.Advisories {
-		lines = append(lines, fmt.Sprintf("%s %s (%s, %s): %s", a.ID, a.CVE, a.Severity, a.Reach, a.Summary))
+		lines = append(lines, fmt.Sprintf("%s %s (%s, %s, %s): %s", a.ID, a.CVE, a.Status, a.Severity, a.Reach, a.Summary))
 	}
 	if c.More > 0 {
 		lines = append(lines, fmt.Sprintf("%d more are not listed.", c.More))

@@ -36,6 +36,7 @@ type scanArgs struct {
 type scanned struct {
 	Judged    int         `json:"judged" jsonschema:"places of which it could be told what they are and whether they let clients in without a credential; 0: nothing is known"`
 	NotJudged []notJudged `json:"not_judged" jsonschema:"places of which it could not be told: neither safe nor unsafe"`
+	Unnamed   int         `json:"not_judged_more,omitempty" jsonschema:"further ones, which are not named: name fewer targets at a time to see them"`
 	Notes     []string    `json:"notes"`
 	Results   []result    `json:"results" jsonschema:"worst first"`
 }
@@ -245,8 +246,8 @@ func (out *scanned) notJudged(place, why string) {
 	case slices.Contains(out.NotJudged, n):
 	case len(out.NotJudged) < maxNotJudged:
 		out.NotJudged = append(out.NotJudged, n)
-	case len(out.NotJudged) == maxNotJudged:
-		out.NotJudged = append(out.NotJudged, notJudged{"and more", "name fewer targets at a time to see them"})
+	default:
+		out.Unnamed++
 	}
 }
 
@@ -278,10 +279,13 @@ func (out *scanned) text() string {
 	if out.Judged == 0 {
 		b.WriteString("NOTHING COULD BE JUDGED. This does not say that anything is safe.\n")
 	} else {
-		fmt.Fprintf(&b, "Judged: %d. Not judged: %d.\n", out.Judged, len(out.NotJudged))
+		fmt.Fprintf(&b, "Judged: %d. Not judged: %d.\n", out.Judged, len(out.NotJudged)+out.Unnamed)
 	}
 	for _, n := range out.NotJudged {
 		fmt.Fprintf(&b, "Not judged, so neither safe nor unsafe: %s (%s)\n", n.Place, n.Why)
+	}
+	if out.Unnamed > 0 {
+		fmt.Fprintf(&b, "%d more are not judged and not named here.\n", out.Unnamed)
 	}
 	for _, r := range out.Results {
 		b.WriteString(r.text())

@@ -40,6 +40,7 @@ type (
 		Groups     []group
 		Data       *event.Data // of the newest run; nil without one
 		DataOld    bool
+		DataUpdate string // the command
 	}
 	tile struct {
 		Name, Class, URL string
@@ -111,7 +112,7 @@ func (b *Board) overview(w http.ResponseWriter, r *http.Request) error {
 			newest, p.Data = x.Last.Started, &x.Last.Data
 		}
 	}
-	p.DataOld = p.Data != nil && p.Data.Stale(now)
+	p.DataOld, p.DataUpdate = p.Data != nil && p.Data.Stale(now), b.DataUpdate
 	b.show(w, r, http.StatusOK, l.Say("Overview"), "overview", p)
 	return nil
 }

@@ -880,3 +880,17 @@ func TestLang(t *testing.T) {
 		t.Errorf("%.800s", body)
 	}
 }
+
+// TestOldData: the page says that data is old, what that hides, and what to run so that this
+// hub reads newer data.
+func TestOldData(t *testing.T) {
+	b := board(t, fleet(t, same))
+	b.DataUpdate = "CLAWSONAR_DATA=/data clawsonar data update"
+	for days, old := range map[int]bool{0: false, 30: true} {
+		b.Now = func() time.Time { return now.AddDate(0, 0, days) }
+		page := get(t, handler(b, access.View), "/").Body.String()
+		if strings.Contains(page, "newer advisories are not reported") != old || strings.Contains(page, b.DataUpdate) != old {
+			t.Errorf("after %d days: %s", days, page)
+		}
+	}
+}

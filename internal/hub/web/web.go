@@ -65,6 +65,8 @@ type Config struct {
 	URL string
 	// Public: the page of numbers needs no login.
 	Public bool
+	// DataUpdate is the command that installs newer data where the hub reads it.
+	DataUpdate string
 	// Workers: the hub has workers. Without them there are pages of jobs, too, but the
 	// navigation leads there only if there ever was one.
 	Workers bool

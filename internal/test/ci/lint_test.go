@@ -477,6 +477,12 @@ func TestPreCommit(t *testing.T) {
 		if out, _ := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() != 3 {
 			t.Errorf("%s does not fail: %d\n%s", h.ID, cmd.ProcessState.ExitCode(), out)
 		}
+		// Where nothing is that could be looked at, nothing is fine.
+		cmd = exec.Command(built, words[1:]...)
+		cmd.Dir = t.TempDir()
+		if out, _ := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() == 0 {
+			t.Errorf("%s passes in an empty folder:\n%s", h.ID, out)
+		}
 	}
 	if !slices.Equal(ids, []string{"clawsonar-inspect", "clawsonar-verify"}) {
 		t.Errorf("hooks %q", ids)
